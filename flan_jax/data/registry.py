@@ -1,0 +1,120 @@
+"""The names of datasets, parts and mixtures, without building any of them."""
+
+from collections.abc import Iterable
+import dataclasses
+import difflib
+import importlib
+import importlib.metadata
+
+from flan_jax.data.dataset import Dataset
+
+ENTRY_POINT_GROUP = 'flan_jax.tasks'
+
+_DATASETS: dict[str, Dataset] = {}
+_MIXTURES: dict[str, 'Mixture'] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+  """One part in a mixture.
+
+  Attributes:
+    part: Name of a dataset's part.
+    templates: Indices of the templates used; None for all that apply.
+  """
+
+  part: str
+  templates: tuple[int, ...] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixture:
+  """Who trains, or who is evaluated.
+
+  Attributes:
+    name: As `flan_holdout_nli`.
+    members: The parts.
+    purpose: `train` or `eval`.
+    held_out: Cluster that the mixture keeps unseen (or evaluates), for the
+      record; None where it holds nothing out.
+  """
+
+  name: str
+  members: tuple[Member, ...]
+  purpose: str = 'train'
+  held_out: str | None = None
+
+
+def register(dataset: Dataset) -> Dataset:
+  """Registers a dataset and returns it.
+
+  Raises:
+    ValueError: its name, or that of one of its parts, is taken.
+  """
+  taken = {part.name for d in _DATASETS.values() for part in d.resolve_parts()}
+  for name in {dataset.name, *(p.name for p in dataset.resolve_parts())}:
+    if name in _DATASETS or name in taken or name in _MIXTURES:
+      raise ValueError(f'{name!r} is registered already')
+  _DATASETS[dataset.name] = dataset
+  return dataset
+
+
+def register_mixture(mixture: Mixture) -> Mixture:
+  """Registers a mixture; raises ValueError where its name is taken."""
+  if mixture.name in _MIXTURES or mixture.name in _DATASETS:
+    raise ValueError(f'{mixture.name!r} is registered already')
+  if mixture.purpose not in ('train', 'eval'):
+    raise ValueError(f'mixture {mixture.name}: purpose is train or eval')
+  _MIXTURES[mixture.name] = mixture
+  return mixture
+
+
+def load(task_modules: Iterable[str] = ()) -> None:
+  """Imports this project's tasks and mixtures, then the users'.
+
+  Users' datasets come from modules named here and from entry points in the
+  group `flan_jax.tasks`. A gin file may import further ones.
+  """
+  importlib.import_module('flan_jax.tasks')
+  importlib.import_module('flan_jax.mixtures')
+  for entry in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+    entry.load()
+  for module in task_modules:
+    importlib.import_module(module)
+
+
+def datasets() -> tuple[Dataset, ...]:
+  return tuple(_DATASETS.values())
+
+
+def mixtures() -> tuple[Mixture, ...]:
+  return tuple(_MIXTURES.values())
+
+
+def parts() -> dict[str, tuple[Dataset, Dataset]]:
+  """Returns part name -> (the dataset it belongs to, the part resolved)."""
+  return {
+    part.name: (dataset, part)
+    for dataset in _DATASETS.values()
+    for part in dataset.resolve_parts()
+  }
+
+
+def find_part(name: str) -> tuple[Dataset, Dataset]:
+  """Returns (dataset, resolved part) for `part` or `dataset:part`.
+
+  Raises:
+    KeyError: no such part; names the three nearest.
+  """
+  dataset_name, _, part_name = name.rpartition(':')
+  found = parts().get(part_name)
+  if found is None or (dataset_name and found[0].name != dataset_name):
+    raise KeyError(f'unknown task {name!r}{nearest(name)}')
+  return found
+
+
+def nearest(name: str) -> str:
+  """Returns ', nearest: …' with up to three registered names like `name`."""
+  names = [*parts(), *_DATASETS, *_MIXTURES]
+  close = difflib.get_close_matches(name, sorted(set(names)), n=3, cutoff=0.4)
+  return f'; nearest: {", ".join(close)}' if close else ''

@@ -1,0 +1,190 @@
+"""Rows of one role of one dataset part, as a SeqIO data source."""
+
+from collections.abc import Sequence
+import functools
+import os
+
+from flan_jax.data import roles as roles_lib
+from flan_jax.data.dataset import Dataset
+from flan_jax.data.templates import check_class_names, map_row
+import seqio
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+# SeqIO's and TFDS's users say `validation`; the roles say what it is for.
+ROLE_OF_SPLIT = {'train': 'train', 'validation': 'dev', 'test': 'test'}
+SPLIT_OF_ROLE = {role: split for split, role in ROLE_OF_SPLIT.items()}
+
+_HASH_BUCKETS = 2**63 - 1
+_SEPARATOR = '\x1f'
+
+
+@functools.lru_cache(maxsize=None)
+def open_builder(source: str, data_dir: str | None):
+  """Opens a prepared TFDS dataset; never downloads.
+
+  Raises:
+    roles.MissingDataError: it is not there; says which commands bring it.
+  """
+  try:
+    builder = tfds.builder(source, data_dir=data_dir, try_gcs=False)
+    prepared = builder.data_path.exists()
+  except (tfds.core.registered.DatasetNotFoundError, AssertionError) as error:
+    raise roles_lib.MissingDataError(
+      f'TFDS {tfds.__version__} has no {source}, and {_place(data_dir)} holds '
+      f'no copy of it: {error}'
+    ) from error
+  if not prepared:
+    raise roles_lib.MissingDataError(
+      f'{source} is not in {_place(data_dir)}. Download it with `tfds build '
+      f'{source.partition(":")[0]}{_flag(data_dir)}`, or bring your own rows '
+      f'with `flan-jax import-data --input=DIR{_flag(data_dir) or " --data_dir=DIR"}`'
+    )
+  return builder
+
+
+def _place(data_dir: str | None) -> str:
+  return f'DATA_DIR {data_dir}' if data_dir else 'the TFDS data directory'
+
+
+def _flag(data_dir: str | None) -> str:
+  return f' --data_dir={data_dir}' if data_dir else ''
+
+
+class RoleSource(seqio.DataSource):
+  """Reads the rows of a part, mapped to named fields, with ids and groups.
+
+  A row carries its fields and answer as `templates.map_row` gives them, and
+    `id`: string, the row's place in the TFDS source, the same whatever the
+      sharding;
+    `group`: int64, hash of the group's fields;
+    `seed`: int64, the seed of this reading.
+  """
+
+  def __init__(
+    self,
+    part: Dataset,
+    family: Sequence[Dataset],
+    data_dir: str | None = None,
+  ):
+    """Initializes the source; nothing is opened before first use.
+
+    Args:
+      part: A resolved part.
+      family: All parts of its dataset; those with the same source share the
+        division of a small copy.
+      data_dir: TFDS data directory; None for TFDS's own default.
+    """
+    self.part = part
+    self._family = [p for p in family if p.source == part.source] or [part]
+    self._data_dir = os.path.expanduser(data_dir) if data_dir else None
+    splits = [SPLIT_OF_ROLE[r] for r in SPLIT_OF_ROLE if r in part.splits]
+    super().__init__(splits=splits)
+
+  @property
+  def supports_arbitrary_sharding(self) -> bool:
+    return False
+
+  @property
+  def builder(self):
+    return open_builder(self.part.source, self._data_dir)
+
+  @functools.cached_property
+  def class_names(self) -> tuple[str, ...] | None:
+    """The builder's names of the label's classes, None without ClassLabel."""
+    feature = None
+    if isinstance(self.part.label, str):
+      feature = self.builder.info.features[self.part.label]
+    names = tuple(getattr(feature, 'names', None) or ()) or None
+    check_class_names(self.part, names)
+    return names
+
+  @functools.cached_property
+  def slices(self) -> dict[str, roles_lib.Slice]:
+    """Role -> the rows that serve it in this copy."""
+    info = self.builder.info
+    sizes = {name: split.num_examples for name, split in info.splits.items()}
+    resolved = roles_lib.resolve(self._family, sizes)
+    return {
+      role: found
+      for (name, role), found in resolved.items()
+      if name == self.part.name
+    }
+
+  def get_dataset(
+    self,
+    split: str | None = 'train',
+    shuffle: bool = True,
+    seed: int | None = None,
+    shard_info: seqio.ShardInfo | None = None,
+    *,
+    sequence_length=None,
+    use_cached: bool = False,
+    num_epochs: int | None = 1,
+  ) -> tf.data.Dataset:
+    """Returns the mapped rows of a split, see the class."""
+    del sequence_length, use_cached, num_epochs  # SeqIO's signature.
+    role = ROLE_OF_SPLIT.get(split, split)
+    found = self.slices[role]
+    dataset = self._read(found.spec, shuffle, seed, shard_info)
+    if found.roles:
+      low, high = self._ranges(found)[role]
+      dataset = dataset.filter(
+        lambda row: (row['group'] >= low) & (row['group'] < high)
+      )
+      if found.limit is not None:
+        dataset = dataset.take(found.limit)
+    seed_value = tf.constant(seed or 0, tf.int64)
+    return dataset.map(lambda row: {**row, 'seed': seed_value})
+
+  def num_input_examples(self, split: str) -> int:
+    """Returns the rows of a split before filters by content."""
+    role = ROLE_OF_SPLIT.get(split, split)
+    found = self.slices[role]
+    if not found.roles:
+      return found.stop - found.start
+    low, high = self._ranges(found)[role]
+    rows = sum(low <= value < high for value in self._groups(found.spec))
+    return min(rows, found.limit or rows)
+
+  def list_shards(self, split: str) -> Sequence[str]:
+    """Returns the files that a split is read from."""
+    found = self.slices[ROLE_OF_SPLIT.get(split, split)]
+    return [
+      str(part.filename)
+      for part in self.builder.info.splits[found.spec].file_instructions
+    ]
+
+  def _read(self, spec, shuffle, seed, shard_info) -> tf.data.Dataset:
+    config = tfds.ReadConfig(
+      add_tfds_id=True, shuffle_seed=seed, skip_prefetch=True
+    )
+    if shard_info:
+      config.input_context = tf.distribute.InputContext(
+        num_input_pipelines=shard_info.num_shards,
+        input_pipeline_id=shard_info.index,
+      )
+    dataset = self.builder.as_dataset(
+      split=spec, shuffle_files=shuffle, read_config=config
+    )
+    if self.part.keep is not None:
+      dataset = dataset.filter(self.part.keep)
+    return dataset.map(self._map, num_parallel_calls=tf.data.AUTOTUNE)
+
+  def _map(self, row):
+    mapped = map_row(self.part, self.class_names, row)
+    key = [mapped[name] for name in self.part.group_key]
+    key = tf.strings.join(key, separator=_SEPARATOR)
+    mapped['group'] = tf.strings.to_hash_bucket_fast(key, _HASH_BUCKETS)
+    mapped['id'] = row['tfds_id']
+    return mapped
+
+  def _ranges(self, found: roles_lib.Slice) -> dict[str, tuple[int, int]]:
+    return roles_lib.divide(self._groups(found.spec), found.roles)
+
+  @functools.cache  # noqa: B019 - a source lives as long as its registry
+  def _groups(self, spec: str) -> tuple[int, ...]:
+    """Returns the group of every row of a split that roles share."""
+    rows = self._read(spec, shuffle=False, seed=None, shard_info=None)
+    groups = rows.map(lambda row: row['group'])
+    return tuple(int(group) for group in groups.as_numpy_iterator())

@@ -1,0 +1,1 @@
+"""The mixtures: who trains and who is held out, named by cluster."""

