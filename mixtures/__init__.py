@@ -1,1 +1,5 @@
-"""The mixtures: who trains and who is held out, named by cluster."""
+"""The mixtures; importing this registers all of them."""
+
+from flan_jax.mixtures import holdout
+
+__all__ = ['holdout']

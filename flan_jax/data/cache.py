@@ -14,17 +14,18 @@ TFDS copy: a change of either makes another unit, never a stale one. A unit is
 written under a temporary name and renamed when whole.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import dataclasses
 import functools
 import json
 import pathlib
 from typing import Any
 
+import numpy as np
+
 from flan_jax.data import fingerprint, registry
 from flan_jax.data.dataset import Dataset
 from flan_jax.data.vocabulary import Vocabulary
-import numpy as np
 
 FORMAT = 1
 TOKENS, PIECES, RECORDS = 'tokens.bin', 'pieces.npy', 'records.npy'
@@ -55,17 +56,25 @@ class CacheConfig:
   Attributes:
     cache_dir: Where units lie.
     data_dir: TFDS data directory; None for TFDS's own default.
-    input_length: Most tokens of an input with what starts and separates it.
-    target_length: Most tokens of a target with its end token.
+    lengths: Most tokens of one example's `inputs`, with what starts and
+      separates them, and of its `targets`, with their end token.
     separator: Text between input and target; None for the end token, as in
       the paper.
   """
 
   cache_dir: str
   data_dir: str | None = None
-  input_length: int = 1024
-  target_length: int = 256
+  lengths: Mapping[str, int] = dataclasses.field(
+    default_factory=lambda: {'inputs': 1024, 'targets': 256}
+  )
   separator: str | None = None
+
+  def __post_init__(self):
+    if set(self.lengths) != {'inputs', 'targets'}:
+      raise ValueError(
+        'TASK_FEATURE_LENGTHS has the keys inputs and targets, not '
+        f'{sorted(self.lengths)}'
+      )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +115,7 @@ def content_digest(
       'part': fingerprint.describe_part(part),
       'options': options_block(['a', 'b']),
       'vocabulary': vocabulary.digest,
-      'lengths': [config.input_length, config.target_length],
+      'lengths': dict(config.lengths),
       'separator': config.separator,
       'templates': key.templates,
     }

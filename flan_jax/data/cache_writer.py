@@ -7,6 +7,9 @@ import pathlib
 import shutil
 from typing import Any
 
+import numpy as np
+import tensorflow as tf
+
 from flan_jax import __version__
 from flan_jax.data import cache, fingerprint, names, registry
 from flan_jax.data.cache import CacheConfig, Unit, UnitKey
@@ -15,8 +18,6 @@ from flan_jax.data.expand import Fitter, render_rows
 from flan_jax.data.source import SPLIT_OF_ROLE, RoleSource
 from flan_jax.data.templates import compile_templates
 from flan_jax.data.vocabulary import Vocabulary
-import numpy as np
-import tensorflow as tf
 
 
 def make_units(
@@ -109,11 +110,19 @@ def _examples(key, source, config, vocabulary) -> Iterable[dict[str, Any]]:
   fit = Fitter(
     table=compile_templates(part),
     vocabulary=vocabulary.as_seqio(),
-    inputs=config.input_length - framing.prompt_overhead,
-    targets=config.target_length,
+    inputs=config.lengths['inputs'] - framing.prompt_overhead,
+    targets=config.lengths['targets'],
   )
-  kept = ('id', 'group', 'template', 'options', 'correct', 'answers', 'class',
-          'score')
+  kept = (
+    'id',
+    'group',
+    'template',
+    'options',
+    'correct',
+    'answers',
+    'class',
+    'score',
+  )
 
   def tokenize(row):
     return {**{name: row[name] for name in kept}, **fit(row)}
@@ -190,9 +199,7 @@ class _UnitWriter:
     self._tokens.flush()
     self._row_file.flush()
     np.save(self._path / cache.PIECES, np.asarray(self._ends, np.int64))
-    np.save(
-      self._path / cache.RECORDS, np.asarray(self._records, cache.RECORD)
-    )
+    np.save(self._path / cache.RECORDS, np.asarray(self._records, cache.RECORD))
     source_rows = description.pop('source_rows')
     manifest = {
       **description,
@@ -269,6 +276,6 @@ def _describe(key, source, config, vocabulary) -> dict[str, Any]:
     ],
     'templates_used': key.templates,
     'vocabulary': {'digest': vocabulary.digest, 'size': vocabulary.size},
-    'lengths': [config.input_length, config.target_length],
+    'lengths': dict(config.lengths),
     'separator': config.separator,
   }

@@ -198,7 +198,9 @@ def placeholders(pattern: str) -> tuple[str, ...]:
     if name is None:
       continue
     if not _NAME.match(name) or spec or conversion:
-      raise ValueError(f'a placeholder is not a plain field name in {pattern!r}')
+      raise ValueError(
+        f'a placeholder is not a plain field name in {pattern!r}'
+      )
     names.append(name)
   return tuple(names)
 
@@ -211,7 +213,9 @@ def _check(dataset: Dataset) -> None:
   _check_answer(dataset, where)
   unknown_roles = set(dataset.splits) - set(ROLES)
   if unknown_roles or not dataset.splits:
-    raise DatasetError(f'{where}: splits are named {ROLES}, got {unknown_roles}')
+    raise DatasetError(
+      f'{where}: splits are named {ROLES}, got {unknown_roles}'
+    )
   if not dataset.metrics:
     raise DatasetError(f'{where}: no metric')
   for name in (dataset.material, *dataset.group_key):

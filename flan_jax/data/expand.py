@@ -4,14 +4,14 @@ from collections.abc import Mapping
 import dataclasses
 import functools
 
+import seqio
+import tensorflow as tf
+
 from flan_jax.data import names, registry
-from flan_jax.data.dataset import Dataset
 from flan_jax.data.source import RoleSource
 from flan_jax.data.templates import TemplateTable, admissible, compile_templates
 from flan_jax.data.vocabulary import MINI, Vocabulary, load_vocabulary
 from flan_jax.evaluation import seqio_metrics
-import seqio
-import tensorflow as tf
 
 # Lengths that bound one example, in tokens with what ends each piece.
 DEFAULT_LENGTHS = {'inputs': 1024, 'targets': 256}
@@ -47,7 +47,9 @@ def get_mixture_or_task(
       f'SeqIO tasks of this process use (vocabulary, data_dir) {chosen}; '
       f'{(vocabulary, data_dir)} needs a process of its own'
     )
-  if name in seqio.MixtureRegistry.names() or name in seqio.TaskRegistry.names():
+  if (
+    name in seqio.MixtureRegistry.names() or name in seqio.TaskRegistry.names()
+  ):
     return seqio.get_mixture_or_task(name)
   members = names.members(name)
   if len(members) == 1 and name not in {m.name for m in registry.mixtures()}:
@@ -133,7 +135,11 @@ def render_rows(
     order = (start + tf.range(count)) % tf.maximum(count, 1)
     order = order if task.every else order[:1]
     order = order[:renderings] if renderings is not None else order
-    return {**row, 'pool': table.pool(row), 'template': tf.gather(allowed, order)}
+    return {
+      **row,
+      'pool': table.pool(row),
+      'template': tf.gather(allowed, order),
+    }
 
   def spread(row):
     template = tf.data.Dataset.from_tensor_slices(row['template'])
@@ -219,7 +225,9 @@ class Fitter:
       drop,
       (tf.size(material), prompt, ids),
       shape_invariants=(
-        tf.TensorShape([]), tf.TensorShape([]), tf.TensorShape([None])
+        tf.TensorShape([]),
+        tf.TensorShape([]),
+        tf.TensorShape([None]),
       ),
     )
     return prompt, ids, tf.where(tf.size(ids) > self.inputs, 2, 1)

@@ -6,8 +6,10 @@ import re
 from flan_jax.data import registry
 from flan_jax.data.dataset import Dataset, evaluated
 
-_NAME = re.compile(r'^(?P<part>[\w:]+?)(?:\.t(?P<k>\d+))?(?P<all>\.all)?'
-                   r'(?P<rank>\.rank)?$')
+_NAME = re.compile(
+  r'^(?P<part>[\w:]+?)(?:\.t(?P<k>\d+))?(?P<all>\.all)?'
+  r'(?P<rank>\.rank)?$'
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -99,7 +99,7 @@ def _serve(split, size, served) -> dict[tuple[str, str], Slice]:
     not borrowed
     and all(stop > start for start, stop in distinct.values())
     and not _overlap(list(distinct.values()))
-    and _dev_is_small(ranges, size)
+    and _dev_is_small(served, ranges, size)
   )
   if fits or len(roles) == 1:
     return {
@@ -128,12 +128,18 @@ def _undivided(split, size, bounds, rows) -> Slice:
   return Slice(split, *rows)
 
 
-def _dev_is_small(ranges, size) -> bool:
-  """A dev carve-out of a training split takes at most a fifth of it."""
-  if not any(role == 'train' for _, role in ranges):
-    return True
-  dev = [b - a for (_, role), (a, b) in ranges.items() if role == 'dev']
-  return not dev or max(dev) <= size * _MAX_DEV_SHARE
+def _dev_is_small(served, ranges, size) -> bool:
+  """A dev carve-out of a training split takes at most a fifth of it.
+
+  A dev slice declared to be the training slice itself is no carve-out.
+  """
+  train = {served[key] for key in served if key[1] == 'train'}
+  carved = [
+    stop - start
+    for key, (start, stop) in ranges.items()
+    if key[1] == 'dev' and served[key] not in train
+  ]
+  return not train or not carved or max(carved) <= size * _MAX_DEV_SHARE
 
 
 def _overlap(ranges: list[tuple[int, int]]) -> bool:

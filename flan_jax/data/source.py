@@ -4,12 +4,13 @@ from collections.abc import Sequence
 import functools
 import os
 
-from flan_jax.data import roles as roles_lib
-from flan_jax.data.dataset import Dataset
-from flan_jax.data.templates import check_class_names, map_row
 import seqio
 import tensorflow as tf
 import tensorflow_datasets as tfds
+
+from flan_jax.data import roles as roles_lib
+from flan_jax.data.dataset import Dataset
+from flan_jax.data.templates import check_class_names, map_row
 
 # SeqIO's and TFDS's users say `validation`; the roles say what it is for.
 ROLE_OF_SPLIT = {'train': 'train', 'validation': 'dev', 'test': 'test'}
@@ -19,7 +20,7 @@ _HASH_BUCKETS = 2**63 - 1
 _SEPARATOR = '\x1f'
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def open_builder(source: str, data_dir: str | None):
   """Opens a prepared TFDS dataset; never downloads.
 

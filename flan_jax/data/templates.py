@@ -13,8 +13,9 @@ import string
 from typing import Any
 
 from etils import epy
-from flan_jax.data.dataset import ANSWER, OPTIONS, Dataset, DatasetError
 import numpy as np
+
+from flan_jax.data.dataset import ANSWER, OPTIONS, Dataset, DatasetError
 
 with epy.lazy_imports():
   import tensorflow as tf
@@ -35,17 +36,23 @@ def options_block(words: list[str]) -> str:
 def option_orders(count: int) -> list[tuple[int, ...]]:
   """Returns the orders in which `count` classes are shown, template by template.
 
-  All orders for two or three classes; for more, ascending and descending, so
-  that every class stands in the middle on average and scales stay readable.
+  Rotations, so that after `count` templates each class stood first once, then
+  their mirror images. More than three classes are shown ascending and
+  descending only: every class stands in the middle on average, and scales
+  stay readable.
 
   >>> option_orders(2)
   [(0, 1), (1, 0)]
+  >>> option_orders(3)[:4]
+  [(0, 1, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]
   >>> option_orders(5)
   [(0, 1, 2, 3, 4), (4, 3, 2, 1, 0)]
   """
-  if count <= 3:
-    return list(itertools.permutations(range(count)))
-  return [tuple(range(count)), tuple(reversed(range(count)))]
+  ascending = tuple(range(count))
+  if count > 3:
+    return [ascending, ascending[::-1]]
+  rotations = [ascending[i:] + ascending[:i] for i in range(count)]
+  return list(dict.fromkeys(rotations + [order[::-1] for order in rotations]))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import sentencepiece
 
 MINI = 'mini'
-_MINI_MODEL = pathlib.Path(__file__).parent / 'mini_4096.model'
+MINI_MODEL = pathlib.Path(__file__).parent / 'mini_4096.model'
 
 PAD_ID = 0
 
@@ -58,11 +58,11 @@ class Vocabulary:
     return seqio.SentencePieceVocabulary(self.path)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def load_vocabulary(spec: str) -> Vocabulary:
   """Returns the vocabulary `spec` names: 'mini' or a model file's path.
 
   Raises:
     FileNotFoundError: no such file.
   """
-  return Vocabulary(_MINI_MODEL if spec == MINI else spec)
+  return Vocabulary(MINI_MODEL if spec == MINI else spec)

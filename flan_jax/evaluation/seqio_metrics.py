@@ -25,7 +25,9 @@ def _rank_key(text: str, example: Mapping[str, Any], is_target: bool = False):
   """Returns (row, template, is correct) of one option."""
   del text, is_target
   return (
-    bytes(example['id']), int(example['template']), bool(example['is_correct'])
+    bytes(example['id']),
+    int(example['template']),
+    bool(example['is_correct']),
   )
 
 

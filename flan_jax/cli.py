@@ -1,0 +1,133 @@
+"""The command line: flags -> gin -> one run."""
+
+import argparse
+from collections.abc import Sequence
+import sys
+
+from flan_jax.config import Arguments, ConfigError, override
+
+# Command -> the run function that gin binds.
+_RUNS = {'train': 'train', 'eval': 'evaluate', 'cache': 'cache'}
+_COMMANDS = (*_RUNS, 'import-data')
+
+_USAGE = """\
+flan-jax COMMAND [--gin_file=FILE …] [--gin.NAME=VALUE …] [--dry_run]
+
+commands:
+  train        instruction-tune a decoder, then evaluate what it never saw
+  eval         evaluate a checkpoint zero-shot
+  cache        render and tokenize what a run needs
+  import-data  turn JSON Lines into a TFDS directory (flan-jax import-data -h)
+
+flags:
+  --gin_file=FILE          a gin file, looked for here, among the shipped ones
+                           (runs/quickstart.gin) and in the search paths
+  --gin.NAME=VALUE         sets a macro (--gin.TRAIN_STEPS=100) or a parameter
+                           (--gin.OptimizerConfig.warmup_steps=10)
+  --gin_search_paths=DIR   a further folder of gin files
+  --task_module=MODULE     a module that registers your datasets
+  --dry_run                check everything, compute nothing
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Runs a command; returns the exit code, 2 for a mistake of the user's."""
+  argv = list(sys.argv[1:] if argv is None else argv)
+  if not argv or argv[0] in ('-h', '--help'):
+    print(_USAGE, end='')
+    return 0
+  command = argv.pop(0)
+  if command not in _COMMANDS:
+    known = ', '.join(_COMMANDS)
+    print(
+      f'flan-jax: no command {command!r}, known are {known}', file=sys.stderr
+    )
+    return 2
+  if command == 'import-data':
+    from flan_jax.runs import import_data
+
+    return import_data.main(argv)
+  try:
+    return _run(command, argv)
+  except _user_errors() as error:
+    # str() of a KeyError is the repr of its message.
+    message = error.args[0] if isinstance(error, KeyError) else error
+    print(f'flan-jax {command}: error: {message}', file=sys.stderr)
+    return 2
+
+
+def _user_errors() -> tuple[type[Exception], ...]:
+  """Errors whose message is all that a user needs to see."""
+  from flan_jax.data.cache import CacheError
+  from flan_jax.data.dataset import DatasetError
+  from flan_jax.data.packing import PackingError
+  from flan_jax.data.roles import MissingDataError
+
+  return (
+    CacheError,
+    ConfigError,
+    DatasetError,
+    FileNotFoundError,
+    FloatingPointError,
+    KeyError,
+    MissingDataError,
+    PackingError,
+    ValueError,
+  )
+
+
+def _run(command: str, argv: Sequence[str]) -> int:
+  arguments, dry_run = parse_arguments(command, argv)
+  from flan_jax import config
+  from flan_jax.data import registry
+
+  registry.load(arguments.task_modules)
+  config.parse(arguments, _RUNS[command])
+  if command == 'cache':
+    from flan_jax.runs.cache import cache
+
+    cache(dry_run=dry_run)
+  elif command == 'train':
+    from flan_jax.runs.train import train
+
+    train(arguments=arguments, dry_run=dry_run)
+  else:
+    from flan_jax.runs.evaluate import evaluate
+
+    evaluate(arguments=arguments, dry_run=dry_run)
+  return 0
+
+
+def parse_arguments(
+  command: str, argv: Sequence[str]
+) -> tuple[Arguments, bool]:
+  """Parses the flags of a command that gin configures.
+
+  Returns:
+    The arguments, and whether it is a dry run.
+
+  Raises:
+    ConfigError: an unknown flag.
+  """
+  parser = argparse.ArgumentParser(prog=f'flan-jax {command}', usage=_USAGE)
+  parser.add_argument('--gin_file', action='append', default=[])
+  parser.add_argument('--gin_bindings', action='append', default=[])
+  parser.add_argument('--gin_search_paths', action='append', default=[])
+  parser.add_argument('--task_module', action='append', default=[])
+  parser.add_argument('--dry_run', action='store_true')
+  parsed, rest = parser.parse_known_args(list(argv))
+  bindings = list(parsed.gin_bindings)
+  for flag in rest:
+    name, equals, value = flag.partition('=')
+    if not name.startswith('--gin.') or not equals:
+      raise ConfigError(f'unknown flag {flag!r}, see flan-jax --help')
+    bindings.append(override(name.removeprefix('--gin.'), value))
+  arguments = Arguments(
+    gin_files=tuple(parsed.gin_file),
+    bindings=tuple(bindings),
+    search_paths=tuple(
+      path for flag in parsed.gin_search_paths for path in flag.split(',')
+    ),
+    task_modules=tuple(parsed.task_module),
+  )
+  return arguments, parsed.dry_run

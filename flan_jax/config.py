@@ -1,0 +1,252 @@
+"""Gin at the edge: search paths, parsing, checks and the written record.
+
+Library code takes arguments and works without gin; here dataclasses and the
+run functions are bound to it.
+"""
+
+import ast
+from collections.abc import Iterator, Sequence
+import dataclasses
+import difflib
+import importlib
+import os
+import pathlib
+from typing import Any
+
+import gin
+
+# What each macro of the shipped gin files means. A macro that is set, but
+# neither listed here nor read by a loaded file, is taken for a misspelling.
+MACROS = {
+  'BATCH_ROWS': 'rows of a batch, over all devices',
+  'CACHE_DIR': 'where token caches lie',
+  'CHECKPOINT_PATH': 'a checkpoint, or a model directory, to evaluate',
+  'CHECKPOINT_PERIOD': 'steps between checkpoints',
+  'COMPUTE_DTYPE': "'float32' or 'bfloat16'; parameters are always float32",
+  'DATA_DIR': "TFDS data directory; 'mini' for the corpus that is shipped",
+  'DROPOUT_RATE': 'share of activations dropped in training',
+  'EVAL_MIXTURE': 'mixture or task evaluated when training ends, or None',
+  'EVAL_PERIOD': 'steps between evaluations on development rows',
+  'EVAL_ROWS': 'development rows of a part scored every EVAL_PERIOD steps',
+  'INITIAL_CHECKPOINT_PATH': 'checkpoint whose parameters training starts from',
+  'KEEP_CHECKPOINTS': 'newest checkpoints kept',
+  'LEARNING_RATE': 'learning rate, constant after the warm-up',
+  'MAX_EVAL_ROWS': 'most rows of a part that are evaluated, or None',
+  'MESH_DATA': 'devices on the data axis; -1 for all that are left',
+  'MESH_FSDP': 'devices on the fsdp axis',
+  'MESH_MODEL': 'devices on the model axis',
+  'MICROBATCHES': 'pieces that a batch is computed in',
+  'MIXTURE_OR_TASK_NAME': 'what is trained, evaluated or cached',
+  'MODEL_DIR': 'where checkpoints, metrics and results go',
+  'PACK_HEADROOM': 'rows of a window over what its tokens fill',
+  'PACK_LENGTH': 'tokens of a row',
+  'SEED': 'decides initial parameters, order of examples and dropout',
+  'SEPARATOR': 'text between input and target; None for the end token',
+  'TARGET_BUDGET': 'predicted tokens of a row, or None',
+  'TASK_FEATURE_LENGTHS': "{'inputs': …, 'targets': …}, tokens of one example",
+  'TOKENS_PER_EVAL_BATCH': 'places of an evaluation batch, over all devices',
+  'TRAIN_STEPS': 'steps of the whole run',
+  'VOCABULARY': "'mini' or the path of a SentencePiece model",
+  'WARMUP_STEPS': 'steps in which the learning rate rises to its value',
+}
+
+_CONFIGURABLES = (
+  ('flan_jax.data.cache', 'CacheConfig'),
+  ('flan_jax.data.loader', 'PackingConfig'),
+  ('flan_jax.model.config', 'DecoderConfig'),
+  ('flan_jax.sharding.mesh', 'MeshConfig'),
+  ('flan_jax.training.loop', 'LoopConfig'),
+  ('flan_jax.training.optimizer', 'OptimizerConfig'),
+)
+_RUNS = ('cache', 'train', 'evaluate')
+
+_MACRO = 'gin.macro'
+_REQUIRED = 'gin.REQUIRED/gin.constant'
+
+
+class ConfigError(ValueError):
+  """A configuration that cannot run; says which setting to mend."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+  """What the command line says.
+
+  Attributes:
+    gin_files: Files, in order.
+    bindings: Gin bindings that override them.
+    search_paths: Further folders in which gin files are looked for.
+    task_modules: Modules that register users' datasets.
+  """
+
+  gin_files: tuple[str, ...] = ()
+  bindings: tuple[str, ...] = ()
+  search_paths: tuple[str, ...] = ()
+  task_modules: tuple[str, ...] = ()
+
+  def flags(self) -> list[str]:
+    """Returns the command-line flags that say the same."""
+    return [
+      *(f'--gin_file={name}' for name in self.gin_files),
+      *(f'--gin_bindings={binding}' for binding in self.bindings),
+      *(f'--gin_search_paths={path}' for path in self.search_paths),
+      *(f'--task_module={module}' for module in self.task_modules),
+    ]
+
+
+def shipped_gin_dir() -> pathlib.Path:
+  """Returns the folder of the shipped gin files.
+
+  Inside the package when installed, beside it in a checkout.
+  """
+  package = pathlib.Path(__file__).resolve().parent
+  installed = package / 'gin'
+  return installed if installed.is_dir() else package.parent / 'gin'
+
+
+def register() -> None:
+  """Makes dataclasses and run functions known to gin, once."""
+  for module, name in _CONFIGURABLES:
+    if f'flan_jax.{name}' not in gin.config._REGISTRY:
+      gin.external_configurable(
+        getattr(importlib.import_module(module), name),
+        name=name,
+        module='flan_jax',
+      )
+  for name in _RUNS:
+    importlib.import_module(f'flan_jax.runs.{name}')
+
+
+def override(name: str, value: str) -> str:
+  """Turns `--gin.NAME=VALUE` into a binding; bare words become strings.
+
+  >>> override('TRAIN_STEPS', '100')
+  'TRAIN_STEPS = 100'
+  >>> override('MODEL_DIR', '/tmp/model')
+  "MODEL_DIR = '/tmp/model'"
+  """
+  try:
+    ast.literal_eval(value)
+  except (ValueError, SyntaxError):
+    if value[:1] not in ('%', '@'):
+      value = repr(value)
+  return f'{name} = {value}'
+
+
+def parse(arguments: Arguments, run: str) -> None:
+  """Parses gin files and bindings, and checks them for the run function.
+
+  Args:
+    arguments: Files, bindings and search paths.
+    run: Name of the run function, as `train`.
+
+  Raises:
+    ConfigError: a file is missing, a binding names nothing, a macro is
+      misspelt, or a required one is missing.
+  """
+  register()
+  paths = [os.getcwd(), str(shipped_gin_dir()), *arguments.search_paths]
+  files = [_find(name, paths) for name in arguments.gin_files]
+  for path in reversed(paths[1:]):
+    gin.add_config_file_search_path(path)
+  try:
+    gin.parse_config_files_and_bindings(files, list(arguments.bindings))
+  except (ValueError, SyntaxError, OSError) as error:
+    raise ConfigError(f'{error}{_nearest_binding(str(error))}') from error
+  check_macros()
+  check_required(run)
+
+
+def _find(name: str, paths: Sequence[str]) -> str:
+  candidates = [name, *(os.path.join(path, name) for path in paths)]
+  for candidate in candidates:
+    if os.path.isfile(candidate):
+      return candidate
+  raise ConfigError(
+    f'no gin file {name!r} in {", ".join(dict.fromkeys(paths))}; add its '
+    'folder with --gin_search_paths'
+  )
+
+
+def _nearest_binding(message: str) -> str:
+  """Returns a hint for gin's messages about unknown names."""
+  known = [selector for selector, _ in gin.config._REGISTRY.items()]
+  known = [name.removeprefix('flan_jax.') for name in known]
+  for unknown in message.split("'")[1::2]:
+    close = difflib.get_close_matches(unknown.lstrip('@'), known, n=1)
+    if close:
+      return f'\n  nearest: {close[0]}'
+  return ''
+
+
+def _references(value: Any) -> Iterator[str]:
+  """Yields the selectors that a bound value refers to."""
+  if isinstance(value, gin.config.ConfigurableReference):
+    yield value.scoped_selector
+  elif isinstance(value, dict):
+    for item in (*value.keys(), *value.values()):
+      yield from _references(item)
+  elif isinstance(value, list | tuple):
+    for item in value:
+      yield from _references(item)
+
+
+def _bindings() -> dict[tuple[str, str], dict[str, Any]]:
+  return gin.config._CONFIG
+
+
+def check_macros() -> None:
+  """Raises ConfigError for a macro that nothing reads, or that is not set."""
+  known = {scope for scope, selector in _bindings() if selector == _MACRO}
+  read = {
+    selector.removesuffix(f'/{_MACRO}')
+    for values in _bindings().values()
+    for value in values.values()
+    for selector in _references(value)
+    if selector.endswith(f'/{_MACRO}')
+  }
+  for name in sorted(known - read - set(MACROS)):
+    close = difflib.get_close_matches(name, sorted(read | set(MACROS)), n=1)
+    hint = f', nearest: {close[0]}' if close else ''
+    raise ConfigError(f'macro {name} is set, but nothing reads it{hint}')
+  for name in sorted(read - known):
+    raise ConfigError(f'macro {name} is read, but set nowhere')
+
+
+def check_required(run: str) -> None:
+  """Raises ConfigError for required macros that the run would read."""
+  missing, todo, seen = [], [f'flan_jax.{run}'], set()
+  while todo:
+    selector = todo.pop()
+    if selector in seen:
+      continue
+    seen.add(selector)
+    for values in _values_of(selector):
+      references = list(_references(values))
+      if _REQUIRED in references and selector.endswith(_MACRO):
+        missing.append(selector.removesuffix(f'/{_MACRO}'))
+      todo += references
+  if missing:
+    lines = [f'  {n}: {MACROS.get(n, "required")}' for n in sorted(missing)]
+    raise ConfigError(
+      'not set, but required:\n' + '\n'.join(lines) + '\n  set it with '
+      f'--gin.{sorted(missing)[0]}=VALUE or in a gin file'
+    )
+
+
+def _values_of(selector: str) -> list[Any]:
+  """Returns what is bound to a configurable or macro, by any of its names."""
+  scope, _, name = selector.rpartition('/')
+  return [
+    value
+    for (bound_scope, bound), values in _bindings().items()
+    if bound_scope == scope and (bound == name or bound.endswith(f'.{name}'))
+    for value in values.values()
+  ]
+
+
+def write_record(model_dir: str) -> None:
+  """Writes the operative configuration to MODEL_DIR/config.gin."""
+  path = pathlib.Path(model_dir) / 'config.gin'
+  path.parent.mkdir(parents=True, exist_ok=True)
+  path.write_text(gin.operative_config_str())

@@ -1,0 +1,234 @@
+"""Packing: best-fit decreasing under three capacities, and row assembly."""
+
+from collections.abc import Sequence
+import dataclasses
+
+import numpy as np
+
+# Buckets looked into for one example before a new row is opened. Rows whose
+# targets are nearly spent would otherwise be tried over and over.
+_TRIES = 32
+
+
+class PackingError(ValueError):
+  """Examples that do not fit; names the setting that makes room."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Capacity:
+  """What one row holds at most.
+
+  Attributes:
+    tokens: Places for tokens (PACK_LENGTH).
+    targets: Predicted tokens (TARGET_BUDGET).
+    segments: Examples.
+  """
+
+  tokens: int
+  targets: int
+  segments: int
+
+
+def pack(
+  lengths: np.ndarray,
+  targets: np.ndarray,
+  capacity: Capacity,
+  max_rows: int | None = None,
+) -> list[list[int]]:
+  """Packs examples into rows, the longest first, each where it fits best.
+
+  >>> pack(np.array([3, 6, 4, 2, 1]), np.ones(5, int), Capacity(8, 8, 8))
+  [[1, 3], [2, 0, 4]]
+
+  Args:
+    lengths: Tokens of each example, [n].
+    targets: Predicted tokens of each example, [n].
+    capacity: Of one row.
+    max_rows: Most rows that may be opened; None for as many as needed.
+
+  Returns:
+    The examples of each row, in order of placement.
+
+  Raises:
+    PackingError: an example exceeds a row, or the rows do not suffice.
+  """
+  _check_each_fits(lengths, targets, capacity)
+  packer = _Packer(capacity, max_rows, _smallest(lengths), _smallest(targets))
+  for item in np.argsort(-lengths, kind='stable').tolist():
+    packer.place(item, int(lengths[item]), int(targets[item]))
+  return packer.rows
+
+
+def _smallest(values: np.ndarray) -> int:
+  return int(values.min()) if values.size else 0
+
+
+def _check_each_fits(lengths, targets, capacity) -> None:
+  for values, limit, name in (
+    (lengths, capacity.tokens, 'PACK_LENGTH'),
+    (targets, capacity.targets, 'TARGET_BUDGET'),
+  ):
+    if values.size and values.max() > limit:
+      raise PackingError(
+        f'an example of {values.max()} {"target " * (name[0] == "T")}tokens '
+        f'exceeds {name} {limit}: raise it, or lower TASK_FEATURE_LENGTHS'
+      )
+
+
+class _Packer:
+  """Open rows in buckets by free places; a bit says which have any."""
+
+  def __init__(self, capacity, max_rows, least_length, least_targets):
+    self.rows: list[list[int]] = []
+    self._capacity = capacity
+    self._max_rows = max_rows
+    self._least_length = max(least_length, 1)
+    self._least_targets = max(least_targets, 1)
+    self._free_targets: list[int] = []
+    self._buckets: list[list[int]] = [[] for _ in range(capacity.tokens + 1)]
+    self._occupied = 0
+
+  def place(self, item: int, length: int, targets: int) -> None:
+    found = self._find(length, targets, _TRIES)
+    if found is None and len(self.rows) == self._max_rows:
+      found = self._find(length, targets, len(self._buckets))
+      if found is None:
+        raise PackingError(
+          f'a window does not fit {self._max_rows} rows: raise PACK_HEADROOM '
+          'or PACK_LENGTH'
+        )
+    if found is None:
+      row, free = len(self.rows), self._capacity.tokens
+      self.rows.append([])
+      self._free_targets.append(self._capacity.targets)
+    else:
+      row, free = found
+    self.rows[row].append(item)
+    self._free_targets[row] -= targets
+    self._reopen(row, free - length)
+
+  def _find(self, length, targets, tries) -> tuple[int, int] | None:
+    """Takes the fullest row that still holds the example, if there is one."""
+    occupied = self._occupied >> length
+    free = length
+    while occupied and tries:
+      step = (occupied & -occupied).bit_length() - 1
+      free += step
+      bucket = self._buckets[free]
+      for place in range(len(bucket) - 1, -1, -1):
+        if self._free_targets[bucket[place]] >= targets:
+          row = bucket.pop(place)
+          if not bucket:
+            self._occupied &= ~(1 << free)
+          return row, free
+      occupied >>= step + 1
+      free += 1
+      tries -= 1
+    return None
+
+  def _reopen(self, row: int, free: int) -> None:
+    """Puts a row back, unless nothing more can go into it."""
+    if (
+      free >= self._least_length
+      and self._free_targets[row] >= self._least_targets
+      and len(self.rows[row]) < self._capacity.segments
+    ):
+      self._buckets[free].append(row)
+      self._occupied |= 1 << free
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+  """One sequence to predict parts of.
+
+  Attributes:
+    prompt: Tokens that are read only.
+    targets: The continuations; one in training, one an option in scoring.
+  """
+
+  prompt: Sequence[int]
+  targets: tuple[Sequence[int], ...]
+
+  @property
+  def length(self) -> int:
+    """Places it takes: the last token of a target is only predicted."""
+    return len(self.prompt) + sum(len(target) - 1 for target in self.targets)
+
+  @property
+  def predicted(self) -> int:
+    return sum(len(target) for target in self.targets)
+
+
+def empty_batch(rows: int, capacity: Capacity) -> dict[str, np.ndarray]:
+  """Returns a batch without examples, see `fill_row`."""
+  wide = (rows, capacity.tokens)
+  narrow = (rows, capacity.targets)
+  return {
+    'tokens': np.zeros(wide, np.int32),
+    'segments': np.zeros(wide, np.int32),
+    'positions': np.zeros(wide, np.int32),
+    'branches': np.zeros(wide, np.int32),
+    'target_positions': np.zeros(narrow, np.int32),
+    'target_labels': np.zeros(narrow, np.int32),
+    'target_weights': np.zeros(narrow, np.float32),
+  }
+
+
+def fill_row(
+  batch: dict[str, np.ndarray], row: int, examples: Sequence[Example]
+) -> list[list[slice]]:
+  """Writes examples into one row of a batch.
+
+  An example is a prompt and its targets, each target a branch that sees the
+  prompt and itself; positions restart at the prompt's end for every branch.
+  The prompt's last token predicts the first token of every branch.
+
+  >>> batch = empty_batch(1, Capacity(8, 4, 2))
+  >>> fill_row(batch, 0, [Example([5, 6, 1], ([7, 1],)),
+  ...                     Example([8, 1], ([9, 1],))])
+  [[slice(0, 2, None)], [slice(2, 4, None)]]
+  >>> batch['tokens'][0].tolist()
+  [5, 6, 1, 7, 8, 1, 9, 0]
+  >>> batch['segments'][0].tolist()
+  [1, 1, 1, 1, 2, 2, 2, 0]
+  >>> batch['positions'][0].tolist()
+  [0, 1, 2, 3, 0, 1, 2, 0]
+  >>> batch['target_positions'][0].tolist()
+  [2, 3, 5, 6]
+  >>> batch['target_labels'][0].tolist()
+  [7, 1, 9, 1]
+
+  Args:
+    batch: From `empty_batch`, changed in place.
+    row: Which row of it, empty so far.
+    examples: What to write; must fit.
+
+  Returns:
+    For every example and target, its places along the target axis.
+  """
+  at, slot, places = 0, 0, []
+  for segment, example in enumerate(examples, start=1):
+    prompt = len(example.prompt)
+    end = at + example.length
+    batch['segments'][row, at:end] = segment
+    batch['tokens'][row, at : at + prompt] = example.prompt
+    batch['positions'][row, at : at + prompt] = np.arange(prompt)
+    last = at + prompt - 1
+    at += prompt
+    places.append([])
+    for branch, target in enumerate(example.targets, start=1):
+      count = len(target)
+      read = slice(at, at + count - 1)
+      batch['tokens'][row, read] = target[:-1]
+      batch['branches'][row, read] = branch
+      batch['positions'][row, read] = np.arange(prompt, prompt + count - 1)
+      predicted = slice(slot, slot + count)
+      batch['target_positions'][row, predicted] = [
+        last,
+        *range(read.start, read.stop),
+      ]
+      batch['target_labels'][row, predicted] = target
+      batch['target_weights'][row, predicted] = 1
+      places[-1].append(predicted)
+      at, slot = read.stop, slot + count
+  return places

@@ -1,0 +1,186 @@
+"""Which example comes when: a pure function of (cache, rates, seed, window).
+
+Nothing is replayed: the draws of any window are computed from permutations
+that are functions, not shuffles.
+"""
+
+from collections.abc import Sequence
+import dataclasses
+import functools
+import hashlib
+
+import numpy as np
+
+from flan_jax.data.cache import Framing, Unit
+
+MIXING_CAP = 3000  # FLAN, section 2.1: no extra weight beyond 3,000 rows.
+WINDOW_DRAWS = 32_768
+
+_ROUNDS = 6
+
+
+def key_of(*parts: str | int) -> np.uint64:
+  """Returns a 64-bit key that depends on every part."""
+  text = '\x1f'.join(map(str, parts)).encode()
+  return np.uint64(int.from_bytes(hashlib.sha256(text).digest()[:8], 'little'))
+
+
+def _mix(x: np.ndarray) -> np.ndarray:
+  """Mixes the bits of 64-bit words (the finalizer of SplitMix64)."""
+  x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+  x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+  return x ^ (x >> np.uint64(31))
+
+
+def permute(index: np.ndarray, size: int, keys: np.ndarray) -> np.ndarray:
+  """Maps indices through the permutation of range(size) that a key names.
+
+  A Feistel network over the smallest square of a power of two that holds
+  `size`, walked until the image falls inside: a bijection for every key.
+
+  >>> permute(np.arange(5), 5, np.full(5, 7, np.uint64)).tolist()
+  [0, 2, 3, 1, 4]
+
+  Args:
+    index: Integers below `size`, [n].
+    size: Length of the permuted range.
+    keys: 64-bit keys, [n]; indices with one key share a permutation.
+
+  Returns:
+    int64 [n].
+  """
+  half = np.uint64(max(1, (max(size - 1, 1).bit_length() + 1) // 2))
+  mask = np.uint64((1 << int(half)) - 1)
+  value = np.asarray(index).astype(np.uint64)
+  keys = np.broadcast_to(np.asarray(keys, np.uint64), value.shape)
+  todo = np.arange(value.size)
+  with np.errstate(over='ignore'):
+    while todo.size:
+      left, right = value[todo] >> half, value[todo] & mask
+      for turn in range(_ROUNDS):
+        word = _mix(right + keys[todo] + np.uint64(turn << 32))
+        left, right = right, left ^ (word & mask)
+      value[todo] = (left << half) | right
+      todo = todo[value[todo] >= size]
+  return value.astype(np.int64)
+
+
+@dataclasses.dataclass(frozen=True)
+class Draws:
+  """The examples of one window, in drawing order.
+
+  Attributes:
+    unit: Index of the unit, int32 [draws].
+    record: Index of the record in it, int64 [draws].
+    length: Input tokens of the packed example, int64 [draws].
+    targets: Target tokens it is trained on, int64 [draws].
+  """
+
+  unit: np.ndarray
+  record: np.ndarray
+  length: np.ndarray
+  targets: np.ndarray
+
+
+class Sampler:
+  """Draws windows of examples from several units at given rates.
+
+  A mixture epoch draws from unit d exactly rate_d times; a window is the
+  fewest whole mixture epochs with at least `WINDOW_DRAWS` draws. The n-th
+  draw of unit d is row permutation(seed, d, n div rows_d)[n mod rows_d],
+  under the rendering that the row's order gives for pass n div rows_d.
+  """
+
+  def __init__(
+    self,
+    units: Sequence[Unit],
+    framing: Framing,
+    seed: int,
+    rates: Sequence[int] | None = None,
+  ):
+    """Initializes the sampler.
+
+    Args:
+      units: Training units.
+      framing: What stands between the pieces, counted in the lengths.
+      seed: Decides the order.
+      rates: Draws from each unit in a mixture epoch; min(rows, 3,000) where
+        None.
+
+    Raises:
+      ValueError: no unit, or a unit without rows.
+    """
+    empty = [unit.name for unit in units if unit.num_rows == 0]
+    if not units or empty:
+      raise ValueError(
+        f'nothing to train on: {empty or "the mixture is empty"}'
+      )
+    self.units = tuple(units)
+    self.framing = framing
+    self.seed = seed
+    self.rates = tuple(
+      rates or (min(unit.num_rows, MIXING_CAP) for unit in units)
+    )
+    epochs = -(-WINDOW_DRAWS // sum(self.rates))
+    self.epochs_per_window = epochs
+
+  @functools.cached_property
+  def _sizes(self) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(length, targets) of every record of every unit."""
+    return [record_sizes(unit, self.framing) for unit in self.units]
+
+  def expected(self) -> tuple[float, float]:
+    """Returns the mean (tokens, target tokens) of a window.
+
+    Every rendering of a row counts alike, as it does over many passes.
+    """
+    tokens = targets = 0.0
+    for unit, rate, sizes in zip(
+      self.units, self.rates, self._sizes, strict=True
+    ):
+      weight = 1 / np.repeat(np.diff(unit.row_start), np.diff(unit.row_start))
+      scale = rate * self.epochs_per_window / unit.num_rows
+      tokens += scale * float((sizes[0] * weight).sum())
+      targets += scale * float((sizes[1] * weight).sum())
+    return tokens, targets
+
+  def longest(self) -> tuple[int, int]:
+    """Returns the most tokens, and the most target tokens, of one example."""
+    return (
+      max(int(length.max()) for length, _ in self._sizes),
+      max(int(targets.max()) for _, targets in self._sizes),
+    )
+
+  def draws(self, window: int) -> Draws:
+    """Returns the draws of one window."""
+    columns = []
+    for index, unit in enumerate(self.units):
+      count = self.rates[index] * self.epochs_per_window
+      record = self._records(unit, window * count, count)
+      length, targets = self._sizes[index]
+      column = np.full(count, index, np.int32)
+      columns.append((column, record, length[record], targets[record]))
+    return Draws(*(np.concatenate(c) for c in zip(*columns, strict=True)))
+
+  def _records(self, unit: Unit, first: int, count: int) -> np.ndarray:
+    draw = np.arange(first, first + count, dtype=np.int64)
+    passes, place = np.divmod(draw, unit.num_rows)
+    distinct, inverse = np.unique(passes, return_inverse=True)
+    keys = np.array([key_of(self.seed, unit.name, int(p)) for p in distinct])
+    row = permute(place, unit.num_rows, keys[inverse])
+    renderings = np.diff(unit.row_start)[row]
+    return unit.row_start[row] + passes % renderings
+
+
+def record_sizes(unit: Unit, framing: Framing) -> tuple[np.ndarray, np.ndarray]:
+  """Returns (input tokens, target tokens) of every training record.
+
+  An example of n tokens takes n - 1 places in a row: its last token is only
+  ever predicted.
+  """
+  records = np.asarray(unit.records)
+  lengths = unit.piece_lengths
+  targets = lengths[records['first'] + 1]
+  targets = targets + len(framing.end) * (1 - records['targets_cut'])
+  inputs = lengths[records['first']] + framing.prompt_overhead
+  return inputs + targets - 1, targets

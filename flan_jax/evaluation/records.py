@@ -1,0 +1,50 @@
+"""Writes what an evaluation found: results, records and the table."""
+
+from collections.abc import Mapping
+import importlib.metadata
+import json
+import os
+import pathlib
+from typing import Any
+
+from flan_jax import __version__
+from flan_jax.evaluation import protocol
+from flan_jax.evaluation.evaluate import Evaluation
+from flan_jax.evaluation.table import results_table
+
+RESULTS, RECORDS, TABLE = 'results.json', 'records.jsonl', 'table.txt'
+
+_SOFTWARE = ('jax', 'jaxlib', 'flax', 'optax', 'numpy', 'sentencepiece')
+
+
+def write(
+  folder: str | os.PathLike, evaluation: Evaluation, about: Mapping[str, Any]
+) -> str:
+  """Writes an evaluation and returns its table.
+
+  Args:
+    folder: Where; made if missing. Each file is written whole or not at all.
+    evaluation: What was found.
+    about: What is recorded beside it: mixture, checkpoint, step, …
+  """
+  folder = pathlib.Path(folder)
+  folder.mkdir(parents=True, exist_ok=True)
+  table = results_table(evaluation.results)
+  results = {
+    **about,
+    'flan_jax': __version__,
+    'software': {n: importlib.metadata.version(n) for n in _SOFTWARE},
+    'summary': protocol.summary(evaluation.results),
+    'parts': evaluation.results,
+  }
+  lines = (json.dumps(r, ensure_ascii=False) for r in evaluation.records)
+  _write(folder / RECORDS, ''.join(line + '\n' for line in lines))
+  _write(folder / TABLE, table + '\n')
+  _write(folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False))
+  return table
+
+
+def _write(path: pathlib.Path, text: str) -> None:
+  temporary = path.with_name(f'.{path.name}.writing')
+  temporary.write_text(text, encoding='utf-8')
+  os.replace(temporary, path)

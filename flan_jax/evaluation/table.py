@@ -1,0 +1,73 @@
+"""The table that evaluation prints."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_HEADER = (
+  'part',
+  'metric',
+  'rows',
+  'mean',
+  '(std)',
+  '95 % interval',
+  'best dev',
+  'template',
+  'majority',
+  'macro F1',
+  'top share',
+  'split',
+)
+
+
+def results_table(results: Sequence[Mapping[str, Any]]) -> str:
+  """Lays results out as text, one line a part.
+
+  `mean (std)` go over templates; `interval` is of the mean; `best dev` is the
+  test score of the template that is best on development rows; `macro F1` and
+  `top share` (share of the most frequent prediction) are means over templates.
+  """
+  lines = [_HEADER, *(_line(result) for result in results)]
+  widths = [max(len(line[i]) for line in lines) for i in range(len(_HEADER))]
+  text = []
+  for line in lines:
+    cells = [
+      cell.ljust(width) if i < 2 else cell.rjust(width)
+      for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+    ]
+    text.append('  '.join(cells).rstrip())
+  text.insert(1, '-' * max(map(len, text)))
+  return '\n'.join(text)
+
+
+def _line(result: Mapping[str, Any]) -> tuple[str, ...]:
+  best = result['best_dev']
+  templates = result['templates'].values()
+  return (
+    result['part'],
+    result['metric'],
+    str(result['rows']),
+    _number(result['mean']),
+    f'({_number(result["std"])})',
+    _interval(result['interval']),
+    _number(best['test'] if best else None),
+    f't{best["template"]}' if best else '-',
+    _number(result['majority_rate']),
+    _mean([t.get('macro_f1') for t in templates]),
+    _mean([t['most_frequent_prediction'] for t in templates]),
+    result['split'],
+  )
+
+
+def _number(value: float | None) -> str:
+  return '-' if value is None else f'{value:.1f}'
+
+
+def _interval(interval: Sequence[float] | None) -> str:
+  if interval is None:
+    return '-'
+  return f'[{interval[0]:.1f}, {interval[1]:.1f}]'
+
+
+def _mean(values: Sequence[float | None]) -> str:
+  known = [value for value in values if value is not None]
+  return _number(sum(known) / len(known) if known else None)

@@ -1,0 +1,29 @@
+"""The decoder."""
+
+from flan_jax.model.config import DecoderConfig
+from flan_jax.model.decoder import (
+  Decoder,
+  TargetOutputs,
+  abstract_params,
+  hidden_states,
+  init_params,
+  logical_axes,
+  param_shardings,
+  target_log_probs,
+  target_logits,
+  target_outputs,
+)
+
+__all__ = [
+  'Decoder',
+  'DecoderConfig',
+  'TargetOutputs',
+  'abstract_params',
+  'hidden_states',
+  'init_params',
+  'logical_axes',
+  'param_shardings',
+  'target_log_probs',
+  'target_logits',
+  'target_outputs',
+]

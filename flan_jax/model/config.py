@@ -1,0 +1,135 @@
+"""The shape of a decoder."""
+
+import dataclasses
+
+POSITIONS = ('relative_bias', 'rope')
+ACTIVATIONS = ('gelu', 'silu')
+COMPUTE_DTYPES = ('float32', 'bfloat16')
+
+_SIZES = (
+  'vocab_size',
+  'num_layers',
+  'd_model',
+  'd_ff',
+  'num_heads',
+  'num_kv_heads',
+  'head_dim',
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class DecoderConfig:
+  """A decoder-only transformer with a gated feed-forward layer.
+
+  The glossary letter of each size is in brackets.
+
+  Attributes:
+    vocab_size: Rows of the embedding [V], in tokens.
+    num_layers: Layers [N].
+    d_model: Width of the residual stream [D].
+    d_ff: Width of the feed-forward layer [F], of each of its two branches.
+    num_heads: Query heads [H].
+    num_kv_heads: Key and value heads [K]; each serves H / K query heads.
+    head_dim: Width of one head [h].
+    position: 'relative_bias', a bias per head and bucket of distances that all
+      layers share (T5, LaMDA), or 'rope', rotated queries and keys (Llama).
+    relative_buckets: Buckets of the relative bias, even. The first half holds
+      one distance each, the others grow geometrically.
+    relative_max_distance: Distance in tokens from which on all share the last
+      bucket.
+    rope_base: Base of the geometric series of RoPE's wavelengths.
+    activation: Of the gate: 'gelu' (tanh approximation) or 'silu'.
+    norm_eps: Added to the mean square in RMS normalization.
+    tie_embeddings: Whether the embedding also computes the logits.
+    dropout_rate: Share of the values set to zero, in [0, 1), on the embedded
+      tokens and on what attention and feed-forward add to the residual stream.
+    compute_dtype: 'float32' or 'bfloat16', the type of activations and matrix
+      products. Parameters, normalization, softmax and logits are float32.
+      'float32' means full float32 products on every platform (no TF32 and no
+      bfloat16 passes).
+    scan_layers: Whether layers run in `jax.lax.scan`, which compiles one layer
+      instead of N. The numbers are the same.
+    remat: Whether the backward pass computes each layer again, for memory.
+  """
+
+  vocab_size: int
+  num_layers: int
+  d_model: int
+  d_ff: int
+  num_heads: int
+  num_kv_heads: int
+  head_dim: int
+  position: str = 'relative_bias'
+  relative_buckets: int = 32
+  relative_max_distance: int = 128
+  rope_base: float = 10_000.0
+  activation: str = 'gelu'
+  norm_eps: float = 1e-6
+  tie_embeddings: bool = False
+  dropout_rate: float = 0.0
+  compute_dtype: str = 'float32'
+  scan_layers: bool = True
+  remat: bool = False
+
+  def __post_init__(self):
+    for name in _SIZES:
+      size = getattr(self, name)
+      if not isinstance(size, int) or size < 1:
+        raise ValueError(f'{name} must be a positive integer, not {size!r}.')
+    if self.num_heads % self.num_kv_heads:
+      raise ValueError(
+        f'num_heads={self.num_heads} is not a multiple of '
+        f'num_kv_heads={self.num_kv_heads}.'
+      )
+    _check_choice('position', self.position, POSITIONS)
+    _check_choice('activation', self.activation, ACTIVATIONS)
+    _check_choice('compute_dtype', self.compute_dtype, COMPUTE_DTYPES)
+    if self.position == 'rope':
+      self._check_rope()
+    else:
+      self._check_relative_bias()
+    if not 0.0 <= self.dropout_rate < 1.0:
+      raise ValueError(
+        f'dropout_rate must be in [0, 1), not {self.dropout_rate!r}.'
+      )
+    if self.norm_eps <= 0:
+      raise ValueError(f'norm_eps must be positive, not {self.norm_eps!r}.')
+
+  def _check_rope(self):
+    if self.head_dim % 2:
+      raise ValueError(
+        f"position='rope' rotates pairs, so head_dim={self.head_dim} must be "
+        'even.'
+      )
+    if self.rope_base <= 1:
+      raise ValueError(f'rope_base must exceed 1, not {self.rope_base!r}.')
+
+  def _check_relative_bias(self):
+    if self.relative_buckets < 2 or self.relative_buckets % 2:
+      raise ValueError(
+        'relative_buckets must be even and at least 2, not '
+        f'{self.relative_buckets!r}.'
+      )
+    if self.relative_max_distance <= self.relative_buckets // 2:
+      raise ValueError(
+        f'relative_max_distance={self.relative_max_distance} must exceed half '
+        f'of relative_buckets={self.relative_buckets}.'
+      )
+
+  def param_count(self) -> int:
+    """Number of parameters."""
+    attention = self.d_model * self.head_dim
+    attention *= 2 * self.num_heads + 2 * self.num_kv_heads
+    feed_forward = 3 * self.d_model * self.d_ff
+    norms = 2 * self.d_model
+    tables = 1 if self.tie_embeddings else 2
+    total = self.num_layers * (attention + feed_forward + norms)
+    total += tables * self.vocab_size * self.d_model + self.d_model
+    if self.position == 'relative_bias':
+      total += self.relative_buckets * self.num_heads
+    return total
+
+
+def _check_choice(name, value, choices):
+  if value not in choices:
+    raise ValueError(f'{name} must be one of {choices}, not {value!r}.')

@@ -1,0 +1,365 @@
+"""The decoder: its parameters, and pure functions over them.
+
+`Decoder` defines parameters, their initial values and the logical axes of each
+dimension. Everything that computes takes the parameters as a plain nested
+dictionary, which is also what is trained and saved:
+
+  embedding [V, D], unembedding [D, V] (absent if tied), final_norm [D],
+  relative_bias [Z, H] (absent with RoPE; Z buckets), and under `layers`, all
+  stacked over N: attention_norm, feed_forward_norm [N, D], query [N, D, H*h],
+  key, value [N, D, K*h], output [N, H*h, D], gate, up [N, D, F],
+  down [N, F, D].
+
+A batch is a dictionary of arrays: tokens, segments, positions and optionally
+branches [B, L] say what is read (see `attention.visible_keys`);
+target_positions and target_labels [B, T] say at which index of the row which
+token is to be predicted.
+"""
+
+from collections.abc import Mapping
+import contextlib
+from typing import Any, NamedTuple
+
+from flax import nnx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from flan_jax.model import attention, position
+from flan_jax.model import config as config_lib
+from flan_jax.sharding import rules
+
+DecoderConfig = config_lib.DecoderConfig
+Params = dict[str, Any]
+Batch = Mapping[str, Any]
+
+_ACTIVATIONS = {'gelu': jax.nn.gelu, 'silu': jax.nn.silu}
+
+
+def _param(initializer, rngs, shape, axes) -> nnx.Param:
+  value = initializer(rngs.params(), shape, jnp.float32)
+  return nnx.Param(value, logical_axes=axes)
+
+
+class Layers(nnx.Module):
+  """All layers, each parameter stacked over them.
+
+  Projections start from a truncated normal of variance 1 / fan_in.
+  """
+
+  def __init__(self, config: DecoderConfig, rngs: nnx.Rngs):
+    depth, width = config.num_layers, config.d_model
+    heads = config.num_heads * config.head_dim
+    kv_heads = config.num_kv_heads * config.head_dim
+    initializer = nnx.initializers.variance_scaling(
+      1.0, 'fan_in', 'truncated_normal', batch_axis=(0,)
+    )
+
+    def norm():
+      axes = ('layers', 'norm')
+      return _param(nnx.initializers.ones, rngs, (depth, width), axes)
+
+    def projection(fan_in, fan_out, *axes):
+      shape = (depth, fan_in, fan_out)
+      return _param(initializer, rngs, shape, ('layers', *axes))
+
+    self.attention_norm = norm()
+    self.query = projection(width, heads, 'embed', 'heads')
+    self.key = projection(width, kv_heads, 'embed', 'kv')
+    self.value = projection(width, kv_heads, 'embed', 'kv')
+    self.output = projection(heads, width, 'heads', 'embed')
+    self.feed_forward_norm = norm()
+    self.gate = projection(width, config.d_ff, 'embed', 'mlp')
+    self.up = projection(width, config.d_ff, 'embed', 'mlp')
+    self.down = projection(config.d_ff, width, 'mlp', 'embed')
+
+
+class Decoder(nnx.Module):
+  """Defines and initialises the parameters of a `DecoderConfig`.
+
+  The final norm yields unit variance, so logits start with unit variance if a
+  column of the unembedding has unit norm on average: its variance is 1 / D,
+  like that of any projection. An embedding of its own has variance 1; a tied
+  one has 1 / D (the residual stream then starts small, which the norms undo).
+  """
+
+  def __init__(self, config: DecoderConfig, rngs: nnx.Rngs):
+    vocab, width = config.vocab_size, config.d_model
+    initializer = nnx.initializers.variance_scaling(
+      1.0, 'fan_in', 'truncated_normal'
+    )
+    deviation = width**-0.5 if config.tie_embeddings else 1.0
+    self.embedding = _param(
+      nnx.initializers.normal(deviation),
+      rngs,
+      (vocab, width),
+      ('vocab', 'embed'),
+    )
+    if config.position == 'relative_bias':
+      self.relative_bias = _param(
+        initializer,
+        rngs,
+        (config.relative_buckets, config.num_heads),
+        ('relative_buckets', 'heads'),
+      )
+    self.layers = Layers(config, rngs)
+    self.final_norm = _param(
+      nnx.initializers.ones, rngs, (width,), ('norm',)
+    )
+    if not config.tie_embeddings:
+      self.unembedding = _param(
+        initializer, rngs, (width, vocab), ('embed', 'vocab')
+      )
+
+  def params(self) -> Params:
+    """The parameters as a plain nested dictionary of arrays."""
+    return nnx.to_pure_dict(nnx.state(self, nnx.Param))
+
+
+def logical_axes(config: DecoderConfig) -> Params:
+  """The logical axis of each dimension, in the structure of the parameters."""
+  decoder = nnx.eval_shape(lambda: Decoder(config, nnx.Rngs(0)))
+  state = nnx.state(decoder, nnx.Param)
+  axes = jax.tree.map(
+    lambda param: param.get_metadata('logical_axes'),
+    state,
+    is_leaf=lambda node: isinstance(node, nnx.Param),
+  )
+  return nnx.to_pure_dict(axes)
+
+
+def param_shardings(
+  config: DecoderConfig, mesh: jax.sharding.Mesh
+) -> Params:
+  """How each parameter lies on the mesh.
+
+  Raises:
+    ValueError: The mesh does not divide a parameter or the query heads; names
+      the parameter, its dimension and the mesh axis.
+  """
+  rules.check_heads(config.num_heads, mesh)
+  return rules.tree_shardings(
+    mesh, logical_axes(config), abstract_params(config)
+  )
+
+
+def abstract_params(
+  config: DecoderConfig, mesh: jax.sharding.Mesh | None = None
+) -> Params:
+  """Shapes and types of the parameters; with a mesh, shardings as well."""
+  abstract = jax.eval_shape(lambda: Decoder(config, nnx.Rngs(0)).params())
+  if mesh is None:
+    return abstract
+  return rules.with_shardings(abstract, param_shardings(config, mesh))
+
+
+def init_params(
+  config: DecoderConfig, seed: int, mesh: jax.sharding.Mesh
+) -> Params:
+  """Initial parameters, made where they belong on the mesh.
+
+  The same seed yields the same values on every mesh.
+  """
+
+  def init(seed):
+    with jax.threefry_partitionable(True):
+      return Decoder(config, nnx.Rngs(jax.random.key(seed))).params()
+
+  shardings = param_shardings(config, mesh)
+  return jax.jit(init, out_shardings=shardings)(jnp.uint32(seed))
+
+
+def hidden_states(
+  config: DecoderConfig,
+  params: Params,
+  batch: Batch,
+  dropout_key: Array | None = None,
+) -> Float[Array, 'B L D']:
+  """The residual stream after the last layer and the final norm.
+
+  Args:
+    config: Shape of the decoder.
+    params: As `init_params` makes them.
+    batch: Needs tokens, segments, positions; branches if options share rows.
+    dropout_key: Where dropout comes from; None: no dropout.
+
+  Returns:
+    In the compute type. Values at padding mean nothing.
+  """
+  with _matmul_precision(config):
+    positions_BxL = jnp.asarray(batch['positions'])
+    visible_BxLxL = attention.visible_keys(
+      jnp.asarray(batch['segments']), batch.get('branches')
+    )
+    bias = None
+    if config.position == 'relative_bias':
+      bias = position.distance_bias(
+        params['relative_bias'], config.relative_max_distance
+      )
+      bias = position.relative_bias(bias, positions_BxL)
+
+    # Gathers the table over `fsdp`, as every parameter is before its use.
+    table_VxD = rules.constrain(params['embedding'], 'vocab', 'residual')
+    x_BxLxD = jnp.take(table_VxD, batch['tokens'], axis=0)
+    x_BxLxD = x_BxLxD.astype(config.compute_dtype)
+    x_BxLxD = _dropout(config, x_BxLxD, dropout_key, config.num_layers, 0)
+    x_BxLxD = rules.constrain(x_BxLxD, 'batch', 'length', 'residual')
+
+    def layer(x_BxLxD, numbered):
+      weights, number = numbered
+      x_BxLxD = _attention_block(
+        config,
+        weights,
+        x_BxLxD,
+        (positions_BxL, visible_BxLxL, bias),
+        dropout_key,
+        number,
+      )
+      x_BxLxD = _feed_forward_block(
+        config, weights, x_BxLxD, dropout_key, number
+      )
+      return rules.constrain(x_BxLxD, 'batch', 'length', 'residual'), None
+
+    x_BxLxD = _run_layers(config, layer, params['layers'], x_BxLxD)
+    return rms_norm(x_BxLxD, params['final_norm'], config.norm_eps)
+
+
+class TargetOutputs(NamedTuple):
+  """What the decoder says about the target tokens, all [B, T].
+
+  Attributes:
+    log_probs: Log-probability of the label, in nats.
+    correct: Whether the label is the most probable token.
+    log_normalizers: Logarithm of the softmax' denominator.
+  """
+
+  log_probs: Float[Array, 'B T']
+  correct: Bool[Array, 'B T']
+  log_normalizers: Float[Array, 'B T']
+
+
+def target_outputs(
+  config: DecoderConfig,
+  params: Params,
+  batch: Batch,
+  dropout_key: Array | None = None,
+) -> TargetOutputs:
+  """Predicts the target tokens; logits exist at target positions only."""
+  hidden_BxLxD = hidden_states(config, params, batch, dropout_key)
+  hidden_BxTxD = jnp.take_along_axis(
+    hidden_BxLxD, batch['target_positions'][:, :, None], axis=1
+  )
+  logits_BxTxV = target_logits(config, params, hidden_BxTxD)
+  labels_BxT = jnp.asarray(batch['target_labels'])
+  normalizers_BxT = jax.nn.logsumexp(logits_BxTxV, axis=-1)
+  label_logits_BxTx1 = jnp.take_along_axis(
+    logits_BxTxV, labels_BxT[:, :, None], axis=-1
+  )
+  return TargetOutputs(
+    log_probs=label_logits_BxTx1[:, :, 0] - normalizers_BxT,
+    correct=jnp.argmax(logits_BxTxV, axis=-1) == labels_BxT,
+    log_normalizers=normalizers_BxT,
+  )
+
+
+def target_log_probs(
+  config: DecoderConfig,
+  params: Params,
+  batch: Batch,
+  dropout_key: Array | None = None,
+) -> Float[Array, 'B T']:
+  """Log-probability in nats of each target label, float32."""
+  return target_outputs(config, params, batch, dropout_key).log_probs
+
+
+def target_logits(
+  config: DecoderConfig, params: Params, hidden_BxTxD: Float[Array, 'B T D']
+) -> Float[Array, 'B T V']:
+  """Logits in float32 for hidden states at chosen positions."""
+  if config.tie_embeddings:
+    table, product = params['embedding'], 'BTD,VD->BTV'
+  else:
+    table, product = params['unembedding'], 'BTD,DV->BTV'
+  with _matmul_precision(config):
+    return jnp.einsum(
+      product,
+      hidden_BxTxD,
+      table.astype(hidden_BxTxD.dtype),
+      preferred_element_type=jnp.float32,
+    )
+
+
+def rms_norm(
+  x: Float[Array, '... D'], scale_D: Float[Array, ' D'], eps: float
+) -> Float[Array, '... D']:
+  """Divides by the root mean square in float32; keeps the type of `x`."""
+  wide = x.astype(jnp.float32)
+  mean_square = jnp.mean(jnp.square(wide), axis=-1, keepdims=True)
+  scale = jnp.expand_dims(scale_D, tuple(range(x.ndim - 1)))
+  return (wide * jax.lax.rsqrt(mean_square + eps) * scale).astype(x.dtype)
+
+
+def _run_layers(config, layer, stacked, x_BxLxD):
+  """Runs the layers in order, as one scan or one by one."""
+  if config.remat:
+    # Inside a scan the recomputation cannot be merged with the forward pass.
+    layer = jax.checkpoint(layer, prevent_cse=not config.scan_layers)
+  if config.scan_layers:
+    numbers = jnp.arange(config.num_layers)
+    return jax.lax.scan(layer, x_BxLxD, (stacked, numbers))[0]
+  for number in range(config.num_layers):
+    weights = {name: stack[number] for name, stack in stacked.items()}
+    x_BxLxD, _ = layer(x_BxLxD, (weights, number))
+  return x_BxLxD
+
+
+def _attention_block(config, weights, x_BxLxD, sight, dropout_key, number):
+  positions_BxL, visible_BxLxL, bias = sight
+  y_BxLxD = rms_norm(x_BxLxD, weights['attention_norm'], config.norm_eps)
+
+  def heads(name, axis):
+    projected = rules.constrain(
+      _project(y_BxLxD, weights[name]), 'batch', 'length', axis
+    )
+    return projected.reshape(*x_BxLxD.shape[:2], -1, config.head_dim)
+
+  query, key = heads('query', 'heads'), heads('key', 'kv')
+  if config.position == 'rope':
+    query = position.apply_rope(query, positions_BxL, config.rope_base)
+    key = position.apply_rope(key, positions_BxL, config.rope_base)
+  mixed = attention.attend(
+    query, key, heads('value', 'kv'), visible_BxLxL, bias
+  )
+  mixed = mixed.reshape(*x_BxLxD.shape[:2], -1)
+  added = _project(mixed, weights['output'])
+  return x_BxLxD + _dropout(config, added, dropout_key, number, 0)
+
+
+def _feed_forward_block(config, weights, x_BxLxD, dropout_key, number):
+  y_BxLxD = rms_norm(x_BxLxD, weights['feed_forward_norm'], config.norm_eps)
+  gate = _ACTIVATIONS[config.activation](_project(y_BxLxD, weights['gate']))
+  hidden = gate * _project(y_BxLxD, weights['up'])
+  hidden = rules.constrain(hidden, 'batch', 'length', 'mlp')
+  added = _project(hidden, weights['down'])
+  return x_BxLxD + _dropout(config, added, dropout_key, number, 1)
+
+
+def _project(x, weights):
+  return jnp.einsum('BLX,XY->BLY', x, weights.astype(x.dtype))
+
+
+def _dropout(config, x, key, number, place):
+  """Drops values by a key of the layer's number and the place in it."""
+  if key is None or config.dropout_rate == 0.0:
+    return x
+  key = jax.random.fold_in(key, 2 * number + place)
+  keep = 1.0 - config.dropout_rate
+  kept = jax.random.bernoulli(key, keep, x.shape)
+  return jnp.where(kept, x / keep, 0).astype(x.dtype)
+
+
+def _matmul_precision(config):
+  """Full products in float32; bfloat16 products are exact as they are."""
+  if config.compute_dtype == 'float32':
+    return jax.default_matmul_precision('highest')
+  return contextlib.nullcontext()

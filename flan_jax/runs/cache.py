@@ -1,0 +1,78 @@
+"""`flan-jax cache`: renders and tokenizes what a run needs."""
+
+from collections.abc import Sequence
+import dataclasses
+import pathlib
+
+from flan_jax.data import names, registry
+from flan_jax.data.cache import CacheConfig, UnitKey
+from flan_jax.data.mini import MINI, resolve_data_dir
+from flan_jax.data.vocabulary import load_vocabulary
+import gin
+
+
+def unit_keys(mixtures: Sequence[str | None]) -> list[UnitKey]:
+  """Returns the units that training on, or evaluating, mixtures needs.
+
+  Development rows serve both: they watch training and choose the template.
+
+  Raises:
+    KeyError: unknown name, with the three nearest.
+  """
+  keys = []
+  for name in mixtures:
+    if name is None:
+      continue
+    for member in names.members(name):
+      _, part = registry.find_part(member.part)
+      for role in roles_needed(name):
+        if role in part.splits:
+          templates = member.templates if role == 'train' else None
+          keys.append(UnitKey(part.name, role, templates))
+  return list(dict.fromkeys(keys))
+
+
+def roles_needed(mixture: str) -> tuple[str, ...]:
+  """Returns the roles that are read of a mixture or task."""
+  purposes = {m.name: m.purpose for m in registry.mixtures()}
+  return {
+    'train': ('train', 'dev'),
+    'eval': ('dev', 'test'),
+  }.get(purposes.get(mixture), ('train', 'dev', 'test'))
+
+
+@gin.configurable(module='flan_jax')
+def cache(
+  mixtures: Sequence[str | None],
+  cache_config: CacheConfig,
+  vocabulary: str,
+  dry_run: bool = False,
+) -> None:
+  """Makes every unit that is not there yet.
+
+  Args:
+    mixtures: Mixtures or tasks; None is skipped.
+    cache_config: Directories and lengths.
+    vocabulary: As VOCABULARY.
+    dry_run: Only says what would be made.
+  """
+  keys = unit_keys(mixtures)
+  if dry_run:
+    print(
+      f'{len(keys)} units: ' + ', '.join(f'{k.part}.{k.role}' for k in keys)
+    )
+    return
+  data_dir = resolve_data_dir(cache_config.data_dir, cache_config.cache_dir)
+  if cache_config.data_dir == MINI and not pathlib.Path(data_dir).exists():
+    from flan_jax.data.tfds_import import import_rows, mini_corpus
+
+    import_rows(mini_corpus(), data_dir, log=lambda line: None)
+    print(f'imported the mini corpus to {data_dir}')
+  # TensorFlow is imported here, for this command alone.
+  from flan_jax.data.cache_writer import make_units
+
+  make_units(
+    keys,
+    dataclasses.replace(cache_config, data_dir=data_dir),
+    load_vocabulary(vocabulary),
+  )

@@ -1,0 +1,120 @@
+"""`flan-jax eval`: zero-shot evaluation by rank classification."""
+
+from collections.abc import Mapping, Sequence
+import os
+from typing import Any
+
+import tqdm
+
+from flan_jax.config import Arguments
+from flan_jax.data.cache import CacheConfig, Framing
+from flan_jax.data.vocabulary import load_vocabulary
+from flan_jax.evaluation import records
+from flan_jax.evaluation.evaluate import EvalPart, Evaluation
+from flan_jax.evaluation.evaluate import evaluate as score
+from flan_jax.evaluation.rank import Scorer
+from flan_jax.model import DecoderConfig, abstract_params
+from flan_jax.runs.cache import unit_keys
+from flan_jax.runs.units import UnitStore, check_vocabulary
+from flan_jax.sharding import MeshConfig, make_mesh
+from flan_jax.training import Checkpointer
+import gin
+
+
+@gin.configurable(module='flan_jax')
+def evaluate(
+  mixture: str,
+  model_dir: str,
+  model: DecoderConfig,
+  mesh: MeshConfig,
+  cache_config: CacheConfig,
+  vocabulary: str,
+  checkpoint: str | None = None,
+  max_rows: int | None = None,
+  tokens_per_batch: int = 8192,
+  arguments: Arguments | None = None,
+  dry_run: bool = False,
+) -> None:
+  """Evaluates a checkpoint on every ordinary template of a mixture.
+
+  Args:
+    mixture: Mixture or task, as `flan_eval_nli`.
+    model_dir: Folder that results are written below; its newest checkpoint is
+      evaluated.
+    model: Shape of the decoder.
+    mesh: Shape of the device mesh.
+    cache_config: Directories and lengths of the token cache.
+    vocabulary: As VOCABULARY.
+    checkpoint: Another checkpoint, or model directory, to evaluate.
+    max_rows: Most rows of a part; None for all.
+    tokens_per_batch: Places of a batch.
+    arguments: What a child process that makes missing caches is started with.
+    dry_run: Checks what can be checked without computing, and stops.
+
+  Raises:
+    ConfigError, KeyError, ValueError: before anything is compiled.
+  """
+  keys = [key for key in unit_keys([mixture]) if key.role != 'train']
+  tokens = load_vocabulary(vocabulary)
+  check_vocabulary(tokens, model)
+  devices = make_mesh(mesh)
+  store = UnitStore(cache_config, tokens, arguments)
+  if dry_run:
+    listed = ', '.join(f'{k.part}.{k.role}' for k in store.missing(keys))
+    print(f'would evaluate {mixture}; units to be cached: {listed or "none"}')
+    return
+  path = checkpoint or model_dir
+  params = Checkpointer.restore_params(path, abstract_params(model, devices))
+  store.ensure(keys)
+  run_evaluation(
+    mixture=mixture,
+    parts=store.evaluation(mixture),
+    scorer=Scorer(model, devices, tokens_per_batch),
+    params=params,
+    framing=Framing.of(cache_config, tokens),
+    max_rows=max_rows,
+    model_dir=model_dir,
+    about={'checkpoint': path},
+  )
+
+
+def run_evaluation(
+  mixture: str,
+  parts: Sequence[EvalPart],
+  scorer: Scorer,
+  params: Any,
+  framing: Framing,
+  max_rows: int | None,
+  model_dir: str,
+  about: Mapping[str, Any],
+) -> Evaluation:
+  """Evaluates, prints the table, and writes it with results and records."""
+  bar = tqdm.tqdm(unit='example', desc=f'evaluating {mixture}')
+
+  def progress(done: int, total: int) -> None:
+    bar.total = total
+    bar.update(done - bar.n)
+
+  evaluation = score(parts, scorer, params, framing, max_rows, progress)
+  bar.close()
+  folder = os.path.join(model_dir, 'eval', mixture)
+  table = records.write(
+    folder,
+    evaluation,
+    {'mixture': mixture, 'max_rows': max_rows, **about},
+  )
+  print(f'\n{mixture}, zero-shot, in percent:\n{table}')
+  if max_rows is not None:
+    print(f'at most {max_rows} rows of each part were evaluated')
+  _say_adapted(evaluation)
+  print(f'results: {folder}')
+  return evaluation
+
+
+def _say_adapted(evaluation: Evaluation) -> None:
+  adapted = [r for r in evaluation.results if r['adapted']]
+  if adapted:
+    print('splits adapted to a smaller copy, not comparable with the paper:')
+  for result in adapted:
+    reasons = ', '.join(f'{k}: {v}' for k, v in result['adapted'].items())
+    print(f'  {result["part"]}: {reasons}')

@@ -1,0 +1,243 @@
+"""`flan-jax train`: tunes a decoder, then evaluates what it never saw."""
+
+from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+
+from flan_jax import config as config_lib
+from flan_jax.config import Arguments, ConfigError
+from flan_jax.data.cache import CacheConfig, Framing, Unit
+from flan_jax.data.loader import BatchPlan, PackingConfig
+from flan_jax.data.sampler import Sampler
+from flan_jax.data.vocabulary import load_vocabulary
+from flan_jax.evaluation.evaluate import requests, score_requests
+from flan_jax.evaluation.rank import Scorer
+from flan_jax.model.config import DecoderConfig
+from flan_jax.runs.cache import unit_keys
+from flan_jax.runs.evaluate import run_evaluation
+from flan_jax.runs.units import UnitStore, check_vocabulary
+from flan_jax.sharding import MeshConfig, batch_sharding, check_batch, make_mesh
+from flan_jax.training import (
+  Checkpointer,
+  OptimizerConfig,
+  abstract_state,
+  init_state,
+  make_optimizer,
+  make_train_step,
+)
+from flan_jax.training.loop import Loop, LoopConfig
+from flan_jax.training.metrics import Console, MetricWriter
+import gin
+
+
+@gin.configurable(module='flan_jax')
+def train(
+  mixture: str,
+  model_dir: str,
+  model: DecoderConfig,
+  optimizer: OptimizerConfig,
+  packing: PackingConfig,
+  mesh: MeshConfig,
+  loop: LoopConfig,
+  cache_config: CacheConfig,
+  vocabulary: str,
+  seed: int = 0,
+  initial_checkpoint: str | None = None,
+  eval_mixture: str | None = None,
+  eval_rows: int | None = None,
+  max_eval_rows: int | None = None,
+  tokens_per_eval_batch: int = 8192,
+  arguments: Arguments | None = None,
+  dry_run: bool = False,
+) -> None:
+  """Trains on a mixture and, at the end, evaluates another.
+
+  Args:
+    mixture: Mixture or task to train on.
+    model_dir: Folder of the run; training resumes from what is there.
+    model: Shape of the decoder.
+    optimizer: Adafactor's settings.
+    packing: Shape of a batch.
+    mesh: Shape of the device mesh.
+    loop: Length of the run and its periods.
+    cache_config: Directories and lengths of the token cache.
+    vocabulary: As VOCABULARY.
+    seed: Decides initial parameters, order of examples and dropout.
+    initial_checkpoint: Where parameters start from; only without a checkpoint
+      in model_dir.
+    eval_mixture: What is evaluated at the end; None for nothing.
+    eval_rows: Development rows of a part scored every eval_period steps.
+    max_eval_rows: Most rows of a part evaluated at the end; None for all.
+    tokens_per_eval_batch: Places of an evaluation batch.
+    arguments: What a child process that makes missing caches is started with.
+    dry_run: Checks everything that can be checked without computing, and
+      stops.
+
+  Raises:
+    ConfigError, KeyError, ValueError: before anything is compiled.
+  """
+  keys = unit_keys([mixture, eval_mixture])
+  tokens = load_vocabulary(vocabulary)
+  check_vocabulary(tokens, model)
+  devices = make_mesh(mesh)
+  check_batch(packing.batch_rows, devices)
+  _check_microbatches(packing, loop)
+  store = UnitStore(cache_config, tokens, arguments)
+  if dry_run:
+    _say_plan(mixture, eval_mixture, model, store.missing(keys))
+    return
+  store.ensure(keys)
+  units = store.training(mixture)
+  framing = Framing.of(cache_config, tokens)
+  plan = BatchPlan(Sampler(units, framing, seed), packing)
+  _say_data(units, plan, packing)
+  config_lib.write_record(model_dir)
+  scorer = Scorer(model, devices, tokens_per_eval_batch)
+  checkpointer = Checkpointer(model_dir, keep=loop.keep_checkpoints)
+  state = _first_state(
+    checkpointer,
+    plan.contract,
+    initial_checkpoint,
+    model,
+    optimizer,
+    seed,
+    devices,
+  )
+  writer = MetricWriter(model_dir, int(state['step']))
+  console = Console(
+    int(state['step']), loop.train_steps, jax.process_index() == 0
+  )
+  state = Loop(
+    loop,
+    plan,
+    make_train_step(
+      model, make_optimizer(optimizer), devices, loop.microbatches
+    ),
+    batch_sharding(devices),
+    checkpointer,
+    _record(plan, model, seed),
+    _dev_evaluation(store, units, scorer, framing, eval_rows),
+  ).run(state, writer, console)
+  console.close()
+  writer.close()
+  checkpointer.close()
+  if eval_mixture is not None:
+    run_evaluation(
+      mixture=eval_mixture,
+      parts=store.evaluation(eval_mixture),
+      scorer=scorer,
+      params=state['params'],
+      framing=framing,
+      max_rows=max_eval_rows,
+      model_dir=model_dir,
+      about={'step': int(state['step']), 'trained_on': mixture},
+    )
+
+
+def _check_microbatches(packing: PackingConfig, loop: LoopConfig) -> None:
+  if packing.batch_rows % loop.microbatches:
+    raise ConfigError(
+      f'BATCH_ROWS {packing.batch_rows} is not divisible by MICROBATCHES '
+      f'{loop.microbatches}'
+    )
+
+
+def _say_plan(mixture, eval_mixture, model, missing) -> None:
+  print(f'would train on {mixture}, then evaluate {eval_mixture}')
+  print(f'parameters: {model.param_count():,}')
+  listed = ', '.join(f'{key.part}.{key.role}' for key in missing)
+  print(f'units to be cached first: {listed or "none"}')
+
+
+def _say_data(
+  units: Sequence[Unit], plan: BatchPlan, packing: PackingConfig
+) -> None:
+  for unit in units:
+    if unit.manifest['adapted']:
+      print(f'{unit.name}: split adapted, {unit.manifest["adapted"]}')
+  rows = sum(unit.num_rows for unit in units)
+  print(
+    f'training on {len(units)} parts, {rows} rows; batches of '
+    f'{packing.batch_rows} x {packing.pack_length} tokens, '
+    f'{plan.capacity.targets} target tokens a row, fill {plan.fill():.3f}',
+    flush=True,
+  )
+
+
+def _record(plan: BatchPlan, model: DecoderConfig, seed: int) -> dict[str, Any]:
+  return {
+    'contract': plan.contract,
+    'model': dataclasses.asdict(model),
+    'seed': seed,
+  }
+
+
+def _first_state(
+  checkpointer, contract, initial_checkpoint, model, optimizer, seed, devices
+):
+  """Resumes from MODEL_DIR, or starts from a checkpoint's parameters, or anew.
+
+  Raises:
+    ConfigError: the checkpoint was trained on other data, or in other order.
+  """
+  transform = make_optimizer(optimizer)
+  restored = checkpointer.restore_latest(
+    abstract_state(model, transform, devices)
+  )
+  if restored is not None:
+    state, record, step = restored
+    if record['contract'] != contract:
+      raise ConfigError(
+        f'{checkpointer.model_dir} was trained with other data, rates, seed or '
+        f'batch shape (contract {record["contract"]}, now {contract}): use '
+        'the same settings, or another MODEL_DIR'
+      )
+    if initial_checkpoint is not None:
+      print('INITIAL_CHECKPOINT_PATH is not used: MODEL_DIR has checkpoints')
+    print(f'resuming from step {step} of {checkpointer.model_dir}')
+    return state
+  state = init_state(model, transform, seed, devices)
+  if initial_checkpoint is not None:
+    params = Checkpointer.restore_params(
+      initial_checkpoint, abstract_state(model, transform, devices)['params']
+    )
+    print(f'starting from the parameters of {initial_checkpoint}')
+    state = {**state, 'params': params}
+  return state
+
+
+def _dev_evaluation(
+  store: UnitStore,
+  units: Sequence[Unit],
+  scorer: Scorer,
+  framing: Framing,
+  rows: int | None,
+) -> Callable[[Any], Mapping[str, float]] | None:
+  """Returns a function that ranks development rows of the trained parts.
+
+  It yields the accuracy of each part, over all ordinary templates, and their
+  mean. None where no part has development rows that can be ranked.
+  """
+  developments = [store.development(unit.name) for unit in units]
+  queue = [
+    request
+    for unit in developments
+    if unit is not None and unit.rows and 'correct' in unit.rows[0]
+    for request in requests(unit, framing, max_rows=rows)
+  ]
+
+  def evaluate_dev(params: Any) -> dict[str, float]:
+    records = score_requests(queue, scorer, params)
+    by_part: dict[str, list[bool]] = {}
+    for record in records:
+      by_part.setdefault(record['part'], []).append(record['correct'])
+    values = {
+      f'accuracy/{part}': 100 * float(np.mean(correct))
+      for part, correct in by_part.items()
+    }
+    return {'accuracy': float(np.mean(list(values.values()))), **values}
+
+  return evaluate_dev if queue else None

@@ -1,0 +1,140 @@
+"""Opens the cached units of a run, having a child process make missing ones."""
+
+from collections.abc import Sequence
+import dataclasses
+import os
+import pathlib
+import subprocess
+import sys
+
+from flan_jax.config import Arguments, ConfigError
+from flan_jax.data import names, registry
+from flan_jax.data.cache import (
+  CacheConfig,
+  CacheError,
+  Unit,
+  UnitKey,
+  find_unit,
+)
+from flan_jax.data.mini import resolve_data_dir
+from flan_jax.data.vocabulary import Vocabulary
+from flan_jax.evaluation.evaluate import EvalPart
+from flan_jax.model.config import DecoderConfig
+
+
+class UnitStore:
+  """Finds units; what is missing is made by `flan-jax cache` in a child.
+
+  The child needs TensorFlow, this process never does.
+  """
+
+  def __init__(
+    self,
+    config: CacheConfig,
+    vocabulary: Vocabulary,
+    arguments: Arguments | None,
+  ):
+    """Initializes the store.
+
+    Args:
+      config: Directories and lengths.
+      vocabulary: What the units are tokenized with.
+      arguments: What the child is started with; None: nothing is made.
+    """
+    data_dir = resolve_data_dir(config.data_dir, config.cache_dir)
+    self._config = dataclasses.replace(config, data_dir=data_dir)
+    self._vocabulary = vocabulary
+    self._arguments = arguments
+
+  def missing(self, keys: Sequence[UnitKey]) -> list[UnitKey]:
+    """Returns the units that are not there."""
+    found = []
+    for key in keys:
+      try:
+        self.find(key)
+      except CacheError:
+        found.append(key)
+    return found
+
+  def ensure(self, keys: Sequence[UnitKey]) -> None:
+    """Has missing units made.
+
+    Raises:
+      CacheError: they could not be made; the child has said why.
+    """
+    missing = self.missing(keys)
+    if not missing:
+      return
+    if self._arguments is None:
+      self.find(missing[0])
+    listed = ', '.join(f'{key.part}.{key.role}' for key in missing)
+    print(f'caching {len(missing)} units first: {listed}', flush=True)
+    root = str(pathlib.Path(__file__).resolve().parents[2])
+    paths = [os.environ.get('PYTHONPATH'), root]
+    environment = {
+      **os.environ,
+      'PYTHONPATH': os.pathsep.join(path for path in paths if path),
+      # The child computes nothing: it must not claim this process's devices.
+      'JAX_PLATFORMS': 'cpu',
+    }
+    command = [sys.executable, '-m', 'flan_jax', 'cache']
+    child = subprocess.run(
+      [*command, *self._arguments.flags()], env=environment, check=False
+    )
+    if child.returncode:
+      raise CacheError('the cache could not be made, see above')
+
+  def find(self, key: UnitKey) -> Unit:
+    """Opens a unit; raises CacheError where it is missing."""
+    return find_unit(key, self._config, self._vocabulary)
+
+  def training(self, mixture: str) -> list[Unit]:
+    """Opens the training units of a mixture or task.
+
+    Raises:
+      ConfigError: a member has no training rows.
+    """
+    units = []
+    for member in names.members(mixture):
+      _, part = registry.find_part(member.part)
+      if not part.trains:
+        raise ConfigError(f'{mixture}: {part.name} has no training split')
+      units.append(self.find(UnitKey(part.name, 'train', member.templates)))
+    return units
+
+  def evaluation(self, mixture: str) -> list[EvalPart]:
+    """Opens the test and development units of a mixture or task.
+
+    Raises:
+      ConfigError: a member has no test rows.
+    """
+    parts = []
+    for member in names.members(mixture):
+      _, part = registry.find_part(member.part)
+      if not part.evaluates:
+        raise ConfigError(f'{mixture}: {part.name} has no test split')
+      parts.append(
+        EvalPart(
+          test=self.find(UnitKey(part.name, 'test')),
+          dev=self.development(part.name),
+          templates=member.templates,
+        )
+      )
+    return parts
+
+  def development(self, part_name: str) -> Unit | None:
+    """Opens the development unit of a part, None where it has none."""
+    _, part = registry.find_part(part_name)
+    if 'dev' not in part.splits:
+      return None
+    return self.find(UnitKey(part_name, 'dev'))
+
+
+def check_vocabulary(vocabulary: Vocabulary, model: DecoderConfig) -> None:
+  """Raises ConfigError where the vocabulary has more ids than the embedding."""
+  if vocabulary.size > model.vocab_size:
+    raise ConfigError(
+      f'the vocabulary has {vocabulary.size} pieces, the embedding '
+      f'{model.vocab_size} rows: raise DecoderConfig.vocab_size or choose '
+      'another VOCABULARY'
+    )

@@ -1,0 +1,222 @@
+"""One training step over a mesh."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+import optax
+
+from flan_jax.model import decoder
+from flan_jax.sharding import mesh as mesh_lib
+from flan_jax.sharding import rules
+from flan_jax.training import loss as loss_lib
+from flan_jax.training import optimizer as optimizer_lib
+
+# 'params', 'opt_state', 'step' (int32, steps done) and 'seed' (uint32).
+TrainState = dict[str, Any]
+Metrics = dict[str, jax.Array]
+
+
+def abstract_state(
+  model_config: decoder.DecoderConfig,
+  optimizer: optax.GradientTransformation,
+  mesh: Mesh,
+) -> TrainState:
+  """Shapes, types and shardings of the train state; makes no array."""
+  params = decoder.abstract_params(model_config, mesh)
+  shardings = jax.tree.map(lambda param: param.sharding, params)
+  opt_state = rules.with_shardings(
+    jax.eval_shape(optimizer.init, params),
+    optimizer_lib.optimizer_sharding(optimizer, params, shardings),
+  )
+
+  def scalar(dtype):
+    return jax.ShapeDtypeStruct((), dtype, sharding=rules.replicated(mesh))
+
+  return {
+    'params': params,
+    'opt_state': opt_state,
+    'step': scalar(jnp.int32),
+    'seed': scalar(jnp.uint32),
+  }
+
+
+def state_shardings(
+  model_config: decoder.DecoderConfig,
+  optimizer: optax.GradientTransformation,
+  mesh: Mesh,
+) -> TrainState:
+  """The sharding of each array of the train state."""
+  state = abstract_state(model_config, optimizer, mesh)
+  return jax.tree.map(lambda leaf: leaf.sharding, state)
+
+
+def init_state(
+  model_config: decoder.DecoderConfig,
+  optimizer: optax.GradientTransformation,
+  mesh: Mesh,
+  seed: int,
+  params: Any = None,
+) -> TrainState:
+  """The state before the first step, made where it belongs on the mesh.
+
+  Args:
+    model_config: Shape of the decoder.
+    optimizer: From `make_optimizer`.
+    mesh: The devices.
+    seed: Of initial parameters and dropout, in [0, 2**32).
+    params: Parameters to start from, as `abstract_params` with this mesh; None
+      draws them. They become part of the state, and the first step consumes
+      them.
+  """
+  shardings = state_shardings(model_config, optimizer, mesh)
+  if params is None:
+    params = decoder.init_params(model_config, seed, mesh)
+
+  def rest(params, seed):
+    return {
+      'opt_state': optimizer.init(params),
+      'step': jnp.int32(0),
+      'seed': seed,
+    }
+
+  made = jax.jit(
+    rest, out_shardings={k: shardings[k] for k in shardings if k != 'params'}
+  )(params, jnp.uint32(seed))
+  return {'params': params, **made}
+
+
+def make_train_step(
+  model_config: decoder.DecoderConfig,
+  optimizer: optax.GradientTransformation,
+  mesh: Mesh,
+  microbatches: int = 1,
+  z_loss: float = 0.0,
+) -> Callable[[TrainState, Mapping[str, Any]], tuple[TrainState, Metrics]]:
+  """Compiles `(state, batch) -> (state, metrics)` for a mesh.
+
+  The state is donated. The loss is normalized by the target tokens of the whole
+  global batch, also where it is read in several parts. A batch without targets
+  has loss 0 and gradient 0.
+
+  Metrics are float32 scalars: loss (nats a target token), target_tokens,
+  tokens (without padding), accuracy (share of target tokens that were the most
+  probable), gradient_norm (before clipping), update_norm, parameter_norm (after
+  the step).
+
+  Args:
+    model_config: Shape of the decoder.
+    optimizer: From `make_optimizer`.
+    mesh: The devices.
+    microbatches: Parts that a batch is read in, one after the other, for
+      memory. Equals one batch but for the draws of dropout.
+    z_loss: See `loss.cross_entropy`.
+
+  Returns:
+    A jitted function. It raises ValueError while tracing if the parts' rows
+    are not divisible by the mesh.
+  """
+  shardings = state_shardings(model_config, optimizer, mesh)
+
+  def sums(params, batch, key, total):
+    outputs = decoder.target_outputs(model_config, params, batch, key)
+    summed = loss_lib.cross_entropy(outputs, batch['target_weights'], z_loss)
+    return summed.loss / total, summed
+
+  def gradients(params, batch, key, total):
+    whole = jax.value_and_grad(sums, has_aux=True)
+    (_, summed), grads = whole(params, batch, key, total)
+    return summed, jax.lax.with_sharding_constraint(grads, shardings['params'])
+
+  def step(state, batch):
+    params = state['params']
+    total = _divisor(jnp.sum(batch['target_weights']))
+    key = jax.random.fold_in(jax.random.key(state['seed']), state['step'])
+    if microbatches == 1:
+      summed, grads = gradients(params, batch, key, total)
+    else:
+      parts = _split_rows(batch, microbatches, mesh)
+      summed, grads = _accumulate(
+        lambda part, number: gradients(
+          params, part, jax.random.fold_in(key, number), total
+        ),
+        parts,
+        microbatches,
+      )
+    updates, opt_state = optimizer.update(grads, state['opt_state'], params)
+    new_params = optax.apply_updates(params, updates)
+    metrics = {
+      'loss': summed.loss / total,
+      'target_tokens': summed.weight,
+      'tokens': jnp.sum(batch['segments'] > 0).astype(jnp.float32),
+      'accuracy': summed.correct / total,
+      'gradient_norm': optax.global_norm(grads),
+      'update_norm': optax.global_norm(updates),
+      'parameter_norm': optax.global_norm(new_params),
+    }
+    new_state = {
+      'params': new_params,
+      'opt_state': opt_state,
+      'step': state['step'] + 1,
+      'seed': state['seed'],
+    }
+    return new_state, metrics
+
+  def step_on_mesh(state, batch):
+    rows, length = batch['tokens'].shape
+    mesh_lib.check_batch(rows, mesh)
+    if rows % (microbatches * mesh_lib.batch_shards(mesh)):
+      raise ValueError(
+        f'BATCH_ROWS={rows} is not a multiple of microbatches={microbatches} '
+        f'times the {mesh_lib.batch_shards(mesh)} parts that the mesh '
+        f'{dict(mesh.shape)} divides rows into.'
+      )
+    # The model pins its activations to the mesh that it finds here.
+    with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+      with jax.threefry_partitionable(True):
+        return step(state, batch)
+
+  return jax.jit(
+    step_on_mesh,
+    in_shardings=(shardings, rules.batch_sharding(mesh)),
+    out_shardings=(shardings, rules.replicated(mesh)),
+    donate_argnums=0,
+  )
+
+
+def _divisor(total_weight):
+  """The weight to divide by: 1 where there is none, so that 0 / 0 is 0."""
+  return jnp.where(total_weight > 0, total_weight, 1.0)
+
+
+def _split_rows(batch, microbatches, mesh):
+  """Splits rows [B, ...] into [microbatches, B / microbatches, ...].
+
+  Takes every `microbatches`-th row, so each device keeps the rows it has.
+  """
+  sharding = NamedSharding(
+    mesh, PartitionSpec(None, *rules.partition_spec(['batch']))
+  )
+
+  def split(x):
+    x = x.reshape(-1, microbatches, *x.shape[1:]).swapaxes(0, 1)
+    return jax.lax.with_sharding_constraint(x, sharding)
+
+  return jax.tree.map(split, dict(batch))
+
+
+def _accumulate(function, parts, microbatches):
+  """Sums what a function of a part and its number returns."""
+  first = jax.tree.map(lambda x: x[0], parts)
+  start = jax.tree.map(
+    lambda x: jnp.zeros(x.shape, x.dtype),
+    jax.eval_shape(function, first, jnp.int32(0)),
+  )
+
+  def add(sums, numbered):
+    return jax.tree.map(jnp.add, sums, function(*numbered)), None
+
+  numbers = jnp.arange(microbatches)
+  return jax.lax.scan(add, start, (parts, numbers))[0]

@@ -1,0 +1,21 @@
+"""Expands every name for SeqIO's own scripts.
+
+Importing this module registers all tasks and mixtures with SeqIO, as
+`seqio_cache_tasks --module_import=flan_jax.tasks.register_all` needs it. The
+vocabulary and the TFDS directory come from the environment variables
+FLAN_JAX_VOCABULARY and FLAN_JAX_DATA_DIR.
+"""
+
+import os
+
+from flan_jax.data import registry
+from flan_jax.data.expand import get_mixture_or_task
+from flan_jax.data.vocabulary import MINI
+
+registry.load()
+for _name in (*registry.parts(), *(m.name for m in registry.mixtures())):
+  get_mixture_or_task(
+    _name,
+    vocabulary=os.environ.get('FLAN_JAX_VOCABULARY', MINI),
+    data_dir=os.environ.get('FLAN_JAX_DATA_DIR'),
+  )

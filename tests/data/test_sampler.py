@@ -1,0 +1,115 @@
+"""Draws follow the rates, passes visit every row once, windows can be sought."""
+
+from types import SimpleNamespace
+
+from hypothesis import given
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
+from flan_jax.data.cache import RECORD, Framing
+from flan_jax.data.sampler import Sampler, key_of, permute, record_sizes
+
+_FRAMING = Framing(start=(), separator=(1,), end=(1,))
+
+
+class _Unit(SimpleNamespace):
+  """A unit of `rows` rows whose renderings number `renderings(row)`."""
+
+  @classmethod
+  def of(cls, name, rows, renderings=lambda row: 1):
+    counts = [renderings(row) for row in range(rows)]
+    records = np.zeros(sum(counts), RECORD)
+    records['row'] = np.repeat(np.arange(rows), counts)
+    records['first'] = 2 * np.arange(len(records))
+    generator = np.random.default_rng(rows)
+    return cls(
+      name=name,
+      num_rows=rows,
+      records=records,
+      row_start=np.concatenate([[0], np.cumsum(counts)]),
+      piece_lengths=generator.integers(1, 30, 2 * len(records)),
+    )
+
+
+@given(st.integers(1, 3000), st.integers(0, 2**63))
+def test_permutations_are_bijections(size, key):
+  image = permute(np.arange(size), size, np.uint64(key))
+  assert sorted(image.tolist()) == list(range(size))
+
+
+def test_permutations_differ_by_key_and_mix():
+  images = [permute(np.arange(1000), 1000, key_of(0, 'a', p)) for p in (0, 1)]
+  assert (images[0] == images[1]).mean() < 0.02
+  assert abs(np.corrcoef(images[0], np.arange(1000))[0, 1]) < 0.1
+
+
+def test_every_mixture_epoch_draws_each_unit_at_its_rate():
+  units = [_Unit.of('a', 50), _Unit.of('b', 4000), _Unit.of('c', 700)]
+  sampler = Sampler(units, _FRAMING, seed=3)
+  assert sampler.rates == (50, 3000, 700)
+  assert sampler.epochs_per_window == -(-32768 // 3750)
+  draws = sampler.draws(2)
+  counts = np.bincount(draws.unit)
+  assert counts.tolist() == [
+    r * sampler.epochs_per_window for r in sampler.rates
+  ]
+
+
+def test_every_pass_visits_each_row_once_under_its_next_rendering():
+  unit = _Unit.of('a', 300, renderings=lambda row: 1 + row % 4)
+  other = _Unit.of('b', 77)
+  sampler = Sampler([unit, other], _FRAMING, seed=1)
+  records = np.concatenate(
+    [d.record[d.unit == 0] for d in (sampler.draws(w) for w in range(3))]
+  )
+  rows = np.asarray(unit.records['row'])[records]
+  passes = len(rows) // 300
+  assert passes > 8
+  for number in range(passes):
+    chosen = slice(number * 300, (number + 1) * 300)
+    assert sorted(rows[chosen].tolist()) == list(range(300))
+    rendering = records[chosen] - unit.row_start[rows[chosen]]
+    assert (rendering == number % (1 + rows[chosen] % 4)).all()
+
+
+def test_a_far_window_needs_nothing_before_it():
+  units = [_Unit.of('a', 300), _Unit.of('b', 5000)]
+  far = Sampler(units, _FRAMING, seed=1).draws(1_000_000)
+  again = Sampler(units, _FRAMING, seed=1).draws(1_000_000)
+  assert (far.record == again.record).all()
+  other = Sampler(units, _FRAMING, seed=2).draws(1_000_000)
+  assert (far.record != other.record).any()
+
+
+def test_adding_a_unit_does_not_reorder_another():
+  unit = _Unit.of('a', 3000)
+  alone = Sampler([unit], _FRAMING, seed=1).draws(0)
+  joined = Sampler([_Unit.of('b', 10), unit], _FRAMING, seed=1).draws(0)
+  first = joined.record[joined.unit == 1]
+  assert (first == alone.record[: len(first)]).all()
+
+
+def test_expected_size_matches_the_draws():
+  unit = _Unit.of('a', 900, renderings=lambda row: 1 + row % 3)
+  sampler = Sampler([unit], _FRAMING, seed=1)
+  tokens, targets = sampler.expected()
+  draws = sampler.draws(0)
+  assert draws.length.sum() == pytest.approx(tokens, rel=0.02)
+  assert draws.targets.sum() == pytest.approx(targets, rel=0.02)
+
+
+def test_record_sizes_count_what_frames_the_pieces():
+  unit = _Unit.of('a', 2)
+  unit.records['targets_cut'] = [0, 1]
+  unit.piece_lengths = np.array([5, 2, 7, 3])
+  framing = Framing(start=(9,), separator=(8, 8), end=(1,))
+  lengths, targets = record_sizes(unit, framing)
+  # start + input + separator + target + end - 1
+  assert lengths.tolist() == [1 + 5 + 2 + 2 + 1 - 1, 1 + 7 + 2 + 3 - 1]
+  assert targets.tolist() == [3, 3]
+
+
+def test_an_empty_unit_is_refused():
+  with pytest.raises(ValueError, match='nothing to train on'):
+    Sampler([_Unit.of('a', 0)], _FRAMING, seed=1)
