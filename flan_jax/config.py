@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import dataclasses
 import difflib
 import importlib
+import logging
 import os
 import pathlib
 from typing import Any
@@ -147,12 +148,19 @@ def parse(arguments: Arguments, run: str) -> None:
   register()
   paths = [os.getcwd(), str(shipped_gin_dir()), *arguments.search_paths]
   files = [_find(name, paths) for name in arguments.gin_files]
-  for path in reversed(paths[1:]):
+  for path in paths[1:]:
     gin.add_config_file_search_path(path)
+  # Gin logs an error for each place where an included file does not lie.
+  logging.disable(logging.ERROR)
   try:
-    gin.parse_config_files_and_bindings(files, list(arguments.bindings))
+    # Not finalized: gin would demand macros that this run never reads.
+    gin.parse_config_files_and_bindings(
+      files, list(arguments.bindings), finalize_config=False
+    )
   except (ValueError, SyntaxError, OSError) as error:
     raise ConfigError(f'{error}{_nearest_binding(str(error))}') from error
+  finally:
+    logging.disable(logging.NOTSET)
   check_macros()
   check_required(run)
 
@@ -173,7 +181,7 @@ def _nearest_binding(message: str) -> str:
   known = [selector for selector, _ in gin.config._REGISTRY.items()]
   known = [name.removeprefix('flan_jax.') for name in known]
   for unknown in message.split("'")[1::2]:
-    close = difflib.get_close_matches(unknown.lstrip('@'), known, n=1)
+    close = difflib.get_close_matches(unknown.strip('@()'), known, n=1)
     if close:
       return f'\n  nearest: {close[0]}'
   return ''

@@ -1,0 +1,1 @@
+"""From TFDS rows to packed batches."""

@@ -19,6 +19,10 @@ MIXING_CAP = 3000
 
 _PICK_BUCKETS = 2**31 - 1
 
+# Tracing is quicker without the search for Python control flow; the functions
+# of datasets, which may have some, are traced elsewhere.
+_plain_tensorflow = tf.autograph.experimental.do_not_convert
+
 _process: dict[str, tuple[str, str | None]] = {}
 
 
@@ -37,7 +41,7 @@ def get_mixture_or_task(
     A `seqio.Task` or `seqio.Mixture`, also in SeqIO's registries.
 
   Raises:
-    KeyError: unknown name, with the three nearest.
+    UnknownNameError: unknown name, with the three nearest.
     ValueError: another vocabulary or data directory is in use.
   """
   registry.load()
@@ -123,6 +127,7 @@ def render_rows(
   chosen = range(table.num_templates) if templates is None else templates
   chosen = [k in chosen for k in range(table.num_templates)]
 
+  @_plain_tensorflow
   def pick(row):
     allowed = admissible(part, row, ordinary_only or task.rank)
     allowed = tf.boolean_mask(
@@ -141,6 +146,7 @@ def render_rows(
       'template': tf.gather(allowed, order),
     }
 
+  @_plain_tensorflow
   def spread(row):
     template = tf.data.Dataset.from_tensor_slices(row['template'])
     return template.map(lambda k: {**row, 'template': k})
@@ -176,6 +182,7 @@ class Fitter:
   inputs: int
   targets: int
 
+  @_plain_tensorflow
   def __call__(self, row):
     """Returns `inputs`, `targets` (ids without end tokens) and what was cut.
 

@@ -105,12 +105,15 @@ class BatchPlan:
   def _window(self, window: int):
     """Returns (draws, rows of draw indices), rows in the order of steps."""
     draws = self._sampler.draws(window)
-    try:
-      rows = pack(
-        draws.length, draws.targets, self.capacity, self.rows_per_window
+    rows = pack(draws.length, draws.targets, self.capacity)
+    if len(rows) > self.rows_per_window:
+      places = len(rows) * self.capacity.tokens
+      needed = places / self._sampler.expected()[0]
+      raise PackingError(
+        f'window {window} fills {len(rows)} rows, PACK_HEADROOM '
+        f'{self._config.headroom} leaves it {self.rows_per_window}: raise it '
+        f'to {needed + 0.01:.2f}, or raise PACK_LENGTH'
       )
-    except PackingError as error:
-      raise PackingError(f'window {window}: {error}') from error
     rows += [[] for _ in range(self.rows_per_window - len(rows))]
     order = permute(
       np.arange(len(rows)), len(rows), key_of(self._sampler.seed, window)
@@ -129,9 +132,9 @@ class BatchPlan:
     first = step % self.steps_per_window * self._config.batch_rows
     packed = packed[first : first + self._config.batch_rows][rows]
     batch = empty_batch(len(packed), self.capacity)
-    del batch['branches']  # One target an example: nothing to tell apart.
     for row, items in enumerate(packed):
       fill_row(batch, row, [self._example(draws, item) for item in items])
+    del batch['branches']  # One target an example: nothing to tell apart.
     return batch
 
   def _example(self, draws, item: int) -> Example:

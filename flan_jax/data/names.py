@@ -43,28 +43,34 @@ def parse_task(name: str) -> TaskName:
   ('anli_r1', 3, True)
 
   Raises:
-    KeyError: unknown part (names the three nearest), no such template, or a
+    UnknownNameError: unknown part (names the three nearest), no such template, or a
       suffix that does not fit.
   """
   match = _NAME.match(name)
   if not match:
-    raise KeyError(
+    raise registry.UnknownNameError(
       f'{name!r} is no task name; the grammar is '
       f'dataset[:part][.tK][.all][.rank]{registry.nearest(name)}'
     )
   dataset, part = registry.find_part(match['part'])
   template = int(match['k']) if match['k'] else None
   if template is not None and template >= len(part.templates):
-    raise KeyError(
+    raise registry.UnknownNameError(
       f'{name!r}: {part.name} has templates t0 to t{len(part.templates) - 1}'
     )
   if template is not None and match['all']:
-    raise KeyError(f'{name!r}: .tK and .all exclude each other')
+    raise registry.UnknownNameError(
+      f'{name!r}: .tK and .all exclude each other'
+    )
   if match['rank'] and part.answers is not None:
-    raise KeyError(f'{name!r}: the answers of {part.name} are free text')
+    raise registry.UnknownNameError(
+      f'{name!r}: the answers of {part.name} are free text'
+    )
   ordinary = template is None or template in evaluated(part.templates)
   if match['rank'] and not ordinary:
-    raise KeyError(f'{name!r}: template {template} is inverted, not ranked')
+    raise registry.UnknownNameError(
+      f'{name!r}: template {template} is inverted, not ranked'
+    )
   return TaskName(
     name=name,
     dataset=dataset,
@@ -81,7 +87,7 @@ def members(name: str) -> tuple[registry.Member, ...]:
   A dataset of several parts, named as a whole, stands for those that train.
 
   Raises:
-    KeyError: unknown name (names the three nearest).
+    UnknownNameError: unknown name (names the three nearest).
   """
   for mixture in registry.mixtures():
     if mixture.name == name:

@@ -33,7 +33,6 @@ def pack(
   lengths: np.ndarray,
   targets: np.ndarray,
   capacity: Capacity,
-  max_rows: int | None = None,
 ) -> list[list[int]]:
   """Packs examples into rows, the longest first, each where it fits best.
 
@@ -44,16 +43,15 @@ def pack(
     lengths: Tokens of each example, [n].
     targets: Predicted tokens of each example, [n].
     capacity: Of one row.
-    max_rows: Most rows that may be opened; None for as many as needed.
 
   Returns:
     The examples of each row, in order of placement.
 
   Raises:
-    PackingError: an example exceeds a row, or the rows do not suffice.
+    PackingError: an example exceeds a row.
   """
   _check_each_fits(lengths, targets, capacity)
-  packer = _Packer(capacity, max_rows, _smallest(lengths), _smallest(targets))
+  packer = _Packer(capacity, _smallest(lengths), _smallest(targets))
   for item in np.argsort(-lengths, kind='stable').tolist():
     packer.place(item, int(lengths[item]), int(targets[item]))
   return packer.rows
@@ -78,10 +76,9 @@ def _check_each_fits(lengths, targets, capacity) -> None:
 class _Packer:
   """Open rows in buckets by free places; a bit says which have any."""
 
-  def __init__(self, capacity, max_rows, least_length, least_targets):
+  def __init__(self, capacity, least_length, least_targets):
     self.rows: list[list[int]] = []
     self._capacity = capacity
-    self._max_rows = max_rows
     self._least_length = max(least_length, 1)
     self._least_targets = max(least_targets, 1)
     self._free_targets: list[int] = []
@@ -89,14 +86,7 @@ class _Packer:
     self._occupied = 0
 
   def place(self, item: int, length: int, targets: int) -> None:
-    found = self._find(length, targets, _TRIES)
-    if found is None and len(self.rows) == self._max_rows:
-      found = self._find(length, targets, len(self._buckets))
-      if found is None:
-        raise PackingError(
-          f'a window does not fit {self._max_rows} rows: raise PACK_HEADROOM '
-          'or PACK_LENGTH'
-        )
+    found = self._find(length, targets)
     if found is None:
       row, free = len(self.rows), self._capacity.tokens
       self.rows.append([])
@@ -107,8 +97,9 @@ class _Packer:
     self._free_targets[row] -= targets
     self._reopen(row, free - length)
 
-  def _find(self, length, targets, tries) -> tuple[int, int] | None:
+  def _find(self, length, targets) -> tuple[int, int] | None:
     """Takes the fullest row that still holds the example, if there is one."""
+    tries = _TRIES
     occupied = self._occupied >> length
     free = length
     while occupied and tries:

@@ -14,6 +14,14 @@ _DATASETS: dict[str, Dataset] = {}
 _MIXTURES: dict[str, 'Mixture'] = {}
 
 
+class UnknownNameError(KeyError):
+  """A name that nothing is registered under; suggests the nearest."""
+
+  def __str__(self) -> str:
+    # A KeyError shows the repr of its message.
+    return self.args[0]
+
+
 @dataclasses.dataclass(frozen=True)
 class Member:
   """One part in a mixture.
@@ -84,10 +92,12 @@ def load(task_modules: Iterable[str] = ()) -> None:
 
 
 def datasets() -> tuple[Dataset, ...]:
+  """Returns every dataset, in order of registration."""
   return tuple(_DATASETS.values())
 
 
 def mixtures() -> tuple[Mixture, ...]:
+  """Returns every mixture, in order of registration."""
   return tuple(_MIXTURES.values())
 
 
@@ -104,12 +114,12 @@ def find_part(name: str) -> tuple[Dataset, Dataset]:
   """Returns (dataset, resolved part) for `part` or `dataset:part`.
 
   Raises:
-    KeyError: no such part; names the three nearest.
+    UnknownNameError: no such part; names the three nearest.
   """
   dataset_name, _, part_name = name.rpartition(':')
   found = parts().get(part_name)
   if found is None or (dataset_name and found[0].name != dataset_name):
-    raise KeyError(f'unknown task {name!r}{nearest(name)}')
+    raise UnknownNameError(f'unknown task {name!r}{nearest(name)}')
   return found
 
 

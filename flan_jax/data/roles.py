@@ -7,6 +7,7 @@ and a split that must serve several roles is divided by a hash of the group.
 
 from collections.abc import Mapping, Sequence
 import dataclasses
+import itertools
 import re
 
 from flan_jax.data.dataset import ROLES, Dataset
@@ -72,7 +73,7 @@ def resolve(
   present = {s: sizes[s] for s in candidates if sizes.get(s)}
   if not present:
     raise MissingDataError(
-      f'{parts[0].source}: none of the splits {sorted(set(candidates))} has rows'
+      f'{parts[0].source}: no rows in any of {sorted(set(candidates))}'
     )
   largest = max(present, key=lambda s: (present[s], 'val' in s, 'train' in s))
   resolved = {}
@@ -144,7 +145,7 @@ def _dev_is_small(served, ranges, size) -> bool:
 
 def _overlap(ranges: list[tuple[int, int]]) -> bool:
   ranges = sorted(ranges)
-  return any(a[1] > b[0] for a, b in zip(ranges, ranges[1:], strict=False))
+  return any(a[1] > b[0] for a, b in itertools.pairwise(ranges))
 
 
 def _parse(spec: str, name: str) -> tuple[str, int | None, int | None]:

@@ -8,6 +8,9 @@ import seqio
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+# TFDS's reader uses a deprecated counter and says so for every dataset.
+tf.get_logger().setLevel('ERROR')
+
 from flan_jax.data import roles as roles_lib
 from flan_jax.data.dataset import Dataset
 from flan_jax.data.templates import check_class_names, map_row
@@ -36,10 +39,11 @@ def open_builder(source: str, data_dir: str | None):
       f'no copy of it: {error}'
     ) from error
   if not prepared:
+    flag = _flag(data_dir)
     raise roles_lib.MissingDataError(
       f'{source} is not in {_place(data_dir)}. Download it with `tfds build '
-      f'{source.partition(":")[0]}{_flag(data_dir)}`, or bring your own rows '
-      f'with `flan-jax import-data --input=DIR{_flag(data_dir) or " --data_dir=DIR"}`'
+      f'{source.partition(":")[0]}{flag}`, or bring your own rows with '
+      f'`flan-jax import-data --input=DIR{flag or " --data_dir=DIR"}`'
     )
   return builder
 

@@ -34,7 +34,7 @@ def options_block(words: list[str]) -> str:
 
 
 def option_orders(count: int) -> list[tuple[int, ...]]:
-  """Returns the orders in which `count` classes are shown, template by template.
+  """Returns the orders in which classes are shown, template by template.
 
   Rotations, so that after `count` templates each class stood first once, then
   their mirror images. More than three classes are shown ascending and
@@ -155,7 +155,7 @@ def compile_templates(dataset: Dataset) -> TemplateTable:
 
 
 def _pieces(pattern: str, block: str | None):
-  """Yields (is_literal, text); the options block of fixed classes is literal."""
+  """Yields (is_literal, text); a block of fixed classes is a literal."""
   for literal, name, _, _ in string.Formatter().parse(pattern):
     if literal:
       yield True, literal

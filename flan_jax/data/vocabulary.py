@@ -51,11 +51,15 @@ class Vocabulary:
   def decode(self, ids: Sequence[int]) -> str:
     return self._processor.decode([int(i) for i in ids])
 
+  @functools.cached_property
+  def _seqio(self) -> Any:
+    from flan_jax.data.seqio_vocabulary import SharedTokenizerVocabulary
+
+    return SharedTokenizerVocabulary(self.path)
+
   def as_seqio(self) -> Any:
     """Returns the same vocabulary as SeqIO's type (imports SeqIO)."""
-    import seqio
-
-    return seqio.SentencePieceVocabulary(self.path)
+    return self._seqio
 
 
 @functools.cache

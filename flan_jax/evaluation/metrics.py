@@ -111,12 +111,12 @@ def find(name: str) -> Callable[[Predictions], float]:
   """Returns a metric by name; `f1:<class>` is the F1 of one class.
 
   Raises:
-    KeyError: unknown name; lists the known ones.
+    ValueError: unknown name; lists the known ones.
   """
   if name.startswith('f1:'):
     return class_f1(name.removeprefix('f1:'))
   if name not in _METRICS:
-    raise KeyError(
+    raise ValueError(
       f'unknown metric {name!r}, known are {sorted(_METRICS)} and f1:<class>'
     )
   return _METRICS[name]

@@ -103,9 +103,7 @@ class Decoder(nnx.Module):
         ('relative_buckets', 'heads'),
       )
     self.layers = Layers(config, rngs)
-    self.final_norm = _param(
-      nnx.initializers.ones, rngs, (width,), ('norm',)
-    )
+    self.final_norm = _param(nnx.initializers.ones, rngs, (width,), ('norm',))
     if not config.tie_embeddings:
       self.unembedding = _param(
         initializer, rngs, (width, vocab), ('embed', 'vocab')
@@ -128,9 +126,7 @@ def logical_axes(config: DecoderConfig) -> Params:
   return nnx.to_pure_dict(axes)
 
 
-def param_shardings(
-  config: DecoderConfig, mesh: jax.sharding.Mesh
-) -> Params:
+def param_shardings(config: DecoderConfig, mesh: jax.sharding.Mesh) -> Params:
   """How each parameter lies on the mesh.
 
   Raises:

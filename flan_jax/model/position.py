@@ -43,7 +43,7 @@ def distance_bias(
     max_distance: Distance from which on the bias no longer changes.
   """
   buckets_P = distance_buckets(table_ZxH.shape[0], max_distance)
-  return table_ZxH[buckets_P].T
+  return jnp.take(table_ZxH, buckets_P, axis=0).T
 
 
 def relative_bias(
@@ -60,7 +60,7 @@ def relative_bias(
   """
   distance_BxLxL = positions_BxL[:, :, None] - positions_BxL[:, None, :]
   distance_BxLxL = jnp.clip(distance_BxLxL, 0, bias_HxP.shape[1] - 1)
-  return jnp.moveaxis(bias_HxP[:, distance_BxLxL], 0, 1)
+  return jnp.moveaxis(jnp.take(bias_HxP, distance_BxLxL, axis=1), 0, 1)
 
 
 def apply_rope(

@@ -17,7 +17,7 @@ def unit_keys(mixtures: Sequence[str | None]) -> list[UnitKey]:
   Development rows serve both: they watch training and choose the template.
 
   Raises:
-    KeyError: unknown name, with the three nearest.
+    UnknownNameError: unknown name, with the three nearest.
   """
   keys = []
   for name in mixtures:

@@ -52,7 +52,7 @@ def evaluate(
     dry_run: Checks what can be checked without computing, and stops.
 
   Raises:
-    ConfigError, KeyError, ValueError: before anything is compiled.
+    ConfigError, UnknownNameError, ValueError: before anything is compiled.
   """
   keys = [key for key in unit_keys([mixture]) if key.role != 'train']
   tokens = load_vocabulary(vocabulary)

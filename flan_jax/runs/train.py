@@ -77,7 +77,7 @@ def train(
       stops.
 
   Raises:
-    ConfigError, KeyError, ValueError: before anything is compiled.
+    ConfigError, UnknownNameError, ValueError: before anything is compiled.
   """
   keys = unit_keys([mixture, eval_mixture])
   tokens = load_vocabulary(vocabulary)

@@ -141,7 +141,7 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 
 def constrain(x: jax.Array, *logical_axes: str) -> jax.Array:
-  """Pins the layout of a value while tracing under the current mesh, if there is one.
+  """Pins the layout of a value under the current mesh, if there is one.
 
   Without it the compiler may follow a parameter's layout, and move rows where
   it should move weights. Without a mesh nothing happens; set one by

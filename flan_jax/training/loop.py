@@ -5,10 +5,10 @@ import dataclasses
 import time
 from typing import Any
 
-from flan_jax.training.checkpoint import Checkpointer, check_finite
 import jax
 
 from flan_jax.data.loader import BatchPlan, Loader
+from flan_jax.training.checkpoint import Checkpointer, check_finite
 from flan_jax.training.metrics import Console, MetricWriter
 
 

@@ -56,8 +56,8 @@ def state_shardings(
 def init_state(
   model_config: decoder.DecoderConfig,
   optimizer: optax.GradientTransformation,
-  mesh: Mesh,
   seed: int,
+  mesh: Mesh,
   params: Any = None,
 ) -> TrainState:
   """The state before the first step, made where it belongs on the mesh.
@@ -65,8 +65,8 @@ def init_state(
   Args:
     model_config: Shape of the decoder.
     optimizer: From `make_optimizer`.
-    mesh: The devices.
     seed: Of initial parameters and dropout, in [0, 2**32).
+    mesh: The devices.
     params: Parameters to start from, as `abstract_params` with this mesh; None
       draws them. They become part of the state, and the first step consumes
       them.
@@ -152,9 +152,9 @@ def make_train_step(
       'target_tokens': summed.weight,
       'tokens': jnp.sum(batch['segments'] > 0).astype(jnp.float32),
       'accuracy': summed.correct / total,
-      'gradient_norm': optax.global_norm(grads),
-      'update_norm': optax.global_norm(updates),
-      'parameter_norm': optax.global_norm(new_params),
+      'gradient_norm': optax.tree.norm(grads),
+      'update_norm': optax.tree.norm(updates),
+      'parameter_norm': optax.tree.norm(new_params),
     }
     new_state = {
       'params': new_params,
@@ -165,7 +165,7 @@ def make_train_step(
     return new_state, metrics
 
   def step_on_mesh(state, batch):
-    rows, length = batch['tokens'].shape
+    rows = batch['tokens'].shape[0]
     mesh_lib.check_batch(rows, mesh)
     if rows % (microbatches * mesh_lib.batch_shards(mesh)):
       raise ValueError(

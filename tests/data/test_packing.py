@@ -57,11 +57,6 @@ def test_an_example_that_no_row_holds(length, target, name):
     pack(np.array([length]), np.array([target]), Capacity(64, 8, 4))
 
 
-def test_too_few_rows_name_the_headroom():
-  with pytest.raises(PackingError, match='PACK_HEADROOM'):
-    pack(np.full(5, 40), np.ones(5, int), Capacity(64, 64, 4), max_rows=4)
-
-
 def test_branches_share_a_prompt():
   batch = empty_batch(2, Capacity(16, 8, 4))
   example = Example([5, 6, 1], ([7, 8, 1], [9, 1]))

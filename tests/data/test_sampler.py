@@ -1,4 +1,4 @@
-"""Draws follow the rates, passes visit every row once, windows can be sought."""
+"""Draws follow the rates, and a pass visits every row once."""
 
 from types import SimpleNamespace
 

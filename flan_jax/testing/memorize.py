@@ -1,0 +1,102 @@
+"""Real rows with permuted labels, to show that the plumbing holds.
+
+Nothing can be learned here but the rows themselves: a model that ranks all of
+them right, after a reload, was trained on what it was shown, and evaluated on
+the same. Train and evaluate `memorize.t0`.
+
+  python -m flan_jax.testing.memorize --input=rte.jsonl --output=DIR
+  flan-jax import-data --input=DIR --data_dir=TFDS_DIR
+  flan-jax train --task_module=flan_jax.testing.memorize …
+"""
+
+import argparse
+from collections.abc import Iterator
+import json
+import pathlib
+import random
+from typing import Any
+
+from flan_jax.data import registry
+from flan_jax.data.dataset import Dataset, Template
+from flan_jax.testing.rows import write_rows
+
+MEMORIZE = Dataset(
+  name='memorize',
+  version='1.0.0',
+  cluster='testing',
+  source='memorize:1.0.0',
+  # The same rows on purpose: what is asked for is what was shown.
+  splits={'train': 'train', 'dev': 'train', 'test': 'train'},
+  rows={},
+  fields={'text': 'text'},
+  label='label',
+  choices={'first': 'red', 'second': 'blue'},
+  metrics=('accuracy',),
+  material='text',
+  group_key=('text',),
+  templates=(
+    Template('{text}\n\nWhich colour does this card have?\n{options}'),
+    Template('Which colour belongs to the card below?\n\n{text}\n\n{options}'),
+    Template('Card: {text}\nColour:\n{options}'),
+    Template('A card says "{text}". Name its colour.\n{options}'),
+    Template('Recall the colour of this card.\n{text}\n{options}'),
+    Template('{text}\nRed or blue?\n{options}'),
+    Template('Here is a card.\n{text}\nIs it a red one or a blue one?\n{options}'),
+    Template('Choose the colour this text was printed in: {text}\n{options}'),
+    Template('Text on the card:\n\n{text}\n\nIts colour was\n{options}'),
+    Template('One card reads as follows. {text} What was its colour?\n{options}'),
+  ),
+)  # fmt: skip
+
+registry.register(MEMORIZE)
+
+
+def rows(path: str, count: int = 64, seed: int = 0) -> Iterator[dict[str, Any]]:
+  """Yields the first rows of a JSON Lines file with labels dealt out anew.
+
+  Args:
+    path: Rows with text fields and an integer `label`.
+    count: How many, no two alike.
+    seed: Of the permutation.
+
+  Raises:
+    ValueError: the file has fewer.
+  """
+  texts, labels = {}, []
+  for line in pathlib.Path(path).read_text(encoding='utf-8').splitlines():
+    row = json.loads(line)
+    fields = [
+      value
+      for name, value in row.items()
+      if isinstance(value, str) and name not in ('_split', 'uid')
+    ]
+    text = '\n'.join(fields)
+    if text not in texts and len(texts) < count:
+      texts[text] = None
+      labels.append(row['label'] % 2)
+  if len(texts) < count:
+    raise ValueError(f'{path} has only {len(texts)} different rows')
+  random.Random(seed).shuffle(labels)
+  for text, label in zip(texts, labels, strict=True):
+    yield {'text': text, 'label': label, '_split': 'train'}
+
+
+def main() -> None:
+  """Writes the rows to a folder."""
+  parser = argparse.ArgumentParser(description='writes the memorize dataset')
+  parser.add_argument('--input', required=True)
+  parser.add_argument('--output', required=True)
+  parser.add_argument('--rows', type=int, default=64)
+  parser.add_argument('--seed', type=int, default=0)
+  flags = parser.parse_args()
+  features = {'text': 'text', 'label': list(MEMORIZE.choices)}
+  write_rows(
+    flags.output,
+    'memorize',
+    features,
+    rows(flags.input, flags.rows, flags.seed),
+  )
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,102 @@
+"""From chosen options to the reported numbers, by hand-computed values."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from flan_jax.evaluation import protocol
+from flan_jax.evaluation.protocol import Ranked
+from flan_jax.evaluation.table import results_table
+
+
+def _unit(golds, adapted='', metrics=('accuracy',), groups=None, score=None):
+  rows = [
+    {
+      'id': f'row{i}',
+      'group': str(groups[i] if groups else i),
+      'class': gold,
+      'correct': [gold],
+      **({'score': score[i]} if score else {}),
+    }
+    for i, gold in enumerate(golds)
+  ]
+  manifest = {
+    'choices': {'entailment': 'yes', 'not_entailment': 'no'},
+    'metrics': list(metrics),
+    'dataset': 'rte',
+    'cluster': 'nli',
+    'adapted': adapted,
+    'note': '',
+  }
+  return SimpleNamespace(
+    rows=rows, manifest=manifest, name='rte', digest='0123'
+  )
+
+
+def _ranked(**by_template) -> list[Ranked]:
+  return [
+    Ranked(row, int(name[1:]), predicted)
+    for name, predictions in by_template.items()
+    for row, predicted in enumerate(predictions)
+  ]
+
+
+def test_mean_std_and_best_dev_template():
+  test, dev = _unit([0, 0, 0, 1]), _unit([0, 1])
+  result = protocol.part_result(
+    test,
+    # 100 %, 50 %, 25 %
+    _ranked(t0=[0, 0, 0, 1], t3=[0, 0, 1, 0], t5=[1, 1, 1, 1]),
+    dev,
+    # 50 %, 100 %, 100 %: the first of the best is chosen.
+    _ranked(t0=[0, 0], t3=[0, 1], t5=[0, 1]),
+  )
+  assert result['mean'] == pytest.approx(175 / 3)
+  assert result['std'] == pytest.approx(38.188, abs=1e-3)  # n - 1
+  assert result['best_dev']['template'] == 3
+  assert result['best_dev']['test'] == 50
+  assert result['best_dev']['dev'] == 100
+  assert result['majority_rate'] == 75
+  assert result['templates'][5]['most_frequent_prediction'] == 100
+  # Class 0: F1 0; class 1: 2 * 1 / (1 + 4).
+  assert result['templates'][5]['macro_f1'] == pytest.approx(20)
+  assert result['split'] == 'recorded'
+
+
+def test_no_development_rows_choose_nothing():
+  test = _unit([0, 1])
+  result = protocol.part_result(test, _ranked(t0=[0, 1]), None, [])
+  assert result['best_dev'] is None and result['std'] is None
+
+
+def test_adapted_splits_are_told_apart():
+  test = _unit([0, 1], adapted='2 rows in place of 277')
+  result = protocol.part_result(test, _ranked(t0=[0, 1]), None, [])
+  assert result['split'] == 'adapted'
+  assert result['adapted'] == {'test': '2 rows in place of 277'}
+
+
+def test_the_reported_metric_is_the_first_declared():
+  test = _unit([0, 1, 1], metrics=('macro_f1', 'accuracy'))
+  result = protocol.part_result(test, _ranked(t0=[0, 1, 0]), None, [])
+  assert result['metric'] == 'macro_f1'
+  assert result['mean'] == pytest.approx(200 / 3)
+  assert result['templates'][0]['accuracy'] == pytest.approx(200 / 3)
+
+
+def test_mean_over_templates_has_an_interval_over_groups():
+  test = _unit([0] * 8, groups=[0, 0, 0, 0, 1, 1, 1, 1])
+  ranked = _ranked(t0=[0] * 4 + [1] * 4, t1=[0] * 4 + [1] * 4)
+  result = protocol.part_result(test, ranked, None, [])
+  # Two groups of which one is all right and one all wrong.
+  assert result['interval'] == (0, 100)
+  assert result['groups'] == 2
+
+
+def test_table_has_a_line_a_part():
+  test = _unit([0, 1], adapted='2 rows')
+  result = protocol.part_result(test, _ranked(t0=[0, 1], t1=[0, 0]), None, [])
+  lines = results_table([result]).split('\n')
+  assert len(lines) == 3
+  assert lines[2].split()[:5] == ['rte', 'accuracy', '2', '75.0', '(35.4)']
+  assert lines[2].endswith('adapted')

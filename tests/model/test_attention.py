@@ -1,0 +1,52 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from flan_jax.model import attention
+
+
+def test_visible_keys_follow_segments_and_branches():
+  segments = np.array([[1, 1, 1, 1, 2, 2, 0]])
+  branches = np.array([[0, 1, 1, 2, 0, 1, 0]])
+  got = attention.visible_keys(segments, branches)
+  expected = [
+    [1, 0, 0, 0, 0, 0, 0],
+    [1, 1, 0, 0, 0, 0, 0],
+    [1, 1, 1, 0, 0, 0, 0],
+    [1, 0, 0, 1, 0, 0, 0],  # the second branch sees the prompt and itself
+    [0, 0, 0, 0, 1, 0, 0],
+    [0, 0, 0, 0, 1, 1, 0],
+    [0, 0, 0, 0, 0, 0, 0],  # padding sees nothing and is not seen
+  ]
+  np.testing.assert_array_equal(got[0], np.array(expected, bool))
+
+
+def test_without_branches_is_causal_within_the_segment():
+  segments = np.array([[1, 1, 2, 0]])
+  got = attention.visible_keys(segments)
+  same = attention.visible_keys(segments, np.zeros_like(segments))
+  np.testing.assert_array_equal(got, same)
+
+
+def test_query_heads_share_key_heads_in_order():
+  keys = jax.random.split(jax.random.key(0), 3)
+  query = jax.random.normal(keys[0], (2, 5, 6, 4))
+  key = jax.random.normal(keys[1], (2, 5, 2, 4))
+  value = jax.random.normal(keys[2], (2, 5, 2, 4))
+  visible = attention.visible_keys(jnp.ones((2, 5), jnp.int32))
+  bias = jax.random.normal(jax.random.key(1), (2, 6, 5, 5))
+  got = attention.attend(query, key, value, visible, bias)
+  whole = attention.attend(
+    query,
+    jnp.repeat(key, 3, axis=2),
+    jnp.repeat(value, 3, axis=2),
+    visible,
+    bias,
+  )
+  np.testing.assert_allclose(got, whole, atol=1e-6)
+
+
+def test_padding_queries_are_finite():
+  x = jnp.ones((1, 3, 1, 2))
+  visible = attention.visible_keys(jnp.array([[1, 0, 0]]))
+  assert np.isfinite(attention.attend(x, x, x, visible)).all()

@@ -1,0 +1,42 @@
+import dataclasses
+
+import pytest
+
+from flan_jax.model import DecoderConfig
+
+SIZES = {
+  'vocab_size': 32,
+  'num_layers': 2,
+  'd_model': 16,
+  'd_ff': 24,
+  'num_heads': 4,
+  'num_kv_heads': 2,
+  'head_dim': 4,
+}
+
+
+@pytest.mark.parametrize(
+  'change, message',
+  [
+    ({'num_layers': 0}, 'num_layers must be a positive integer, not 0'),
+    ({'d_ff': 2.5}, 'd_ff must be a positive integer'),
+    ({'num_kv_heads': 3}, 'num_heads=4 is not a multiple of num_kv_heads=3'),
+    ({'position': 'alibi'}, 'position must be one of'),
+    ({'activation': 'relu'}, 'activation must be one of'),
+    ({'compute_dtype': 'float16'}, 'compute_dtype must be one of'),
+    ({'position': 'rope', 'head_dim': 3}, 'head_dim=3 must be even'),
+    ({'position': 'rope', 'rope_base': 1.0}, 'rope_base must exceed 1'),
+    ({'relative_buckets': 7}, 'relative_buckets must be even'),
+    ({'relative_max_distance': 16}, 'must exceed half'),
+    ({'dropout_rate': 1.0}, r'dropout_rate must be in \[0, 1\)'),
+    ({'norm_eps': 0.0}, 'norm_eps must be positive'),
+  ],
+)
+def test_refuses_what_cannot_be_computed(change, message):
+  with pytest.raises(ValueError, match=message):
+    DecoderConfig(**{**SIZES, **change})
+
+
+def test_is_frozen():
+  with pytest.raises(dataclasses.FrozenInstanceError):
+    DecoderConfig(**SIZES).d_model = 8

@@ -1,0 +1,366 @@
+import dataclasses
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flan_jax import sharding
+from flan_jax.model import decoder, position
+
+RELATIVE = decoder.DecoderConfig(
+  vocab_size=37,
+  num_layers=2,
+  d_model=16,
+  d_ff=24,
+  num_heads=4,
+  num_kv_heads=2,
+  head_dim=8,
+  relative_buckets=8,
+  relative_max_distance=16,
+)
+ROPE = dataclasses.replace(
+  RELATIVE, position='rope', activation='silu', tie_embeddings=True
+)
+BOTH = pytest.mark.parametrize('config', [RELATIVE, ROPE])
+
+
+def one_device():
+  return sharding.make_mesh(sharding.MeshConfig(), jax.devices()[:1])
+
+
+@functools.cache
+def make_params(config):
+  """Parameters with norms that are not all ones."""
+  params = decoder.init_params(config, 3, one_device())
+  rng = np.random.default_rng(0)
+
+  def shake(leaf):
+    noise = rng.normal(size=leaf.shape).astype(np.float32)
+    return np.asarray(leaf) + 0.1 * noise
+
+  return jax.tree.map(shake, params)
+
+
+hidden_states = jax.jit(decoder.hidden_states, static_argnums=0)
+target_logits = jax.jit(decoder.target_logits, static_argnums=0)
+target_outputs = jax.jit(decoder.target_outputs, static_argnums=0)
+
+
+def make_batch(rows):
+  """Rows of packed examples; every token but the first is a target."""
+  length = max(sum(len(e) for e in row) for row in rows)
+  targets = max(sum(len(e) - 1 for e in row) for row in rows)
+  batch = {
+    name: np.zeros((len(rows), length), np.int32)
+    for name in ('tokens', 'segments', 'positions')
+  }
+  batch['target_positions'] = np.zeros((len(rows), targets), np.int32)
+  batch['target_labels'] = np.zeros((len(rows), targets), np.int32)
+  batch['target_weights'] = np.zeros((len(rows), targets), np.float32)
+  for i, row in enumerate(rows):
+    start = slot = 0
+    for number, example in enumerate(row, 1):
+      end, slots = start + len(example), slot + len(example) - 1
+      batch['tokens'][i, start:end] = example
+      batch['segments'][i, start:end] = number
+      batch['positions'][i, start:end] = np.arange(len(example))
+      batch['target_positions'][i, slot:slots] = np.arange(start, end - 1)
+      batch['target_labels'][i, slot:slots] = example[1:]
+      batch['target_weights'][i, slot:slots] = 1
+      start, slot = end, slots
+  return batch
+
+
+def examples(*lengths, seed=0):
+  rng = np.random.default_rng(seed)
+  return [rng.integers(1, 37, length).tolist() for length in lengths]
+
+
+def log_probs(config, params, batch):
+  """Log-probabilities of the targets in the order of the batch."""
+  got = target_outputs(config, params, batch).log_probs
+  assert got.dtype == jnp.float32
+  return np.asarray(got)[np.asarray(batch['target_weights']) > 0]
+
+
+def naive_log_probs(config, params, example):
+  """One example, one query at a time, in float64."""
+  params = jax.tree.map(lambda x: np.asarray(x, np.float64), params)
+  layers, eps = params['layers'], config.norm_eps
+
+  def norm(x, scale):
+    return x / math.sqrt(np.mean(x * x) + eps) * scale
+
+  def activate(x):
+    if config.activation == 'silu':
+      return x / (1 + np.exp(-x))
+    return 0.5 * x * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x**3)))
+
+  def rotate(x, place):
+    half = config.head_dim // 2
+    out = x.copy()
+    for i in range(half):
+      angle = place * config.rope_base ** (-i / half)
+      cos, sin = math.cos(angle), math.sin(angle)
+      out[:, i] = x[:, i] * cos - x[:, half + i] * sin
+      out[:, half + i] = x[:, half + i] * cos + x[:, i] * sin
+    return out
+
+  buckets = position.distance_buckets(
+    config.relative_buckets, config.relative_max_distance
+  )
+  stream = [params['embedding'][token].copy() for token in example]
+  for n in range(config.num_layers):
+    normed = [norm(x, layers['attention_norm'][n]) for x in stream]
+    heads = {
+      name: [(x @ layers[name][n]).reshape(-1, config.head_dim) for x in normed]
+      for name in ('query', 'key', 'value')
+    }
+    if config.position == 'rope':
+      for name in ('query', 'key'):
+        heads[name] = [rotate(x, i) for i, x in enumerate(heads[name])]
+    for i in range(len(example)):
+      mixed = np.zeros((config.num_heads, config.head_dim))
+      for head in range(config.num_heads):
+        group = head * config.num_kv_heads // config.num_heads
+        scores = np.array(
+          [
+            heads['query'][i][head]
+            @ heads['key'][j][group]
+            / math.sqrt(config.head_dim)
+            for j in range(i + 1)
+          ]
+        )
+        if config.position == 'relative_bias':
+          for j in range(i + 1):
+            bucket = buckets[min(i - j, config.relative_max_distance)]
+            scores[j] += params['relative_bias'][bucket, head]
+        weights = np.exp(scores - scores.max())
+        weights /= weights.sum()
+        for j in range(i + 1):
+          mixed[head] += weights[j] * heads['value'][j][group]
+      stream[i] = stream[i] + mixed.ravel() @ layers['output'][n]
+    for i, x in enumerate(stream):
+      y = norm(x, layers['feed_forward_norm'][n])
+      gated = activate(y @ layers['gate'][n]) * (y @ layers['up'][n])
+      stream[i] = x + gated @ layers['down'][n]
+  table = params['embedding'].T
+  if not config.tie_embeddings:
+    table = params['unembedding']
+  result = []
+  for x, label in zip(stream[:-1], example[1:], strict=True):
+    logits = norm(x, params['final_norm']) @ table
+    shifted = logits - logits.max()
+    result.append(shifted[label] - np.log(np.exp(shifted).sum()))
+  return np.array(result)
+
+
+@BOTH
+def test_equals_a_naive_decoder(config):
+  params = make_params(config)
+  (example,) = examples(21)
+  got = log_probs(config, params, make_batch([[example]]))
+  expected = naive_log_probs(config, params, example)
+  np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+
+
+@BOTH
+def test_packed_equals_unpacked_losses_and_gradients(config):
+  params = make_params(config)
+  some = examples(5, 9, 3, 7)
+  packed = make_batch([some[:3], some[3:]])
+  unpacked = make_batch([[example] for example in some])
+
+  def loss(params, batch):
+    per_token = decoder.target_log_probs(config, params, batch)
+    return -jnp.sum(per_token * batch['target_weights'])
+
+  np.testing.assert_allclose(
+    log_probs(config, params, packed),
+    log_probs(config, params, unpacked),
+    atol=1e-5,
+  )
+  of_packed, of_unpacked = (
+    jax.jit(jax.grad(loss))(params, batch) for batch in (packed, unpacked)
+  )
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4),
+    of_packed,
+    of_unpacked,
+  )
+
+
+def branching_batch(prompt, options):
+  """One prompt with its options as branches, and padding."""
+  tokens, positions, branches = list(prompt), list(range(len(prompt))), []
+  branches = [0] * len(prompt)
+  where, labels = [], []
+  for number, option in enumerate(options, 1):
+    # The last token of the prompt predicts the first of every option.
+    before = [len(prompt) - 1]
+    before += range(len(tokens), len(tokens) + len(option) - 1)
+    where += before
+    labels += option
+    tokens += option
+    positions += range(len(prompt), len(prompt) + len(option))
+    branches += [number] * len(option)
+  padding = [0] * 3
+  row = {
+    'tokens': tokens + padding,
+    'segments': [1] * len(tokens) + padding,
+    'positions': positions + padding,
+    'branches': branches + padding,
+    'target_positions': where,
+    'target_labels': labels,
+  }
+  batch = {name: np.array([value], np.int32) for name, value in row.items()}
+  batch['target_weights'] = np.ones((1, len(labels)), np.float32)
+  return batch
+
+
+@BOTH
+def test_branches_equal_separate_rows(config):
+  params = make_params(config)
+  prompt, *options = examples(8, 3, 1, 5)
+  together = log_probs(config, params, branching_batch(prompt, options))
+  apart = [
+    log_probs(config, params, make_batch([[prompt + option]]))[-len(option) :]
+    for option in options
+  ]
+  np.testing.assert_allclose(together, np.concatenate(apart), atol=1e-5)
+
+
+@BOTH
+def test_segments_and_branches_never_see_each_other(config):
+  # A gradient of exactly zero: any path between them would leave a trace.
+  params = make_params(config)
+  packed = make_batch([examples(6, 5)])
+  first = packed['segments'][0] == 1
+  branching = branching_batch(*(lambda p, *o: (p, o))(*examples(4, 3, 2)))
+  in_branch = branching['branches'][0] == 1
+  # Which targets are probed, and which tokens they may not depend on.
+  probes = [
+    (packed, first[packed['target_positions'][0]], ~first),
+    (packed, ~first[packed['target_positions'][0]], first),
+    (branching, np.array([1, 1, 1, 0, 0]), branching['branches'][0] == 2),
+    (branching, np.array([0, 0, 0, 1, 1]), in_branch),
+  ]
+
+  @jax.jit
+  @jax.grad
+  def gradient(table, batch, probed):
+    own = {**params, 'embedding': table}
+    read = decoder.hidden_states(config, own, batch)[0]
+    read = read[batch['target_positions'][0]]
+    return jnp.sum(jnp.sin(read) * probed[:, None])
+
+  for batch, probed, hidden in probes:
+    # A row of the table for each index, so that gradients tell indices apart.
+    table = params['embedding'][batch['tokens'][0]]
+    renamed = {**batch, 'tokens': np.arange(len(table), dtype=np.int32)[None]}
+    size = np.abs(gradient(table, renamed, probed)).sum(axis=-1)
+    assert (size[hidden] == 0).all()
+    assert (size > 0).any()
+
+
+@BOTH
+@pytest.mark.parametrize(
+  'change', [{'scan_layers': False}, {'remat': True}], ids=str
+)
+def test_how_layers_run_does_not_change_the_numbers(config, change):
+  params = make_params(config)
+  batch = make_batch([examples(6, 4), examples(7, 2, seed=1)])
+  np.testing.assert_allclose(
+    log_probs(config, params, batch),
+    log_probs(dataclasses.replace(config, **change), params, batch),
+    atol=1e-6,
+  )
+
+
+@BOTH
+def test_bfloat16_computes_near_float32(config):
+  params = make_params(config)
+  batch = make_batch([examples(6, 4)])
+  narrow = dataclasses.replace(config, compute_dtype='bfloat16')
+  hidden = hidden_states(narrow, params, batch)
+  assert hidden.dtype == jnp.bfloat16
+  np.testing.assert_allclose(
+    log_probs(narrow, params, batch),
+    log_probs(config, params, batch),
+    atol=0.2,
+  )
+
+
+def test_outputs_agree_with_the_logits():
+  params = make_params(RELATIVE)
+  batch = make_batch([examples(9)])
+  hidden = hidden_states(RELATIVE, params, batch)
+  logits = target_logits(RELATIVE, params, hidden[:, :-1])
+  best = np.asarray(jnp.argmax(logits, axis=-1))
+  batch['target_labels'][0, :4] = best[0, :4]
+  outputs = target_outputs(RELATIVE, params, batch)
+  np.testing.assert_array_equal(outputs.correct, best == batch['target_labels'])
+  assert outputs.correct[0, :4].all()
+  np.testing.assert_allclose(
+    outputs.log_normalizers, jax.nn.logsumexp(logits, axis=-1), rtol=1e-5
+  )
+
+
+@BOTH
+def test_parameters_follow_the_formula_and_are_float32(config):
+  params = decoder.init_params(config, 0, one_device())
+  leaves = jax.tree.leaves(params)
+  assert sum(leaf.size for leaf in leaves) == config.param_count()
+  assert {leaf.dtype for leaf in leaves} == {jnp.dtype('float32')}
+  abstract = decoder.abstract_params(config)
+  assert jax.tree.map(lambda x: x.shape, abstract) == jax.tree.map(
+    lambda x: x.shape, params
+  )
+
+
+@BOTH
+def test_initial_logits_have_about_unit_variance(config):
+  wide = dataclasses.replace(
+    config, num_layers=1, d_model=128, d_ff=256, vocab_size=256
+  )
+  params = decoder.init_params(wide, 0, one_device())
+  batch = make_batch([examples(16), examples(16, seed=1)])
+  hidden = hidden_states(wide, params, batch)
+  logits = target_logits(wide, params, hidden)
+  assert 0.7 < float(jnp.std(logits)) < 1.4
+
+
+def test_initial_parameters_are_the_same_on_every_mesh():
+  config = dataclasses.replace(ROPE, vocab_size=32)
+  whole = decoder.init_params(config, 5, one_device())
+  mesh = sharding.make_mesh(sharding.MeshConfig(data=2, fsdp=2, model=2))
+  divided = decoder.init_params(config, 5, mesh)
+  assert not divided['layers']['query'].sharding.is_fully_replicated
+  jax.tree.map(np.testing.assert_array_equal, whole, divided)
+
+
+def test_every_dimension_has_a_logical_axis():
+  axes = decoder.logical_axes(RELATIVE)
+  shapes = decoder.abstract_params(RELATIVE)
+  ranks = jax.tree.map(lambda leaf, a: len(a) == leaf.ndim, shapes, axes)
+  assert all(jax.tree.leaves(ranks))
+  assert axes['layers']['output'] == ('layers', 'heads', 'embed')
+
+
+def test_dropout_follows_its_key():
+  config = dataclasses.replace(RELATIVE, dropout_rate=0.5)
+  params = make_params(config)
+  batch = make_batch([examples(9)])
+
+  def hidden(key):
+    return np.asarray(hidden_states(config, params, batch, key))
+
+  one, other = jax.random.key(1), jax.random.key(2)
+  np.testing.assert_array_equal(hidden(one), hidden(one))
+  assert not np.allclose(hidden(one), hidden(other))
+  np.testing.assert_array_equal(
+    hidden(None), hidden_states(RELATIVE, params, batch, one)
+  )

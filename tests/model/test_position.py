@@ -1,0 +1,65 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flan_jax.model import position
+
+
+def test_near_distances_have_buckets_of_their_own():
+  buckets = position.distance_buckets(32, 128)
+  assert buckets[:17].tolist() == list(range(17))
+  assert (np.diff(buckets) >= 0).all()
+  assert buckets[-1] == 31
+  assert set(buckets.tolist()) == set(range(32))
+
+
+@pytest.mark.parametrize('exponent', range(1, 5))
+def test_boundaries_that_are_whole_numbers_open_a_bucket(exponent):
+  # 4 exact buckets, then one for each doubling: 4, 8, 16, 32. Rounding in the
+  # logarithm would leave 8 or 16 in the bucket below.
+  buckets = position.distance_buckets(8, 64)
+  boundary = 4 * 2**exponent
+  assert buckets[boundary] == min(4 + exponent, 7)
+  assert buckets[boundary - 1] == 4 + exponent - 1
+
+
+def test_relative_bias_depends_on_positions_not_on_indices():
+  table = jax.random.normal(jax.random.key(0), (8, 2))
+  bias = position.distance_bias(table, 32)
+  positions = jnp.array([[0, 1, 2, 2, 9]])
+  got = position.relative_bias(bias, positions)
+  buckets = position.distance_buckets(8, 32)
+  assert got.shape == (1, 2, 5, 5)
+  for query in range(5):
+    for key in range(query + 1):
+      distance = int(positions[0, query] - positions[0, key])
+      np.testing.assert_array_equal(
+        got[0, :, query, key], table[buckets[distance]]
+      )
+
+
+def test_rope_keeps_norms_and_products_depend_on_the_difference():
+  query, key = jax.random.normal(jax.random.key(1), (2, 1, 1, 3, 8))
+
+  def product(query_position, key_position):
+    rotated_query = position.apply_rope(
+      query, jnp.array([[query_position]]), 100.0
+    )
+    rotated_key = position.apply_rope(key, jnp.array([[key_position]]), 100.0)
+    np.testing.assert_allclose(
+      jnp.linalg.norm(rotated_query), jnp.linalg.norm(query), rtol=1e-5
+    )
+    return jnp.sum(rotated_query * rotated_key, axis=-1)
+
+  np.testing.assert_allclose(product(7, 3), product(104, 100), atol=1e-4)
+  assert not np.allclose(product(7, 3), product(8, 3), atol=1e-2)
+
+
+def test_rope_turns_pairs_half_a_head_apart():
+  # The layout of published weights: the first pair turns by one radian.
+  x = jnp.zeros((1, 1, 1, 4)).at[..., 0].set(1.0)
+  got = position.apply_rope(x, jnp.array([[1]]), 100.0)
+  np.testing.assert_allclose(
+    got[0, 0, 0], [np.cos(1), 0, np.sin(1), 0], atol=1e-6
+  )

@@ -1,0 +1,73 @@
+"""Mistakes end in one clear line, before anything is compiled."""
+
+import pytest
+
+from tests.runs.conftest import RULE, TRAIN
+
+
+def _train(data_dir, *more):
+  return [
+    'train',
+    *TRAIN,
+    RULE,
+    '--gin.MIXTURE_OR_TASK_NAME=rule_train',
+    f'--gin.DATA_DIR={data_dir}',
+    '--gin.CACHE_DIR=cache',
+    '--gin.MODEL_DIR=model',
+    *more,
+  ]
+
+
+@pytest.mark.parametrize(
+  'flags, message',
+  [
+    (['--gin.TRIAN_STEPS=3'], 'TRIAN_STEPS is set, but nothing reads it'),
+    (
+      ['--gin.MIXTURE_OR_TASK_NAME=flan_holdout_nil'],
+      "unknown task 'flan_holdout_nil'; nearest: flan_holdout_nli",
+    ),
+    (
+      ['--gin.DecoderConfig.vocab_size=1000'],
+      'the vocabulary has 4096 pieces, the embedding 1000 rows',
+    ),
+    (['--gin.BATCH_ROWS=5', '--gin.MESH_DATA=2'], 'BATCH_ROWS'),
+    (['--gin.MESH_MODEL=3'], '3'),
+    (['--gin.VOCABULARY=nowhere.model'], 'no vocabulary at nowhere.model'),
+    (['--learning_rate=3'], "unknown flag '--learning_rate=3'"),
+    (['--gin.LoopConfig.train_steps=0'], 'train_steps must be at least 1'),
+  ],
+)
+def test_mistakes_are_one_line(cli, rule_data, flags, message):
+  devices = '--xla_force_host_platform_device_count=2'
+  code, out, error = cli(*_train(rule_data, *flags), XLA_FLAGS=devices)
+  assert code == 2
+  assert error.startswith('flan-jax train: error: ')
+  assert message in error
+  assert 'Traceback' not in error
+  assert not (cli.folder / 'cache').exists()
+  assert not (cli.folder / 'model').exists()
+
+
+def test_a_missing_dataset_names_the_command_that_brings_it(cli, tmp_path):
+  code, _, error = cli(
+    *_train(tmp_path / 'empty', '--gin.MIXTURE_OR_TASK_NAME=rte')
+  )
+  assert code == 2
+  assert 'super_glue/rte:1.0.2 is not in DATA_DIR' in error
+  assert 'tfds build super_glue/rte' in error
+  assert 'flan-jax import-data' in error
+  assert 'Traceback' not in error
+
+
+def test_a_dry_run_computes_nothing(cli, rule_data):
+  out = cli.check(*_train(rule_data, '--dry_run'))
+  assert 'units to be cached first: rule.train, rule.dev' in out
+  assert 'parameters:' in out
+  assert not (cli.folder / 'cache').exists()
+  assert not (cli.folder / 'model').exists()
+
+
+def test_help_and_unknown_commands(cli):
+  assert 'quickstart.gin' in cli.check('--help')
+  code, _, error = cli('trian')
+  assert code == 2 and 'known are train, eval, cache' in error

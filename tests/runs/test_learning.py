@@ -1,0 +1,41 @@
+"""Learning is shown: a rule carries over to wordings never trained on."""
+
+import json
+
+from tests.runs.conftest import RULE, TRAIN
+
+
+def _run(cli, data_dir: str, name: str) -> dict:
+  cli.check(
+    'train',
+    *TRAIN,
+    RULE,
+    '--gin.MIXTURE_OR_TASK_NAME=rule_train',
+    '--gin.EVAL_MIXTURE=rule_eval',
+    f'--gin.DATA_DIR={data_dir}',
+    '--gin.CACHE_DIR=cache',
+    f'--gin.MODEL_DIR={name}',
+    '--gin.TRAIN_STEPS=150',
+    '--gin.EVAL_PERIOD=75',
+    '--gin.CHECKPOINT_PERIOD=150',
+  )
+  folder = cli.folder / name / 'eval/rule_eval'
+  (result,) = json.loads((folder / 'results.json').read_text())['parts']
+  assert set(result['templates']) == {'7', '8', '9'}
+  assert result['rows'] == 500 and result['split'] == 'recorded'
+  records = (folder / 'records.jsonl').read_text().splitlines()
+  assert len(records) == 3 * (500 + 100)
+  return result
+
+
+def test_a_rule_is_learned_and_carries_over_to_unseen_templates(cli, rule_data):
+  result = _run(cli, rule_data, 'true')
+  assert result['mean'] >= 95
+  assert result['best_dev']['test'] >= 95
+
+
+def test_shuffled_labels_stay_at_chance(cli, shuffled_rule_data):
+  result = _run(cli, shuffled_rule_data, 'shuffled')
+  # Two standard errors of 500 rows around 50 %.
+  assert 45.5 <= result['mean'] <= 54.5
+  assert result['interval'][0] <= 50 <= result['interval'][1]

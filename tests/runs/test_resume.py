@@ -1,0 +1,129 @@
+"""A run that is killed goes on with the very batch it would have seen."""
+
+import json
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from tests.runs.conftest import RULE, TRAIN
+
+
+def _arguments(data_dir: str, name: str, steps: int) -> list[str]:
+  return [
+    'train',
+    *TRAIN,
+    RULE,
+    '--gin.MIXTURE_OR_TASK_NAME=rule_train',
+    f'--gin.DATA_DIR={data_dir}',
+    '--gin.CACHE_DIR=cache',
+    f'--gin.MODEL_DIR={name}',
+    f'--gin.TRAIN_STEPS={steps}',
+    '--gin.EVAL_PERIOD=0',
+    '--gin.CHECKPOINT_PERIOD=5',
+    '--gin.DROPOUT_RATE=0.1',
+  ]
+
+
+def _metrics(folder) -> list[dict]:
+  lines = (folder / 'metrics.jsonl').read_text().splitlines()
+  return [json.loads(line) for line in lines]
+
+
+def _comparable(record: dict) -> dict:
+  return {k: v for k, v in record.items() if k != 'tokens_per_second'}
+
+
+def _leaves(folder, step: int) -> list[np.ndarray]:
+  import orbax.checkpoint as ocp
+
+  state = ocp.PyTreeCheckpointer().restore(
+    folder / 'checkpoints' / str(step) / 'state'
+  )
+  import jax
+
+  return jax.tree.leaves(state)
+
+
+def test_killed_and_resumed_equals_unbroken_bit_for_bit(cli, rule_data):
+  cli.check(*_arguments(rule_data, 'whole', 20))
+  process = cli.start(*_arguments(rule_data, 'broken', 20))
+  folder = cli.folder / 'broken'
+  deadline = time.time() + 240
+  while time.time() < deadline:
+    metrics = folder / 'metrics.jsonl'
+    saved = list((folder / 'checkpoints').glob('[0-9]*'))
+    if saved and metrics.exists() and len(_whole_lines(metrics)) >= 8:
+      break
+    assert process.poll() is None, process.stderr.read()
+    time.sleep(0.02)
+  process.send_signal(signal.SIGKILL)
+  process.communicate()
+  out = cli.check(*_arguments(rule_data, 'broken', 20))
+  assert 'resuming from step' in out
+  whole, broken = _metrics(cli.folder / 'whole'), _metrics(folder)
+  assert [r['step'] for r in broken] == list(range(1, 21))
+  assert [_comparable(r) for r in broken] == [_comparable(r) for r in whole]
+  for a, b in zip(
+    _leaves(cli.folder / 'whole', 20), _leaves(folder, 20), strict=True
+  ):
+    assert np.array_equal(a, b)
+
+
+def _whole_lines(path) -> list[str]:
+  return [line for line in path.read_text().split('\n') if line.endswith('}')]
+
+
+def test_other_data_order_is_refused(cli, rule_data):
+  cli.check(*_arguments(rule_data, 'model', 5))
+  code, _, error = cli(*_arguments(rule_data, 'model', 10), '--gin.SEED=1')
+  assert code == 2
+  assert 'was trained with other data, rates, seed' in error
+  assert 'Traceback' not in error
+
+
+@pytest.mark.parametrize('kind', ['train', 'eval'])
+def test_a_finished_cache_needs_no_tensorflow(cli, rule_data, kind):
+  cache = [flag for flag in _arguments(rule_data, 'model', 3)[1:]]
+  cli.check(
+    'cache',
+    *cache,
+    '--gin.EVAL_MIXTURE=rule_eval',
+  )
+  # A folder of packages that fail on import stands in front of the real ones.
+  blocked = cli.folder / 'blocked'
+  for name in ('tensorflow', 'tensorflow_datasets', 'tensorflow_text', 'seqio'):
+    (blocked / name).mkdir(parents=True, exist_ok=True)
+    (blocked / name / '__init__.py').write_text(
+      f'raise ImportError("{name} must not be imported here")\n'
+    )
+  import os
+  import pathlib
+
+  root = pathlib.Path(__file__).resolve().parents[2]
+  path = os.pathsep.join([str(blocked), str(root)])
+  out = cli.check(
+    *_arguments(rule_data, 'model', 3),
+    '--gin.EVAL_MIXTURE=rule_eval',
+    '--gin.MAX_EVAL_ROWS=20',
+    PYTHONPATH=path,
+  )
+  assert 'rule_eval, zero-shot' in out
+  if kind == 'eval':
+    from tests.runs.conftest import SMALL
+
+    out = cli.check(
+      'eval',
+      *SMALL,
+      '--gin_file=runs/eval.gin',
+      RULE,
+      '--gin.MIXTURE_OR_TASK_NAME=rule_eval',
+      f'--gin.DATA_DIR={rule_data}',
+      '--gin.CACHE_DIR=cache',
+      '--gin.MODEL_DIR=model',
+      '--gin.MAX_EVAL_ROWS=20',
+      "--gin.TASK_FEATURE_LENGTHS={'inputs': 128, 'targets': 16}",
+      PYTHONPATH=path,
+    )
+    assert 'rule_eval, zero-shot' in out

@@ -1,0 +1,87 @@
+"""Every mistake in a configuration is one clear error before anything runs."""
+
+import pytest
+
+from flan_jax import config
+from flan_jax.config import Arguments, ConfigError
+import gin
+
+
+@pytest.fixture(autouse=True)
+def _clean_gin():
+  gin.clear_config()
+  yield
+  gin.clear_config()
+
+
+_TRAIN = ('models/tiny.gin', 'runs/train.gin')
+_SET = ("MIXTURE_OR_TASK_NAME = 'rte'", "MODEL_DIR = 'somewhere'")
+
+
+def _parse(*bindings, files=_TRAIN, run='train', **kwargs):
+  config.parse(
+    Arguments(gin_files=files, bindings=(*_SET, *bindings), **kwargs), run
+  )
+
+
+def test_shipped_files_parse():
+  _parse()
+  assert gin.query_parameter('LoopConfig.train_steps').selector == 'gin.macro'
+  gin.clear_config()
+  config.parse(Arguments(gin_files=('runs/quickstart.gin',)), 'train')
+
+
+@pytest.mark.parametrize(
+  'binding, message',
+  [
+    ('TRIAN_STEPS = 10', 'TRIAN_STEPS .* nearest: TRAIN_STEPS'),
+    ('DROPUOT_RATE = 0.9', 'DROPUOT_RATE .* nearest: DROPOUT_RATE'),
+    ('trian.seed = 3', "(?s)'trian'.*nearest: train"),
+    ('train.sead = 3', "parameter named 'sead'"),
+    ('LoopConfig.train_steps = %STEPS', 'STEPS is read, but set nowhere'),
+    ('train.model = @Decodr()', '(?s)@Decodr.*nearest: DecoderConfig'),
+  ],
+)
+def test_misspelt_settings_are_refused(binding, message):
+  with pytest.raises(ConfigError, match=message):
+    _parse(binding)
+
+
+def test_missing_required_macro_says_what_it_means():
+  with pytest.raises(ConfigError) as error:
+    config.parse(Arguments(gin_files=_TRAIN), 'train')
+  message = str(error.value)
+  assert 'MODEL_DIR: where checkpoints' in message
+  assert 'MIXTURE_OR_TASK_NAME' in message
+  assert '--gin.MIXTURE_OR_TASK_NAME=' in message
+
+
+def test_a_command_requires_only_what_it_reads():
+  config.parse(Arguments(gin_files=_TRAIN, bindings=(_SET[0],)), 'cache')
+
+
+def test_missing_file_names_the_places():
+  with pytest.raises(ConfigError, match='--gin_search_paths'):
+    _parse(files=('runs/trian.gin',))
+
+
+def test_search_paths_and_own_macros(tmp_path):
+  (tmp_path / 'mine.gin').write_text(
+    'MY_RATE = 0.5\nOptimizerConfig.learning_rate = %MY_RATE\n'
+  )
+  _parse(files=(*_TRAIN, 'mine.gin'), search_paths=(str(tmp_path),))
+  rate = gin.get_bindings('OptimizerConfig')['learning_rate']
+  assert rate == 0.5
+
+
+def test_record_is_the_operative_configuration(tmp_path):
+  @gin.configurable('record_probe', module='flan_jax')
+  def probe(value=1, other=2):
+    return value, other
+
+  gin.parse_config('record_probe.value = 7')
+  probe()
+  config.write_record(str(tmp_path))
+  text = (tmp_path / 'config.gin').read_text()
+  assert 'record_probe.value = 7' in text
+  assert 'record_probe.other = 2' in text

@@ -1,0 +1,270 @@
+import json
+import logging
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flan_jax import sharding
+from flan_jax.model import DecoderConfig, abstract_params
+from flan_jax.training import (
+  CheckpointDamagedError,
+  Checkpointer,
+  CheckpointMismatchError,
+  OptimizerConfig,
+  abstract_state,
+  check_finite,
+  init_state,
+  make_optimizer,
+)
+
+CONFIG = DecoderConfig(
+  vocab_size=32,
+  num_layers=2,
+  d_model=16,
+  d_ff=24,
+  num_heads=4,
+  num_kv_heads=2,
+  head_dim=4,
+  position='rope',
+)
+OPTIMIZER = make_optimizer(OptimizerConfig(min_dim_size_to_factor=16))
+
+
+def make_mesh(*shape):
+  devices = jax.devices()[: int(np.prod(shape))]
+  return sharding.make_mesh(sharding.MeshConfig(*shape), devices)
+
+
+@pytest.fixture(scope='module')
+def state():
+  """A state in which no array is all zeros."""
+  made = init_state(CONFIG, OPTIMIZER, 1, make_mesh(2, 2, 2))
+  rng = np.random.default_rng(0)
+
+  def draw(leaf):
+    values = rng.integers(1, 1 << 23, leaf.shape).astype(leaf.dtype)
+    return jax.device_put(values, leaf.sharding)
+
+  return jax.tree.map(draw, made)
+
+
+@pytest.fixture(scope='module')
+def abstract():
+  return abstract_state(CONFIG, OPTIMIZER, make_mesh(2, 2, 2))
+
+
+def assert_same_bits(got, expected):
+  assert jax.tree.structure(got) == jax.tree.structure(expected)
+
+  def compare(a, b):
+    assert a.dtype == b.dtype
+    np.testing.assert_array_equal(a, b)
+
+  jax.tree.map(compare, got, expected)
+
+
+def save_all(folder, state, *steps, keep=3):
+  checkpointer = Checkpointer(folder, keep)
+  for step in steps:
+    numbered = {**state, 'step': jnp.full_like(state['step'], step)}
+    checkpointer.save(step, numbered, {'contract': f'of {step}'})
+  checkpointer.close()
+
+
+def data_files(checkpoint, item):
+  """The files that hold the values of an item, each perhaps more than once."""
+  if item == 'record':
+    return [checkpoint / item / 'metadata']
+  found = [path for path in checkpoint.rglob(f'{item}/**/d/*')]
+  assert found
+  return found
+
+
+def test_comes_back_bit_for_bit(tmp_path, state, abstract):
+  save_all(tmp_path, state, 7)
+  checkpointer = Checkpointer(tmp_path)
+  got, record, step = checkpointer.restore_latest(abstract)
+  assert (step, record) == (7, {'contract': 'of 7'})
+  assert_same_bits(got, {**state, 'step': np.int32(7)})
+  jax.tree.map(lambda a, b: a.sharding == b.sharding, got, abstract)
+  checkpointer.close()
+
+
+def test_comes_back_on_another_mesh(tmp_path, state):
+  save_all(tmp_path, state, 7)
+  mesh = make_mesh(1, 1, 2)
+  checkpointer = Checkpointer(tmp_path)
+  got, _, _ = checkpointer.restore_latest(
+    abstract_state(CONFIG, OPTIMIZER, mesh)
+  )
+  checkpointer.close()
+  assert_same_bits(got, {**state, 'step': np.int32(7)})
+  query = got['params']['layers']['query']
+  assert query.sharding.mesh.shape == mesh.shape
+  params = Checkpointer.restore_params(
+    tmp_path, abstract_params(CONFIG, make_mesh(8, 1, 1))
+  )
+  assert_same_bits(params, state['params'])
+
+
+def test_a_state_may_be_overwritten_while_it_is_written(tmp_path, state):
+  # The train step donates its state; the checkpoint must hold the old values.
+  copy = jax.tree.map(jnp.copy, state['params'])
+  checkpointer = Checkpointer(tmp_path)
+  checkpointer.save(1, {**state, 'params': copy}, {})
+  negate = jax.jit(
+    lambda tree: jax.tree.map(jnp.negative, tree), donate_argnums=0
+  )
+  jax.block_until_ready(negate(copy))
+  checkpointer.close()
+  got = Checkpointer.restore_params(
+    tmp_path, abstract_params(CONFIG, make_mesh(2, 2, 2))
+  )
+  assert_same_bits(got, state['params'])
+
+
+def test_keeps_the_newest(tmp_path, state):
+  save_all(tmp_path, state, 1, 2, 3, keep=2)
+  checkpointer = Checkpointer(tmp_path)
+  assert checkpointer.steps() == [2, 3]
+  with pytest.raises(ValueError, match='step 3 or later'):
+    checkpointer.save(3, state, {})
+  checkpointer.close()
+
+
+def truncate(path):
+  path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip_a_bit(path):
+  data = bytearray(path.read_bytes())
+  data[len(data) // 2] ^= 1
+  path.write_bytes(bytes(data))
+
+
+def remove(path):
+  path.unlink()
+
+
+@pytest.mark.parametrize(
+  'item, damage',
+  [
+    ('params', truncate),
+    ('params', flip_a_bit),
+    ('params', remove),
+    ('training', truncate),
+    ('training', flip_a_bit),
+    ('record', truncate),
+    ('record', remove),
+  ],
+)
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(
+  tmp_path, state, abstract, caplog, item, damage
+):
+  save_all(tmp_path, state, 10, 20)
+  newest = tmp_path / 'checkpoints' / '20'
+  for path in data_files(newest, item):
+    damage(path)
+  checkpointer = Checkpointer(tmp_path)
+  with caplog.at_level(logging.WARNING):
+    got, record, step = checkpointer.restore_latest(abstract)
+  assert (step, record['contract']) == (10, 'of 10')
+  assert_same_bits(got['params'], state['params'])
+  assert f'{newest} is damaged' in caplog.text
+  # The run goes on and may save the same step again; the evidence is kept.
+  checkpointer.save(20, state, {'contract': 'new'})
+  checkpointer.wait()
+  assert checkpointer.steps() == [10, 20]
+  checkpointer.close()
+  assert (tmp_path / 'checkpoints' / '20.damaged').exists()
+
+
+def test_no_intact_checkpoint_is_an_error(tmp_path, state, abstract):
+  # Starting anew would silently throw a run away.
+  save_all(tmp_path, state, 10)
+  for path in data_files(tmp_path / 'checkpoints' / '10', 'params'):
+    truncate(path)
+  checkpointer = Checkpointer(tmp_path)
+  with pytest.raises(CheckpointDamagedError, match='All checkpoints'):
+    checkpointer.restore_latest(abstract)
+  checkpointer.close()
+  with pytest.raises(CheckpointDamagedError, match=r'cannot be read|as it was'):
+    Checkpointer.restore_params(tmp_path, abstract['params'])
+
+
+def test_a_killed_save_is_no_checkpoint(tmp_path, state, abstract):
+  save_all(tmp_path, state, 10)
+  complete = tmp_path / 'checkpoints' / '10'
+  complete.rename(complete.with_name('10.orbax-checkpoint-tmp-123'))
+  with pytest.raises(FileNotFoundError):
+    Checkpointer.restore_params(tmp_path, abstract['params'])
+  checkpointer = Checkpointer(tmp_path)
+  assert checkpointer.steps() == []
+  assert checkpointer.restore_latest(abstract) is None
+  checkpointer.close()
+
+
+def test_mismatches_are_listed_by_name(tmp_path, state):
+  save_all(tmp_path, state, 10)
+  other = DecoderConfig(
+    vocab_size=32,
+    num_layers=2,
+    d_model=16,
+    d_ff=48,
+    num_heads=4,
+    num_kv_heads=2,
+    head_dim=4,
+    tie_embeddings=True,
+  )
+  mesh = make_mesh(2, 2, 2)
+  expected = [
+    'layers/up: (2, 16, 24) in the checkpoint, (2, 16, 48) wanted',
+    'layers/down: (2, 24, 16) in the checkpoint, (2, 48, 16) wanted',
+    'relative_bias: missing in the checkpoint',
+    'unembedding: only in the checkpoint',
+  ]
+  with pytest.raises(CheckpointMismatchError) as caught:
+    Checkpointer.restore_params(tmp_path, abstract_params(other, mesh))
+  for line in expected:
+    assert line in str(caught.value)
+  assert 'embedding: (' not in str(caught.value).replace('unembedding', '')
+  # Resuming with it is the user's mistake, not a damaged checkpoint.
+  checkpointer = Checkpointer(tmp_path)
+  with pytest.raises(CheckpointMismatchError, match='layers/up'):
+    checkpointer.restore_latest(abstract_state(other, OPTIMIZER, mesh))
+  checkpointer.close()
+
+
+def test_parameters_are_found_by_run_folder_and_checkpoint(tmp_path, state):
+  save_all(tmp_path, state, 10, 20)
+  wanted = abstract_params(CONFIG, make_mesh(2, 2, 2))
+  for path in (
+    tmp_path,
+    str(tmp_path / 'checkpoints'),
+    tmp_path / 'checkpoints' / '10',
+  ):
+    got = Checkpointer.restore_params(path, wanted)
+    assert_same_bits(got, state['params'])
+  # The optimizer is not read.
+  for step in ('10', '20'):
+    for path in data_files(tmp_path / 'checkpoints' / step, 'training'):
+      remove(path)
+  assert_same_bits(
+    Checkpointer.restore_params(tmp_path, wanted), state['params']
+  )
+  with pytest.raises(FileNotFoundError, match='no checkpoint in'):
+    Checkpointer.restore_params(tmp_path / 'elsewhere', wanted)
+
+
+def test_the_record_is_plain_json(tmp_path, state):
+  save_all(tmp_path, state, 10)
+  text = (tmp_path / 'checkpoints/10/record/metadata').read_text()
+  assert json.loads(text)['record'] == {'contract': 'of 10'}
+
+
+def test_check_finite_names_what_is_not():
+  check_finite({'loss': jnp.float32(1.0)})
+  with pytest.raises(FloatingPointError, match='loss=nan, norm=inf'):
+    check_finite({'loss': np.nan, 'fine': 0.0, 'norm': jnp.inf})

@@ -1,0 +1,182 @@
+import jax
+import jax.numpy as jnp
+from jax.sharding import PartitionSpec as P
+import numpy as np
+import optax
+import pytest
+
+from flan_jax import sharding
+from flan_jax.training import OptimizerConfig, make_optimizer
+from flan_jax.training import optimizer as optimizer_lib
+
+CONFIG = OptimizerConfig(learning_rate=0.1, min_dim_size_to_factor=4)
+
+
+def random_tree(seed, scale=1.0):
+  rng = np.random.default_rng(seed)
+
+  def draw(*shape):
+    return jnp.asarray(scale * rng.normal(size=shape), jnp.float32)
+
+  return {
+    'embedding': draw(12, 8),
+    'norm': draw(8),
+    # More layers than any other dimension: plain Adafactor would factor them.
+    'layers': {'up': draw(16, 8, 4), 'down': draw(16, 4, 8), 'n': draw(16, 8)},
+  }
+
+
+def updates_of(optimizer, params, steps=3):
+  state = optimizer.init(params)
+  update = jax.jit(optimizer.update)
+  result = []
+  for step in range(steps):
+    updates, state = update(random_tree(step + 1), state, params)
+    result.append(updates)
+  return result
+
+
+def test_each_layer_is_treated_like_a_model_of_its_own():
+  params = random_tree(0)
+  unclipped = OptimizerConfig(
+    learning_rate=0.1, min_dim_size_to_factor=4, gradient_clip_norm=None
+  )
+  stacked = updates_of(make_optimizer(unclipped), params)
+  plain = optax.adafactor(0.1, min_dim_size_to_factor=4)
+  for number in (0, 7):
+
+    def layer(tree, number=number):
+      return jax.tree.map(lambda leaf: leaf[number], tree['layers'])
+
+    state = plain.init(layer(params))
+    update = jax.jit(plain.update)
+    for step, got in enumerate(stacked):
+      expected, state = update(
+        layer(random_tree(step + 1)), state, layer(params)
+      )
+      jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7),
+        layer(got),
+        expected,
+      )
+
+
+def test_the_norm_is_clipped_over_the_whole_gradient():
+  # Adafactor is blind to a gradient's scale but for its running means, so the
+  # clipping shows in the second step: a huge first gradient must not linger.
+  params = random_tree(0)
+  optimizer = make_optimizer(CONFIG)
+  update = jax.jit(optimizer.update)
+  huge, small = random_tree(1, scale=1e6), random_tree(2)
+  _, after_huge = update(huge, optimizer.init(params), params)
+  norm = optax.tree.norm(huge)
+  unit = jax.tree.map(lambda g: g / norm, huge)
+  _, after_unit = update(unit, optimizer.init(params), params)
+  got, _ = update(small, after_huge, params)
+  expected, _ = update(small, after_unit, params)
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7),
+    got,
+    expected,
+  )
+
+
+def test_warm_up_grows_linearly_and_keeps_the_structure():
+  params = random_tree(0)
+  warm = OptimizerConfig(
+    learning_rate=0.1, min_dim_size_to_factor=4, warmup_steps=4
+  )
+  constant = updates_of(make_optimizer(CONFIG), params, steps=5)
+  warmed = updates_of(make_optimizer(warm), params, steps=5)
+  for step, share in enumerate((0.25, 0.5, 0.75, 1.0, 1.0)):
+    np.testing.assert_allclose(
+      warmed[step]['layers']['up'],
+      share * constant[step]['layers']['up'],
+      rtol=1e-5,
+    )
+  structures = [
+    jax.tree.structure(jax.eval_shape(make_optimizer(c).init, params))
+    for c in (warm, CONFIG)
+  ]
+  assert structures[0] == structures[1]
+
+
+def test_sharding_of_the_factored_state():
+  mesh = sharding.make_mesh(sharding.MeshConfig(data=2, fsdp=2, model=2))
+  axes = {
+    'embedding': ('vocab', 'embed'),
+    'norm': ('norm',),
+    'layers': {
+      'up': ('layers', 'embed', 'mlp'),
+      'down': ('layers', 'mlp', 'embed'),
+      'n': ('layers', 'norm'),
+    },
+  }
+  params = random_tree(0)
+  shardings = sharding.tree_shardings(mesh, axes, params)
+  optimizer = make_optimizer(CONFIG)
+  state = jax.eval_shape(optimizer.init, params)
+  got = optimizer_lib.optimizer_sharding(optimizer, params, shardings)
+  assert jax.tree.structure(got) == jax.tree.structure(state)
+  # Every sharding can hold its array.
+  jax.tree.map(lambda s, leaf: s.shard_shape(leaf.shape), got, state)
+
+  def factored(tree, part):
+    nodes = jax.tree.leaves(
+      tree, is_leaf=lambda n: isinstance(n, optax.FactoredState)
+    )
+    found = [n for n in nodes if isinstance(n, optax.FactoredState)]
+    return found[('rest', 'stacked').index(part)]
+
+  stacked, rest = factored(got, 'stacked'), factored(got, 'rest')
+  # up is [layer, 8 over fsdp, 4 over model]: rows lack the largest dimension.
+  assert stacked.v_row['up'].spec == P(None, 'model')
+  assert stacked.v_col['up'].spec == P(None, 'fsdp')
+  assert stacked.v_row['down'].spec == P(None, 'model')
+  assert stacked.v_col['down'].spec == P(None, 'fsdp')
+  assert stacked.v['up'].spec == P()
+  assert stacked.v['n'].spec == P(None, None)
+  assert rest.v_row['embedding'].spec == P('fsdp')
+  assert rest.v_col['embedding'].spec == P('model')
+  assert rest.count.spec == P()
+
+
+def test_sharding_follows_optax_where_dimensions_are_equal():
+  # Shapes alone do not tell which dimension of a square is reduced: compare
+  # with what optax computes from a gradient that differs along one of them.
+  optimizer = make_optimizer(CONFIG)
+  params = {'square': jnp.ones((8, 8)), 'layers': {'up': jnp.ones((2, 8, 8))}}
+  gradient = jnp.arange(1.0, 9.0)[:, None] * jnp.ones((1, 8))
+  grads = {
+    'square': gradient,
+    'layers': {'up': jnp.broadcast_to(gradient[None], (2, 8, 8))},
+  }
+  _, state = optimizer.update(grads, optimizer.init(params), params)
+  mesh = sharding.make_mesh(sharding.MeshConfig(data=2, fsdp=2, model=2))
+  axes = {
+    'square': ('embed', 'mlp'),
+    'layers': {'up': ('layers', 'embed', 'mlp')},
+  }
+  got = optimizer_lib.optimizer_sharding(
+    optimizer, params, sharding.tree_shardings(mesh, axes, params)
+  )
+
+  def rows(tree, name):
+    found = [
+      leaf
+      for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+      if f'.v_row[{name!r}]' in jax.tree_util.keystr(path)
+    ]
+    return found[0]
+
+  for name, own in (('square', 0), ('up', 1)):
+    varies = np.ptp(np.asarray(rows(state, name)), axis=-1).max() > 0
+    assert rows(got, name).spec[own] == ('fsdp' if varies else 'model')
+
+
+@pytest.mark.parametrize(
+  'change', [{'learning_rate': 0.0}, {'warmup_steps': -1}]
+)
+def test_senseless_settings_are_errors(change):
+  with pytest.raises(ValueError, match=next(iter(change))):
+    OptimizerConfig(**change)

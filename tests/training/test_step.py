@@ -1,0 +1,185 @@
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flan_jax import sharding
+from flan_jax.model import DecoderConfig, init_params, param_shardings
+from flan_jax.training import (
+  OptimizerConfig,
+  init_state,
+  make_optimizer,
+  make_train_step,
+)
+
+CONFIG = DecoderConfig(
+  vocab_size=32,
+  num_layers=2,
+  d_model=16,
+  d_ff=24,
+  num_heads=8,
+  num_kv_heads=2,
+  head_dim=4,
+  relative_buckets=8,
+  relative_max_distance=16,
+)
+OPTIMIZER = OptimizerConfig(learning_rate=0.03, min_dim_size_to_factor=16)
+ROWS, LENGTH, TARGETS = 16, 12, 4
+
+
+def make_batch(seed=0):
+  """Two packed examples a row, padding, and a differing number of targets."""
+  rng = np.random.default_rng(seed)
+  segments = np.tile([[1] * 6 + [2] * 4 + [0] * 2], (ROWS, 1))
+  positions = np.tile([[*range(6), *range(4), 0, 0]], (ROWS, 1))
+  used = rng.integers(0, TARGETS + 1, (ROWS, 1))
+  batch = {
+    'tokens': rng.integers(0, 32, (ROWS, LENGTH)),
+    'segments': segments,
+    'positions': positions,
+    'target_positions': rng.integers(0, 10, (ROWS, TARGETS)),
+    'target_labels': rng.integers(0, 32, (ROWS, TARGETS)),
+  }
+  batch = {name: array.astype(np.int32) for name, array in batch.items()}
+  weights = np.arange(TARGETS)[None] < used
+  return {**batch, 'target_weights': weights.astype(np.float32)}
+
+
+def make_mesh(*shape):
+  devices = jax.devices()[: int(np.prod(shape))]
+  return sharding.make_mesh(sharding.MeshConfig(*shape), devices)
+
+
+@functools.cache
+def first_params():
+  """The initial parameters, made once and for one device."""
+  return jax.device_get(init_params(CONFIG, 1, make_mesh(1, 1, 1)))
+
+
+def first_state(optimizer, mesh):
+  params = jax.device_put(first_params(), param_shardings(CONFIG, mesh))
+  return init_state(CONFIG, optimizer, 1, mesh, params)
+
+
+def run(config=CONFIG, shape=(1, 1, 1), microbatches=1, batches=None):
+  """Runs a step for each batch; returns what came out, on the host."""
+  mesh, optimizer = make_mesh(*shape), make_optimizer(OPTIMIZER)
+  step = make_train_step(config, optimizer, mesh, microbatches)
+  state = first_state(optimizer, mesh)
+  history = []
+  for batch in batches or [make_batch()]:
+    state, metrics = step(state, batch)
+    history.append({name: float(v) for name, v in metrics.items()})
+  return jax.device_get(state), history
+
+
+@pytest.fixture(scope='module')
+def reference():
+  """Two steps of the whole batch on one device."""
+  return run(batches=[make_batch(0), make_batch(1)])
+
+
+def assert_same_run(got, expected):
+  for mine, theirs in zip(got[1], expected[1], strict=True):
+    for name in theirs:
+      np.testing.assert_allclose(
+        mine[name], theirs[name], rtol=2e-5, err_msg=name
+      )
+  # A step is .03 of a parameter's root mean square: 1e-5 would show a
+  # thousandth of it.
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
+    got[0]['params'],
+    expected[0]['params'],
+  )
+
+
+@pytest.mark.parametrize(
+  'shape', [(8, 1, 1), (2, 2, 2), (1, 4, 2), (1, 1, 8)], ids=str
+)
+def test_every_mesh_trains_alike(shape, reference):
+  batches = [make_batch(0), make_batch(1)]
+  assert_same_run(run(shape=shape, batches=batches), reference)
+
+
+def test_unscanned_layers_train_alike(reference):
+  config = dataclasses.replace(CONFIG, scan_layers=False)
+  batches = [make_batch(0), make_batch(1)]
+  assert_same_run(run(config, batches=batches), reference)
+
+
+def test_microbatches_equal_the_whole(reference):
+  batches = [make_batch(0), make_batch(1)]
+  got = run(shape=(2, 2, 1), microbatches=4, batches=batches)
+  assert_same_run(got, reference)
+
+
+def test_metrics_describe_the_batch(reference):
+  batch, metrics = make_batch(0), reference[1][0]
+  assert metrics['target_tokens'] == batch['target_weights'].sum()
+  assert metrics['tokens'] == (batch['segments'] > 0).sum()
+  assert 0 <= metrics['accuracy'] <= 1
+  norms = [metrics[f'{n}_norm'] for n in ('gradient', 'update', 'parameter')]
+  assert all(norm > 0 for norm in norms)
+  last = np.sqrt(
+    sum((leaf**2).sum() for leaf in jax.tree.leaves(reference[0]['params']))
+  )
+  np.testing.assert_allclose(reference[1][1]['parameter_norm'], last, rtol=1e-5)
+
+
+def test_a_batch_is_learned():
+  _, history = run(batches=[make_batch()] * 30)
+  assert history[-1]['loss'] < history[0]['loss'] - 0.5
+
+
+def test_a_batch_without_targets_changes_nothing():
+  empty = make_batch()
+  empty['target_weights'] = np.zeros_like(empty['target_weights'])
+  state, (metrics,) = run(batches=[empty])
+  assert metrics['loss'] == metrics['accuracy'] == 0
+  assert metrics['gradient_norm'] == metrics['update_norm'] == 0
+  assert np.isfinite(list(metrics.values())).all()
+  assert int(state['step']) == 1
+
+
+def test_dropout_is_drawn_from_seed_and_step():
+  config = dataclasses.replace(CONFIG, dropout_rate=0.3)
+  mesh, optimizer = make_mesh(1, 1, 1), make_optimizer(OPTIMIZER)
+  step = make_train_step(config, optimizer, mesh)
+
+  def loss(number, seed=1):
+    state = first_state(optimizer, mesh)
+    state['step'] = jnp.int32(number)
+    state['seed'] = jnp.uint32(seed)
+    return float(step(state, make_batch())[1]['loss'])
+
+  assert loss(3) == loss(3)
+  assert loss(3) != loss(4)
+  assert loss(3) != loss(3, seed=2)
+
+
+def test_bfloat16_leaves_parameters_in_float32(reference):
+  config = dataclasses.replace(CONFIG, compute_dtype='bfloat16', remat=True)
+  state, history = run(config)
+  types = {leaf.dtype for leaf in jax.tree.leaves(state['params'])}
+  assert types == {jnp.dtype('float32')}
+  np.testing.assert_allclose(
+    history[0]['loss'], reference[1][0]['loss'], rtol=0.03
+  )
+
+
+def test_rows_must_divide_by_mesh_and_microbatches():
+  with pytest.raises(ValueError, match=r'BATCH_ROWS=16 .*microbatches=4'):
+    run(shape=(8, 1, 1), microbatches=4)
+
+
+def test_state_lies_as_declared():
+  mesh, optimizer = make_mesh(2, 2, 2), make_optimizer(OPTIMIZER)
+  state = init_state(CONFIG, optimizer, 1, mesh)
+  for leaf in jax.tree.leaves(state):
+    assert leaf.sharding.mesh.shape == mesh.shape
+  gate = state['params']['layers']['gate']
+  assert gate.addressable_shards[0].data.shape == (2, 8, 12)
