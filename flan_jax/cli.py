@@ -67,9 +67,15 @@ def _user_errors() -> tuple[type[Exception], ...]:
   from flan_jax.data.packing import PackingError
   from flan_jax.data.registry import UnknownNameError
   from flan_jax.data.roles import MissingDataError
+  from flan_jax.training.checkpoint import (
+    CheckpointDamagedError,
+    CheckpointMismatchError,
+  )
 
   return (
     CacheError,
+    CheckpointDamagedError,
+    CheckpointMismatchError,
     ConfigError,
     DatasetError,
     FileNotFoundError,

@@ -2,4 +2,4 @@
 
 from flan_jax.tasks import nli
 
-__all__ = ["nli"]
+__all__ = ['nli']

@@ -5,6 +5,7 @@ import re
 
 from flan_jax.data import registry
 from flan_jax.data.dataset import Dataset, evaluated
+from flan_jax.data.registry import UnknownNameError
 
 _NAME = re.compile(
   r'^(?P<part>[\w:]+?)(?:\.t(?P<k>\d+))?(?P<all>\.all)?'
@@ -43,32 +44,28 @@ def parse_task(name: str) -> TaskName:
   ('anli_r1', 3, True)
 
   Raises:
-    UnknownNameError: unknown part (names the three nearest), no such template, or a
-      suffix that does not fit.
+    UnknownNameError: unknown part (names the three nearest), no such
+      template, or a suffix that does not fit.
   """
   match = _NAME.match(name)
   if not match:
-    raise registry.UnknownNameError(
+    raise UnknownNameError(
       f'{name!r} is no task name; the grammar is '
       f'dataset[:part][.tK][.all][.rank]{registry.nearest(name)}'
     )
   dataset, part = registry.find_part(match['part'])
   template = int(match['k']) if match['k'] else None
   if template is not None and template >= len(part.templates):
-    raise registry.UnknownNameError(
+    raise UnknownNameError(
       f'{name!r}: {part.name} has templates t0 to t{len(part.templates) - 1}'
     )
   if template is not None and match['all']:
-    raise registry.UnknownNameError(
-      f'{name!r}: .tK and .all exclude each other'
-    )
+    raise UnknownNameError(f'{name!r}: .tK and .all exclude each other')
   if match['rank'] and part.answers is not None:
-    raise registry.UnknownNameError(
-      f'{name!r}: the answers of {part.name} are free text'
-    )
+    raise UnknownNameError(f'{name!r}: {part.name} has free-text answers')
   ordinary = template is None or template in evaluated(part.templates)
   if match['rank'] and not ordinary:
-    raise registry.UnknownNameError(
+    raise UnknownNameError(
       f'{name!r}: template {template} is inverted, not ranked'
     )
   return TaskName(

@@ -8,12 +8,12 @@ import seqio
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-# TFDS's reader uses a deprecated counter and says so for every dataset.
-tf.get_logger().setLevel('ERROR')
-
 from flan_jax.data import roles as roles_lib
 from flan_jax.data.dataset import Dataset
 from flan_jax.data.templates import check_class_names, map_row
+
+# TFDS's reader uses a deprecated counter and says so for every dataset.
+tf.get_logger().setLevel('ERROR')
 
 # SeqIO's and TFDS's users say `validation`; the roles say what it is for.
 ROLE_OF_SPLIT = {'train': 'train', 'validation': 'dev', 'test': 'test'}

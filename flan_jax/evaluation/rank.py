@@ -21,7 +21,7 @@ from flan_jax.data.packing import (
   pack,
 )
 from flan_jax.model import DecoderConfig, target_log_probs
-from flan_jax.sharding import batch_sharding
+from flan_jax.sharding import batch_sharding, batch_shards
 
 # Rows of 256 tokens and its doublings: few shapes to compile, and attention
 # over short rows stays cheap.
@@ -60,8 +60,9 @@ class Scorer:
       mesh: Where it runs; rows lie over its data axes.
       tokens_per_batch: Places of a batch over all devices.
     """
+    self._mesh = mesh
     self._sharding = batch_sharding(mesh)
-    self._shards = mesh.shape['data'] * mesh.shape['fsdp']
+    self._shards = batch_shards(mesh)
     self._tokens_per_batch = tokens_per_batch
     self._log_probs = jax.jit(
       lambda params, batch: target_log_probs(config, params, batch)
@@ -87,7 +88,8 @@ class Scorer:
     pending = None
     for batch, owners in self._batches(examples):
       device_batch = jax.device_put(batch, self._sharding)
-      current = (self._log_probs(params, device_batch), owners)
+      with jax.set_mesh(self._mesh):
+        current = (self._log_probs(params, device_batch), owners)
       # The device works on this batch while the last one is read.
       if pending is not None:
         progress(_collect(*pending, results))

@@ -19,7 +19,13 @@ from flan_jax.model.config import DecoderConfig
 from flan_jax.runs.cache import unit_keys
 from flan_jax.runs.evaluate import run_evaluation
 from flan_jax.runs.units import UnitStore, check_vocabulary
-from flan_jax.sharding import MeshConfig, batch_sharding, check_batch, make_mesh
+from flan_jax.sharding import (
+  MeshConfig,
+  batch_sharding,
+  batch_shards,
+  check_batch,
+  make_mesh,
+)
 from flan_jax.training import (
   Checkpointer,
   OptimizerConfig,
@@ -84,7 +90,7 @@ def train(
   check_vocabulary(tokens, model)
   devices = make_mesh(mesh)
   check_batch(packing.batch_rows, devices)
-  _check_microbatches(packing, loop)
+  _check_microbatches(packing, loop, batch_shards(devices))
   store = UnitStore(cache_config, tokens, arguments)
   if dry_run:
     _say_plan(mixture, eval_mixture, model, store.missing(keys))
@@ -137,11 +143,13 @@ def train(
     )
 
 
-def _check_microbatches(packing: PackingConfig, loop: LoopConfig) -> None:
-  if packing.batch_rows % loop.microbatches:
+def _check_microbatches(
+  packing: PackingConfig, loop: LoopConfig, shards: int
+) -> None:
+  if packing.batch_rows % (loop.microbatches * shards):
     raise ConfigError(
       f'BATCH_ROWS {packing.batch_rows} is not divisible by MICROBATCHES '
-      f'{loop.microbatches}'
+      f'{loop.microbatches} x {shards} shards of the mesh'
     )
 
 

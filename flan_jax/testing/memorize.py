@@ -41,12 +41,12 @@ MEMORIZE = Dataset(
     Template('A card says "{text}". Name its colour.\n{options}'),
     Template('Recall the colour of this card.\n{text}\n{options}'),
     Template('{text}\nRed or blue?\n{options}'),
-    Template('Here is a card.\n{text}\nIs it a red one or a blue one?\n{options}'),
+    Template('Here is a card.\n{text}\nIs it red, or is it blue?\n{options}'),
     Template('Choose the colour this text was printed in: {text}\n{options}'),
     Template('Text on the card:\n\n{text}\n\nIts colour was\n{options}'),
-    Template('One card reads as follows. {text} What was its colour?\n{options}'),
+    Template('One card reads: {text} What was its colour?\n{options}'),
   ),
-)  # fmt: skip
+)
 
 registry.register(MEMORIZE)
 

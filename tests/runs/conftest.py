@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-_ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # A decoder that compiles and trains in seconds.
 SMALL = (
@@ -45,7 +45,7 @@ class Cli:
     return subprocess.Popen(
       [sys.executable, '-m', 'flan_jax', *arguments],
       cwd=self.folder,
-      env={**inherited, 'PYTHONPATH': str(_ROOT), **environment},
+      env={**inherited, 'PYTHONPATH': str(ROOT), **environment},
       stdout=subprocess.PIPE,
       stderr=subprocess.PIPE,
       text=True,

@@ -39,7 +39,7 @@ def _train(data_dir, *more):
 )
 def test_mistakes_are_one_line(cli, rule_data, flags, message):
   devices = '--xla_force_host_platform_device_count=2'
-  code, out, error = cli(*_train(rule_data, *flags), XLA_FLAGS=devices)
+  code, _, error = cli(*_train(rule_data, *flags), XLA_FLAGS=devices)
   assert code == 2
   assert error.startswith('flan-jax train: error: ')
   assert message in error

@@ -178,7 +178,7 @@ def test_rows_must_divide_by_mesh_and_microbatches():
 
 def test_state_lies_as_declared():
   mesh, optimizer = make_mesh(2, 2, 2), make_optimizer(OPTIMIZER)
-  state = init_state(CONFIG, optimizer, 1, mesh)
+  state = first_state(optimizer, mesh)
   for leaf in jax.tree.leaves(state):
     assert leaf.sharding.mesh.shape == mesh.shape
   gate = state['params']['layers']['gate']
