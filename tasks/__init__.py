@@ -1,5 +1,5 @@
 """The datasets, one file a cluster; importing this registers all of them."""
 
-from flan_jax.tasks import nli
+from flan_jax.tasks import nli, paraphrase, sentiment
 
-__all__ = ['nli']
+__all__ = ['nli', 'paraphrase', 'sentiment']

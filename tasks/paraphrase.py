@@ -1,0 +1,322 @@
+"""Paraphrase: 4 datasets, each asking whether two texts mean the same."""
+
+from etils import epy
+
+from flan_jax.data.dataset import Dataset, Template
+from flan_jax.data.registry import register
+
+with epy.lazy_imports():
+  import tensorflow as tf
+
+_NO, _YES = 'no', 'yes'
+
+
+def _tidy(text):
+  """Returns the text with single spaces and none at either end."""
+  return tf.strings.strip(tf.strings.regex_replace(text, r'\s+', ' '))
+
+
+def _sentence1(row):
+  return _tidy(row['sentence1'])
+
+
+def _sentence2(row):
+  return _tidy(row['sentence2'])
+
+
+def _question(text):
+  """Undoes the doubled quotation marks of the published file."""
+  return _tidy(tf.strings.regex_replace(text, '""', '"'))
+
+
+def _question1(row):
+  return _question(row['question1'])
+
+
+def _question2(row):
+  return _question(row['question2'])
+
+
+def _nearest_score(row):
+  """Names the class of a score: the nearest whole number, halves upwards."""
+  rounded = tf.floor(tf.cast(row['label'], tf.float32) + 0.5)
+  return tf.strings.as_string(tf.cast(rounded, tf.int32))
+
+
+GLUE_MRPC = register(
+  Dataset(
+    name='glue_mrpc',
+    version='1.0.0',
+    cluster='paraphrase',
+    source='glue/mrpc:2.0.0',
+    splits={
+      'train': 'train[:-200]',
+      'dev': 'train[-200:]',
+      'test': 'validation',
+    },
+    rows={'train': 3468, 'dev': 200, 'test': 408},
+    fields={'sentence1': _sentence1, 'sentence2': _sentence2},
+    label='label',
+    choices={'not_equivalent': _NO, 'equivalent': _YES},
+    metrics=('accuracy', 'f1:equivalent'),
+    material='sentence1',
+    group_key=('sentence1',),
+    templates=(
+      Template(
+        'Two agencies reported:\n{sentence1}\n{sentence2}\n\nDo both reports '
+        'say the same?\n{options}'
+      ),
+      Template(
+        'Compare the sentences and decide whether they have the same meaning. '
+        'Small differences in detail that change what happened count.\n\n'
+        'First: {sentence1}\nSecond: {sentence2}\n\n{options}'
+      ),
+      Template(
+        '"{sentence1}"\n\nAn editor wants to replace this by:\n\n'
+        '"{sentence2}"\n\nWould a reader still learn exactly the same facts?\n'
+        '{options}'
+      ),
+      Template(
+        'Sentence A: {sentence1}\nSentence B: {sentence2}\nEquivalent:\n'
+        '{options}'
+      ),
+      Template(
+        'Is the second line a paraphrase of the first?\n{sentence1}\n'
+        '{sentence2}\n\n{options}'
+      ),
+      Template(
+        '{sentence1}\n\nThat was printed in the morning. In the evening it '
+        'read: {sentence2}\n\nDid the content stay as it was?\n\n{options}'
+      ),
+      Template(
+        'You remove duplicates from a news archive. May one of these items be '
+        'deleted because the other already tells everything in it?\n\n'
+        '* {sentence1}\n* {sentence2}\n{options}'
+      ),
+      Template(
+        'Hi, quick check please: a student turned "{sentence1}" into '
+        '"{sentence2}". Was the sense kept?\n{options}'
+      ),
+      Template(
+        'Here is a statement taken from a newspaper.\n\n{sentence1}\n\nCan it '
+        'be reworded like this without gaining or losing information?\n\n'
+        '{sentence2}\n\n{options}'
+      ),
+      Template(
+        'Rephrase, keeping every fact:\n{sentence1}',
+        target='{sentence2}',
+        inverted=True,
+        only_if=('equivalent',),
+      ),
+    ),
+  )
+)
+
+GLUE_QQP = register(
+  Dataset(
+    name='glue_qqp',
+    version='1.0.0',
+    cluster='paraphrase',
+    source='glue/qqp:2.0.0',
+    splits={
+      'train': 'train[:30000]',
+      'dev': 'train[-200:]',
+      'test': 'validation',
+    },
+    rows={'train': 30000, 'dev': 200, 'test': 40430},
+    fields={'question1': _question1, 'question2': _question2},
+    label='label',
+    choices={'not_duplicate': _NO, 'duplicate': _YES},
+    metrics=('accuracy', 'f1:duplicate'),
+    material='question1',
+    group_key=('question1',),
+    templates=(
+      Template(
+        '{question1}\n{question2}\n\nWould one answer satisfy both of these '
+        'questions?\n{options}'
+      ),
+      Template(
+        'A forum merges threads in which people ask for the same thing. '
+        'Should these two be merged?\n\nThread 1: {question1}\nThread 2: '
+        '{question2}\n\n{options}'
+      ),
+      Template('Q1: {question1}\nQ2: {question2}\nDuplicates:\n{options}'),
+      Template(
+        'I typed "{question1}" and the site suggested that I look at '
+        '"{question2}" instead. Is that what I wanted to know?\n{options}'
+      ),
+      Template(
+        'Do the following users have an identical request?\n\nUser one: '
+        '{question1}\n\nUser two: {question2}\n\n{options}'
+      ),
+      Template(
+        'First someone asks: {question1}\nThen a stranger asks: {question2}\n'
+        'Could you simply repeat your reply?\n\n{options}'
+      ),
+      Template(
+        'Judge whether the pair expresses one intent. Questions on a related '
+        'topic that call for different information do not.\n{question1}\n'
+        '{question2}\n{options}'
+      ),
+      Template(
+        'Our help page already covers this: {question1}\n\nA customer now '
+        'writes in with: {question2}\n\nDoes the existing entry deal with '
+        'precisely that matter?\n{options}'
+      ),
+      Template(
+        'Put another way, is "{question1}" just "{question2}"?\n\n{options}'
+      ),
+      Template(
+        'How else could somebody ask this?\n\n{question1}',
+        target='{question2}',
+        inverted=True,
+        only_if=('duplicate',),
+      ),
+    ),
+  )
+)
+
+PAWS_WIKI = register(
+  Dataset(
+    name='paws_wiki',
+    version='1.0.0',
+    cluster='paraphrase',
+    source='paws_wiki/labeled_final_tokenized:1.1.0',
+    splits={
+      'train': 'train[:30000]',
+      'dev': 'validation[:200]',
+      'test': 'test',
+    },
+    rows={'train': 30000, 'dev': 200, 'test': 8000},
+    fields={'sentence1': _sentence1, 'sentence2': _sentence2},
+    label='label',
+    choices={'different_meaning': _NO, 'paraphrase': _YES},
+    metrics=('accuracy',),
+    material='sentence1',
+    group_key=('sentence1',),
+    templates=(
+      Template(
+        'These two sentences use nearly the same words.\n\n{sentence1}\n'
+        '{sentence2}\n\nDo they also describe the same state of affairs?\n'
+        '{options}'
+      ),
+      Template(
+        'Version 1: {sentence1}\nVersion 2: {sentence2}\nSame meaning?\n'
+        '{options}'
+      ),
+      Template(
+        'An encyclopedia says: "{sentence1}"\n\nA copy of it says: '
+        '"{sentence2}"\n\nIs the copy faithful to the original?\n{options}'
+      ),
+      Template(
+        'Watch out for words that have changed places. If the first text '
+        'holds, does the second hold as well, and the other way round?\n\n'
+        '{sentence1}\n\n{sentence2}\n\n{options}'
+      ),
+      Template(
+        '{sentence1}\n\nSuppose that is correct. Does this tell precisely the '
+        'same story?\n\n{sentence2}\n{options}'
+      ),
+      Template(
+        'Can the one be put for the other without changing who did what?\n'
+        'a) {sentence1}\nb) {sentence2}\n\n{options}'
+      ),
+      Template(
+        'My colleague rearranged a line of our article. Before: {sentence1} '
+        'After: {sentence2} Did the claim survive?\n{options}'
+      ),
+      Template(
+        'Examine each name, number and relation in turn, then say whether '
+        'both entries agree on all of them.\n\nEntry: {sentence1}\n\nEntry: '
+        '{sentence2}\n\n{options}'
+      ),
+      Template(
+        'True paraphrase or a trick? Answer "yes" only for a true one.\n'
+        '"{sentence1}" - "{sentence2}"\n\n{options}'
+      ),
+      Template(
+        'Arrange this differently, but leave what it tells unchanged: '
+        '{sentence1}',
+        target='{sentence2}',
+        inverted=True,
+        only_if=('paraphrase',),
+      ),
+    ),
+  )
+)
+
+STSB = register(
+  Dataset(
+    name='stsb',
+    version='1.0.0',
+    cluster='paraphrase',
+    source='glue/stsb:2.0.0',
+    splits={
+      'train': 'train[:-100]',
+      'dev': 'train[-100:]',
+      'test': 'validation',
+    },
+    rows={'train': 5649, 'dev': 100, 'test': 1500},
+    fields={'sentence1': _sentence1, 'sentence2': _sentence2},
+    label=_nearest_score,
+    choices={str(score): str(score) for score in range(6)},
+    score='label',
+    metrics=('pearson', 'spearman'),
+    material='sentence1',
+    group_key=('sentence1',),
+    derived_from=('snli',),
+    templates=(
+      Template(
+        '{sentence1}\n{sentence2}\n\nHow similar are these two in meaning, '
+        'from 0 (nothing in common) to 5 (the same)?\n{options}'
+      ),
+      Template(
+        'Rate the likeness of two texts on a scale. 0 stands for unrelated, 5 '
+        'for identical in sense, the numbers between for more and more '
+        'shared content.\n\nText 1: {sentence1}\nText 2: {sentence2}\n\n'
+        '{options}'
+      ),
+      Template(
+        'First: {sentence1}\nSecond: {sentence2}\nSemantic similarity (0 to '
+        '5):\n{options}'
+      ),
+      Template(
+        'A listener heard "{sentence1}" while a second listener heard '
+        '"{sentence2}". Give a mark between 0, if they heard about different '
+        'things, and 5, if they heard just the same.\n{options}'
+      ),
+      Template(
+        'With what grade would you score this pair? The top grade, 5, is for '
+        'sentences that could replace each other; 0 is for those that share '
+        'no subject.\n{sentence1}\n{sentence2}\n\n{options}'
+      ),
+      Template(
+        '{sentence1}\n\nNow look at this:\n\n{sentence2}\n\nOn a scale from 0, '
+        'no overlap, up to 5, complete equivalence, where do you place '
+        'them?\n\n{options}'
+      ),
+      Template(
+        'Two people captioned a scene or summed up some news.\n- {sentence1}\n'
+        '- {sentence2}\nCount how much of it is said by both, where 5 means '
+        'everything and 0 means nothing.\n{options}'
+      ),
+      Template(
+        'Search engines need to know how close a query is to a document. '
+        'Query: {sentence1} Document: {sentence2} Closeness as a number, 5 '
+        'being closest and 0 farthest:\n\n{options}'
+      ),
+      Template(
+        'Say the following in other words.\n{sentence1}',
+        target='{sentence2}',
+        inverted=True,
+        only_if=('5',),
+      ),
+      Template(
+        'Write a sentence that has nothing to do with this one: "{sentence1}"',
+        target='{sentence2}',
+        inverted=True,
+        only_if=('0',),
+      ),
+    ),
+  )
+)

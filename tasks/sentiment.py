@@ -1,0 +1,271 @@
+"""Sentiment: 4 datasets, each asking whether a text is negative or positive."""
+
+from etils import epy
+
+from flan_jax.data.dataset import Dataset, Template
+from flan_jax.data.registry import register
+
+with epy.lazy_imports():
+  import tensorflow as tf
+
+_NEGATIVE, _POSITIVE = 'negative', 'positive'
+
+
+def _replace(text, *pairs):
+  for pattern, replacement in pairs:
+    text = tf.strings.regex_replace(text, pattern, replacement)
+  return tf.strings.strip(text)
+
+
+def _imdb_text(row):
+  """Returns the review, with a line break for each run of `<br />`."""
+  return _replace(row['text'], (r'\s*(?:<br\s*/?>\s*)+', '\n'))
+
+
+def _yelp_text(row):
+  r"""Undoes the escapes of the published files: `\n`, `\"` and `""`."""
+  return _replace(row['text'], (r'\\n', '\n'), (r'\\?""|\\"', '"'))
+
+
+def _post_text(row):
+  return _replace(row['text'], (r'\s+', ' '))
+
+
+def _post_class(row):
+  """Names the class of a polarity: 0 negative, 4 positive (2 is dropped)."""
+  return tf.where(row['polarity'] < 2, 'negative', 'positive')
+
+
+def _has_sentiment(row):
+  return row['polarity'] != 2
+
+
+IMDB_REVIEWS = register(
+  Dataset(
+    name='imdb_reviews',
+    version='1.0.0',
+    cluster='sentiment',
+    source='imdb_reviews/plain_text:1.0.0',
+    splits={'train': 'train[:-200]', 'dev': 'train[-200:]', 'test': 'test'},
+    rows={'train': 24800, 'dev': 200, 'test': 25000},
+    fields={'review': _imdb_text},
+    label='label',
+    choices={'neg': _NEGATIVE, 'pos': _POSITIVE},
+    metrics=('accuracy',),
+    material='review',
+    group_key=('review',),
+    templates=(
+      Template(
+        '{review}\n\nOn the whole, what does this viewer think of the film?\n'
+        '{options}'
+      ),
+      Template('Film review: {review}\n\nVerdict:\n{options}'),
+      Template(
+        'A cinema collects what visitors write about its programme and files '
+        'each under one of two headings. Under which one does this text '
+        'belong?\n\n{review}\n\n{options}'
+      ),
+      Template(
+        'Decide whether the opinion below is negative or positive. If it '
+        'praises some things and regrets others, go by what outweighs.\n\n'
+        '"{review}"\n{options}'
+      ),
+      Template(
+        'I only have a minute. Somebody posted this about a movie:\n{review}\n'
+        'Which word sums up how they liked it?\n\n{options}'
+      ),
+      Template('Determine the sentiment.\n\n{review}\n\n{options}'),
+      Template(
+        'Read the following critique, then state the attitude of its author '
+        'towards the picture.\nCritique: {review}\nAttitude:\n{options}'
+      ),
+      Template(
+        '{review}\n\nThe lines above were taken from an online forum on '
+        'motion pictures. How does their tone strike you?\n\n{options}'
+      ),
+      Template(
+        'Suppose that a director opens the paper and finds these words about '
+        'the latest production:\n\n{review}\n\nWhat sort of notice is it?\n'
+        '{options}'
+      ),
+      Template(
+        'Text: {review}\n\nIf the person who wrote this had to tick one box on '
+        'a questionnaire after leaving the theatre, which would it be?\n'
+        '{options}'
+      ),
+    ),
+  )
+)
+
+SENTIMENT140 = register(
+  Dataset(
+    name='sentiment140',
+    version='1.0.0',
+    cluster='sentiment',
+    source='sentiment140:1.0.0',
+    splits={'train': 'train[:30000]', 'dev': 'train[-200:]', 'test': 'test'},
+    rows={'train': 30000, 'dev': 200, 'test': 498},
+    fields={'post': _post_text},
+    label=_post_class,
+    choices={'negative': _NEGATIVE, 'positive': _POSITIVE},
+    keep=_has_sentiment,
+    metrics=('accuracy',),
+    material='post',
+    group_key=('post',),
+    note=(
+      'The published accuracy counts the 139 neutral test rows as negative; '
+      'here they are left out.'
+    ),
+    templates=(
+      Template('{post}\n\nIn what mood was this posted?\n{options}'),
+      Template(
+        'Someone wrote on a social network: "{post}"\nWhich kind of feeling '
+        'speaks from it?\n{options}'
+      ),
+      Template('Message: {post}\nSentiment:\n{options}'),
+      Template(
+        'You help a company to sort what users publish about its products. '
+        'Complaints and sad remarks count as negative, praise and cheerful '
+        'ones as positive.\n\nNew entry: {post}\n\n{options}'
+      ),
+      Template('How would you label this short text?\n\n{post}\n\n{options}'),
+      Template(
+        'My friend just sent "{post}" to everybody. Does that sound like a '
+        'happy person or an unhappy one? Choose the matching word.\n{options}'
+      ),
+      Template('Classify the emotion:\n{post}\n{options}'),
+      Template(
+        'Here is a status update from a feed.\n{post}\nAn analyst has to '
+        'record its polarity; which value goes into the column?\n\n{options}'
+      ),
+      Template(
+        'Write a {answer} message, as people would post it online.',
+        target='{post}',
+        inverted=True,
+      ),
+      Template(
+        'Think of somebody in a certain mood ({answer}) and invent what that '
+        'somebody might tell the internet today.',
+        target='{post}',
+        inverted=True,
+      ),
+    ),
+  )
+)
+
+SST2 = register(
+  Dataset(
+    name='sst2',
+    version='1.0.0',
+    cluster='sentiment',
+    source='glue/sst2:2.0.0',
+    splits={
+      'train': 'train[:30000]',
+      'dev': 'train[-200:]',
+      'test': 'validation',
+    },
+    rows={'train': 30000, 'dev': 200, 'test': 872},
+    fields={'sentence': lambda row: _replace(row['sentence'], (r'\s+', ' '))},
+    label='label',
+    choices={'negative': _NEGATIVE, 'positive': _POSITIVE},
+    metrics=('accuracy',),
+    material='sentence',
+    group_key=('sentence',),
+    derived_from=('opinion_abstracts_rotten_tomatoes',),
+    templates=(
+      Template(
+        'A critic writes: {sentence}\n\nIs that criticism or approval? Give '
+        'the word that fits.\n{options}'
+      ),
+      Template(
+        '{sentence}\n\nThese words were said of a movie. The opinion in them '
+        'is\n{options}'
+      ),
+      Template('Phrase: "{sentence}"\nTone:\n{options}'),
+      Template(
+        'From a review of a film, one passage was cut out. It may be a whole '
+        'sentence or just a piece. Judge the impression that it leaves.\n\n'
+        '{sentence}\n\n{options}'
+      ),
+      Template('Judging a film by nothing but this:\n{sentence}\n{options}'),
+      Template(
+        'Which of the two labels describes the snippet "{sentence}" better?\n\n'
+        '{options}'
+      ),
+      Template(
+        'Teacher: Look at this line, class.\n{sentence}\nTeacher: Does whoever '
+        'said so like what was on the screen? Answer with the right '
+        'adjective.\n{options}'
+      ),
+      Template(
+        '{sentence}\nAssign a sentiment to the remark above.\n\n{options}'
+      ),
+      Template(
+        'Compose a remark about a motion picture that is clearly {answer}.',
+        target='{sentence}',
+        inverted=True,
+      ),
+      Template(
+        'I need an example of {answer} language for a lesson on film '
+        'criticism. Just a phrase will do.',
+        target='{sentence}',
+        inverted=True,
+      ),
+    ),
+  )
+)
+
+YELP_POLARITY_REVIEWS = register(
+  Dataset(
+    name='yelp_polarity_reviews',
+    version='1.0.0',
+    cluster='sentiment',
+    source='yelp_polarity_reviews:0.2.0',
+    splits={'train': 'train[:30000]', 'dev': 'train[-200:]', 'test': 'test'},
+    rows={'train': 30000, 'dev': 200, 'test': 38000},
+    fields={'review': _yelp_text},
+    label='label',
+    # One and two stars are class 1, four and five are class 2.
+    choices={'1': _NEGATIVE, '2': _POSITIVE},
+    metrics=('accuracy',),
+    material='review',
+    group_key=('review',),
+    templates=(
+      Template('{review}\n\nHow did this customer find the place?\n{options}'),
+      Template(
+        'A business received the feedback below. Tell the owner in one word '
+        'what kind it is.\n\n{review}\n\n{options}'
+      ),
+      Template('Customer review: {review}\nRating category:\n{options}'),
+      Template(
+        'Few stars or many? A guest has left a comment:\n\n"{review}"\n\nThe '
+        'experience it reports was\n{options}'
+      ),
+      Template(
+        'We are choosing where to go tonight. According to the following '
+        'account, was the service worth it? Sum the account up.\n{review}\n'
+        '{options}'
+      ),
+      Template('Polarity of this testimonial?\n\n{review}\n\n{options}'),
+      Template(
+        'Local guide, entry by a visitor: {review}\n\nAn editor marks each '
+        'entry as an argument for or against going there. The mark here '
+        'is\n{options}'
+      ),
+      Template(
+        'Consider what happened to the author of these lines and say which '
+        'opinion of the company they must have formed.\n\n{review}\n{options}'
+      ),
+      Template(
+        '"{review}"\n\nWith such words somebody described a shop, restaurant '
+        'or tradesman. Was it meant as a warning or as a recommendation? Pick '
+        'the fitting description.\n\n{options}'
+      ),
+      Template(
+        'Assess the overall sentiment. Ignore side remarks; what matters is '
+        'whether the writer would come back.\n{review}\n\nAssessment:\n'
+        '{options}'
+      ),
+    ),
+  )
+)

@@ -1,0 +1,131 @@
+"""Every dataset's templates vary, and its declaration fits its builder."""
+
+import itertools
+import re
+
+from flan_jax.data import registry
+from flan_jax.data.dataset import evaluated
+import pytest
+import tensorflow_datasets as tfds
+
+registry.load()
+
+_PARTS = sorted(
+  name
+  for name, (_, part) in registry.parts().items()
+  if part.cluster != 'testing'
+)
+_DATASETS = sorted({registry.find_part(name)[0].name for name in _PARTS})
+
+# Words that every instruction has; what is left tells two of them apart.
+_COMMON = set(
+  'a an and are as at be been but by can could did do does for from had has '
+  'have how i if in into is it its may me more no not of on one only or other '
+  'our out please say says should so that the them then there these they this '
+  'those to up was we were what when where whether which who will with would '
+  'yes you your'.split()
+)
+
+
+def _template_sets():
+  """Yields (name, templates) once for each set, shared by several parts."""
+  seen = set()
+  for name in _PARTS:
+    templates = registry.find_part(name)[1].templates
+    if id(templates) not in seen:
+      seen.add(id(templates))
+      yield pytest.param(templates, id=name)
+
+
+def _words(pattern: str) -> list[str]:
+  text = re.sub(r'{\w+}', ' ', pattern).lower()
+  return re.findall(r"[a-z']+", text)
+
+
+def _content(pattern: str) -> set[str]:
+  return set(_words(pattern)) - _COMMON
+
+
+def _skeleton(pattern: str) -> str:
+  """Order of fields, lines and punctuation, every literal word as w."""
+  parts = re.split(r'({\w+})', pattern)
+  parts = [
+    part if part.startswith('{') else re.sub(r"[\w'-]+( [\w'-]+)*", 'w', part)
+    for part in parts
+  ]
+  return ''.join(parts)
+
+
+def test_the_three_clusters_are_whole():
+  clusters = {}
+  for name in _DATASETS:
+    dataset = next(d for d in registry.datasets() if d.name == name)
+    clusters.setdefault(dataset.cluster, []).append(name)
+  assert {cluster: len(names) for cluster, names in clusters.items()} == {
+    'nli': 7,
+    'paraphrase': 4,
+    'sentiment': 4,
+  }
+  parts = [registry.find_part(name)[1] for name in _PARTS]
+  assert sum(part.trains for part in parts) == 9 + 4 + 4
+  assert sum(part.evaluates for part in parts) == 10 + 4 + 4
+
+
+@pytest.mark.parametrize('templates', _template_sets())
+def test_templates_vary(templates):
+  assert len(evaluated(templates)) >= 7
+  for (i, a), (j, b) in itertools.combinations(enumerate(templates), 2):
+    first, second = _content(a.input), _content(b.input)
+    if min(len(first), len(second)) >= 6:
+      overlap = len(first & second) / len(first | second)
+      assert overlap <= 0.5, (i, j, first & second)
+  assert len({_skeleton(t.input) for t in templates}) >= 6
+  assert sum(len(_words(t.input)) <= 4 for t in templates) <= 2
+  assert len({t.input for t in templates}) == len(templates)
+  for template in templates:
+    assert template.input == template.input.strip()
+    assert '  ' not in template.input
+
+
+def test_no_two_datasets_share_a_sentence():
+  owners = {}
+  for name in _DATASETS:
+    dataset = next(d for d in registry.datasets() if d.name == name)
+    for part in dataset.resolve_parts()[:1]:
+      for template in part.templates:
+        for sentence in re.split(r'(?<=[.?!:])\s|\n', template.input):
+          if len(_words(sentence)) > 3:
+            assert owners.setdefault(sentence, name) == name, sentence
+
+
+def test_instructions_name_no_dataset():
+  names = re.compile(
+    r'\b(anli|mnli|multinli|rte|superglue|glue|snli|qnli|wnli|winograd|imdb|'
+    r'yelp|sst|sentiment140|twitter|mrpc|qqp|quora|paws|wikipedia|sts|benchmark|'
+    r'data ?set)\b',
+    re.IGNORECASE,
+  )
+  for name in _PARTS:
+    for template in registry.find_part(name)[1].templates:
+      assert not names.search(template.input), (name, template.input)
+
+
+@pytest.mark.parametrize('name', _PARTS)
+def test_every_field_is_used_by_every_ordinary_template(name):
+  part = registry.find_part(name)[1]
+  for index in evaluated(part.templates):
+    fields = set(part.templates[index].input_fields())
+    assert fields >= set(part.fields), (name, index)
+
+
+@pytest.mark.parametrize('name', _PARTS)
+def test_declaration_fits_the_builder(name, tmp_path):
+  part = registry.find_part(name)[1]
+  features = tfds.builder(part.source, data_dir=str(tmp_path)).info.features
+  for feature in (*part.fields.values(), part.label, part.score):
+    if isinstance(feature, str):
+      assert feature in features
+  if isinstance(part.label, str):
+    assert set(features[part.label].names) == set(part.choices)
+  for role in part.splits:
+    assert part.rows.get(role), (name, role)
