@@ -67,8 +67,7 @@ class UnitStore:
       return
     if self._arguments is None:
       self.find(missing[0])
-    listed = ', '.join(f'{key.part}.{key.role}' for key in missing)
-    print(f'caching {len(missing)} units first: {listed}', flush=True)
+    print(f'caching {len(missing)} units first', flush=True)
     root = str(pathlib.Path(__file__).resolve().parents[2])
     paths = [os.environ.get('PYTHONPATH'), root]
     environment = {

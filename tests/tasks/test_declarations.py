@@ -3,10 +3,11 @@
 import itertools
 import re
 
-from flan_jax.data import registry
-from flan_jax.data.dataset import evaluated
 import pytest
 import tensorflow_datasets as tfds
+
+from flan_jax.data import registry
+from flan_jax.data.dataset import evaluated
 
 registry.load()
 

@@ -3,11 +3,12 @@
 The rows are clear cases of their class, so that swapped labels cannot pass.
 """
 
-from flan_jax.data import registry
-from flan_jax.testing.datasets import assert_dataset
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+
+from flan_jax.data import registry
+from flan_jax.testing.datasets import assert_dataset
 
 registry.load()
 
