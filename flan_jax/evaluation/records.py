@@ -10,7 +10,7 @@ from typing import Any
 from flan_jax import __version__
 from flan_jax.evaluation import protocol
 from flan_jax.evaluation.evaluate import Evaluation
-from flan_jax.evaluation.table import results_table
+from flan_jax.evaluation.table import results_table, templates_table
 
 RESULTS, RECORDS, TABLE = 'results.json', 'records.jsonl', 'table.txt'
 
@@ -20,7 +20,7 @@ _SOFTWARE = ('jax', 'jaxlib', 'flax', 'optax', 'numpy', 'sentencepiece')
 def write(
   folder: str | os.PathLike, evaluation: Evaluation, about: Mapping[str, Any]
 ) -> str:
-  """Writes an evaluation and returns its table.
+  """Writes an evaluation and returns its tables, by template and by part.
 
   Args:
     folder: Where; made if missing. Each file is written whole or not at all.
@@ -29,7 +29,8 @@ def write(
   """
   folder = pathlib.Path(folder)
   folder.mkdir(parents=True, exist_ok=True)
-  table = results_table(evaluation.results)
+  by_template = templates_table(evaluation.results)
+  table = f'{by_template}\n\n{results_table(evaluation.results)}'
   results = {
     **about,
     'flan_jax': __version__,

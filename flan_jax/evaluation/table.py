@@ -18,6 +18,18 @@ _HEADER = (
   'split',
 )
 
+_TEMPLATE_HEADER = (
+  'part',
+  'metric',
+  'rows',
+  'template',
+  'value',
+  '95 % interval',
+  'majority',
+  'macro F1',
+  'top share',
+)
+
 
 def results_table(results: Sequence[Mapping[str, Any]]) -> str:
   """Lays results out as text, one line a part.
@@ -26,8 +38,37 @@ def results_table(results: Sequence[Mapping[str, Any]]) -> str:
   test score of the template that is best on development rows; `macro F1` and
   `top share` (share of the most frequent prediction) are means over templates.
   """
-  lines = [_HEADER, *(_line(result) for result in results)]
-  widths = [max(len(line[i]) for line in lines) for i in range(len(_HEADER))]
+  return _layout(_HEADER, [_line(result) for result in results])
+
+
+def templates_table(results: Sequence[Mapping[str, Any]]) -> str:
+  """Lays results out as text, one line a template of a part.
+
+  The template that is best on development rows is marked with a star.
+  """
+  lines = []
+  for result in results:
+    best = result['best_dev']['template'] if result['best_dev'] else None
+    for index, template in result['templates'].items():
+      lines.append(
+        (
+          result['part'],
+          result['metric'],
+          str(template['rows']),
+          f'{"*" if index == best else ""}t{index}',
+          _number(template[result['metric']]),
+          _interval(template['interval']),
+          _number(result['majority_rate']),
+          _number(template.get('macro_f1')),
+          _number(template['most_frequent_prediction']),
+        )
+      )
+  return _layout(_TEMPLATE_HEADER, lines)
+
+
+def _layout(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+  lines = [header, *lines]
+  widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
   text = []
   for line in lines:
     cells = [

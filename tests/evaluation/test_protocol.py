@@ -6,7 +6,7 @@ import pytest
 
 from flan_jax.evaluation import protocol
 from flan_jax.evaluation.protocol import Ranked
-from flan_jax.evaluation.table import results_table
+from flan_jax.evaluation.table import results_table, templates_table
 
 
 def _unit(golds, adapted='', metrics=('accuracy',), groups=None, score=None):
@@ -100,3 +100,12 @@ def test_table_has_a_line_a_part():
   assert len(lines) == 3
   assert lines[2].split()[:5] == ['rte', 'accuracy', '2', '75.0', '(35.4)']
   assert lines[2].endswith('adapted')
+
+
+def test_every_template_has_a_line_and_the_chosen_one_a_star():
+  test, dev = _unit([0, 1]), _unit([0, 1])
+  ranked = _ranked(t0=[0, 0], t4=[0, 1])
+  result = protocol.part_result(test, ranked, dev, ranked)
+  lines = templates_table([result]).split('\n')
+  assert lines[2].split()[:5] == ['rte', 'accuracy', '2', 't0', '50.0']
+  assert lines[3].split()[:5] == ['rte', 'accuracy', '2', '*t4', '100.0']
