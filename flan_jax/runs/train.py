@@ -163,9 +163,9 @@ def _say_plan(mixture, eval_mixture, model, missing) -> None:
 def _say_data(
   units: Sequence[Unit], plan: BatchPlan, packing: PackingConfig
 ) -> None:
-  for unit in units:
-    if unit.manifest['adapted']:
-      print(f'{unit.name}: split adapted, {unit.manifest["adapted"]}')
+  adapted = [unit.name for unit in units if unit.manifest['adapted']]
+  if adapted:
+    print(f'splits adapted to a smaller copy: {", ".join(adapted)}')
   rows = sum(unit.num_rows for unit in units)
   print(
     f'training on {len(units)} parts, {rows} rows; batches of '

@@ -108,8 +108,9 @@ class Loop:
   def _report_dev(self, step, state, writer, console) -> None:
     values = dict(self._evaluate_dev(state['params']))
     writer.write(step, 'dev', values)
-    shown = ', '.join(f'{name} {value:.2f}' for name, value in values.items())
-    console.say(f'step {step}: dev {shown}')
+    # Values of single parts (accuracy/rte) are for the files.
+    shown = [f'{k} {v:.1f}' for k, v in values.items() if '/' not in k]
+    console.say(f'step {step}: dev {", ".join(shown)}')
 
 
 class _Lagged:
