@@ -4,7 +4,8 @@
 inference is evaluated; `flan_eval_nli` evaluates it.
 """
 
-from flan_jax import tasks as _tasks  # noqa: F401 - registers the datasets
+from flan_jax.tasks import DATASETS
+
 from flan_jax.data import registry
 from flan_jax.data.registry import Member, Mixture
 
@@ -18,7 +19,7 @@ EXCLUDED = {
 
 def clusters() -> tuple[str, ...]:
   """Returns the clusters of this project's datasets, in order."""
-  return tuple(dict.fromkeys(d.cluster for d in registry.datasets()))
+  return tuple(dict.fromkeys(d.cluster for d in DATASETS))
 
 
 def training_members(held_out: str | None) -> tuple[Member, ...]:
@@ -26,7 +27,7 @@ def training_members(held_out: str | None) -> tuple[Member, ...]:
   closed = {held_out, *EXCLUDED.get(held_out, ())}
   return tuple(
     Member(part.name)
-    for dataset in registry.datasets()
+    for dataset in DATASETS
     for part in dataset.resolve_parts()
     if part.trains and part.cluster not in closed
   )
@@ -36,7 +37,7 @@ def evaluation_members(cluster: str) -> tuple[Member, ...]:
   """Returns the parts that a cluster is evaluated on."""
   return tuple(
     Member(part.name)
-    for dataset in registry.datasets()
+    for dataset in DATASETS
     for part in dataset.resolve_parts()
     if part.evaluates and part.cluster == cluster
   )

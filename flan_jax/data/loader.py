@@ -120,10 +120,6 @@ class BatchPlan:
     )
     return draws, [rows[i] for i in order]
 
-  def prepare(self, step: int) -> None:
-    """Plans the window of a step ahead of its use."""
-    self._window(step // self.steps_per_window)
-
   def batch(
     self, step: int, rows: slice = slice(None)
   ) -> dict[str, np.ndarray]:

@@ -15,7 +15,7 @@ from flan_jax.data.sampler import Sampler
 from flan_jax.data.vocabulary import load_vocabulary
 from flan_jax.evaluation.evaluate import requests, score_requests
 from flan_jax.evaluation.rank import Scorer
-from flan_jax.model.config import DecoderConfig
+from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.runs.cache import unit_keys
 from flan_jax.runs.evaluate import run_evaluation
 from flan_jax.runs.units import UnitStore, check_vocabulary
@@ -207,14 +207,13 @@ def _first_state(
       print('INITIAL_CHECKPOINT_PATH is not used: MODEL_DIR has checkpoints')
     print(f'resuming from step {step} of {checkpointer.model_dir}')
     return state
-  state = init_state(model, transform, seed, devices)
+  params = None
   if initial_checkpoint is not None:
     params = Checkpointer.restore_params(
-      initial_checkpoint, abstract_state(model, transform, devices)['params']
+      initial_checkpoint, abstract_params(model, devices)
     )
     print(f'starting from the parameters of {initial_checkpoint}')
-    state = {**state, 'params': params}
-  return state
+  return init_state(model, transform, seed, devices, params)
 
 
 def _dev_evaluation(

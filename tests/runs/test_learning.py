@@ -23,6 +23,10 @@ def _run(cli, data_dir: str, name: str) -> dict:
   (result,) = json.loads((folder / 'results.json').read_text())['parts']
   assert set(result['templates']) == {'7', '8', '9'}
   assert result['rows'] == 500 and result['split'] == 'recorded'
+  lines = (cli.folder / name / 'metrics.jsonl').read_text().splitlines()
+  dev = [json.loads(line) for line in lines if '"kind": "dev"' in line]
+  assert [record['step'] for record in dev] == [75, 150]
+  assert dev[-1]['accuracy'] == dev[-1]['accuracy/rule']
   records = (folder / 'records.jsonl').read_text().splitlines()
   assert len(records) == 3 * (500 + 100)
   return result

@@ -85,6 +85,25 @@ def test_other_data_order_is_refused(cli, rule_data):
   assert 'Traceback' not in error
 
 
+def test_an_initial_checkpoint_gives_parameters_only(cli, rule_data):
+  cli.check(*_arguments(rule_data, 'first', 5))
+  second = [
+    *_arguments(rule_data, 'second', 5),
+    '--gin.INITIAL_CHECKPOINT_PATH=first',
+  ]
+  code, _, error = cli(*second, '--gin.DecoderConfig.d_ff=128')
+  assert code == 2
+  assert 'layers/gate' in error and 'Traceback' not in error
+  assert 'starting from the parameters of first' in cli.check(*second)
+  first, tuned = (_metrics(cli.folder / name) for name in ('first', 'second'))
+  assert [r['step'] for r in tuned] == [1, 2, 3, 4, 5]
+  assert tuned[0]['loss'] < first[0]['loss'] / 2
+  # What is in MODEL_DIR wins, and says so.
+  out = cli.check(*second)
+  assert 'resuming from step 5' in out
+  assert 'INITIAL_CHECKPOINT_PATH is not used' in out
+
+
 def test_a_finished_cache_needs_no_tensorflow(cli, rule_data):
   flags = _arguments(rule_data, 'model', 3)[1:]
   cli.check('cache', *flags, '--gin.EVAL_MIXTURE=rule_eval')
