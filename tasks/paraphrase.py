@@ -25,7 +25,8 @@ def _sentence2(row):
 
 
 def _question(text):
-  """Undoes the doubled quotation marks of the published file."""
+  """Undoes the quotation marks that the published file puts around and in."""
+  text = tf.strings.regex_replace(text, r'^"((?:[^"]|"")*)"$', r'\1')
   return _tidy(tf.strings.regex_replace(text, '""', '"'))
 
 
@@ -89,8 +90,8 @@ GLUE_MRPC = register(
         'read: {sentence2}\n\nDid the content stay as it was?\n\n{options}'
       ),
       Template(
-        'You remove duplicates from a news archive. May one of these items be '
-        'deleted because the other already tells everything in it?\n\n'
+        'You remove duplicates from a news archive. Do these items tell '
+        'exactly the same, so that one of them may be deleted?\n\n'
         '* {sentence1}\n* {sentence2}\n{options}'
       ),
       Template(
@@ -164,7 +165,7 @@ GLUE_QQP = register(
         'precisely that matter?\n{options}'
       ),
       Template(
-        'Put another way, is "{question1}" just "{question2}"?\n\n{options}'
+        'Is asking "{question1}" the same as asking "{question2}"?\n\n{options}'
       ),
       Template(
         'How else could somebody ask this?\n\n{question1}',
@@ -231,7 +232,8 @@ PAWS_WIKI = register(
         '{sentence2}\n\n{options}'
       ),
       Template(
-        'True paraphrase or a trick? Answer "yes" only for a true one.\n'
+        'A paraphrase or a trick? Answer "yes" for a true paraphrase, "no" for '
+        'a trick.\n'
         '"{sentence1}" - "{sentence2}"\n\n{options}'
       ),
       Template(
