@@ -56,8 +56,8 @@ IMDB_REVIEWS = register(
     group_key=('review',),
     templates=(
       Template(
-        '{review}\n\nOn the whole, what does this viewer think of the film?\n'
-        '{options}'
+        '{review}\n\nOn the whole, which opinion does this viewer have of the '
+        'film?\n{options}'
       ),
       Template('Film review: {review}\n\nVerdict:\n{options}'),
       Template(
@@ -72,7 +72,7 @@ IMDB_REVIEWS = register(
       ),
       Template(
         'I only have a minute. Somebody posted this about a movie:\n{review}\n'
-        'Which word sums up how they liked it?\n\n{options}'
+        'Which word sums up the reaction?\n\n{options}'
       ),
       Template('Determine the sentiment.\n\n{review}\n\n{options}'),
       Template(
@@ -130,8 +130,8 @@ SENTIMENT140 = register(
       ),
       Template('How would you label this short text?\n\n{post}\n\n{options}'),
       Template(
-        'My friend just sent "{post}" to everybody. Does that sound like a '
-        'happy person or an unhappy one? Choose the matching word.\n{options}'
+        'My friend just sent "{post}" to everybody. Would you call that a '
+        'positive thing to say or a negative one?\n{options}'
       ),
       Template('Classify the emotion:\n{post}\n{options}'),
       Template(
@@ -174,8 +174,8 @@ SST2 = register(
     derived_from=('opinion_abstracts_rotten_tomatoes',),
     templates=(
       Template(
-        'A critic writes: {sentence}\n\nIs that criticism or approval? Give '
-        'the word that fits.\n{options}'
+        'A critic writes: {sentence}\n\nDoes a line like that count as a '
+        'negative or as a positive mention?\n{options}'
       ),
       Template(
         '{sentence}\n\nThese words were said of a movie. The opinion in them '
@@ -187,21 +187,23 @@ SST2 = register(
         'sentence or just a piece. Judge the impression that it leaves.\n\n'
         '{sentence}\n\n{options}'
       ),
-      Template('Judging a film by nothing but this:\n{sentence}\n{options}'),
+      Template(
+        'Put this quotation under the right heading in a list of what the '
+        'press says:\n{sentence}\n{options}'
+      ),
       Template(
         'Which of the two labels describes the snippet "{sentence}" better?\n\n'
         '{options}'
       ),
       Template(
-        'Teacher: Look at this line, class.\n{sentence}\nTeacher: Does whoever '
-        'said so like what was on the screen? Answer with the right '
-        'adjective.\n{options}'
+        'Teacher: Look at this line, class.\n{sentence}\nTeacher: Which '
+        'adjective names the attitude of whoever said so?\n{options}'
       ),
       Template(
         '{sentence}\nAssign a sentiment to the remark above.\n\n{options}'
       ),
       Template(
-        'Compose a remark about a motion picture that is clearly {answer}.',
+        'Compose a clearly {answer} remark about a motion picture.',
         target='{sentence}',
         inverted=True,
       ),
@@ -231,26 +233,28 @@ YELP_POLARITY_REVIEWS = register(
     material='review',
     group_key=('review',),
     templates=(
-      Template('{review}\n\nHow did this customer find the place?\n{options}'),
+      Template(
+        '{review}\n\nWas this a positive or a negative experience for the '
+        'customer?\n{options}'
+      ),
       Template(
         'A business received the feedback below. Tell the owner in one word '
         'what kind it is.\n\n{review}\n\n{options}'
       ),
       Template('Customer review: {review}\nRating category:\n{options}'),
       Template(
-        'Few stars or many? A guest has left a comment:\n\n"{review}"\n\nThe '
-        'experience it reports was\n{options}'
+        'A guest has left a comment:\n\n"{review}"\n\nThe experience it '
+        'reports was\n{options}'
       ),
       Template(
-        'We are choosing where to go tonight. According to the following '
-        'account, was the service worth it? Sum the account up.\n{review}\n'
-        '{options}'
+        'We are wondering whether to book these people. In what light does the '
+        'following account show them?\n{review}\n{options}'
       ),
       Template('Polarity of this testimonial?\n\n{review}\n\n{options}'),
       Template(
         'Local guide, entry by a visitor: {review}\n\nAn editor marks each '
-        'entry as an argument for or against going there. The mark here '
-        'is\n{options}'
+        'entry "positive" where it speaks for the business and "negative" '
+        'where it speaks against. The mark here is\n{options}'
       ),
       Template(
         'Consider what happened to the author of these lines and say which '
@@ -258,8 +262,7 @@ YELP_POLARITY_REVIEWS = register(
       ),
       Template(
         '"{review}"\n\nWith such words somebody described a shop, restaurant '
-        'or tradesman. Was it meant as a warning or as a recommendation? Pick '
-        'the fitting description.\n\n{options}'
+        'or tradesman. What kind of recommendation is that?\n\n{options}'
       ),
       Template(
         'Assess the overall sentiment. Ignore side remarks; what matters is '

@@ -358,7 +358,7 @@ _CASES = [
     0,
     'A joy from start to end.\n'
     '\n'
-    'On the whole, what does this viewer think of the film?\n'
+    'On the whole, which opinion does this viewer have of the film?\n'
     'Options:\n'
     '- negative\n'
     '- positive',
@@ -386,7 +386,7 @@ _CASES = [
     0,
     'A critic writes: warm and witty .\n'
     '\n'
-    'Is that criticism or approval? Give the word that fits.\n'
+    'Does a line like that count as a negative or as a positive mention?\n'
     'Options:\n'
     '- negative\n'
     '- positive',
@@ -397,7 +397,7 @@ _CASES = [
     '1',
     {'text': 'Cold soup.\\nNever again.'},
     3,
-    'Few stars or many? A guest has left a comment:\n'
+    'A guest has left a comment:\n'
     '\n'
     '"Cold soup.\n'
     'Never again."\n'
@@ -415,7 +415,7 @@ _CASES = [
     0,
     'Best "soup" in town.\n'
     '\n'
-    'How did this customer find the place?\n'
+    'Was this a positive or a negative experience for the customer?\n'
     'Options:\n'
     '- negative\n'
     '- positive',
