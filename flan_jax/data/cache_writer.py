@@ -104,7 +104,6 @@ def _examples(key, source, config, vocabulary) -> Iterable[dict[str, Any]]:
     task,
     renderings=renderings if trains else None,
     templates=key.templates,
-    ordinary_only=not trains,
   )
   framing = cache.Framing.of(config, vocabulary)
   fit = Fitter(

@@ -58,17 +58,16 @@ def get_mixture_or_task(
   members = names.members(name)
   if len(members) == 1 and name not in {m.name for m in registry.mixtures()}:
     return _register_task(name, load_vocabulary(vocabulary), data_dir)
+  trains = all(registry.find_part(m.part)[1].trains for m in members)
   tasks = []
   for member in members:
-    for suffix in _suffixes(member):
+    suffixes = _suffixes(member)
+    rate = functools.partial(_mixing_rate, shares=len(suffixes))
+    for suffix in suffixes:
       task = member.part + suffix
       get_mixture_or_task(task, vocabulary, data_dir)
-      tasks.append(task)
-  trains = all(registry.find_part(m.part)[1].trains for m in members)
-  rate = functools.partial(_mixing_rate, shares=len(tasks) // len(members))
-  return seqio.MixtureRegistry.add(
-    name, tasks, default_rate=rate if trains else 1.0
-  )
+      tasks.append((task, rate if trains else 1.0))
+  return seqio.MixtureRegistry.add(name, tasks)
 
 
 def _suffixes(member: registry.Member) -> list[str]:
@@ -78,7 +77,10 @@ def _suffixes(member: registry.Member) -> list[str]:
 
 
 def _mixing_rate(task: seqio.Task, shares: int) -> float:
-  """Examples-proportional mixing with a maximum, as in FLAN (section 2.1)."""
+  """Examples-proportional mixing with a maximum, as in FLAN (section 2.1).
+
+  A part that is mixed in template by template divides its rate over them.
+  """
   return min(task.num_input_examples('train'), MIXING_CAP) / shares
 
 
@@ -107,9 +109,10 @@ def render_rows(
   task: names.TaskName,
   renderings: int | None = None,
   templates: tuple[int, ...] | None = None,
-  ordinary_only: bool = False,
 ) -> tf.data.Dataset:
   """Renders each row under one template, or under several.
+
+  Inverted templates are for rows that train: they are never evaluated.
 
   Args:
     rows: From `RoleSource`.
@@ -118,21 +121,20 @@ def render_rows(
     renderings: With `.all`, at most so many a row, starting at a template that
       the row's id picks, so that they spread evenly.
     templates: The templates to choose from; None for all.
-    ordinary_only: Leaves out inverted templates, as evaluation does.
 
   Returns:
     Rows with `pool` (strings) and `template` (int32).
   """
   part, table = task.part, compile_templates(task.part)
   chosen = range(table.num_templates) if templates is None else templates
-  chosen = [k in chosen for k in range(table.num_templates)]
+  chosen = tf.constant([k in chosen for k in range(table.num_templates)])
+  ordinary = tf.constant([not t.inverted for t in part.templates])
 
   @_plain_tensorflow
   def pick(row):
-    allowed = admissible(part, row, ordinary_only or task.rank)
-    allowed = tf.boolean_mask(
-      tf.range(table.num_templates), allowed & tf.constant(chosen)
-    )
+    allowed = admissible(part, row) & chosen
+    allowed &= ordinary | (row['trains'] & (not task.rank))
+    allowed = tf.boolean_mask(tf.range(table.num_templates), allowed)
     if task.template is not None:
       allowed = tf.boolean_mask(allowed, allowed == task.template)
     count = tf.size(allowed)

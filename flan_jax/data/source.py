@@ -63,7 +63,8 @@ class RoleSource(seqio.DataSource):
     `id`: string, the row's place in the TFDS source, the same whatever the
       sharding;
     `group`: int64, hash of the group's fields;
-    `seed`: int64, the seed of this reading.
+    `seed`: int64, the seed of this reading;
+    `trains`: bool, whether its role is to be trained on.
   """
 
   def __init__(
@@ -140,7 +141,10 @@ class RoleSource(seqio.DataSource):
       if found.limit is not None:
         dataset = dataset.take(found.limit)
     seed_value = tf.constant(seed or 0, tf.int64)
-    return dataset.map(lambda row: {**row, 'seed': seed_value})
+    trains = tf.constant(role == 'train')
+    return dataset.map(
+      lambda row: {**row, 'seed': seed_value, 'trains': trains}
+    )
 
   def num_input_examples(self, split: str) -> int:
     """Returns the rows of a split before filters by content."""

@@ -248,13 +248,11 @@ def check_class_names(
     )
 
 
-def admissible(dataset: Dataset, row: Any, ordinary_only: bool) -> Any:
+def admissible(dataset: Dataset, row: Any) -> Any:
   """Returns which templates are true for a mapped row, bool [templates]."""
   flags = []
   for template in dataset.templates:
-    if ordinary_only and template.inverted:
-      flags.append(tf.constant(False))
-    elif template.only_if is None:
+    if template.only_if is None:
       flags.append(tf.constant(True))
     elif callable(template.only_if):
       flags.append(template.only_if(row))

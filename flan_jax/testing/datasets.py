@@ -38,7 +38,7 @@ def render_row(
   tensors = tf.nest.map_structure(tf.constant, dict(row))
   mapped = map_row(part, class_names, tensors)
   table = compile_templates(part)
-  allowed = tf.where(admissible(part, mapped, ordinary_only=False))[:, 0]
+  allowed = tf.where(admissible(part, mapped))[:, 0]
   rendered = table.render(table.pool(mapped), tf.cast(allowed, tf.int32))
   return {
     int(template): tuple(text.decode() for text in pair)

@@ -66,6 +66,15 @@ def test_a_numbered_template_and_all_of_them(get):
   assert len(pairs) > 8 * len({row for row, _ in pairs})
 
 
+def test_inverted_templates_are_never_evaluated(get):
+  get('sst2')
+  templates = names.parse_task('sst2').part.templates
+  used = {e['template'] for e in _examples('sst2')}
+  assert any(templates[t].inverted for t in used)
+  used = {e['template'] for e in _examples('sst2', 'test')}
+  assert not any(templates[t].inverted for t in used)
+
+
 def test_rank_tasks_have_one_example_an_option(get):
   task = get('cb.t0.rank')
   examples = _examples('cb.t0.rank', 'validation')
@@ -92,6 +101,21 @@ def test_a_mixture_mixes_at_its_rates(get):
   assert not {'sst2', 'imdb_reviews'} & set(rates)
   dataset = mixture.get_dataset(_LENGTHS, split='train', num_epochs=1, seed=0)
   assert len(list(dataset.take(20))) == 20
+
+
+def test_templates_of_a_part_share_its_rate(get):
+  members = (registry.Member('rte', (0, 1, 2)), registry.Member('cb'))
+  registry.register_mixture(registry.Mixture('some_templates', members))
+  mixture = get('some_templates')
+  rates = {task.name: mixture.get_rate(task) for task in mixture.tasks}
+  rows = {name: get(name).num_input_examples('train') for name in ('rte', 'cb')}
+  third = rows['rte'] / 3
+  assert rates == {
+    'rte.t0': third,
+    'rte.t1': third,
+    'rte.t2': third,
+    'cb': rows['cb'],
+  }
 
 
 def test_a_name_of_several_parts_is_a_mixture_of_them(get):

@@ -112,15 +112,14 @@ def test_only_if_and_inverted_templates_are_admitted_by_row():
   )
   dataset = _dataset(by_class, by_row)
 
-  def allowed(label, text, ordinary_only):
+  def allowed(label, text):
     row = {'text': tf.constant(text), 'label': tf.constant(label)}
     mapped = map_row(dataset, ('neg', 'pos'), row)
-    return admissible(dataset, mapped, ordinary_only).numpy()[:2].tolist()
+    return admissible(dataset, mapped).numpy()[:2].tolist()
 
-  assert allowed(0, 'hey', False) == [True, True]
-  assert allowed(1, 'hey', False) == [False, True]
-  assert allowed(1, 'you', False) == [False, False]
-  assert allowed(0, 'hey', True) == [False, False]
+  assert allowed(0, 'hey') == [True, True]
+  assert allowed(1, 'hey') == [False, True]
+  assert allowed(1, 'you') == [False, False]
 
 
 def test_rendering_costs_one_gather_of_the_pool_and_one_join():
