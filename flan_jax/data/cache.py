@@ -25,9 +25,14 @@ import numpy as np
 
 from flan_jax.data import fingerprint, registry
 from flan_jax.data.dataset import Dataset
+from flan_jax.data.templates import options_block
 from flan_jax.data.vocabulary import Vocabulary
 
 FORMAT = 1
+
+# Lengths that bound one example, in tokens with what ends each piece; FLAN's.
+DEFAULT_LENGTHS = {'inputs': 1024, 'targets': 256}
+
 TOKENS, PIECES, RECORDS = 'tokens.bin', 'pieces.npy', 'records.npy'
 ROWS, MANIFEST = 'rows.jsonl', 'manifest.json'
 
@@ -65,7 +70,7 @@ class CacheConfig:
   cache_dir: str
   data_dir: str | None = None
   lengths: Mapping[str, int] = dataclasses.field(
-    default_factory=lambda: {'inputs': 1024, 'targets': 256}
+    default_factory=lambda: dict(DEFAULT_LENGTHS)
   )
   separator: str | None = None
 
@@ -106,9 +111,6 @@ def content_digest(
   part: Dataset, key: UnitKey, config: CacheConfig, vocabulary: Vocabulary
 ) -> str:
   """Returns the digest of all that decides a unit's tokens but the copy."""
-  # Templates' literals hold everything of the engine but the options block.
-  from flan_jax.data.templates import options_block
-
   return fingerprint.digest(
     {
       'format': FORMAT,

@@ -306,9 +306,5 @@ def _check_options(dataset: Dataset, template: Template, where: str) -> None:
 
 
 def evaluated(templates: Sequence[Template]) -> tuple[int, ...]:
-  """Returns the indices of the templates that evaluation uses.
-
-  Raises:
-    nothing; the result is empty where every template is inverted.
-  """
+  """Returns the indices of the templates that evaluation uses."""
   return tuple(i for i, t in enumerate(templates) if not t.inverted)

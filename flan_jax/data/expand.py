@@ -8,14 +8,12 @@ import seqio
 import tensorflow as tf
 
 from flan_jax.data import names, registry
+from flan_jax.data.cache import DEFAULT_LENGTHS
+from flan_jax.data.sampler import MIXING_CAP
 from flan_jax.data.source import RoleSource
 from flan_jax.data.templates import TemplateTable, admissible, compile_templates
 from flan_jax.data.vocabulary import MINI, Vocabulary, load_vocabulary
 from flan_jax.evaluation import seqio_metrics
-
-# Lengths that bound one example, in tokens with what ends each piece.
-DEFAULT_LENGTHS = {'inputs': 1024, 'targets': 256}
-MIXING_CAP = 3000
 
 _PICK_BUCKETS = 2**31 - 1
 

@@ -45,9 +45,6 @@ class Vocabulary:
   def encode(self, text: str) -> list[int]:
     return self._processor.encode(text)
 
-  def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-    return self._processor.encode(list(texts))
-
   def decode(self, ids: Sequence[int]) -> str:
     return self._processor.decode([int(i) for i in ids])
 

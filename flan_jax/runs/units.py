@@ -51,7 +51,7 @@ class UnitStore:
     found = []
     for key in keys:
       try:
-        self.find(key)
+        find_unit(key, self._config, self._vocabulary)
       except CacheError:
         found.append(key)
     return found
@@ -84,8 +84,10 @@ class UnitStore:
       raise CacheError('the cache could not be made, see above')
 
   def find(self, key: UnitKey) -> Unit:
-    """Opens a unit; raises CacheError where it is missing."""
-    return find_unit(key, self._config, self._vocabulary)
+    """Opens a unit; raises CacheError where it is missing or damaged."""
+    unit = find_unit(key, self._config, self._vocabulary)
+    unit.verify()
+    return unit
 
   def training(self, mixture: str) -> list[Unit]:
     """Opens the training units of a mixture or task.
