@@ -43,6 +43,8 @@ INSTALL_REQUIRES = [
   'etils',
   'flax>=0.12',
   'gin-config>=0.5.0',
+  # TFDS needs it to download and does not declare it.
+  'importlib_resources',
   'jax>=0.10',
   'jaxtyping',
   'numpy',
