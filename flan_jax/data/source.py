@@ -10,7 +10,11 @@ import tensorflow_datasets as tfds
 
 from flan_jax.data import roles as roles_lib
 from flan_jax.data.dataset import Dataset
-from flan_jax.data.templates import check_class_names, map_row
+from flan_jax.data.templates import (
+  check_class_names,
+  feature_value,
+  map_row,
+)
 
 # TFDS's reader uses a deprecated counter and says so for every dataset.
 tf.get_logger().setLevel('ERROR')
@@ -182,18 +186,23 @@ class RoleSource(seqio.DataSource):
 
   def _map(self, row):
     mapped = map_row(self.part, self.class_names, row)
-    key = [mapped[name] for name in self.part.group_key]
-    key = tf.strings.join(key, separator=_SEPARATOR)
-    mapped['group'] = tf.strings.to_hash_bucket_fast(key, _HASH_BUCKETS)
+    mapped['group'] = self._group(row)
     mapped['id'] = row['tfds_id']
     return mapped
+
+  def _group(self, row):
+    """Returns the hash of the fields that name a row's group."""
+    fields = [self.part.fields[name] for name in self.part.group_key]
+    key = [feature_value(field, row) for field in fields]
+    key = tf.strings.join(key, separator=_SEPARATOR)
+    return tf.strings.to_hash_bucket_fast(key, _HASH_BUCKETS)
 
   def _ranges(self, found: roles_lib.Slice) -> dict[str, tuple[int, int]]:
     return roles_lib.divide(self._groups(found.spec), found.roles)
 
   @functools.cache  # noqa: B019 - a source lives as long as its registry
   def _groups(self, spec: str) -> tuple[int, ...]:
-    """Returns the group of every row of a split that roles share."""
-    rows = self._read(spec, shuffle=False, seed=None, shard_info=None)
-    groups = rows.map(lambda row: row['group'])
+    """Returns the group of every row that roles share, dropped ones too."""
+    rows = self.builder.as_dataset(split=spec, shuffle_files=False)
+    groups = rows.map(self._group, num_parallel_calls=tf.data.AUTOTUNE)
     return tuple(int(group) for group in groups.as_numpy_iterator())

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from flan_jax.data import cache, registry
+from flan_jax.data import cache, registry, tfds_import
 from flan_jax.data.cache import CacheConfig, CacheError, Framing, UnitKey
 from flan_jax.data.cache_writer import make_units
 from flan_jax.data.vocabulary import load_vocabulary
@@ -78,6 +78,28 @@ def test_roles_share_no_row_and_no_group(config, vocabulary):
       assert not groups[first] & groups[second]
       assert not ids[first] & ids[second]
   assert 'divided' in units[0].manifest['adapted']
+
+
+def test_rows_are_counted_before_and_after_filters(vocabulary, tmp_path):
+  # A copy with test rows alone: its roles share them, neutral ones dropped.
+  rows = (tfds_import.mini_corpus() / 'sentiment140.jsonl').read_text()
+  chosen = [line for line in rows.splitlines() if '"_split": "test"' in line]
+  path = tmp_path / 'rows/sentiment140.jsonl'
+  path.parent.mkdir()
+  path.write_text('\n'.join(chosen))
+  tfds_import.import_rows(
+    path, str(tmp_path / 'tfds'), builder='sentiment140:1.0.0', log=len
+  )
+  config = CacheConfig(str(tmp_path / 'cache'), str(tmp_path / 'tfds'))
+  units = _make(
+    config,
+    vocabulary,
+    *(UnitKey('sentiment140', role) for role in ('train', 'dev', 'test')),
+  )
+  counts = [unit.manifest['counts'] for unit in units]
+  assert sum(c['source_rows'] for c in counts) == len(chosen) == 14
+  assert sum(c['rows_filtered'] for c in counts) == 2
+  assert all(c['rows'] for c in counts)
 
 
 def test_long_prompts_lose_material_only(config, vocabulary):
