@@ -97,6 +97,8 @@ def train(
     return
   store.ensure(keys)
   units = store.training(mixture)
+  # Opened now, so that what cannot be evaluated is said before training.
+  parts = store.evaluation(eval_mixture) if eval_mixture is not None else []
   framing = Framing.of(cache_config, tokens)
   plan = BatchPlan(Sampler(units, framing, seed), packing)
   _say_data(units, plan, packing)
@@ -130,10 +132,10 @@ def train(
   console.close()
   writer.close()
   checkpointer.close()
-  if eval_mixture is not None:
+  if parts:
     run_evaluation(
       mixture=eval_mixture,
-      parts=store.evaluation(eval_mixture),
+      parts=parts,
       scorer=scorer,
       params=state['params'],
       framing=framing,

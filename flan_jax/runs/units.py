@@ -107,16 +107,24 @@ class UnitStore:
     """Opens the test and development units of a mixture or task.
 
     Raises:
-      ConfigError: a member has no test rows.
+      ConfigError: a member has no test rows, or answers that are no options.
     """
     parts = []
     for member in names.members(mixture):
       _, part = registry.find_part(member.part)
       if not part.evaluates:
         raise ConfigError(f'{mixture}: {part.name} has no test split')
+      if part.answers is not None:
+        raise ConfigError(
+          f'{mixture}: {part.name} has free-form answers, which rank '
+          'classification cannot score'
+        )
+      test = self.find(UnitKey(part.name, 'test'))
+      if not test.num_rows:
+        raise ConfigError(f'{mixture}: {part.name} has no test rows left')
       parts.append(
         EvalPart(
-          test=self.find(UnitKey(part.name, 'test')),
+          test=test,
           dev=self.development(part.name),
           templates=member.templates,
         )
