@@ -5,6 +5,7 @@ The three-way datasets ask whether the statement is true, given the text
 """
 
 from etils import epy
+from flan_jax.tasks.fields import question, tidied, tidy, untokenized
 
 from flan_jax.data.dataset import Dataset, Part, Template
 from flan_jax.data.registry import register
@@ -16,50 +17,18 @@ with epy.lazy_imports():
 _YES, _UNSURE, _NO = 'yes', 'it is impossible to tell', 'no'
 
 
-def _tidy(text):
-  """Returns the text with single spaces and none at either end."""
-  return tf.strings.strip(tf.strings.regex_replace(text, r'\s+', ' '))
-
-
-def _untokenized(text):
-  """Undoes the spaces and quotation marks of tokenized corpora.
-
-  "`` Well , '' he said , `` I 'll go ''" becomes '"Well," he said, "I'll go"'.
-  """
-  for pattern, replacement in (
-    (r'``\s?', '"'),
-    (r"\s?''(\s|$)", r'"\1'),
-    (r"''", '"'),
-    (r" ('(?:d|ll|m|re|s|ve)|n't)\b", r'\1'),
-    (r' ([,.;:?!)])([\s"]|$)', r'\1\2'),
-  ):
-    text = tf.strings.regex_replace(text, pattern, replacement)
-  return text
-
-
 def _context(row):
   """Returns the context, with a line for each of its `<br>` paragraphs."""
-  text = tf.strings.regex_replace(_tidy(row['context']), r'\s?<br>\s?', '\n')
-  return _untokenized(text)
-
-
-def _premise(row):
-  return _tidy(row['premise'])
-
-
-def _hypothesis(row):
-  return _tidy(row['hypothesis'])
+  text = tf.strings.regex_replace(tidy(row['context']), r'\s?<br>\s?', '\n')
+  return untokenized(text)
 
 
 def _discourse(row):
-  return _tidy(_untokenized(row['premise']))
+  return tidy(untokenized(row['premise']))
 
 
 def _question(row):
-  """Ends the question with exactly one question mark."""
-  return tf.strings.regex_replace(
-    _tidy(row['question']), r'\s*\?*("?)$', r'\1?', replace_global=False
-  )
+  return question(row['question'])
 
 
 def _has_label(row):
@@ -70,6 +39,7 @@ def _has_label(row):
 ANLI = register(
   Dataset(
     name='anli',
+    title='Natural language inference: ANLI',
     version='1.0.0',
     cluster='nli',
     source='anli/r1:0.1.0',
@@ -79,7 +49,7 @@ ANLI = register(
       'test': 'test',
     },
     rows={'train': 16946, 'dev': 200, 'test': 1000},
-    fields={'context': _context, 'hypothesis': _hypothesis},
+    fields={'context': _context, 'hypothesis': tidied('hypothesis')},
     label='label',
     choices={'e': _YES, 'n': _UNSURE, 'c': _NO},
     metrics=('accuracy',),
@@ -162,6 +132,7 @@ ANLI = register(
 CB = register(
   Dataset(
     name='cb',
+    title='Natural language inference: CommitmentBank',
     version='1.0.0',
     cluster='nli',
     source='super_glue/cb:1.0.2',
@@ -171,7 +142,7 @@ CB = register(
       'test': 'validation',
     },
     rows={'train': 200, 'dev': 50, 'test': 56},
-    fields={'premise': _discourse, 'hypothesis': _hypothesis},
+    fields={'premise': _discourse, 'hypothesis': tidied('hypothesis')},
     label='label',
     choices={'entailment': _YES, 'neutral': _UNSURE, 'contradiction': _NO},
     metrics=('accuracy', 'macro_f1'),
@@ -235,12 +206,13 @@ CB = register(
 MNLI = register(
   Dataset(
     name='mnli',
+    title='Natural language inference: MultiNLI',
     version='1.0.0',
     cluster='nli',
     source='glue/mnli:2.0.0',
     splits={'train': 'train[:30000]', 'dev': 'train[-200:]'},
     rows={'train': 30000, 'dev': 200},
-    fields={'premise': _premise, 'hypothesis': _hypothesis},
+    fields={'premise': tidied('premise'), 'hypothesis': tidied('hypothesis')},
     label='label',
     choices={'entailment': _YES, 'neutral': _UNSURE, 'contradiction': _NO},
     metrics=('accuracy',),
@@ -319,6 +291,7 @@ MNLI = register(
 QNLI = register(
   Dataset(
     name='qnli',
+    title='Natural language inference: QNLI',
     version='1.0.0',
     cluster='nli',
     source='glue/qnli:2.0.0',
@@ -392,6 +365,7 @@ QNLI = register(
 RTE = register(
   Dataset(
     name='rte',
+    title='Natural language inference: RTE',
     version='1.0.0',
     cluster='nli',
     source='super_glue/rte:1.0.2',
@@ -401,7 +375,7 @@ RTE = register(
       'test': 'validation',
     },
     rows={'train': 2290, 'dev': 200, 'test': 277},
-    fields={'premise': _premise, 'hypothesis': _hypothesis},
+    fields={'premise': tidied('premise'), 'hypothesis': tidied('hypothesis')},
     label='label',
     choices={'entailment': 'yes', 'not_entailment': 'no'},
     metrics=('accuracy',),
@@ -460,6 +434,7 @@ RTE = register(
 SNLI = register(
   Dataset(
     name='snli',
+    title='Natural language inference: SNLI',
     version='1.0.0',
     cluster='nli',
     source='snli:1.1.0',
@@ -536,6 +511,7 @@ SNLI = register(
 WNLI = register(
   Dataset(
     name='wnli',
+    title='Natural language inference: WNLI',
     version='1.0.0',
     cluster='nli',
     source='glue/wnli:2.0.0',

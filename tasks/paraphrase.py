@@ -1,6 +1,7 @@
 """Paraphrase: 4 datasets, each asking whether two texts mean the same."""
 
 from etils import epy
+from flan_jax.tasks.fields import tidied, tidy
 
 from flan_jax.data.dataset import Dataset, Template
 from flan_jax.data.registry import register
@@ -11,23 +12,10 @@ with epy.lazy_imports():
 _NO, _YES = 'no', 'yes'
 
 
-def _tidy(text):
-  """Returns the text with single spaces and none at either end."""
-  return tf.strings.strip(tf.strings.regex_replace(text, r'\s+', ' '))
-
-
-def _sentence1(row):
-  return _tidy(row['sentence1'])
-
-
-def _sentence2(row):
-  return _tidy(row['sentence2'])
-
-
 def _question(text):
   """Undoes the quotation marks that the published file puts around and in."""
   text = tf.strings.regex_replace(text, r'^"((?:[^"]|"")*)"$', r'\1')
-  return _tidy(tf.strings.regex_replace(text, '""', '"'))
+  return tidy(tf.strings.regex_replace(text, '""', '"'))
 
 
 def _question1(row):
@@ -47,6 +35,7 @@ def _nearest_score(row):
 GLUE_MRPC = register(
   Dataset(
     name='glue_mrpc',
+    title='Paraphrase detection: MRPC',
     version='1.0.0',
     cluster='paraphrase',
     source='glue/mrpc:2.0.0',
@@ -56,7 +45,7 @@ GLUE_MRPC = register(
       'test': 'validation',
     },
     rows={'train': 3468, 'dev': 200, 'test': 408},
-    fields={'sentence1': _sentence1, 'sentence2': _sentence2},
+    fields={'sentence1': tidied('sentence1'), 'sentence2': tidied('sentence2')},
     label='label',
     choices={'not_equivalent': _NO, 'equivalent': _YES},
     metrics=('accuracy', 'f1:equivalent'),
@@ -116,6 +105,7 @@ GLUE_MRPC = register(
 GLUE_QQP = register(
   Dataset(
     name='glue_qqp',
+    title='Paraphrase detection: QQP',
     version='1.0.0',
     cluster='paraphrase',
     source='glue/qqp:2.0.0',
@@ -180,6 +170,7 @@ GLUE_QQP = register(
 PAWS_WIKI = register(
   Dataset(
     name='paws_wiki',
+    title='Paraphrase detection: PAWS Wiki',
     version='1.0.0',
     cluster='paraphrase',
     source='paws_wiki/labeled_final_tokenized:1.1.0',
@@ -189,7 +180,7 @@ PAWS_WIKI = register(
       'test': 'test',
     },
     rows={'train': 30000, 'dev': 200, 'test': 8000},
-    fields={'sentence1': _sentence1, 'sentence2': _sentence2},
+    fields={'sentence1': tidied('sentence1'), 'sentence2': tidied('sentence2')},
     label='label',
     choices={'different_meaning': _NO, 'paraphrase': _YES},
     metrics=('accuracy',),
@@ -250,6 +241,7 @@ PAWS_WIKI = register(
 STSB = register(
   Dataset(
     name='stsb',
+    title='Semantic similarity: STS-B',
     version='1.0.0',
     cluster='paraphrase',
     source='glue/stsb:2.0.0',
@@ -259,7 +251,7 @@ STSB = register(
       'test': 'validation',
     },
     rows={'train': 5649, 'dev': 100, 'test': 1500},
-    fields={'sentence1': _sentence1, 'sentence2': _sentence2},
+    fields={'sentence1': tidied('sentence1'), 'sentence2': tidied('sentence2')},
     label=_nearest_score,
     choices={str(score): str(score) for score in range(6)},
     score='label',

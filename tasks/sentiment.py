@@ -43,6 +43,7 @@ def _has_sentiment(row):
 IMDB_REVIEWS = register(
   Dataset(
     name='imdb_reviews',
+    title='Sentiment analysis: IMDB',
     version='1.0.0',
     cluster='sentiment',
     source='imdb_reviews/plain_text:1.0.0',
@@ -100,6 +101,7 @@ IMDB_REVIEWS = register(
 SENTIMENT140 = register(
   Dataset(
     name='sentiment140',
+    title='Sentiment analysis: Sentiment140',
     version='1.0.0',
     cluster='sentiment',
     source='sentiment140:1.0.0',
@@ -156,6 +158,7 @@ SENTIMENT140 = register(
 SST2 = register(
   Dataset(
     name='sst2',
+    title='Sentiment analysis: SST-2',
     version='1.0.0',
     cluster='sentiment',
     source='glue/sst2:2.0.0',
@@ -220,6 +223,7 @@ SST2 = register(
 YELP_POLARITY_REVIEWS = register(
   Dataset(
     name='yelp_polarity_reviews',
+    title='Sentiment analysis: Yelp',
     version='1.0.0',
     cluster='sentiment',
     source='yelp_polarity_reviews:0.2.0',

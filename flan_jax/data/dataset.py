@@ -25,6 +25,8 @@ MAX_TEMPLATES = 20
 MAX_INVERTED = 3
 
 ROLES = ('train', 'dev', 'test')
+# `instructions` is what FLAN trains on; the others are its ablations.
+FORMATS = ('instructions', 'plain', 'named')
 
 _NAME = re.compile(r'^[a-z0-9_]+$')
 
@@ -87,6 +89,11 @@ class Part:
   metrics: tuple[str, ...] | None = None
   material: str | None = None
   group_key: tuple[str, ...] | None = None
+  title: str | None = None
+  plain: tuple[Template, ...] | None = None
+  optional: tuple[str, ...] | None = None
+  item_key: tuple[str, ...] | None = None
+  note: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,6 +133,18 @@ class Dataset:
       counted.
     parts: Parts with their own sources; none: the dataset is its only part.
     derived_from: Names of other datasets whose texts this one was made from.
+    title: Task and dataset in words, as 'Translation: WMT 2014', which the
+      `named` format puts in brackets before the bare input.
+    group_titles: Template group -> what the `named` format adds to the title,
+      as 'to French'.
+    plain: The bare input and output of the `plain` and `named` formats, one
+      template a group; none: the fields in their order, one a line.
+    optional: Fields that templates may leave out, as a title.
+    item_key: Fields that name the item which several rows belong to (a
+      question whose candidate answers are rows), for metrics by item.
+    manual: What has to be fetched by hand and from where; empty where TFDS
+      downloads by itself.
+    format: One of `FORMATS`; which one `templates` are.
     note: How the numbers differ from published ones, where they do.
   """
 
@@ -149,6 +168,13 @@ class Dataset:
   keep: Callable[[Row], Any] | None = None
   parts: tuple[Part, ...] = ()
   derived_from: tuple[str, ...] = ()
+  title: str = ''
+  group_titles: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  plain: tuple[Template, ...] = ()
+  optional: tuple[str, ...] = ()
+  item_key: tuple[str, ...] = ()
+  manual: str = ''
+  format: str = 'instructions'
   note: str = ''
 
   def __post_init__(self):
@@ -181,6 +207,32 @@ def _resolve(dataset: Dataset, part: Part) -> Dataset:
     if getattr(part, field.name) is not None
   }
   return dataclasses.replace(dataset, parts=(), **overrides)
+
+
+def in_format(dataset: Dataset, name: str) -> Dataset:
+  """Returns a resolved part with its templates in one of `FORMATS`.
+
+  `plain` is the bare input and output, `named` puts task and dataset before
+  it, "[Translation: WMT 2014 to French] …": FLAN's ablations without
+  instructions (section 4.3 and figure 8). Neither shows options.
+  """
+  if name == 'instructions':
+    return dataset
+  plain = dataset.plain or (
+    Template('\n'.join(f'{{{field}}}' for field in dataset.fields)),
+  )
+  if name == 'named':
+    plain = tuple(
+      dataclasses.replace(t, input=f'[{_title(dataset, t)}] {t.input}')
+      for t in plain
+    )
+  return dataclasses.replace(dataset, templates=plain, format=name)
+
+
+def _title(dataset: Dataset, template: Template) -> str:
+  title = dataset.title or f'{dataset.cluster}: {dataset.name}'
+  addition = dataset.group_titles.get(template.group, '')
+  return f'{title} {addition}'.rstrip().replace('{', '{{').replace('}', '}}')
 
 
 def placeholders(pattern: str) -> tuple[str, ...]:
@@ -218,15 +270,23 @@ def _check(dataset: Dataset) -> None:
     )
   if not dataset.metrics:
     raise DatasetError(f'{where}: no metric')
-  for name in (dataset.material, *dataset.group_key):
+  named = (dataset.material, *dataset.group_key, *dataset.optional)
+  for name in (*named, *dataset.item_key):
     if name not in dataset.fields:
       raise DatasetError(
-        f'{where}: material and group_key name fields, {name!r} is none of '
-        f'{sorted(dataset.fields)}'
+        f'{where}: material, group_key, optional and item_key name fields, '
+        f'{name!r} is none of {sorted(dataset.fields)}'
       )
+  for index, template in enumerate(dataset.plain):
+    _check_template(dataset, template, f'{where}, plain form {index}', True)
   taken = set(dataset.fields) & set(RESERVED_FIELDS)
   if taken:
     raise DatasetError(f'{where}: fields {sorted(taken)} are reserved names')
+  if dataset.format == 'instructions':
+    _check_templates(dataset, where)
+
+
+def _check_templates(dataset: Dataset, where: str) -> None:
   count = len(dataset.templates)
   if not MIN_TEMPLATES <= count <= MAX_TEMPLATES:
     raise DatasetError(
@@ -259,7 +319,9 @@ def _check_answer(dataset: Dataset, where: str) -> None:
     raise DatasetError(f'{where}: two classes share their words')
 
 
-def _check_template(dataset: Dataset, template: Template, where: str) -> None:
+def _check_template(
+  dataset: Dataset, template: Template, where: str, plain: bool = False
+) -> None:
   try:
     in_fields, out_fields = template.input_fields(), template.target_fields()
   except ValueError as error:
@@ -278,7 +340,7 @@ def _check_template(dataset: Dataset, template: Template, where: str) -> None:
     raise DatasetError(f'{where}: the target holds the options')
   if not template.inverted and ANSWER in in_fields:
     raise DatasetError(f'{where}: the input gives the answer away')
-  _check_options(dataset, template, where)
+  _check_options(dataset, template, where, plain)
   if isinstance(template.only_if, tuple) and template.only_if is not None:
     unknown = set(template.only_if) - set(dataset.choices or ())
     if unknown or not template.only_if:
@@ -288,7 +350,9 @@ def _check_template(dataset: Dataset, template: Template, where: str) -> None:
       )
 
 
-def _check_options(dataset: Dataset, template: Template, where: str) -> None:
+def _check_options(
+  dataset: Dataset, template: Template, where: str, plain: bool
+) -> None:
   in_fields = template.input_fields()
   if OPTIONS in in_fields:
     if dataset.answers is not None:
@@ -298,7 +362,7 @@ def _check_options(dataset: Dataset, template: Template, where: str) -> None:
     last = template.input.endswith('{options}')
     if not last or in_fields.count(OPTIONS) != 1:
       raise DatasetError(f'{where}: {{options}} is last, once, or absent')
-  elif dataset.answers is None and not template.inverted:
+  elif dataset.answers is None and not template.inverted and not plain:
     raise DatasetError(f'{where}: no {{options}} in an ordinary template')
   if not template.inverted and template.target != '{answer}':
     if dataset.answers is None:

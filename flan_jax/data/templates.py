@@ -249,7 +249,10 @@ def check_class_names(
 
 
 def admissible(dataset: Dataset, row: Any) -> Any:
-  """Returns which templates are true for a mapped row, bool [templates]."""
+  """Returns which templates are true for a mapped row, bool [templates].
+
+  A template that shows a field which is empty in this row is not.
+  """
   flags = []
   for template in dataset.templates:
     if template.only_if is None:
@@ -259,4 +262,10 @@ def admissible(dataset: Dataset, row: Any) -> Any:
     else:
       allowed = [name in template.only_if for name in dataset.choices]
       flags.append(tf.gather(tf.constant(allowed), row['class']))
-  return tf.stack(flags)
+  fields = tuple(dataset.fields)
+  shown = [
+    [name in (*t.input_fields(), *t.target_fields()) for name in fields]
+    for t in dataset.templates
+  ]
+  empty = tf.equal(tf.stack([row[name] for name in fields]), '')
+  return tf.stack(flags) & ~tf.reduce_any(tf.constant(shown) & empty, axis=1)

@@ -1,0 +1,53 @@
+"""Field functions that several clusters share (TensorFlow, run lazily)."""
+
+from collections.abc import Callable
+import functools
+from typing import Any
+
+from etils import epy
+
+with epy.lazy_imports():
+  import tensorflow as tf
+
+
+def tidy(text: Any) -> Any:
+  """Returns the text on one line, with single spaces and none at either end."""
+  return tf.strings.strip(tf.strings.regex_replace(text, r'\s+', ' '))
+
+
+def tidy_lines(text: Any) -> Any:
+  """Returns the text with each of its lines tidy and no empty line."""
+  text = tf.strings.regex_replace(text, r'[^\S\n]+', ' ')
+  return tf.strings.strip(tf.strings.regex_replace(text, r' ?(\n ?)+', '\n'))
+
+
+def tidied(name: str) -> Callable[[Any], Any]:
+  """Returns the field function that tidies a raw feature."""
+  return functools.partial(_tidied, name)
+
+
+def _tidied(name, row):
+  return tidy(row[name])
+
+
+def question(text: Any) -> Any:
+  """Returns the tidy text, ended by exactly one question mark."""
+  return tf.strings.regex_replace(
+    tidy(text), r'\s*\?*("?)$', r'\1?', replace_global=False
+  )
+
+
+def untokenized(text: Any) -> Any:
+  """Undoes the spaces and quotation marks of tokenized corpora.
+
+  "`` Well , '' he said , `` I 'll go ''" becomes '"Well," he said, "I'll go"'.
+  """
+  for pattern, replacement in (
+    (r'``\s?', '"'),
+    (r"\s?''(\s|$)", r'"\1'),
+    (r"''", '"'),
+    (r" ('(?:d|ll|m|re|s|ve)|n't)\b", r'\1'),
+    (r' ([,.;:?!)])([\s"]|$)', r'\1\2'),
+  ):
+    text = tf.strings.regex_replace(text, pattern, replacement)
+  return text
