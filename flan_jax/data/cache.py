@@ -24,11 +24,12 @@ from typing import Any
 import numpy as np
 
 from flan_jax.data import fingerprint, registry
-from flan_jax.data.dataset import Dataset
+from flan_jax.data.dataset import Dataset, in_format
 from flan_jax.data.templates import options_block
 from flan_jax.data.vocabulary import Vocabulary
 
-FORMAT = 1
+# Raised when the files of a unit change their form.
+LAYOUT = 2
 
 # Lengths that bound one example, in tokens with what ends each piece; FLAN's.
 DEFAULT_LENGTHS = {'inputs': 1024, 'targets': 256}
@@ -65,6 +66,8 @@ class CacheConfig:
       separates them, and of its `targets`, with their end token.
     separator: Text between input and target; None for the end token, as in
       the paper.
+    exemplar_separator: Text after the target of an exemplar; None for the end
+      token.
   """
 
   cache_dir: str
@@ -73,6 +76,7 @@ class CacheConfig:
     default_factory=lambda: dict(DEFAULT_LENGTHS)
   )
   separator: str | None = None
+  exemplar_separator: str | None = None
 
   def __post_init__(self):
     if set(self.lengths) != {'inputs', 'targets'}:
@@ -84,18 +88,28 @@ class CacheConfig:
 
 @dataclasses.dataclass(frozen=True)
 class UnitKey:
-  """Names a unit: a part, its role, and the templates used (None: all)."""
+  """Names a unit: a part, its role, the templates used (None: all), format."""
 
   part: str
   role: str
   templates: tuple[int, ...] | None = None
+  format: str = 'instructions'
+
+  def find_part(self) -> Dataset:
+    """Returns the resolved part in the unit's format."""
+    return in_format(registry.find_part(self.part)[1], self.format)
+
+  def __str__(self) -> str:
+    return f'{self.part}.{self.role}' + (
+      '' if self.format == 'instructions' else f'.{self.format}'
+    )
 
 
-def separator_ids(config: CacheConfig, vocabulary: Vocabulary) -> list[int]:
-  """Returns the tokens that stand between input and target."""
-  if config.separator is None:
-    return [vocabulary.eos_id]
-  return vocabulary.encode(config.separator)
+def _separator_ids(text: str | None, vocabulary: Vocabulary) -> tuple[int, ...]:
+  """Returns the tokens of a separator, the end token where it is None."""
+  if text is None:
+    return (vocabulary.eos_id,)
+  return tuple(vocabulary.encode(text))
 
 
 def renderings_of(rows: int) -> int:
@@ -113,7 +127,7 @@ def content_digest(
   """Returns the digest of all that decides a unit's tokens but the copy."""
   return fingerprint.digest(
     {
-      'format': FORMAT,
+      'layout': LAYOUT,
       'part': fingerprint.describe_part(part),
       'options': options_block(['a', 'b']),
       'vocabulary': vocabulary.digest,
@@ -128,9 +142,9 @@ def unit_name(
   key: UnitKey, config: CacheConfig, vocabulary: Vocabulary, copy: str
 ) -> str:
   """Returns the folder of a unit below the cache directory."""
-  dataset, part = registry.find_part(key.part)
-  content = content_digest(part, key, config, vocabulary)
-  return f'{dataset.name}/{key.part}.{key.role}-{content}-{copy}'
+  dataset, _ = registry.find_part(key.part)
+  content = content_digest(key.find_part(), key, config, vocabulary)
+  return f'{dataset.name}/{key}-{content}-{copy}'
 
 
 def find_unit(
@@ -151,12 +165,12 @@ def find_unit(
   found = sorted(p for p in root.glob(pattern) if (p / MANIFEST).is_file())
   if not found:
     raise CacheError(
-      f'no cache of {key.part} ({key.role}) in {root}: make it with '
+      f'no cache of {key} in {root}: make it with '
       '`flan-jax cache` and the same gin files'
     )
   if len(found) > 1:
     raise CacheError(
-      f'{len(found)} caches of {key.part} ({key.role}), of different copies of '
+      f'{len(found)} caches of {key}, of different copies of '
       f'{part.source}: {", ".join(map(str, found))}. Set DATA_DIR to the copy '
       'that is meant, or remove the others'
     )
@@ -231,6 +245,15 @@ class Unit:
     first = int(record['first'])
     return [self.piece(first + i) for i in range(int(record['pieces']))]
 
+  def prompt(self, index: int, framing: 'Framing') -> list[int]:
+    """Returns the tokens before the target of a record."""
+    return framing.prompt(self.piece(int(self.records[index]['first'])))
+
+  def prompt_lengths(self, framing: 'Framing') -> np.ndarray:
+    """Returns the length of every record's `prompt`, int64 [records]."""
+    inputs = self.piece_lengths[np.asarray(self.records['first'])]
+    return inputs + framing.prompt_overhead
+
   @functools.cached_property
   def piece_lengths(self) -> np.ndarray:
     """Tokens of each piece, int64 [pieces]."""
@@ -251,11 +274,13 @@ class Framing:
     start: Tokens before the input (BOS where the vocabulary has one).
     separator: Tokens between input and target.
     end: Tokens after a target that was not cut.
+    between: Tokens after the target of an exemplar.
   """
 
   start: tuple[int, ...]
   separator: tuple[int, ...]
   end: tuple[int, ...]
+  between: tuple[int, ...]
 
   @classmethod
   def of(cls, config: CacheConfig, vocabulary: Vocabulary) -> 'Framing':
@@ -263,8 +288,9 @@ class Framing:
     start = () if vocabulary.bos_id is None else (vocabulary.bos_id,)
     return cls(
       start=start,
-      separator=tuple(separator_ids(config, vocabulary)),
+      separator=_separator_ids(config.separator, vocabulary),
       end=(vocabulary.eos_id,),
+      between=_separator_ids(config.exemplar_separator, vocabulary),
     )
 
   @property

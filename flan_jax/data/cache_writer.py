@@ -1,6 +1,6 @@
 """Makes the units of the token cache from TFDS (imports TensorFlow)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 import json
 import os
 import pathlib
@@ -13,7 +13,7 @@ import tensorflow as tf
 from flan_jax import __version__
 from flan_jax.data import cache, fingerprint, names, registry
 from flan_jax.data.cache import CacheConfig, Unit, UnitKey
-from flan_jax.data.dataset import Dataset
+from flan_jax.data.dataset import ANSWER_TARGET, Dataset
 from flan_jax.data.expand import Fitter, render_rows
 from flan_jax.data.source import SPLIT_OF_ROLE, RoleSource
 from flan_jax.data.templates import compile_templates
@@ -46,7 +46,8 @@ def make_units(
 
 
 def _source(key: UnitKey, config: CacheConfig) -> RoleSource:
-  dataset, part = registry.find_part(key.part)
+  dataset, _ = registry.find_part(key.part)
+  part = key.find_part()
   return RoleSource(part, dataset.resolve_parts(), config.data_dir)
 
 
@@ -59,7 +60,8 @@ def _make_unit(key, source, config, vocabulary, log) -> Unit:
   temporary = path.with_name(f'.{path.name}.writing')
   shutil.rmtree(temporary, ignore_errors=True)
   temporary.mkdir(parents=True)
-  with _UnitWriter(temporary, key.role, vocabulary) as writer:
+  targets = [template.target for template in source.part.templates]
+  with _UnitWriter(temporary, key.role, vocabulary, targets) as writer:
     for example in _examples(key, source, config, vocabulary):
       writer.add(example)
     writer.finish(_describe(key, source, config, vocabulary))
@@ -115,6 +117,7 @@ def _examples(key, source, config, vocabulary) -> Iterable[dict[str, Any]]:
   kept = (
     'id',
     'group',
+    'item',
     'template',
     'options',
     'correct',
@@ -134,7 +137,15 @@ def _examples(key, source, config, vocabulary) -> Iterable[dict[str, Any]]:
 class _UnitWriter:
   """Streams renderings to the files of one unit."""
 
-  def __init__(self, path: pathlib.Path, role: str, vocabulary: Vocabulary):
+  def __init__(
+    self,
+    path: pathlib.Path,
+    role: str,
+    vocabulary: Vocabulary,
+    targets: Sequence[str],
+  ):
+    self._targets = targets
+    self._row: dict[str, Any] | None = None
     self._path = path
     self._trains = role == 'train'
     self._vocabulary = vocabulary
@@ -158,9 +169,11 @@ class _UnitWriter:
   def add(self, example: dict[str, Any]) -> None:
     """Appends one rendering; those of a row come one after the other."""
     if example['id'] != self._row_id:
-      self._row_id = example['id']
+      self._write_row()
+      self._row_id, self._row = example['id'], _row(example)
       self._rows += 1
-      self._row_file.write(json.dumps(_row(example), ensure_ascii=False) + '\n')
+    if not self._trains:
+      self._keep_target(example)
     first = len(self._ends) - 1
     self._add_piece(example['inputs'])
     if self._trains or not len(example['options']):
@@ -182,6 +195,18 @@ class _UnitWriter:
     self._cut['prompts_cut'] += int(example['inputs_cut'] == 2)
     self._cut['targets_cut'] += int(example['targets_cut'])
 
+  def _write_row(self) -> None:
+    if self._row is not None:
+      text = json.dumps(self._row, ensure_ascii=False)
+      self._row_file.write(text + '\n')
+
+  def _keep_target(self, example: dict[str, Any]) -> None:
+    """Keeps what a template asks for where that is not the row's answer."""
+    pattern = self._targets[example['template']]
+    if pattern != ANSWER_TARGET:
+      text = example['targets_pretokenized'].decode()
+      self._row.setdefault('targets', {})[pattern] = text
+
   def _encode_option(self, option: bytes) -> np.ndarray:
     """Tokenizes an option; the words of fixed classes recur in every row."""
     if option not in self._option_ids:
@@ -195,6 +220,7 @@ class _UnitWriter:
 
   def finish(self, description: dict[str, Any]) -> None:
     """Writes the index and, last, the manifest."""
+    self._write_row()
     self._tokens.flush()
     self._row_file.flush()
     np.save(self._path / cache.PIECES, np.asarray(self._ends, np.int64))
@@ -237,6 +263,8 @@ def _row(example: dict[str, Any]) -> dict[str, Any]:
     row['correct'] = np.flatnonzero(example['correct']).tolist()
     if row['class'] < 0:
       row['options'] = [option.decode() for option in example['options']]
+  if example['item']:
+    row['item'] = f'{int(example["item"]):016x}'
   if not np.isnan(example['score']):
     row['score'] = round(float(example['score']), 6)
   return row
@@ -248,7 +276,7 @@ def _describe(key, source, config, vocabulary) -> dict[str, Any]:
   found = source.slices[key.role]
   split = SPLIT_OF_ROLE[key.role]
   return {
-    'format': cache.FORMAT,
+    'layout': cache.LAYOUT,
     'flan_jax': __version__,
     'part': part.name,
     'dataset': dataset.name,
@@ -260,6 +288,7 @@ def _describe(key, source, config, vocabulary) -> dict[str, Any]:
     'adapted': found.reason,
     'recorded_rows': part.rows.get(key.role),
     'source_rows': source.num_input_examples(split),
+    'format': key.format,
     'choices': part.choices,
     'metrics': list(part.metrics),
     'note': part.note,

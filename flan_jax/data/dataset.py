@@ -19,6 +19,7 @@ Feature = str | Callable[[Row], Any]
 OPTIONS = 'options'  # the options block, rendered by the engine
 ANSWER = 'answer'  # the row's gold answer in words
 RESERVED_FIELDS = (OPTIONS, ANSWER)
+ANSWER_TARGET = f'{{{ANSWER}}}'
 
 MIN_TEMPLATES = 10
 MAX_TEMPLATES = 20
@@ -53,7 +54,7 @@ class Template:
   """
 
   input: str
-  target: str = '{answer}'
+  target: str = ANSWER_TARGET
   inverted: bool = False
   only_if: tuple[str, ...] | Callable[[Row], Any] | None = None
   group: str | None = None
@@ -364,7 +365,7 @@ def _check_options(
       raise DatasetError(f'{where}: {{options}} is last, once, or absent')
   elif dataset.answers is None and not template.inverted and not plain:
     raise DatasetError(f'{where}: no {{options}} in an ordinary template')
-  if not template.inverted and template.target != '{answer}':
+  if not template.inverted and template.target != ANSWER_TARGET:
     if dataset.answers is None:
       raise DatasetError(f'{where}: the target of a choice is {{answer}}')
 

@@ -54,12 +54,14 @@ def get_mixture_or_task(
   ):
     return seqio.get_mixture_or_task(name)
   members = names.members(name)
-  if len(members) == 1 and name not in {m.name for m in registry.mixtures()}:
+  if len(members) == 1 and names.find_mixture(name) is None:
     return _register_task(name, load_vocabulary(vocabulary), data_dir)
   trains = all(registry.find_part(m.part)[1].trains for m in members)
   tasks = []
   for member in members:
     suffixes = _suffixes(member)
+    if member.shots and not registry.find_part(member.part)[1].trains:
+      continue  # No training rows, no exemplars: it has no few-shot.
     rate = functools.partial(_mixing_rate, shares=len(suffixes))
     for suffix in suffixes:
       task = member.part + suffix
@@ -69,9 +71,10 @@ def get_mixture_or_task(
 
 
 def _suffixes(member: registry.Member) -> list[str]:
+  suffix = names.member_suffix(member)
   if member.templates is None:
-    return ['']
-  return [f'.t{k}' for k in member.templates]
+    return [suffix]
+  return [f'.t{k}{suffix}' for k in member.templates]
 
 
 def _mixing_rate(task: seqio.Task, shares: int) -> float:
@@ -94,12 +97,20 @@ def _register_task(
     preprocessors=[
       functools.partial(render_rows, task=task),
       functools.partial(tokenize_rows, task=task, vocabulary=vocabulary),
+      *(_exemplars(task, source, vocabulary) if task.shots else []),
       *([_one_example_an_option] if task.rank else []),
     ],
     output_features={'inputs': feature, 'targets': feature},
     postprocess_fn=seqio_metrics.postprocess(task.rank),
     metric_fns=seqio_metrics.metric_fns(task.rank),
   )
+
+
+def _exemplars(task, source, vocabulary):
+  from flan_jax.data.few_shot_tasks import ExemplarPool, add_exemplars
+
+  pool = ExemplarPool(source, task)
+  return [functools.partial(add_exemplars, pool=pool, vocabulary=vocabulary)]
 
 
 def render_rows(
@@ -276,7 +287,16 @@ def tokenize_rows(
 
 
 # What an example keeps of its row beside the tokens.
-_KEPT = ('id', 'group', 'template', 'options', 'correct', 'answers', 'class')
+_KEPT = (
+  'id',
+  'group',
+  'seed',
+  'template',
+  'options',
+  'correct',
+  'answers',
+  'class',
+)
 
 
 def _one_example_an_option(

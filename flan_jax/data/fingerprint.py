@@ -30,6 +30,10 @@ _CONTENT = (
   'templates',
   'material',
   'group_key',
+  'item_key',
+  'cluster',
+  'metrics',
+  'note',
 )
 
 

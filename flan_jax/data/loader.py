@@ -135,11 +135,12 @@ class BatchPlan:
 
   def _example(self, draws, item: int) -> Example:
     unit = self._sampler.units[draws.unit[item]]
-    record = unit.records[draws.record[item]]
-    prompt, target = unit.pieces(record)
+    index = int(draws.record[item])
+    record = unit.records[index]
+    target = unit.piece(int(record['first']) + 1)
     framing = self._sampler.framing
     return Example(
-      framing.prompt(prompt),
+      unit.prompt(index, framing),
       (framing.target(target, bool(record['targets_cut'])),),
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 import dataclasses
 import difflib
+import functools
 import importlib
 import importlib.metadata
 
@@ -29,10 +30,14 @@ class Member:
   Attributes:
     part: Name of a dataset's part.
     templates: Indices of the templates used; None for all that apply.
+    shots: Most exemplars before each example, see `few_shot`.
+    format: How it is phrased, one of `dataset.FORMATS`.
   """
 
   part: str
   templates: tuple[int, ...] | None = None
+  shots: int = 0
+  format: str = 'instructions'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,12 +50,14 @@ class Mixture:
     purpose: `train` or `eval`.
     held_out: Cluster that the mixture keeps unseen (or evaluates), for the
       record; None where it holds nothing out.
+    note: Where it is ours, or how it differs from the paper's.
   """
 
   name: str
   members: tuple[Member, ...]
   purpose: str = 'train'
   held_out: str | None = None
+  note: str = ''
 
 
 def register(dataset: Dataset) -> Dataset:
@@ -59,11 +66,12 @@ def register(dataset: Dataset) -> Dataset:
   Raises:
     ValueError: its name, or that of one of its parts, is taken.
   """
-  taken = {part.name for d in _DATASETS.values() for part in d.resolve_parts()}
+  taken = set(parts())
   for name in {dataset.name, *(p.name for p in dataset.resolve_parts())}:
     if name in _DATASETS or name in taken or name in _MIXTURES:
       raise ValueError(f'{name!r} is registered already')
   _DATASETS[dataset.name] = dataset
+  parts.cache_clear()
   return dataset
 
 
@@ -96,11 +104,17 @@ def datasets() -> tuple[Dataset, ...]:
   return tuple(_DATASETS.values())
 
 
+def find_mixture(name: str) -> Mixture | None:
+  """Returns the mixture registered under just this name, if there is one."""
+  return _MIXTURES.get(name)
+
+
 def mixtures() -> tuple[Mixture, ...]:
   """Returns every mixture, in order of registration."""
   return tuple(_MIXTURES.values())
 
 
+@functools.cache
 def parts() -> dict[str, tuple[Dataset, Dataset]]:
   """Returns part name -> (the dataset it belongs to, the part resolved)."""
   return {

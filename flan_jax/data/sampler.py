@@ -182,5 +182,4 @@ def record_sizes(unit: Unit, framing: Framing) -> tuple[np.ndarray, np.ndarray]:
   lengths = unit.piece_lengths
   targets = lengths[records['first'] + 1]
   targets = targets + len(framing.end) * (1 - records['targets_cut'])
-  inputs = lengths[records['first']] + framing.prompt_overhead
-  return inputs + targets - 1, targets
+  return unit.prompt_lengths(framing) + targets - 1, targets

@@ -67,6 +67,7 @@ class RoleSource(seqio.DataSource):
     `id`: string, the row's place in the TFDS source, the same whatever the
       sharding;
     `group`: int64, hash of the group's fields;
+    `item`: int64, hash of the item's fields, 0 where there are none;
     `seed`: int64, the seed of this reading;
     `trains`: bool, whether its role is to be trained on.
   """
@@ -186,13 +187,16 @@ class RoleSource(seqio.DataSource):
 
   def _map(self, row):
     mapped = map_row(self.part, self.class_names, row)
-    mapped['group'] = self._group(row)
+    mapped['group'] = self._hash(row, self.part.group_key)
+    mapped['item'] = self._hash(row, self.part.item_key)
     mapped['id'] = row['tfds_id']
     return mapped
 
-  def _group(self, row):
-    """Returns the hash of the fields that name a row's group."""
-    fields = [self.part.fields[name] for name in self.part.group_key]
+  def _hash(self, row, names):
+    """Returns the hash of the fields that name a row's group or item."""
+    if not names:
+      return tf.constant(0, tf.int64)
+    fields = [self.part.fields[name] for name in names]
     key = [feature_value(field, row) for field in fields]
     key = tf.strings.join(key, separator=_SEPARATOR)
     return tf.strings.to_hash_bucket_fast(key, _HASH_BUCKETS)
@@ -204,5 +208,8 @@ class RoleSource(seqio.DataSource):
   def _groups(self, spec: str) -> tuple[int, ...]:
     """Returns the group of every row that roles share, dropped ones too."""
     rows = self.builder.as_dataset(split=spec, shuffle_files=False)
-    groups = rows.map(self._group, num_parallel_calls=tf.data.AUTOTUNE)
+    groups = rows.map(
+      lambda row: self._hash(row, self.part.group_key),
+      num_parallel_calls=tf.data.AUTOTUNE,
+    )
     return tuple(int(group) for group in groups.as_numpy_iterator())

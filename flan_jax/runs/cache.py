@@ -17,6 +17,7 @@ def unit_keys(mixtures: Sequence[str | None]) -> list[UnitKey]:
   """Returns the units that training on, or evaluating, mixtures needs.
 
   Development rows serve both: they watch training and choose the template.
+  Training rows also serve evaluation with exemplars.
 
   Raises:
     UnknownNameError: unknown name, with the three nearest.
@@ -27,20 +28,22 @@ def unit_keys(mixtures: Sequence[str | None]) -> list[UnitKey]:
       continue
     for member in names.members(name):
       _, part = registry.find_part(member.part)
-      for role in roles_needed(name):
+      needed = roles_needed(name)
+      for role in needed:
         if role in part.splits:
           templates = member.templates if role == 'train' else None
-          keys.append(UnitKey(part.name, role, templates))
+          keys.append(UnitKey(part.name, role, templates, member.format))
+      if member.shots and part.trains and 'test' in needed:
+        keys.append(UnitKey(part.name, 'train', None, member.format))
   return list(dict.fromkeys(keys))
 
 
 def roles_needed(mixture: str) -> tuple[str, ...]:
   """Returns the roles that are read of a mixture or task."""
-  purposes = {m.name: m.purpose for m in registry.mixtures()}
-  return {
-    'train': ('train', 'dev'),
-    'eval': ('dev', 'test'),
-  }.get(purposes.get(mixture), ('train', 'dev', 'test'))
+  found = names.find_mixture(mixture)
+  if found is None:
+    return ('train', 'dev', 'test')
+  return {'train': ('train', 'dev'), 'eval': ('dev', 'test')}[found.purpose]
 
 
 def _start_tensorflow(vocabulary: Vocabulary) -> Callable:
@@ -83,9 +86,7 @@ def cache(
   """
   keys = unit_keys(mixtures)
   if dry_run:
-    print(
-      f'{len(keys)} units: ' + ', '.join(f'{k.part}.{k.role}' for k in keys)
-    )
+    print(f'{len(keys)} units: ' + ', '.join(map(str, keys)))
     return
   tokens = load_vocabulary(vocabulary)
   make_units = _start_tensorflow(tokens)
