@@ -50,6 +50,8 @@ INSTALL_REQUIRES = [
   'numpy',
   'optax>=0.2.8',
   'orbax-checkpoint>=0.12',
+  'rouge-score>=0.1.2',
+  'sacrebleu>=2.5',
   'scikit-learn',
   'scipy',
   # 0.2.3 needs protobuf 7.36, Beam holds protobuf at 6.33: together they fail

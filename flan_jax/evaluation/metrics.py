@@ -1,4 +1,4 @@
-"""Metrics of ranked predictions, by the names that datasets declare.
+"""Metrics of predictions, by the names that datasets declare.
 
 All values are in percent, except where a docstring says otherwise.
 """
@@ -8,6 +8,9 @@ import dataclasses
 
 import numpy as np
 from scipy import stats
+import sklearn.metrics
+
+from flan_jax.evaluation.texts import Texts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +26,12 @@ class Predictions:
       where rows have their own choices.
     score: The number that a class stands for approximately, float [rows]; NaN
       where the dataset has none.
+    item: The item that each row belongs to, [rows]; each its own where the
+      dataset has no items.
+    item_share: One over the rows of that item, float [rows], whichever of
+      them a resample holds.
+    texts: The words chosen, for metrics of text; None where none are asked
+      for.
   """
 
   predicted: np.ndarray
@@ -30,6 +39,9 @@ class Predictions:
   gold: np.ndarray
   classes: tuple[str, ...]
   score: np.ndarray
+  item: np.ndarray
+  item_share: np.ndarray
+  texts: Texts | None = None
 
   def take(self, rows: np.ndarray) -> 'Predictions':
     """Returns the predictions of the rows named, in that order."""
@@ -39,7 +51,21 @@ class Predictions:
       correct=self.correct[rows],
       gold=self.gold[rows],
       score=self.score[rows],
+      item=self.item[rows],
+      item_share=self.item_share[rows],
+      texts=None if self.texts is None else self.texts.take(rows),
     )
+
+  def value(self, name: str) -> float:
+    """Returns the metric of this name; raises ValueError if it is unknown."""
+    if self.texts is not None and name in self.texts.statistics:
+      return self.texts.value(name)
+    return find(name)(self)
+
+  def top_share(self) -> float:
+    """Share of the most frequent prediction, in percent."""
+    counts = np.bincount(self.predicted)
+    return 100 * float(counts.max() / len(self.predicted))
 
 
 def accuracy(predictions: Predictions) -> float:
@@ -75,6 +101,22 @@ def class_f1(name: str) -> Callable[[Predictions], float]:
   return f1
 
 
+def matthews(predictions: Predictions) -> float:
+  """Matthews correlation x 100 of two or more classes; 0 where undefined."""
+  gold, predicted = predictions.gold, predictions.predicted
+  if np.ptp(gold) == 0 or np.ptp(predicted) == 0:
+    return 0.0
+  return 100 * float(sklearn.metrics.matthews_corrcoef(gold, predicted))
+
+
+def exact_by_item(predictions: Predictions) -> float:
+  """Share of items all of whose rows are right (MultiRC's exact match)."""
+  _, item = np.unique(predictions.item, return_inverse=True)
+  wrong = np.bincount(item, weights=~predictions.correct)
+  weight = predictions.item_share
+  return 100 * float(((wrong[item] == 0) * weight).sum() / weight.sum())
+
+
 def _class_numbers(predictions: Predictions) -> np.ndarray:
   numbers = np.array([float(name) for name in predictions.classes])
   return numbers[predictions.predicted]
@@ -101,7 +143,9 @@ def spearman(predictions: Predictions) -> float:
 
 _METRICS = {
   'accuracy': accuracy,
+  'exact_by_item': exact_by_item,
   'macro_f1': macro_f1,
+  'matthews': matthews,
   'pearson': pearson,
   'spearman': spearman,
 }

@@ -1,4 +1,4 @@
-"""The paper's protocol: from scored options to the reported numbers.
+"""The paper's protocol: from what the model says to the reported numbers.
 
 Every ordinary template on the whole split; mean and standard deviation over
 templates; and the template that is best on development rows with its test
@@ -12,66 +12,102 @@ from typing import Any
 import numpy as np
 
 from flan_jax.data.cache import Unit
-from flan_jax.evaluation import metrics
+from flan_jax.data.dataset import ANSWER_TARGET
+from flan_jax.evaluation import metrics, text_metrics
 from flan_jax.evaluation.metrics import Predictions
+from flan_jax.evaluation.texts import Texts
 
 
 @dataclasses.dataclass(frozen=True)
-class Ranked:
-  """The chosen option of one record of a unit.
+class Answer:
+  """What the model said to one record of a unit.
 
   Attributes:
     row: Row of the unit.
     template: Template index.
-    predicted: Option chosen.
+    option: Option chosen; None where the answer is free text.
+    text: The answer in words.
   """
 
   row: int
   template: int
-  predicted: int
+  option: int | None
+  text: str
+
+
+# What the rows of one template answered: rows of the unit, and predictions.
+_ByTemplate = dict[int, tuple[np.ndarray, Predictions | Texts]]
 
 
 def predictions_by_template(
-  unit: Unit, ranked: Sequence[Ranked]
-) -> dict[int, tuple[np.ndarray, Predictions]]:
-  """Returns template -> (rows, predictions), rows in the unit's order."""
-  classes = tuple(unit.manifest['choices'] or ())
-  by_template: dict[int, list[Ranked]] = {}
-  for item in ranked:
-    by_template.setdefault(item.template, []).append(item)
+  unit: Unit, answers: Sequence[Answer], names: Sequence[str]
+) -> _ByTemplate:
+  """Returns template -> (rows, predictions), rows in the unit's order.
+
+  Args:
+    unit: Whose rows were answered.
+    answers: What was said to them.
+    names: The metrics that will be asked for.
+  """
+  by_template: dict[int, list[Answer]] = {}
+  for answer in answers:
+    by_template.setdefault(answer.template, []).append(answer)
   result = {}
   for template, items in sorted(by_template.items()):
     items = sorted(items, key=lambda item: item.row)
-    rows = [unit.rows[item.row] for item in items]
-    predicted = np.array([item.predicted for item in items])
-    result[template] = (
-      np.array([item.row for item in items]),
-      Predictions(
-        predicted=predicted,
-        correct=np.array(
-          [p in row['correct'] for p, row in zip(predicted, rows, strict=True)]
-        ),
-        gold=np.array([row['correct'][0] for row in rows]),
-        classes=classes,
-        score=np.array([row.get('score', np.nan) for row in rows]),
-      ),
-    )
+    rows = np.array([item.row for item in items])
+    result[template] = (rows, _predictions(unit, template, items, names))
   return result
 
 
+def _predictions(unit, template, items, names) -> Predictions | Texts:
+  rows = [unit.rows[item.row] for item in items]
+  texts = None
+  written = [name for name in names if text_metrics.knows(name)]
+  if written:
+    gold = [references(unit, row, template) for row in rows]
+    texts = Texts.of([item.text for item in items], gold, written)
+  if items[0].option is None:
+    return texts
+  predicted = np.array([item.option for item in items])
+  pairs = zip(predicted, rows, strict=True)
+  item = np.array([row.get('item', row['id']) for row in rows])
+  _, inverse, sizes = np.unique(item, return_inverse=True, return_counts=True)
+  return Predictions(
+    predicted=predicted,
+    correct=np.array([p in row['correct'] for p, row in pairs]),
+    gold=np.array([row['correct'][0] for row in rows]),
+    classes=tuple(unit.manifest['choices'] or ()),
+    score=np.array([row.get('score', np.nan) for row in rows]),
+    item=item,
+    item_share=1 / sizes[inverse],
+    texts=texts,
+  )
+
+
+def references(unit: Unit, row: Mapping[str, Any], template: int) -> list[str]:
+  """Returns the accepted answers of a row under a template.
+
+  A template that asks for something else than the row's answer, as for the
+  other language, has what it asks for as its only reference.
+  """
+  pattern = unit.manifest['templates'][template]['target']
+  if pattern == ANSWER_TARGET:
+    return row['answers']
+  return [row['targets'][pattern]]
+
+
 def _template_result(unit, rows, predictions, names) -> dict[str, Any]:
-  statistic = metrics.find(names[0])
-  result = {name: metrics.find(name)(predictions) for name in names}
-  counts = np.bincount(predictions.predicted)
+  result = {name: predictions.value(name) for name in names}
+  if isinstance(predictions, Predictions) and predictions.classes:
+    result['macro_f1'] = metrics.macro_f1(predictions)
   return {
     **result,
     'rows': len(rows),
-    **(
-      {'macro_f1': metrics.macro_f1(predictions)} if predictions.classes else {}
-    ),
-    'most_frequent_prediction': 100 * float(counts.max() / len(rows)),
+    'most_frequent_prediction': predictions.top_share(),
     'interval': metrics.bootstrap_interval(
-      lambda chosen: statistic(predictions.take(chosen)), _groups(unit, rows)
+      lambda chosen: predictions.take(chosen).value(names[0]),
+      _groups(unit, rows),
     ),
   }
 
@@ -80,7 +116,7 @@ def _groups(unit: Unit, rows: np.ndarray) -> np.ndarray:
   return np.array([unit.rows[row]['group'] for row in rows])
 
 
-def _mean_interval(unit, by_template, statistic) -> tuple[float, float] | None:
+def _mean_interval(unit, by_template, name) -> tuple[float, float] | None:
   """Returns the interval of the mean over templates, groups resampled alike.
 
   None where templates were admissible for different rows.
@@ -91,53 +127,77 @@ def _mean_interval(unit, by_template, statistic) -> tuple[float, float] | None:
 
   def mean(chosen):
     return float(
-      np.mean([statistic(p.take(chosen)) for _, p in by_template.values()])
+      np.mean([p.take(chosen).value(name) for _, p in by_template.values()])
     )
 
   return metrics.bootstrap_interval(mean, _groups(unit, rows[0]))
 
 
-def part_result(
+def part_results(
   test: Unit,
-  test_ranked: Sequence[Ranked],
+  test_answers: Sequence[Answer],
   dev: Unit | None,
-  dev_ranked: Sequence[Ranked],
-) -> dict[str, Any]:
-  """Returns all that is reported of one evaluated part.
+  dev_answers: Sequence[Answer],
+) -> list[dict[str, Any]]:
+  """Returns what is reported of one evaluated part.
 
   Args:
     test: The unit of the rows that are reported.
-    test_ranked: Its chosen options under every ordinary template.
+    test_answers: What was said to them under every ordinary template.
     dev: The unit of the rows that choose the template, if there is one.
-    dev_ranked: Its chosen options.
+    dev_answers: What was said to those.
 
   Returns:
-    Plain JSON types. `metric` names the reported one, whose `mean` and `std`
-    (n - 1) go over templates; `best_dev` is null without development rows.
-    All metrics are in percent.
+    One result, or one for each group of templates (as the directions of
+    translation); plain JSON types. `metric` names the reported one, whose
+    `mean` and `std` (n - 1) go over templates; `best_dev` is null without
+    development rows. Metrics are in percent, where their docstring does not
+    say otherwise.
   """
+  declared = test.manifest['templates']
+  groups = dict.fromkeys(
+    declared[k]['group'] for k in sorted({a.template for a in test_answers})
+  )
+
+  def of(group, answers):
+    return [a for a in answers if declared[a.template]['group'] == group]
+
+  return [
+    _part_result(test, of(group, test_answers), dev, of(group, dev_answers))
+    | {'group': group}
+    for group in groups
+  ]
+
+
+def _part_result(test, test_answers, dev, dev_answers) -> dict[str, Any]:
   names = list(test.manifest['metrics'])
-  statistic = metrics.find(names[0])
-  by_template = predictions_by_template(test, test_ranked)
+  by_template = predictions_by_template(test, test_answers, names)
   templates = {
     template: _template_result(test, rows, predictions, names)
     for template, (rows, predictions) in by_template.items()
   }
   values = [result[names[0]] for result in templates.values()]
-  gold = next(iter(by_template.values()))[1].gold
+  rows, first = next(iter(by_template.values()))
+  return {
+    **_about(test, dev),
+    'metric': names[0],
+    'rows': len(rows),
+    'groups': len(set(_groups(test, rows))),
+    'mean': float(np.mean(values)),
+    'std': float(np.std(values, ddof=1)) if len(values) > 1 else None,
+    'interval': _mean_interval(test, by_template, names[0]),
+    'majority_rate': _majority_rate(first),
+    'best_dev': _best_dev(dev, dev_answers, templates, names[0]),
+    'templates': templates,
+  }
+
+
+def _about(test: Unit, dev: Unit | None) -> dict[str, Any]:
   return {
     'dataset': test.manifest['dataset'],
     'part': test.name,
     'cluster': test.manifest['cluster'],
-    'metric': names[0],
-    'rows': len(gold),
-    'groups': len(set(_groups(test, next(iter(by_template.values()))[0]))),
-    'mean': float(np.mean(values)),
-    'std': float(np.std(values, ddof=1)) if len(values) > 1 else None,
-    'interval': _mean_interval(test, by_template, statistic),
-    'majority_rate': 100 * float(np.bincount(gold).max() / len(gold)),
-    'best_dev': _best_dev(dev, dev_ranked, templates, names[0]),
-    'templates': templates,
+    'format': test.manifest['format'],
     'split': 'adapted' if test.manifest['adapted'] else 'recorded',
     'adapted': {
       role: unit.manifest['adapted']
@@ -149,25 +209,51 @@ def part_result(
   }
 
 
-def _best_dev(dev, dev_ranked, templates, name) -> dict[str, Any] | None:
-  """Returns the template best on development rows; the first of equals."""
-  if dev is None or not dev_ranked:
+def null_result(test: Unit, reason: str) -> dict[str, Any]:
+  """Returns the result of a part that cannot be evaluated as asked."""
+  return {
+    **_about(test, None),
+    'group': None,
+    'metric': test.manifest['metrics'][0],
+    'rows': 0,
+    'groups': 0,
+    'mean': None,
+    'std': None,
+    'interval': None,
+    'majority_rate': None,
+    'best_dev': None,
+    'templates': {},
+    'null': reason,
+  }
+
+
+def _majority_rate(predictions: Predictions | Texts) -> float | None:
+  """Share of the most frequent gold answer, where answers are classes."""
+  if isinstance(predictions, Texts):
     return None
-  statistic = metrics.find(name)
+  gold = predictions.gold
+  return 100 * float(np.bincount(gold).max() / len(gold))
+
+
+def _best_dev(dev, dev_answers, templates, name) -> dict[str, Any] | None:
+  """Returns the template best on development rows; the first of equals."""
+  if dev is None or not dev_answers:
+    return None
   scores = {
-    template: statistic(predictions)
+    template: predictions.value(name)
     for template, (_, predictions) in predictions_by_template(
-      dev, dev_ranked
+      dev, dev_answers, [name]
     ).items()
     if template in templates
   }
-  best = max(scores, key=lambda template: (scores[template], -template))
+  sign = -1 if name in text_metrics.LOWER_IS_BETTER else 1
+  best = max(scores, key=lambda template: (sign * scores[template], -template))
   return {
     'template': best,
     'dev': scores[best],
     'test': templates[best][name],
     'interval': templates[best]['interval'],
-    'dev_rows': len({item.row for item in dev_ranked}),
+    'dev_rows': len({answer.row for answer in dev_answers}),
   }
 
 
@@ -175,6 +261,8 @@ def summary(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
   """Returns the unweighted mean over parts that report the same metric."""
   by_metric: dict[str, list[float]] = {}
   for result in results:
+    if result['mean'] is None:
+      continue
     by_metric.setdefault(result['metric'], []).append(result['mean'])
   return {
     name: {'mean': float(np.mean(values)), 'parts': len(values)}

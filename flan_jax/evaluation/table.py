@@ -52,7 +52,7 @@ def templates_table(results: Sequence[Mapping[str, Any]]) -> str:
     for index, template in result['templates'].items():
       lines.append(
         (
-          result['part'],
+          _name(result),
           result['metric'],
           str(template['rows']),
           f'{"*" if index == best else ""}t{index}',
@@ -84,7 +84,7 @@ def _line(result: Mapping[str, Any]) -> tuple[str, ...]:
   best = result['best_dev']
   templates = result['templates'].values()
   return (
-    result['part'],
+    _name(result),
     result['metric'],
     str(result['rows']),
     _number(result['mean']),
@@ -97,6 +97,18 @@ def _line(result: Mapping[str, Any]) -> tuple[str, ...]:
     _mean([t['most_frequent_prediction'] for t in templates]),
     result['split'],
   )
+
+
+def _name(result: Mapping[str, Any]) -> str:
+  """Returns part, group of templates, exemplars and format, as in a name."""
+  name = result['part']
+  if result['group']:
+    name += f' {result["group"]}'
+  if result['shots']:
+    name += f'.{result["shots"]}shot'
+  if result['format'] != 'instructions':
+    name += f'.{result["format"]}'
+  return name
 
 
 def _number(value: float | None) -> str:

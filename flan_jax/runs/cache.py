@@ -13,11 +13,17 @@ from flan_jax.data.vocabulary import Vocabulary, load_vocabulary
 import gin
 
 
-def unit_keys(mixtures: Sequence[str | None]) -> list[UnitKey]:
+def unit_keys(
+  mixtures: Sequence[str | None], training: bool = True
+) -> list[UnitKey]:
   """Returns the units that training on, or evaluating, mixtures needs.
 
   Development rows serve both: they watch training and choose the template.
   Training rows also serve evaluation with exemplars.
+
+  Args:
+    mixtures: Mixtures or tasks; None is skipped.
+    training: Whether tasks named alone are to be trained on as well.
 
   Raises:
     UnknownNameError: unknown name, with the three nearest.
@@ -28,7 +34,7 @@ def unit_keys(mixtures: Sequence[str | None]) -> list[UnitKey]:
       continue
     for member in names.members(name):
       _, part = registry.find_part(member.part)
-      needed = roles_needed(name)
+      needed = roles_needed(name, training)
       for role in needed:
         if role in part.splits:
           templates = member.templates if role == 'train' else None
@@ -38,9 +44,11 @@ def unit_keys(mixtures: Sequence[str | None]) -> list[UnitKey]:
   return list(dict.fromkeys(keys))
 
 
-def roles_needed(mixture: str) -> tuple[str, ...]:
+def roles_needed(mixture: str, training: bool = True) -> tuple[str, ...]:
   """Returns the roles that are read of a mixture or task."""
   found = names.find_mixture(mixture)
+  if not training:
+    return ('dev', 'test')
   if found is None:
     return ('train', 'dev', 'test')
   return {'train': ('train', 'dev'), 'eval': ('dev', 'test')}[found.purpose]

@@ -1,4 +1,4 @@
-"""`flan-jax eval`: zero-shot evaluation by rank classification."""
+"""`flan-jax eval`: evaluates a checkpoint, zero-shot or few-shot."""
 
 from collections.abc import Mapping, Sequence
 import os
@@ -10,8 +10,9 @@ from flan_jax.config import Arguments
 from flan_jax.data.cache import CacheConfig, Framing
 from flan_jax.data.vocabulary import load_vocabulary
 from flan_jax.evaluation import records
-from flan_jax.evaluation.evaluate import EvalPart, Evaluation
+from flan_jax.evaluation.evaluate import EvalPart, Evaluation, Models
 from flan_jax.evaluation.evaluate import evaluate as score
+from flan_jax.evaluation.generate import Generator
 from flan_jax.evaluation.rank import Scorer
 from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.runs.cache import unit_keys
@@ -32,6 +33,7 @@ def evaluate(
   checkpoint: str | None = None,
   max_rows: int | None = None,
   tokens_per_batch: int = 8192,
+  seed: int = 0,
   arguments: Arguments | None = None,
   dry_run: bool = False,
 ) -> None:
@@ -48,19 +50,20 @@ def evaluate(
     checkpoint: Another checkpoint, or model directory, to evaluate.
     max_rows: Most rows of a part; None for all.
     tokens_per_batch: Places of a batch.
+    seed: Chooses exemplars.
     arguments: What a child process that makes missing caches is started with.
     dry_run: Checks what can be checked without computing, and stops.
 
   Raises:
     ConfigError, UnknownNameError, ValueError: before anything is compiled.
   """
-  keys = [key for key in unit_keys([mixture]) if key.role != 'train']
+  keys = unit_keys([mixture], training=False)
   tokens = load_vocabulary(vocabulary)
   check_vocabulary(tokens, model)
   devices = make_mesh(mesh)
-  store = UnitStore(cache_config, tokens, arguments)
+  store = UnitStore(cache_config, tokens, arguments, seed)
   if dry_run:
-    listed = ', '.join(f'{k.part}.{k.role}' for k in store.missing(keys))
+    listed = ', '.join(map(str, store.missing(keys)))
     print(f'would evaluate {mixture}; units to be cached: {listed or "none"}')
     return
   path = checkpoint or model_dir
@@ -69,9 +72,13 @@ def evaluate(
   run_evaluation(
     mixture=mixture,
     parts=store.evaluation(mixture),
-    scorer=Scorer(model, devices, tokens_per_batch),
+    models=Models(
+      scorer=Scorer(model, devices, tokens_per_batch),
+      generator=Generator(model, devices, tokens.eos_id, tokens_per_batch),
+      vocabulary=tokens,
+      framing=Framing.of(cache_config, tokens),
+    ),
     params=params,
-    framing=Framing.of(cache_config, tokens),
     max_rows=max_rows,
     model_dir=model_dir,
     about={'checkpoint': path},
@@ -81,9 +88,8 @@ def evaluate(
 def run_evaluation(
   mixture: str,
   parts: Sequence[EvalPart],
-  scorer: Scorer,
+  models: Models,
   params: Any,
-  framing: Framing,
   max_rows: int | None,
   model_dir: str,
   about: Mapping[str, Any],
@@ -95,7 +101,7 @@ def run_evaluation(
     bar.total = total
     bar.update(done - bar.n)
 
-  evaluation = score(parts, scorer, params, framing, max_rows, progress)
+  evaluation = score(parts, models, params, max_rows, progress)
   bar.close()
   folder = os.path.join(model_dir, 'eval', mixture)
   table = records.write(
@@ -103,15 +109,18 @@ def run_evaluation(
     evaluation,
     {'mixture': mixture, 'max_rows': max_rows, **about},
   )
-  print(f'\n{mixture}, zero-shot, in percent:\n{table}')
+  print(f'\n{mixture}, in percent:\n{table}')
   if max_rows is not None:
     print(f'at most {max_rows} rows of each part were evaluated')
-  _say_adapted(evaluation)
+  _say_exceptions(evaluation)
   print(f'results: {folder}')
   return evaluation
 
 
-def _say_adapted(evaluation: Evaluation) -> None:
+def _say_exceptions(evaluation: Evaluation) -> None:
+  for result in evaluation.results:
+    if result['mean'] is None:
+      print(f'{result["part"]} was not evaluated: {result["null"]}')
   adapted = [r for r in evaluation.results if r['adapted']]
   if adapted:
     print('splits adapted to a smaller copy, not comparable with the paper:')

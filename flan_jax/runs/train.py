@@ -13,7 +13,8 @@ from flan_jax.data.cache import CacheConfig, Framing, Unit
 from flan_jax.data.loader import BatchPlan, PackingConfig
 from flan_jax.data.sampler import Sampler
 from flan_jax.data.vocabulary import load_vocabulary
-from flan_jax.evaluation.evaluate import requests, score_requests
+from flan_jax.evaluation.evaluate import Models, requests, score_requests
+from flan_jax.evaluation.generate import Generator
 from flan_jax.evaluation.rank import Scorer
 from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.runs.cache import unit_keys
@@ -91,7 +92,7 @@ def train(
   devices = make_mesh(mesh)
   check_batch(packing.batch_rows, devices)
   _check_microbatches(packing, loop, batch_shards(devices))
-  store = UnitStore(cache_config, tokens, arguments)
+  store = UnitStore(cache_config, tokens, arguments, seed)
   if dry_run:
     _say_plan(mixture, eval_mixture, model, store.missing(keys))
     return
@@ -136,9 +137,15 @@ def train(
     run_evaluation(
       mixture=eval_mixture,
       parts=parts,
-      scorer=scorer,
+      models=Models(
+        scorer=scorer,
+        generator=Generator(
+          model, devices, tokens.eos_id, tokens_per_eval_batch
+        ),
+        vocabulary=tokens,
+        framing=framing,
+      ),
       params=state['params'],
-      framing=framing,
       max_rows=max_eval_rows,
       model_dir=model_dir,
       about={'step': int(state['step']), 'trained_on': mixture},
@@ -158,7 +165,7 @@ def _check_microbatches(
 def _say_plan(mixture, eval_mixture, model, missing) -> None:
   print(f'would train on {mixture}, then evaluate {eval_mixture}')
   print(f'parameters: {model.param_count():,}')
-  listed = ', '.join(f'{key.part}.{key.role}' for key in missing)
+  listed = ', '.join(map(str, missing))
   print(f'units to be cached first: {listed or "none"}')
 
 
@@ -230,7 +237,9 @@ def _dev_evaluation(
   It yields the accuracy of each part, over all ordinary templates, and their
   mean. None where no part has development rows that can be ranked.
   """
-  developments = [store.development(unit.name) for unit in units]
+  developments = [
+    store.development(unit.name, unit.manifest['format']) for unit in units
+  ]
   queue = [
     request
     for unit in developments

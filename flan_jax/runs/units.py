@@ -12,10 +12,12 @@ from flan_jax.data import names, registry
 from flan_jax.data.cache import (
   CacheConfig,
   CacheError,
+  Framing,
   Unit,
   UnitKey,
   find_unit,
 )
+from flan_jax.data.few_shot import FewShotUnit
 from flan_jax.data.mini import resolve_data_dir
 from flan_jax.data.vocabulary import Vocabulary
 from flan_jax.evaluation.evaluate import EvalPart
@@ -33,6 +35,7 @@ class UnitStore:
     config: CacheConfig,
     vocabulary: Vocabulary,
     arguments: Arguments | None,
+    seed: int = 0,
   ):
     """Initializes the store.
 
@@ -40,7 +43,9 @@ class UnitStore:
       config: Directories and lengths.
       vocabulary: What the units are tokenized with.
       arguments: What the child is started with; None: nothing is made.
+      seed: Chooses exemplars.
     """
+    self._seed = seed
     data_dir = resolve_data_dir(config.data_dir, config.cache_dir)
     self._config = dataclasses.replace(config, data_dir=data_dir)
     self._vocabulary = vocabulary
@@ -100,43 +105,57 @@ class UnitStore:
       _, part = registry.find_part(member.part)
       if not part.trains:
         raise ConfigError(f'{mixture}: {part.name} has no training split')
-      units.append(self.find(UnitKey(part.name, 'train', member.templates)))
+      unit = self.find(
+        UnitKey(part.name, 'train', member.templates, member.format)
+      )
+      units.append(self._with_exemplars(unit, unit, member))
     return units
 
   def evaluation(self, mixture: str) -> list[EvalPart]:
     """Opens the test and development units of a mixture or task.
 
     Raises:
-      ConfigError: a member has no test rows, or answers that are no options.
+      ConfigError: a member has no test rows.
     """
     parts = []
     for member in names.members(mixture):
       _, part = registry.find_part(member.part)
       if not part.evaluates:
         raise ConfigError(f'{mixture}: {part.name} has no test split')
-      if part.answers is not None:
-        raise ConfigError(
-          f'{mixture}: {part.name} has free-form answers, which rank '
-          'classification cannot score'
-        )
-      test = self.find(UnitKey(part.name, 'test'))
+      test = self.find(UnitKey(part.name, 'test', None, member.format))
       if not test.num_rows:
         raise ConfigError(f'{mixture}: {part.name} has no test rows left')
-      parts.append(
-        EvalPart(
-          test=test,
-          dev=self.development(part.name),
-          templates=member.templates,
-        )
-      )
+      parts.append(self._eval_part(member, part, test))
     return parts
 
-  def development(self, part_name: str) -> Unit | None:
+  def _eval_part(self, member, part, test: Unit) -> EvalPart:
+    if member.shots and not part.trains:
+      reason = 'no training rows to take exemplars from'
+      return EvalPart(test=test, shots=member.shots, null=reason)
+    dev, pool = self.development(part.name, member.format), None
+    if member.shots:
+      pool = self.find(UnitKey(part.name, 'train', None, member.format))
+    return EvalPart(
+      test=self._with_exemplars(test, pool, member),
+      dev=None if dev is None else self._with_exemplars(dev, pool, member),
+      templates=member.templates,
+      shots=member.shots,
+    )
+
+  def _with_exemplars(self, unit: Unit, pool: Unit | None, member) -> Unit:
+    if not member.shots:
+      return unit
+    framing = Framing.of(self._config, self._vocabulary)
+    return FewShotUnit(unit, pool, member.shots, self._seed, framing)
+
+  def development(
+    self, part_name: str, form: str = 'instructions'
+  ) -> Unit | None:
     """Opens the development unit of a part, None where it has none."""
     _, part = registry.find_part(part_name)
     if 'dev' not in part.splits:
       return None
-    return self.find(UnitKey(part_name, 'dev'))
+    return self.find(UnitKey(part_name, 'dev', None, form))
 
 
 def check_vocabulary(vocabulary: Vocabulary, model: DecoderConfig) -> None:

@@ -29,7 +29,7 @@ def units(mini_data, tmp_path_factory):
   )
 
 
-_FRAMING = Framing(start=(), separator=(1,), end=(1,))
+_FRAMING = Framing(start=(), separator=(1,), end=(1,), between=(1,))
 
 
 def _plan(units, packing=_PACKING, seed=0) -> BatchPlan:

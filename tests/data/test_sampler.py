@@ -10,7 +10,7 @@ import pytest
 from flan_jax.data.cache import RECORD, Framing
 from flan_jax.data.sampler import Sampler, key_of, permute, record_sizes
 
-_FRAMING = Framing(start=(), separator=(1,), end=(1,))
+_FRAMING = Framing(start=(), separator=(1,), end=(1,), between=(1,))
 
 
 class _Unit(SimpleNamespace):
@@ -30,6 +30,10 @@ class _Unit(SimpleNamespace):
       row_start=np.concatenate([[0], np.cumsum(counts)]),
       piece_lengths=generator.integers(1, 30, 2 * len(records)),
     )
+
+  def prompt_lengths(self, framing):
+    lengths = self.piece_lengths[self.records['first']]
+    return lengths + framing.prompt_overhead
 
 
 @given(st.integers(1, 3000), st.integers(0, 2**63))
@@ -103,7 +107,7 @@ def test_record_sizes_count_what_frames_the_pieces():
   unit = _Unit.of('a', 2)
   unit.records['targets_cut'] = [0, 1]
   unit.piece_lengths = np.array([5, 2, 7, 3])
-  framing = Framing(start=(9,), separator=(8, 8), end=(1,))
+  framing = Framing(start=(9,), separator=(8, 8), end=(1,), between=(1,))
   lengths, targets = record_sizes(unit, framing)
   # start + input + separator + target + end - 1
   assert lengths.tolist() == [1 + 5 + 2 + 2 + 1 - 1, 1 + 7 + 2 + 3 - 1]

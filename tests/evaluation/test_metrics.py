@@ -1,5 +1,7 @@
 """Metrics equal the reference libraries, on easy and on degenerate input."""
 
+import dataclasses
+
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
@@ -18,7 +20,13 @@ def _predictions(gold, predicted, classes=_CLASSES, score=None) -> Predictions:
   if score is None:
     score = np.full(len(gold), np.nan)
   return Predictions(
-    predicted, predicted == gold, gold, classes, np.array(score)
+    predicted,
+    predicted == gold,
+    gold,
+    classes,
+    np.array(score),
+    np.arange(len(gold)),
+    np.ones(len(gold)),
   )
 
 
@@ -44,6 +52,21 @@ def test_class_metrics_equal_scikit_learn(pairs):
       gold, predicted, labels=[1], average=None, zero_division=0
     )[0]
   )
+  assert metrics.matthews(predictions) == pytest.approx(
+    100 * reference.matthews_corrcoef(gold, predicted)
+  )
+
+
+def test_an_item_is_right_when_all_its_rows_are():
+  predictions = dataclasses.replace(
+    _predictions([1, 0, 1, 0, 0], [1, 0, 0, 0, 0]),
+    item=np.array(['a', 'a', 'b', 'b', 'c']),
+    item_share=np.array([0.5, 0.5, 0.5, 0.5, 1]),
+  )
+  assert metrics.exact_by_item(predictions) == pytest.approx(200 / 3)
+  # A resample that holds item b twice counts it twice.
+  rows = np.array([0, 1, 2, 3, 2, 3])
+  assert metrics.exact_by_item(predictions.take(rows)) == pytest.approx(100 / 3)
 
 
 def test_correlations_equal_scipy():

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from flan_jax.evaluation import protocol
-from flan_jax.evaluation.protocol import Ranked
+from flan_jax.evaluation.protocol import Answer
 from flan_jax.evaluation.table import results_table, templates_table
 
 
@@ -27,23 +27,30 @@ def _unit(golds, adapted='', metrics=('accuracy',), groups=None, score=None):
     'cluster': 'nli',
     'adapted': adapted,
     'note': '',
+    'format': 'instructions',
+    'templates': [{'target': '{answer}', 'group': None}] * 6,
   }
   return SimpleNamespace(
     rows=rows, manifest=manifest, name='rte', digest='0123'
   )
 
 
-def _ranked(**by_template) -> list[Ranked]:
+def _ranked(**by_template) -> list[Answer]:
   return [
-    Ranked(row, int(name[1:]), predicted)
+    Answer(row, int(name[1:]), predicted, ('yes', 'no')[predicted])
     for name, predictions in by_template.items()
     for row, predicted in enumerate(predictions)
   ]
 
 
+def _result(*arguments):
+  (result,) = protocol.part_results(*arguments)
+  return {**result, 'shots': 0}
+
+
 def test_mean_std_and_best_dev_template():
   test, dev = _unit([0, 0, 0, 1]), _unit([0, 1])
-  result = protocol.part_result(
+  result = _result(
     test,
     # 100 %, 50 %, 25 %
     _ranked(t0=[0, 0, 0, 1], t3=[0, 0, 1, 0], t5=[1, 1, 1, 1]),
@@ -65,20 +72,20 @@ def test_mean_std_and_best_dev_template():
 
 def test_no_development_rows_choose_nothing():
   test = _unit([0, 1])
-  result = protocol.part_result(test, _ranked(t0=[0, 1]), None, [])
+  result = _result(test, _ranked(t0=[0, 1]), None, [])
   assert result['best_dev'] is None and result['std'] is None
 
 
 def test_adapted_splits_are_told_apart():
   test = _unit([0, 1], adapted='2 rows in place of 277')
-  result = protocol.part_result(test, _ranked(t0=[0, 1]), None, [])
+  result = _result(test, _ranked(t0=[0, 1]), None, [])
   assert result['split'] == 'adapted'
   assert result['adapted'] == {'test': '2 rows in place of 277'}
 
 
 def test_the_reported_metric_is_the_first_declared():
   test = _unit([0, 1, 1], metrics=('macro_f1', 'accuracy'))
-  result = protocol.part_result(test, _ranked(t0=[0, 1, 0]), None, [])
+  result = _result(test, _ranked(t0=[0, 1, 0]), None, [])
   assert result['metric'] == 'macro_f1'
   assert result['mean'] == pytest.approx(200 / 3)
   assert result['templates'][0]['accuracy'] == pytest.approx(200 / 3)
@@ -87,7 +94,7 @@ def test_the_reported_metric_is_the_first_declared():
 def test_mean_over_templates_has_an_interval_over_groups():
   test = _unit([0] * 8, groups=[0, 0, 0, 0, 1, 1, 1, 1])
   ranked = _ranked(t0=[0] * 4 + [1] * 4, t1=[0] * 4 + [1] * 4)
-  result = protocol.part_result(test, ranked, None, [])
+  result = _result(test, ranked, None, [])
   # Two groups of which one is all right and one all wrong.
   assert result['interval'] == (0, 100)
   assert result['groups'] == 2
@@ -95,7 +102,7 @@ def test_mean_over_templates_has_an_interval_over_groups():
 
 def test_table_has_a_line_a_part():
   test = _unit([0, 1], adapted='2 rows')
-  result = protocol.part_result(test, _ranked(t0=[0, 1], t1=[0, 0]), None, [])
+  result = _result(test, _ranked(t0=[0, 1], t1=[0, 0]), None, [])
   lines = results_table([result]).split('\n')
   assert len(lines) == 3
   assert lines[2].split()[:5] == ['rte', 'accuracy', '2', '75.0', '(35.4)']
@@ -105,7 +112,58 @@ def test_table_has_a_line_a_part():
 def test_every_template_has_a_line_and_the_chosen_one_a_star():
   test, dev = _unit([0, 1]), _unit([0, 1])
   ranked = _ranked(t0=[0, 0], t4=[0, 1])
-  result = protocol.part_result(test, ranked, dev, ranked)
+  result = _result(test, ranked, dev, ranked)
   lines = templates_table([result]).split('\n')
   assert lines[2].split()[:5] == ['rte', 'accuracy', '2', 't0', '50.0']
   assert lines[3].split()[:5] == ['rte', 'accuracy', '2', '*t4', '100.0']
+
+
+def _written(targets, metrics) -> SimpleNamespace:
+  """A unit of two rows of free text, with two templates in two groups."""
+  unit = _unit([0, 1], metrics=metrics)
+  unit.manifest['choices'] = None
+  unit.manifest['templates'] = [
+    {'target': target, 'group': group} for target, group in targets
+  ]
+  for row, answers in zip(unit.rows, (['red'], ['blue', 'azure']), strict=True):
+    row['answers'] = answers
+    row['targets'] = {'{en}': f'the {answers[0]}'}
+  return unit
+
+
+def test_groups_of_templates_are_reported_apart_with_their_own_references():
+  unit = _written([('{answer}', 'en_fr'), ('{en}', 'fr_en')], ['exact_match'])
+  answers = [
+    Answer(0, 0, None, 'red'),
+    Answer(1, 0, None, 'azure'),
+    Answer(0, 1, None, 'the red'),
+    Answer(1, 1, None, 'blue'),
+  ]
+  there, back = protocol.part_results(unit, answers, None, [])
+  assert (there['group'], there['mean']) == ('en_fr', 100)
+  assert (back['group'], back['mean']) == ('fr_en', 50)
+  assert there['majority_rate'] is None
+
+
+def test_of_an_edit_distance_the_least_is_best():
+  unit = _written([('{answer}', None)] * 2, ['word_edit_distance'])
+  answers = [
+    Answer(row, template, None, text)
+    for template, texts in enumerate((['red', 'blue'], ['red wine', 'blue']))
+    for row, text in enumerate(texts)
+  ]
+  (result,) = protocol.part_results(unit, answers, unit, answers)
+  assert result['best_dev']['template'] == 0
+  assert result['best_dev']['test'] == 0
+  assert result['templates'][1]['word_edit_distance'] == 0.5
+
+
+def test_what_cannot_be_evaluated_is_null():
+  result = protocol.null_result(_unit([0]), 'no training rows')
+  assert result['mean'] is None and result['null'] == 'no training rows'
+  assert protocol.summary([result]) == {}
+  assert results_table([{**result, 'shots': 3}]).split('\n')[2].split()[:3] == [
+    'rte.3shot',
+    'accuracy',
+    '0',
+  ]

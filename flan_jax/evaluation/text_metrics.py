@@ -1,0 +1,330 @@
+"""Metrics of answers in words, each as what a row adds and how rows add up.
+
+A metric maps a row to statistics and reduces the statistics of rows to a
+number, so that rows can be resampled without comparing texts again. Numbers
+are in percent, but for `word_edit_distance`, which counts words.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+import dataclasses
+import functools
+import re
+import string
+
+import numpy as np
+from scipy import optimize
+
+# Metrics of which less is better.
+LOWER_IS_BETTER = frozenset({'word_edit_distance'})
+
+_PUNCTUATION = frozenset(string.punctuation)
+_TRIVIA_PUNCTUATION = frozenset(string.punctuation + '‘’´`')
+_ARTICLES = re.compile(r'\b(a|an|the)\b')
+_TURN = re.compile(r'^\s*(\d+)[.)][ \t]*(.*?)\s*$', re.MULTILINE)
+# A sentence ends before a space and a capital, digit or quotation mark.
+_SENTENCE_END = re.compile(r'(?<=[.!?])\s+(?=["“(]?[A-Z0-9])')
+
+References = Sequence[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class TextMetric:
+  """One metric.
+
+  Attributes:
+    row: Statistics of a prediction and its accepted answers, [k].
+    reduce: Statistics of rows, [rows, k], to the metric.
+  """
+
+  row: Callable[[str, References], Sequence[float]]
+  reduce: Callable[[np.ndarray], float]
+
+  def rows(
+    self, predictions: Sequence[str], references: Sequence[References]
+  ) -> np.ndarray:
+    """Returns the statistics of every row, float [rows, k]."""
+    pairs = zip(predictions, references, strict=True)
+    return np.array([self.row(p, r) for p, r in pairs], float)
+
+  def __call__(
+    self, predictions: Sequence[str], references: Sequence[References]
+  ) -> float:
+    return self.reduce(self.rows(predictions, references))
+
+
+def _percent(statistics: np.ndarray) -> float:
+  return 100 * _mean(statistics)
+
+
+def _mean(statistics: np.ndarray) -> float:
+  return float(statistics.mean())
+
+
+def _ratio(statistics: np.ndarray) -> float:
+  """Percent of the first statistic's sum in the second's."""
+  total = statistics.sum(axis=0)
+  return 100 * float(total[0] / total[1])
+
+
+def _best(score: Callable[[str, str], float]) -> TextMetric:
+  """Returns the mean over rows of the best score against any reference."""
+
+  def row(prediction: str, references: References) -> list[float]:
+    return [max(score(prediction, reference) for reference in references)]
+
+  return TextMetric(row, _percent)
+
+
+def normalize_squad(text: str) -> str:
+  """SQuAD's normalization: lower case, no punctuation, articles or extra space.
+
+  >>> normalize_squad(' The  U.S. Army, an "army" ')
+  'us army army'
+  """
+  text = ''.join(c for c in text.lower() if c not in _PUNCTUATION)
+  return ' '.join(_ARTICLES.sub(' ', text).split())
+
+
+def normalize_trivia(text: str) -> str:
+  """TriviaQA's normalization: as SQuAD's, but punctuation becomes a space.
+
+  >>> normalize_trivia('The_Beatles’ “Help!”')
+  'beatles “help ”'
+  """
+  text = text.replace('_', ' ').lower()
+  text = ''.join(' ' if c in _TRIVIA_PUNCTUATION else c for c in text)
+  return ' '.join(_ARTICLES.sub(' ', text).split())
+
+
+def _f1(prediction: Sequence[str], reference: Sequence[str]) -> float:
+  """Harmonic mean of precision and recall of two bags of words.
+
+  Two empty bags agree, an empty and a full one do not (SQuAD 2.0).
+  """
+  if not prediction or not reference:
+    return float(list(prediction) == list(reference))
+  same = sum((Counter(prediction) & Counter(reference)).values())
+  return 2 * same / (len(prediction) + len(reference))
+
+
+def _overlap(normalize: Callable[[str], str]) -> Callable[[str, str], float]:
+  return lambda prediction, reference: _f1(
+    normalize(prediction).split(), normalize(reference).split()
+  )
+
+
+def _equality(normalize: Callable[[str], str]) -> Callable[[str, str], float]:
+  return lambda prediction, reference: float(
+    normalize(prediction) == normalize(reference)
+  )
+
+
+def turns(text: str) -> dict[int, str]:
+  r"""Returns the answers of a numbered list by their numbers.
+
+  >>> turns('1. yes\n3) in 1945')
+  {1: 'yes', 3: 'in 1945'}
+  """
+  return {int(number): answer for number, answer in _TURN.findall(text)}
+
+
+def _by_turn(score: Callable[[str, str], float]) -> TextMetric:
+  """Returns the mean over the turns of all dialogues; none is left out.
+
+  A turn without an answer is answered by the empty string.
+  """
+
+  def row(prediction: str, references: References) -> tuple[float, int]:
+    given, best = turns(prediction), (0.0, 1)
+    for reference in references:
+      gold = turns(reference)
+      total = sum(score(given.get(k, ''), gold[k]) for k in gold)
+      best = max(best, (total, len(gold)))
+    return best
+
+  return TextMetric(row, _ratio)
+
+
+def _is_number(word: str) -> bool:
+  try:
+    float(word)
+  except ValueError:
+    return False
+  return True
+
+
+def _drop_words(text: str) -> list[str]:
+  """DROP's normalization: words split at spaces and hyphens, numbers as floats.
+
+  >>> _drop_words('The 1,000 twenty-one 7')
+  ['1000.0', 'twenty', 'one', '7.0']
+  """
+  words = []
+  for word in re.split(r'[ -]', text.lower()):
+    if not _is_number(word):
+      word = ''.join(c for c in word if c not in _PUNCTUATION)
+    if _is_number(word):
+      word = str(float(word))
+    words += _ARTICLES.sub(' ', word).split()
+  return words
+
+
+def _drop_exact(prediction: str, reference: str) -> float:
+  return float(_drop_words(prediction) == _drop_words(reference))
+
+
+def _drop_f1(prediction: str, reference: str) -> float:
+  """DROP's F1: bags of words, of spans where both sides list several.
+
+  Spans are aligned one to one so that the total is greatest, numbers of the
+  answer must be matched, and what is left over on either side scores zero
+  (Dua et al. 2019, section 5).
+  """
+  given = [set(_drop_words(span)) for span in _spans(prediction, reference)]
+  gold = [set(_drop_words(span)) for span in _spans(reference, prediction)]
+  scores = np.array([[_bag_f1(g, p) for p in given] for g in gold])
+  rows, columns = optimize.linear_sum_assignment(-scores)
+  total = scores[rows, columns].sum() / max(len(gold), len(given))
+  return round(float(total), 2)
+
+
+def _spans(text: str, other: str) -> list[str]:
+  """Returns the spans of an answer; TFDS joins those of a list by ', '."""
+  return text.split(', ') if ', ' in other and ', ' in text else [text]
+
+
+def _bag_f1(gold: set[str], given: set[str]) -> float:
+  numbers = {word for word in gold if _is_number(word)}
+  if numbers and not numbers & given:
+    return 0.0
+  same = len(gold & given)
+  precision = same / len(given) if given else 1.0
+  recall = same / len(gold) if gold else 1.0
+  if not precision + recall:
+    return 0.0
+  return 2 * precision * recall / (precision + recall)
+
+
+def _edit_distance(prediction: str, reference: str) -> int:
+  """Levenshtein distance over words."""
+  given, gold = prediction.split(), reference.split()
+  costs = list(range(len(gold) + 1))
+  for i, word in enumerate(given, start=1):
+    previous, costs[0] = costs[0], i
+    for j, other in enumerate(gold, start=1):
+      substituted = previous + (word != other)
+      previous = costs[j]
+      costs[j] = min(costs[j] + 1, costs[j - 1] + 1, substituted)
+  return costs[-1]
+
+
+def _word_edit_distance(prediction: str, references: References) -> list[float]:
+  return [min(_edit_distance(prediction, r) for r in references)]
+
+
+@functools.cache
+def _bleu(tokenizer: str):
+  import sacrebleu
+
+  # The order matters to scores of single sentences, which are not used.
+  return sacrebleu.BLEU(tokenize=tokenizer, effective_order=True)
+
+
+def _corpus_bleu(tokenizer: str) -> TextMetric:
+  """SacreBLEU's corpus score, from counts and lengths of each row."""
+
+  def row(prediction: str, references: References) -> list[float]:
+    score = _bleu(tokenizer).sentence_score(prediction, list(references))
+    return [*score.counts, *score.totals, score.sys_len, score.ref_len]
+
+  def reduce(statistics: np.ndarray) -> float:
+    total = statistics.sum(axis=0).astype(int).tolist()
+    order = (len(total) - 2) // 2
+    return (
+      _bleu(tokenizer)
+      .compute_bleu(
+        correct=total[:order],
+        total=total[order:-2],
+        sys_len=total[-2],
+        ref_len=total[-1],
+        smooth_method='exp',
+      )
+      .score
+    )
+
+  return TextMetric(row, reduce)
+
+
+def bleu_signature(name: str) -> str:
+  """Returns sacreBLEU's signature of `bleu` or `bleu_intl`."""
+  import sacrebleu
+
+  metric = sacrebleu.BLEU(tokenize=_BLEU_TOKENIZERS[name])
+  # The signature states the number of references, known after a first use.
+  metric.corpus_score(['a'], [['a']])
+  return str(metric.get_signature())
+
+
+@functools.cache
+def _rouge_scorer():
+  from rouge_score import rouge_scorer
+
+  return rouge_scorer.RougeScorer(['rouge1', 'rouge2', 'rougeLsum'])
+
+
+def sentences(text: str) -> str:
+  r"""Returns the text with one sentence a line, as rougeLsum reads it.
+
+  >>> sentences('He left. She stayed, e.g. here.\nThen?')
+  'He left.\nShe stayed, e.g. here.\nThen?'
+  """
+  return _SENTENCE_END.sub('\n', text.strip())
+
+
+@functools.lru_cache(maxsize=4096)
+def _rouge_scores(prediction: str, reference: str):
+  """All three types at once: they are asked for one after the other."""
+  return _rouge_scorer().score(sentences(reference), sentences(prediction))
+
+
+def _rouge(kind: str) -> TextMetric:
+  """rouge-score's F, without stemming, at most over the references."""
+
+  def score(prediction: str, reference: str) -> float:
+    return _rouge_scores(prediction, reference)[kind].fmeasure
+
+  return _best(score)
+
+
+_BLEU_TOKENIZERS = {'bleu': '13a', 'bleu_intl': 'intl'}
+
+_METRICS = {
+  'squad_f1': _best(_overlap(normalize_squad)),
+  'squad_em': _best(_equality(normalize_squad)),
+  'trivia_f1': _best(_overlap(normalize_trivia)),
+  'trivia_em': _best(_equality(normalize_trivia)),
+  'record_f1': _best(_overlap(normalize_squad)),
+  'record_em': _best(_equality(normalize_squad)),
+  'quac_f1': _best(_overlap(normalize_squad)),
+  'coqa_f1': _by_turn(_overlap(normalize_squad)),
+  'coqa_em': _by_turn(_equality(normalize_squad)),
+  'drop_f1': _best(_drop_f1),
+  'drop_em': _best(_drop_exact),
+  'exact_match': _best(lambda p, r: float(p.strip() == r.strip())),
+  'word_edit_distance': TextMetric(_word_edit_distance, _mean),
+  **{name: _corpus_bleu(t) for name, t in _BLEU_TOKENIZERS.items()},
+  **{kind: _rouge(kind) for kind in ('rouge1', 'rouge2', 'rougeLsum')},
+}
+
+
+def knows(name: str) -> bool:
+  """Returns whether a metric compares words."""
+  return name in _METRICS
+
+
+def find(name: str) -> TextMetric:
+  """Returns a metric by name; raises ValueError listing the known ones."""
+  if name not in _METRICS:
+    raise ValueError(f'unknown metric {name!r}, known are {sorted(_METRICS)}')
+  return _METRICS[name]
