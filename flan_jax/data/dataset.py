@@ -88,7 +88,7 @@ class Part:
   choices: Mapping[str, str] | None = None
   templates: tuple[Template, ...] | None = None
   metrics: tuple[str, ...] | None = None
-  material: str | None = None
+  material: str | tuple[str, ...] | None = None
   group_key: tuple[str, ...] | None = None
   title: str | None = None
   plain: tuple[Template, ...] | None = None
@@ -118,7 +118,8 @@ class Dataset:
     templates: Ten or more ways to phrase it.
     metrics: Names of metrics in `flan_jax.evaluation.metrics`; the first is
       the one that is reported.
-    material: The field that is shortened when a prompt is too long.
+    material: The field that is shortened when a prompt is too long; of several,
+      the first that a template shows.
     group_key: Fields whose values name what several rows share (a passage, a
       premise): such rows stay in one role and are resampled together.
     label: Raw feature that holds the class: a TFDS ClassLabel, or a function
@@ -158,7 +159,7 @@ class Dataset:
   fields: Mapping[str, Feature]
   templates: tuple[Template, ...]
   metrics: tuple[str, ...]
-  material: str
+  material: str | tuple[str, ...]
   group_key: tuple[str, ...]
   label: Feature | None = None
   choices: Mapping[str, str] | None = None
@@ -189,6 +190,11 @@ class Dataset:
   @property
   def trains(self) -> bool:
     return 'train' in self.splits
+
+  @property
+  def materials(self) -> tuple[str, ...]:
+    material = self.material
+    return (material,) if isinstance(material, str) else tuple(material)
 
   @property
   def evaluates(self) -> bool:
@@ -271,7 +277,7 @@ def _check(dataset: Dataset) -> None:
     )
   if not dataset.metrics:
     raise DatasetError(f'{where}: no metric')
-  named = (dataset.material, *dataset.group_key, *dataset.optional)
+  named = (*dataset.materials, *dataset.group_key, *dataset.optional)
   for name in (*named, *dataset.item_key):
     if name not in dataset.fields:
       raise DatasetError(

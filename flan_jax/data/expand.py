@@ -220,11 +220,9 @@ class Fitter:
     }
 
   def _shorten(self, row, prompt, ids):
-    if self.table.material is None:
-      return prompt, ids, tf.constant(2)
-    position = len(self.table.literals) + self.table.material
-    material = self.vocabulary.encode_tf(row['pool'][position])
-    shown = tf.gather(self.table.shows_material(), row['template'])
+    position = tf.gather(self.table.material, row['template'])
+    shown = position >= 0
+    material = self.vocabulary.encode_tf(row['pool'][tf.maximum(position, 0)])
 
     def too_long(keep, _, ids):
       return shown & (tf.size(ids) > self.inputs) & (keep > 0)
@@ -234,7 +232,7 @@ class Fitter:
       text = self.vocabulary.decode_tf(material[:keep])
       # Half a character, where a cut fell between the bytes of one.
       text = tf.strings.regex_replace(text, '\N{REPLACEMENT CHARACTER}+$', '')
-      pool = self.table.with_material(row['pool'], text)
+      pool = self.table.with_material(row['pool'], row['template'], text)
       prompt = self.table.render(pool, row['template'])[0]
       return keep, prompt, self.vocabulary.encode_tf(prompt)
 

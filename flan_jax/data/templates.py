@@ -64,14 +64,14 @@ class TemplateTable:
     fields: Names of the fields that follow the literals in the pool.
     indices: [templates, 2, pieces], indices into literals + fields; input and
       target.
-    material: Position of the material among the fields, or None where no
-      template shows it.
+    material: Place in the pool of what each template may shorten,
+      int [templates]; -1 where it shows no material.
   """
 
   literals: tuple[str, ...]
   fields: tuple[str, ...]
   indices: np.ndarray
-  material: int | None
+  material: np.ndarray
 
   @property
   def num_templates(self) -> int:
@@ -95,17 +95,10 @@ class TemplateTable:
     pieces = tf.gather(pool, tf.gather(self.indices, template))
     return tf.strings.reduce_join(pieces, axis=-1)
 
-  def with_material(self, pool: Any, text: Any) -> Any:
-    """Returns the pool with the material replaced by a shorter text."""
-    position = len(self.literals) + self.material
-    return tf.concat([pool[:position], [text], pool[position + 1 :]], axis=0)
-
-  def shows_material(self) -> np.ndarray:
-    """Returns which templates have the material in their input, [templates]."""
-    if self.material is None:
-      return np.zeros(self.num_templates, bool)
-    position = len(self.literals) + self.material
-    return (self.indices[:, 0] == position).any(axis=-1)
+  def with_material(self, pool: Any, template: Any, text: Any) -> Any:
+    """Returns the pool with a template's material replaced by another text."""
+    position = tf.gather(self.material, template)
+    return tf.tensor_scatter_nd_update(pool, [[position]], [text])
 
 
 def _field(row: Mapping[str, Any], name: str) -> Any:
@@ -145,13 +138,24 @@ def compile_templates(dataset: Dataset) -> TemplateTable:
         if is_literal
         else len(literals) + fields.index(text)
       )
-  material = dataset.material
+  indices = indices.reshape(len(dataset.templates), 2, width)
   return TemplateTable(
     literals=tuple(literals),
     fields=tuple(fields),
-    indices=indices.reshape(len(dataset.templates), 2, width),
-    material=fields.index(material) if material in fields else None,
+    indices=indices,
+    material=np.array(
+      [_material(dataset, t, literals, fields) for t in dataset.templates],
+      np.int32,
+    ),
   )
+
+
+def _material(dataset, template, literals, fields) -> int:
+  """Returns the pool's place of what a template may shorten, or -1."""
+  for name in dataset.materials:
+    if name in template.input_fields():
+      return len(literals) + fields.index(name)
+  return -1
 
 
 def _pieces(pattern: str, block: str | None):

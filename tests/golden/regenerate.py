@@ -1,0 +1,108 @@
+"""Renders mini rows of every dataset under all that they can be phrased as.
+
+Run as `python -m tests.golden.regenerate` after a change to a template or a
+field: the difference of the files is what prompts change, for review.
+"""
+
+from collections.abc import Iterator
+import pathlib
+import tempfile
+
+import numpy as np
+import tensorflow as tf
+
+from flan_jax.data import names, registry, tfds_import
+from flan_jax.data.dataset import Dataset
+from flan_jax.data.few_shot_tasks import ExemplarPool
+from flan_jax.data.names import TaskName
+from flan_jax.data.source import SPLIT_OF_ROLE, RoleSource
+from flan_jax.data.templates import admissible, compile_templates
+
+FOLDER = pathlib.Path(__file__).parent
+SHOTS = 2
+_SEED = 0
+
+
+def golden_text(dataset: Dataset, data_dir: str) -> str:
+  """Returns the golden file of a dataset.
+
+  Args:
+    dataset: All its parts are rendered.
+    data_dir: The mini corpus as a TFDS directory.
+  """
+  sections = []
+  for part in dataset.resolve_parts():
+    # Inverted templates are for rows that train.
+    role = 'train' if part.trains else 'test'
+    rows = _Rows(dataset, part, role, data_dir)
+    sections += [
+      *rows.sections(''),
+      *(rows.sections(f'.{SHOTS}shot') if part.trains else ()),
+      *rows.sections('.plain'),
+      *rows.sections('.named'),
+    ]
+  return '\n'.join(sections)
+
+
+class _Rows:
+  """Rows of one part, rendered on demand."""
+
+  def __init__(self, dataset, part, role, data_dir):
+    self._dataset, self._part, self._role = dataset, part, role
+    self._data_dir = data_dir
+
+  def sections(self, suffix: str) -> Iterator[str]:
+    """Yields every template under the first row that admits it."""
+    task = names.parse_task(self._part.name + suffix)
+    source = RoleSource(
+      task.part, self._dataset.resolve_parts(), self._data_dir
+    )
+    table = compile_templates(task.part)
+
+    def render(row):
+      texts = table.render(table.pool(row), tf.range(table.num_templates))
+      return row['id'], row['group'], admissible(task.part, row), texts
+
+    todo = set(range(table.num_templates))
+    pool = ExemplarPool(source, task) if task.shots else None
+    rows = source.get_dataset(SPLIT_OF_ROLE[self._role], shuffle=False)
+    found = {}
+    for row_id, group, allowed, texts in rows.map(render).as_numpy_iterator():
+      for k in sorted(todo & set(np.flatnonzero(allowed).tolist())):
+        found[k] = self._section(task, k, row_id, group, texts[k], pool)
+        todo.discard(k)
+      if not todo:
+        break
+    yield from (found[k] for k in sorted(found))
+
+  def _section(self, task: TaskName, k, row_id, group, texts, pool) -> str:
+    template = task.part.templates[k]
+    remarks = ['inverted'] if template.inverted else []
+    remarks += [template.group] if template.group else []
+    suffix = task.name.removeprefix(self._part.name)
+    name = f'{self._part.name}.t{k}{suffix}'
+    title = ' '.join([f'=== {name}', *(f'({r})' for r in remarks)])
+    pairs = pool.exemplars(k, row_id, int(group), _SEED) if pool else []
+    pairs = [*pairs, tuple(text.decode() for text in texts)]
+    lines = [f'{inputs}\n--->\n{targets}' for inputs, targets in pairs]
+    return '\n'.join([title, *lines, ''])
+
+
+def main() -> None:
+  """Writes the golden file of every dataset and removes those of no dataset."""
+  registry.load()
+  with tempfile.TemporaryDirectory() as folder:
+    data_dir = f'{folder}/tfds'
+    tfds_import.import_rows(
+      tfds_import.mini_corpus(), data_dir, log=lambda line: None
+    )
+    texts = {d.name: golden_text(d, data_dir) for d in registry.datasets()}
+  for path in FOLDER.glob('*.txt'):
+    if path.stem not in texts:
+      path.unlink()
+  for name, text in texts.items():
+    (FOLDER / f'{name}.txt').write_text(text, encoding='utf-8')
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,25 @@
+"""Prompts are what was last reviewed.
+
+After an intended change run `python -m tests.golden.regenerate` and read the
+difference.
+"""
+
+import pytest
+
+from flan_jax.data import registry
+from tests.golden.regenerate import FOLDER, golden_text
+
+registry.load()
+
+_DATASETS = [d for d in registry.datasets() if d.cluster != 'testing']
+
+
+@pytest.mark.parametrize('dataset', _DATASETS, ids=lambda d: d.name)
+def test_prompts_are_as_reviewed(dataset, mini_data):
+  path = FOLDER / f'{dataset.name}.txt'
+  assert path.exists(), 'run python -m tests.golden.regenerate'
+  assert golden_text(dataset, mini_data) == path.read_text(encoding='utf-8')
+
+
+def test_every_dataset_has_a_golden_file_and_no_other():
+  assert {p.stem for p in FOLDER.glob('*.txt')} == {d.name for d in _DATASETS}
