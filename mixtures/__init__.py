@@ -1,5 +1,5 @@
 """The mixtures; importing this registers all of them."""
 
-from flan_jax.mixtures import holdout
+from flan_jax.mixtures import ablations, holdout
 
-__all__ = ['holdout']
+__all__ = ['ablations', 'holdout']

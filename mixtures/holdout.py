@@ -1,12 +1,16 @@
 """Hold-outs: one training and one evaluation mixture a cluster.
 
 `flan_holdout_nli` trains on everything that may be seen when natural language
-inference is evaluated; `flan_eval_nli` evaluates it.
+inference is evaluated; `flan_eval_nli` evaluates it. A miscellaneous dataset is
+also held out alone, as in the paper, and CoQA and QuAC together.
 """
 
-from flan_jax.tasks import DATASETS
+from collections.abc import Iterable
+
+from flan_jax.tasks import CLUSTERS, DATASETS
 
 from flan_jax.data import registry
+from flan_jax.data.dataset import Dataset
 from flan_jax.data.registry import Member, Mixture
 
 # Evaluated cluster -> clusters too close to it to be trained on (FLAN,
@@ -14,51 +18,112 @@ from flan_jax.data.registry import Member, Mixture
 EXCLUDED = {
   'nli': ('paraphrase',),
   'paraphrase': ('nli',),
+  'reading_comprehension': ('reading_comprehension_commonsense',),
+  'commonsense': ('reading_comprehension_commonsense',),
+  'reading_comprehension_commonsense': (
+    'reading_comprehension',
+    'commonsense',
+  ),
 }
 
+# Miscellaneous datasets ask for skills of their own; these two for the same.
+CONVERSATIONAL_QA = ('coqa', 'quac')
 
-def clusters() -> tuple[str, ...]:
-  """Returns the clusters of this project's datasets, in order."""
-  return tuple(dict.fromkeys(d.cluster for d in DATASETS))
+_MISC_NOTE = (
+  'holds out all miscellaneous datasets at once; the paper holds them out one '
+  'by one'
+)
+_STRICT_NOTE = 'also without datasets derived from the evaluated ones, or them'
 
 
-def training_members(held_out: str | None) -> tuple[Member, ...]:
-  """Returns the parts that may be trained on when a cluster is evaluated."""
-  closed = {held_out, *EXCLUDED.get(held_out, ())}
+def held_out_alone() -> dict[str, tuple[str, ...]]:
+  """Returns name -> miscellaneous datasets that are held out together."""
+  alone = {
+    dataset.name: (dataset.name,)
+    for dataset in DATASETS
+    if dataset.cluster == 'misc' and dataset.name not in CONVERSATIONAL_QA
+  }
+  return {'conversational_qa': CONVERSATIONAL_QA, **alone}
+
+
+def in_cluster(*clusters: str) -> tuple[Dataset, ...]:
+  """Returns this project's datasets of some clusters, in order."""
+  return tuple(d for d in DATASETS if d.cluster in clusters)
+
+
+def training_members(datasets: Iterable[Dataset]) -> tuple[Member, ...]:
+  """Returns the parts of datasets that train."""
   return tuple(
     Member(part.name)
-    for dataset in DATASETS
+    for dataset in datasets
     for part in dataset.resolve_parts()
-    if part.trains and part.cluster not in closed
+    if part.trains
   )
 
 
-def evaluation_members(cluster: str) -> tuple[Member, ...]:
-  """Returns the parts that a cluster is evaluated on."""
+def evaluation_members(datasets: Iterable[Dataset]) -> tuple[Member, ...]:
+  """Returns the parts of datasets that are evaluated."""
   return tuple(
     Member(part.name)
-    for dataset in DATASETS
+    for dataset in datasets
     for part in dataset.resolve_parts()
-    if part.evaluates and part.cluster == cluster
+    if part.evaluates
+  )
+
+
+def related(dataset: Dataset, others: Iterable[Dataset]) -> bool:
+  """Whether a dataset and one of the others are made from one another."""
+  return any(
+    other.name in dataset.derived_from or dataset.name in other.derived_from
+    for other in others
+  )
+
+
+def _register_pair(
+  name: str,
+  held_out: tuple[Dataset, ...],
+  excluded: tuple[str, ...] = (),
+  note: str = '',
+) -> None:
+  """Registers what trains and what is evaluated when datasets are held out."""
+  open_ = tuple(
+    d for d in DATASETS if d not in held_out and d.cluster not in excluded
+  )
+  strict = tuple(d for d in open_ if not related(d, held_out))
+  for suffix, datasets, remark in (
+    ('', open_, note),
+    ('_strict', strict, '; '.join(filter(None, (note, _STRICT_NOTE)))),
+  ):
+    registry.register_mixture(
+      Mixture(
+        f'flan_holdout_{name}{suffix}',
+        training_members(datasets),
+        held_out=name,
+        excluded=excluded,
+        note=remark,
+      )
+    )
+  registry.register_mixture(
+    Mixture(
+      f'flan_eval_{name}',
+      evaluation_members(held_out),
+      purpose='eval',
+      held_out=name,
+      excluded=excluded,
+      note=note,
+    )
   )
 
 
 def _register() -> None:
-  registry.register_mixture(Mixture('flan_all', training_members(None)))
-  for cluster in clusters():
-    registry.register_mixture(
-      Mixture(
-        f'flan_holdout_{cluster}', training_members(cluster), held_out=cluster
-      )
-    )
-    registry.register_mixture(
-      Mixture(
-        f'flan_eval_{cluster}',
-        evaluation_members(cluster),
-        purpose='eval',
-        held_out=cluster,
-      )
-    )
+  registry.register_mixture(Mixture('flan_all', training_members(DATASETS)))
+  for cluster in CLUSTERS:
+    note = _MISC_NOTE if cluster == 'misc' else ''
+    excluded = EXCLUDED.get(cluster, ())
+    _register_pair(cluster, in_cluster(cluster), excluded, note)
+  for name, members in held_out_alone().items():
+    held_out = tuple(d for d in DATASETS if d.name in members)
+    _register_pair(name, held_out)
 
 
 _register()

@@ -1,39 +1,160 @@
 """Who trains when what is held out."""
 
-from flan_jax.mixtures import holdout
+import itertools
+
+from flan_jax.mixtures import ablations, holdout
+from flan_jax.tasks import CLUSTERS, DATASETS
 import pytest
 
 from flan_jax.data import names, registry
+from flan_jax.data.names import find_mixture
+from flan_jax.data.sampler import MIXING_CAP
 
 registry.load()
+
+# Sums of min(rows, 3,000) over the training parts at the recorded sizes.
+_RATES = {
+  'flan_all': 179_371,
+  'flan_holdout_nli': 146_276,
+  'flan_holdout_paraphrase': 146_276,
+  'flan_holdout_commonsense': 165_350,
+  'flan_holdout_reading_comprehension': 155_371,
+  'flan_holdout_reading_comprehension_commonsense': 147_350,
+  'flan_holdout_sentiment': 167_371,
+  'flan_holdout_closed_book_qa': 170_401,
+  'flan_holdout_struct_to_text': 167_371,
+  'flan_holdout_translation': 155_371,
+  'flan_holdout_coreference': 174_745,
+  'flan_holdout_summarization': 147_712,
+  'flan_holdout_misc': 158_371,
+  'flan_holdout_conversational_qa': 173_371,
+}
 
 
 def _parts(mixture: str) -> set[str]:
   return {member.part for member in names.members(mixture)}
 
 
+def _datasets(mixture: str) -> set[str]:
+  return {registry.find_part(p)[0].name for p in _parts(mixture)}
+
+
 def _clusters(mixture: str) -> set[str]:
   return {registry.find_part(p)[1].cluster for p in _parts(mixture)}
 
 
-@pytest.mark.parametrize('cluster', ['nli', 'paraphrase', 'sentiment'])
+def _rate(mixture: str) -> int:
+  parts = [registry.find_part(m.part)[1] for m in names.members(mixture)]
+  return sum(min(part.rows['train'], MIXING_CAP) for part in parts)
+
+
+def test_the_papers_numbers():
+  assert len(DATASETS) == 62 and len(CLUSTERS) == 12
+  parts = [p for d in DATASETS for p in d.resolve_parts()]
+  assert sum(part.trains for part in parts) == 66
+  evaluated = [part for part in parts if part.evaluates]
+  assert len(evaluated) == 68
+  groups = [{t.group for t in part.templates} for part in evaluated]
+  assert sum(map(len, groups)) == 76
+
+
+@pytest.mark.parametrize('mixture', _RATES)
+def test_rates_at_the_recorded_sizes(mixture):
+  assert _rate(mixture) == _RATES[mixture]
+
+
+@pytest.mark.parametrize('cluster', CLUSTERS)
 def test_a_held_out_cluster_is_never_trained_on(cluster):
-  assert cluster not in _clusters(f'flan_holdout_{cluster}')
+  closed = {cluster, *holdout.EXCLUDED.get(cluster, ())}
+  assert _clusters(f'flan_holdout_{cluster}') == set(CLUSTERS) - closed
   assert _clusters(f'flan_eval_{cluster}') == {cluster}
-  sources = {registry.find_part(p)[1].source for p in _parts('flan_all')}
-  held = {
-    registry.find_part(p)[1].source for p in _parts(f'flan_eval_{cluster}')
-  }
-  trained = {
-    registry.find_part(p)[1].source for p in _parts(f'flan_holdout_{cluster}')
-  }
-  assert not held & trained and trained < sources
+  assert find_mixture(f'flan_holdout_{cluster}').excluded == tuple(
+    holdout.EXCLUDED.get(cluster, ())
+  )
 
 
-def test_nli_and_paraphrase_exclude_each_other():
-  assert _clusters('flan_holdout_nli') == {'sentiment'}
-  assert _clusters('flan_holdout_paraphrase') == {'sentiment'}
-  assert _clusters('flan_holdout_sentiment') == {'nli', 'paraphrase'}
+def test_exclusions_are_the_papers():
+  open_ = {
+    held_out: set(CLUSTERS) - _clusters(f'flan_holdout_{held_out}')
+    for held_out in CLUSTERS
+  }
+  assert {k: v - {k} for k, v in open_.items() if len(v) > 1} == {
+    'nli': {'paraphrase'},
+    'paraphrase': {'nli'},
+    'reading_comprehension': {'reading_comprehension_commonsense'},
+    'commonsense': {'reading_comprehension_commonsense'},
+    'reading_comprehension_commonsense': {
+      'reading_comprehension',
+      'commonsense',
+    },
+  }
+
+
+def test_miscellaneous_datasets_are_held_out_alone_and_two_together():
+  assert _datasets('flan_eval_conversational_qa') == {'coqa', 'quac'}
+  for name in ('wic', 'trec', 'cola', 'math_dataset', 'fix_punct'):
+    assert _datasets(f'flan_eval_{name}') == {name}
+    trained = _datasets(f'flan_holdout_{name}')
+    assert trained == {d.name for d in DATASETS} - {name}
+  assert 'the paper holds them out one by one' in (
+    find_mixture('flan_holdout_misc').note
+  )
+
+
+def test_strict_hold_outs_drop_derived_datasets():
+  def dropped(held_out):
+    plain = _datasets(f'flan_holdout_{held_out}')
+    return plain - _datasets(f'flan_holdout_{held_out}_strict')
+
+  # WNLI is made from WSC, QNLI from SQuAD.
+  assert {'wsc', 'squad'} <= dropped('nli')
+  assert {'wnli'} <= dropped('coreference')
+  assert {'qnli', 'coqa'} & dropped('reading_comprehension')
+  assert _datasets('flan_holdout_nli_strict') < _datasets('flan_holdout_nli')
+
+
+def test_clusters_are_added_in_the_papers_order():
+  counts = [len(_datasets(f'flan_clusters_{k}')) for k in range(1, 8)]
+  # The paper's figure 6 counts nine translation datasets; there are eight.
+  assert counts == [11, 19, 24, 28, 32, 35, 37]
+  for k in range(1, 7):
+    assert _parts(f'flan_clusters_{k}') < _parts(f'flan_clusters_{k + 1}')
+  assert not _clusters('flan_clusters_7') & set(ablations.HELD_OUT)
+  assert _clusters('flan_eval_clusters') == set(ablations.HELD_OUT)
+
+
+@pytest.mark.parametrize(
+  'tasks, templates',
+  list(itertools.product((1, 2, 3, 4), (1, 2, 4, 7, 10))),
+)
+def test_tasks_and_templates_of_the_ablation(tasks, templates):
+  mixture = f'flan_tasks_{tasks}_templates_{templates}'
+  members = names.members(mixture)
+  assert all(len(m.templates) == min(templates, 10) for m in members)
+  by_cluster = [
+    _datasets(mixture) & {d.name for d in ablations.datasets_of(cluster)}
+    for cluster in ablations.ORDER
+  ]
+  sizes = [len(ablations.datasets_of(cluster)) for cluster in ablations.ORDER]
+  assert [len(c) for c in by_cluster] == [min(tasks, size) for size in sizes]
+
+
+def test_two_templates_of_translation_are_one_a_direction():
+  _, part = registry.find_part('wmt14_enfr')
+  first = ablations.first_templates(part, 2)
+  assert {part.templates[k].group for k in first} == {'en_fr', 'fr_en'}
+  assert ablations.first_templates(part, 10) == tuple(range(10))
+
+
+def test_formats_and_exemplars_are_suffixes_of_every_mixture():
+  plain = names.members('flan_holdout_nli.plain')
+  assert {m.format for m in plain} == {'plain'}
+  both = names.members('flan_tasks_2_templates_4.fitshot.named')
+  assert {(m.shots, m.format, m.templates) for m in both} == {
+    (16, 'named', None)
+  }
+  with pytest.raises(registry.UnknownNameError, match='suffixes'):
+    names.members('flan_holdout_nli.t3')
 
 
 def test_mnli_trains_once_and_is_evaluated_twice():
@@ -46,22 +167,9 @@ def test_mnli_trains_once_and_is_evaluated_twice():
   }
 
 
-def test_rates_at_the_recorded_sizes():
-  def total(cluster):
-    parts = [
-      registry.find_part(m.part)[1] for m in holdout.training_members(None)
-    ]
-    return sum(
-      min(part.rows['train'], 3000) for part in parts if part.cluster == cluster
-    )
-
-  # The rates of the whole mixture less those of a hold-out, as published.
-  assert total('sentiment') == 179_371 - 167_371
-  assert total('nli') + total('paraphrase') == 179_371 - 146_276
-
-
-def test_users_datasets_join_no_mixture_of_ours():
+def test_users_datasets_and_extras_join_no_mixture_of_ours():
   from flan_jax.testing import rule
 
   assert rule.RULE.name not in _parts('flan_all')
-  assert 'testing' not in holdout.clusters()
+  assert not {'true_case', 'word_segment'} & _parts('flan_all')
+  assert {'true_case', 'word_segment'} <= set(registry.parts())

@@ -1,0 +1,102 @@
+"""The paper's ablations of the training mixture, all with one evaluation.
+
+`flan_clusters_K` trains on the first K clusters of figure 6 and
+`flan_tasks_K_templates_T` on K datasets of each cluster under T templates each
+(appendix B.1); both hold out inference, closed-book question answering and
+commonsense reasoning, which `flan_eval_clusters` evaluates. The formats and
+numbers of exemplars are suffixes of any mixture's name, as in
+`flan_holdout_nli.plain`.
+"""
+
+from collections.abc import Sequence
+
+from flan_jax.mixtures.holdout import (
+  CONVERSATIONAL_QA,
+  evaluation_members,
+  in_cluster,
+  training_members,
+)
+from flan_jax.tasks import DATASETS
+
+from flan_jax.data import registry
+from flan_jax.data.dataset import Dataset
+from flan_jax.data.registry import Member, Mixture
+
+HELD_OUT = ('nli', 'closed_book_qa', 'commonsense')
+
+# Figure 6, in order; the last is part of our `misc`.
+ORDER = (
+  'summarization',
+  'translation',
+  'reading_comprehension',
+  'sentiment',
+  'struct_to_text',
+  'coreference',
+  'conversational_qa',
+)
+
+TASKS_PER_CLUSTER = (1, 2, 3, 4)
+TEMPLATES_PER_TASK = (1, 2, 4, 7, 10)
+
+
+def datasets_of(cluster: str) -> tuple[Dataset, ...]:
+  """Returns the datasets of a cluster of the ablation, in order."""
+  if cluster == 'conversational_qa':
+    return tuple(d for d in DATASETS if d.name in CONVERSATIONAL_QA)
+  return in_cluster(cluster)
+
+
+def first_templates(part: Dataset, count: int) -> tuple[int, ...]:
+  """Returns the first templates of a part, directions taking turns.
+
+  The two directions of translation are one dataset's templates: the first of
+  each come before the second of either.
+  """
+  seen: dict[str | None, int] = {}
+  order = []
+  for index, template in enumerate(part.templates):
+    turn = seen.setdefault(template.group, 0)
+    seen[template.group] += 1
+    order.append((turn, index))
+  return tuple(sorted(index for _, index in sorted(order)[:count]))
+
+
+def _with_templates(
+  members: Sequence[Member], count: int
+) -> tuple[Member, ...]:
+  return tuple(
+    Member(m.part, first_templates(registry.find_part(m.part)[1], count))
+    for m in members
+  )
+
+
+def _register() -> None:
+  clusters = [datasets_of(cluster) for cluster in ORDER]
+  for count in range(1, len(ORDER) + 1):
+    chosen = [d for cluster in clusters[:count] for d in cluster]
+    registry.register_mixture(
+      Mixture(
+        f'flan_clusters_{count}', training_members(chosen), held_out='clusters'
+      )
+    )
+  for tasks in TASKS_PER_CLUSTER:
+    chosen = [d for cluster in clusters for d in cluster[:tasks]]
+    for templates in TEMPLATES_PER_TASK:
+      registry.register_mixture(
+        Mixture(
+          f'flan_tasks_{tasks}_templates_{templates}',
+          _with_templates(training_members(chosen), templates),
+          held_out='clusters',
+        )
+      )
+  registry.register_mixture(
+    Mixture(
+      'flan_eval_clusters',
+      evaluation_members(in_cluster(*HELD_OUT)),
+      purpose='eval',
+      held_out='clusters',
+    )
+  )
+
+
+_register()

@@ -1,0 +1,274 @@
+"""Closed-book QA: 3 datasets, 4 parts, answered from knowledge alone."""
+
+from etils import epy
+from flan_jax.tasks.fields import question, tidied, tidy
+
+from flan_jax.data.dataset import Dataset, Part, Template
+from flan_jax.data.registry import register
+
+with epy.lazy_imports():
+  import tensorflow as tf
+
+# What TriviaQA's hidden test answers read.
+_UNKNOWN = '<unk>'
+
+
+def _choices(row):
+  """Returns the distinct choices; a repeated one is shown once."""
+  texts = tidy(row['choices']['text'])
+  return tf.unique(tf.boolean_mask(texts, tf.not_equal(texts, ''))).y
+
+
+def _right_choice(row):
+  """Finds the key among the labels: items have 3 to 5 choices."""
+  texts = tidy(row['choices']['text'])
+  right = tf.boolean_mask(texts, row['choices']['label'] == row['answerKey'])
+  return tf.reduce_any(_choices(row)[:, None] == right[None, :], axis=1)
+
+
+def _is_answerable(row):
+  """Drops items without a choice to make or without the key's choice."""
+  right = _right_choice(row)
+  return tf.reduce_any(right) & (tf.size(right) >= 2)
+
+
+def _query(row):
+  return question(row['question'])
+
+
+def _distinct(answers):
+  """Returns the tidy answers that are not empty, each once, in order."""
+  answers = tidy(tf.strings.regex_replace(answers, '\u00a0', ' '))
+  return tf.unique(tf.boolean_mask(answers, tf.not_equal(answers, ''))).y
+
+
+def _query_answers(row):
+  return _distinct(row['answer'])
+
+
+def _unquoted(text):
+  """Undoes the quotation marks that the published file puts around and in."""
+  text = tf.strings.regex_replace(tidy(text), r'^"((?:[^"]|"")*)"$', r'\1')
+  return tidy(tf.strings.regex_replace(text, '""', '"'))
+
+
+def _quiz_question(row):
+  """Returns the question with one question mark.
+
+  It is added where the text opens as a question and has none; "Name the …"
+  and statements stay as they are.
+  """
+  text = _unquoted(row['question'])
+  text = tf.strings.regex_replace(text, r'\s*\?(\s*\?)*', '?')
+  asks = tf.strings.regex_full_match(
+    text,
+    r'(?i)(?:(?:about|after|at|by|for|from|in|of|on|to|under|with) )?'
+    r'(?:how|what|when|where|which|who|whom|whose|why)\b[^?]*',
+  )
+  return tf.where(
+    asks, tf.strings.regex_replace(text, r'[\s.,;:!]*$', '') + '?', text
+  )
+
+
+def _quiz_answers(row):
+  """Returns the value as published, not in lower case, then its aliases."""
+  answer = row['answer']
+  return _distinct(
+    _unquoted(tf.concat([[answer['value']], answer['aliases']], axis=0))
+  )
+
+
+def _has_answer(row):
+  value = tidy(row['answer']['value'])
+  return tf.not_equal(value, '') & tf.not_equal(value, _UNKNOWN)
+
+
+ARC = register(
+  Dataset(
+    name='arc',
+    title='Closed-book QA: ARC',
+    version='1.0.0',
+    cluster='closed_book_qa',
+    source='ai2_arc/ARC-Challenge:1.0.0',
+    splits={
+      'train': 'train[:-200]',
+      'dev': 'train[-200:]',
+      'test': 'test',
+    },
+    rows={'train': 919, 'dev': 200, 'test': 1172},
+    fields={'question': tidied('question')},
+    options=_choices,
+    correct=_right_choice,
+    keep=_is_answerable,
+    metrics=('accuracy',),
+    material='question',
+    group_key=('question',),
+    note='Items with three or five choices are kept; FLAN dropped them.',
+    parts=(
+      Part('arc_challenge', title='Closed-book QA: ARC Challenge'),
+      Part(
+        'arc_easy',
+        title='Closed-book QA: ARC Easy',
+        source='ai2_arc/ARC-Easy:1.0.0',
+        rows={'train': 2051, 'dev': 200, 'test': 2376},
+      ),
+    ),
+    templates=(
+      Template(
+        'Here is an item from a science test for schools. Exactly one of the '
+        'choices listed is right. Which one?\n\n{question}\n{options}'
+      ),
+      Template('{question}\n\n{options}'),
+      Template(
+        'My daughter has to tick a box under this and cannot decide: '
+        '"{question}" Which box should it be?\n\n{options}'
+      ),
+      Template(
+        'Science homework, due on Monday: {question}\nCorrect choice:\n'
+        '{options}'
+      ),
+      Template(
+        'Think about how nature works, then reply, or finish the sentence if '
+        'it breaks off.\n\n{question}\n\n{options}'
+      ),
+      Template(
+        '{question}\n\nA teacher marks the responses below. Only a single '
+        'one earns the point. Find it.\n{options}'
+      ),
+      Template(
+        'You are sitting an exam in biology, chemistry, physics and the '
+        'study of the Earth.\nTask: {question}\nGo for what a scientist would '
+        'agree with.\n{options}'
+      ),
+      Template('Q: {question}\nA:\n{options}'),
+      Template('What belongs after these words? {question}\n\n{options}'),
+      Template(
+        'Write a question, or the beginning of a sentence, for a science '
+        'lesson so that this is its correct answer or ending: {answer}',
+        target='{question}',
+        inverted=True,
+      ),
+    ),
+  )
+)
+
+NATURAL_QUESTIONS = register(
+  Dataset(
+    name='natural_questions',
+    title='Closed-book QA: Natural Questions',
+    version='1.0.0',
+    cluster='closed_book_qa',
+    source='natural_questions_open:1.0.0',
+    splits={
+      'train': 'train[:30000]',
+      'dev': 'train[-200:]',
+      'test': 'validation',
+    },
+    rows={'train': 30000, 'dev': 200, 'test': 3610},
+    fields={'question': _query},
+    answers=_query_answers,
+    metrics=('trivia_em', 'trivia_f1'),
+    material='question',
+    group_key=('question',),
+    templates=(
+      Template(
+        'Someone typed this into a search box:\n{question}\n\nReply with the '
+        'fact they are after.'
+      ),
+      Template('Question: {question}\nAnswer:'),
+      Template('Do you happen to know: {question}'),
+      Template(
+        '{question} Keep it short: a name, a date or a handful of words will '
+        'do.'
+      ),
+      Template(
+        'Without looking anything up, what would you say to this?\n\n'
+        '"{question}"'
+      ),
+      Template(
+        'A user asks a voice assistant: {question}\nThe assistant gives a '
+        'brief and accurate response:'
+      ),
+      Template(
+        'Below is a query from the log of a search engine. Nobody corrected '
+        'its spelling or its capitals. Work out what is wanted and state '
+        'it.\n\nQuery: {question}'
+      ),
+      Template(
+        'I have been wondering about something all day.\n{question}\nCan you '
+        'tell me?'
+      ),
+      Template(
+        'Complete the entry in this list of facts.\n\nAsked: {question}\n'
+        'True answer:'
+      ),
+      Template(
+        'A web search came back with "{answer}" as its result. What had been '
+        'asked?',
+        target='{question}',
+        inverted=True,
+      ),
+    ),
+  )
+)
+
+TRIVIA_QA = register(
+  Dataset(
+    name='trivia_qa',
+    title='Closed-book QA: TriviaQA',
+    version='1.0.0',
+    cluster='closed_book_qa',
+    source='trivia_qa/rc:1.1.0',
+    splits={
+      'train': 'train[:30000]',
+      'dev': 'train[-200:]',
+      'test': 'validation',
+    },
+    rows={'train': 30000, 'dev': 200, 'test': 18669},
+    fields={'question': _quiz_question},
+    answers=_quiz_answers,
+    keep=_has_answer,
+    metrics=('trivia_em', 'trivia_f1'),
+    material='question',
+    group_key=('question',),
+    note='Reported on the TFDS validation split; TriviaQA wiki-dev differs.',
+    templates=(
+      Template(
+        'Quiz night. The host reads out:\n{question}\n\nWhat do you write on '
+        'your sheet?'
+      ),
+      Template('{question}\nRespond in a few words:'),
+      Template(
+        'The last round of the show is about general knowledge. "{question}" '
+        'To win the jackpot, the contestant has to say'
+      ),
+      Template('Card\nFront: {question}\nBack:'),
+      Template(
+        'Our team is stuck on this one, could you help us out? {question}'
+      ),
+      Template(
+        'From memory and with no source at hand, solve the following.\n\n'
+        '{question}'
+      ),
+      Template(
+        'Name the person, place, thing or number that is being looked for: '
+        '{question}'
+      ),
+      Template(
+        'Two friends test each other over breakfast.\nMia: {question}\nTom: I '
+        'know that! The answer is'
+      ),
+      Template(
+        'You are the key at the back of a puzzle book and hold one entry that '
+        'counts as correct for every problem.\n\nProblem: {question}\n\n'
+        'Entry:'
+      ),
+      Template(
+        'Set a question for an evening at the pub. Those who answer '
+        '"{answer}" get the point.',
+        target='{question}',
+        inverted=True,
+      ),
+    ),
+  )
+)

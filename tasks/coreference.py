@@ -1,0 +1,348 @@
+"""Coreference: 3 datasets, each asking whom or what a word refers to."""
+
+from etils import epy
+from flan_jax.tasks.fields import tidied, tidy, untokenized
+
+from flan_jax.data.dataset import Dataset, Part, Template
+from flan_jax.data.registry import register
+
+with epy.lazy_imports():
+  import tensorflow as tf
+
+# TFDS counts positions in characters, TensorFlow in bytes by default.
+_CHARS = 'UTF8_CHAR'
+# What may follow "her" as an object; before anything else it is a possessive.
+_AFTER_HER = (
+  r"[^\w']*$|[^\w\s'].*|\s(?:a|about|again|and|as|at|because|but|by|for|from|if|"
+  r'in|into|of|off|on|out|so|that|the|to|up|when|while|with)\b.*'
+)
+
+
+def _gapped(row):
+  return tidy(untokenized(row['sentence']))
+
+
+def _candidates(row):
+  return tidy(row['candidates'])
+
+
+def _both_options(row):
+  return tidy(tf.stack([row['option1'], row['option2']]))
+
+
+def _is_label(row):
+  """Returns which of two choices the label counts, from 0."""
+  return tf.range(2) == tf.cast(row['label'], tf.int32)
+
+
+def _marked_text(row):
+  """Returns the text with asterisks around the pronoun that is meant.
+
+  The same pronoun often occurs several times. `span2_index` counts words and
+  is off by one in a few rows: the nearest occurrence is meant.
+  """
+  words = tf.strings.split(row['text'])
+  bare = tf.strings.regex_replace(words, r'^\W*(\w+).*$', r'\1')
+  is_pronoun = tf.equal(tf.strings.lower(bare), tf.strings.lower(_pronoun(row)))
+  places = tf.range(tf.size(words))
+  distance = tf.abs(places - tf.cast(row['span2_index'], tf.int32))
+  distance = tf.where(is_pronoun, distance, tf.int32.max)
+  meant = is_pronoun & tf.equal(
+    places, tf.argmin(distance, output_type=tf.int32)
+  )
+  marked = tf.strings.regex_replace(words, r'^(\W*)(\w+)', r'\1*\2*')
+  words = tf.where(meant, marked, words)
+  return untokenized(tf.strings.reduce_join(words, separator=' '))
+
+
+def _candidate(row):
+  return tidy(untokenized(row['span1_text']))
+
+
+def _pronoun(row):
+  return tidy(row['span2_text'])
+
+
+def _beginning(row):
+  return tidy(tf.strings.substr(row['text'], 0, row['pronoun_start'], _CHARS))
+
+
+def _endings(row):
+  """Returns either candidate, in place of the pronoun, and what follows."""
+  text, end = row['text'], row['pronoun_end']
+  rest = tf.strings.substr(
+    text, end, tf.strings.length(text, _CHARS) - end, _CHARS
+  )
+  names = tf.stack([row['option1_normalized'], row['option2_normalized']])
+  names = tf.where(
+    _is_possessive(row['pronoun_text'], rest)
+    & ~tf.strings.regex_full_match(names, r".*['’]s?"),
+    tf.strings.join([names, "'s"]),
+    names,
+  )
+  return tidy(tf.strings.join([names, rest]))
+
+
+def _is_possessive(pronoun, rest):
+  pronoun = tf.strings.lower(pronoun)
+  return tf.strings.regex_full_match(pronoun, 'his|its|their') | (
+    tf.equal(pronoun, 'her') & ~tf.strings.regex_full_match(rest, _AFTER_HER)
+  )
+
+
+DEFINITE_PRONOUN_RESOLUTION = register(
+  Dataset(
+    name='definite_pronoun_resolution',
+    title='Coreference resolution: Definite Pronoun Resolution',
+    version='1.0.0',
+    cluster='coreference',
+    source='definite_pronoun_resolution:1.1.0',
+    splits={
+      'train': 'train[:-200]',
+      'dev': 'train[-200:]',
+      'test': 'test',
+    },
+    rows={'train': 1122, 'dev': 200, 'test': 564},
+    fields={'sentence': tidied('sentence'), 'pronoun': tidied('pronoun')},
+    options=_candidates,
+    correct=_is_label,
+    metrics=('accuracy',),
+    material='sentence',
+    group_key=('sentence',),
+    templates=(
+      Template(
+        '{sentence}\n\nWho or what does "{pronoun}" refer to in this sentence?'
+        '\n{options}'
+      ),
+      Template(
+        'Sentence: {sentence}\nPronoun: {pronoun}\nStands for:\n{options}'
+      ),
+      Template(
+        'Replace "{pronoun}" by a fuller expression, so that what is said '
+        'below stays the same.\n\n{sentence}\n\n{options}'
+      ),
+      Template(
+        'My little brother heard "{sentence}" and asked me who or what was '
+        'meant by "{pronoun}". What is the right reply?\n{options}'
+      ),
+      Template(
+        'Grammar alone does not show what "{pronoun}" points back to here; '
+        'knowing how the world works does.\n\n{sentence}\n\nChoose the '
+        'expression it points back to.\n{options}'
+      ),
+      Template('Antecedent of "{pronoun}":\n{sentence}\n\n{options}'),
+      Template(
+        'In the following, "{pronoun}" saves the writer from mentioning '
+        'somebody or something twice.\n\n{sentence}\n\nWhich mention could be '
+        'repeated in its place?\n{options}'
+      ),
+      Template(
+        'Two lawyers quarrel over the sentence "{sentence}" On the reading '
+        'that makes better sense, "{pronoun}" is\n\n{options}'
+      ),
+      Template(
+        'A language without pronouns has to say everything in full. When '
+        '"{sentence}" is translated into it, what becomes of "{pronoun}"?\n'
+        '{options}'
+      ),
+      Template(
+        'Link the pronoun "{pronoun}" to one of two candidates. It was taken '
+        'from this text: {sentence}\n\n{options}'
+      ),
+    ),
+  )
+)
+
+WINOGRANDE = register(
+  Dataset(
+    name='winogrande',
+    title='Coreference resolution: WinoGrande',
+    version='1.0.0',
+    cluster='coreference',
+    source='winogrande:1.2.0',
+    splits={
+      'train': 'train_xl[:30000]',
+      'dev': 'train_xl[-200:]',
+      'test': 'validation',
+    },
+    rows={'train': 30000, 'dev': 200, 'test': 1267},
+    fields={'sentence': _gapped},
+    options=_both_options,
+    correct=_is_label,
+    metrics=('accuracy',),
+    material='sentence',
+    group_key=('sentence',),
+    note='The choices are the two words for the gap; the published prompts '
+    'cut the sentence at the gap and let the model choose the rest.',
+    templates=(
+      Template('Fill in the gap.\n{sentence}\n{options}'),
+      Template(
+        '{sentence}\n\nWhat belongs in the place of _ here?\n\n{options}'
+      ),
+      Template(
+        'Which of the two, put where the underscore is, makes this '
+        'reasonable?\n\n"{sentence}"\n\n{options}'
+      ),
+      Template(
+        'There is a smudge ("_") on the page: {sentence}\nThe word under the '
+        'smudge must be\n{options}'
+      ),
+      Template('Incomplete: {sentence}\nMissing:\n{options}'),
+      Template(
+        'Both of the choices at the end appear in the sentence, and grammar '
+        'would allow either at the mark _ as well. Think of causes, habits and '
+        'purposes, then pick the one that is meant.\n\n{sentence}\n\n{options}'
+      ),
+      Template(
+        'I was listening to the radio, and one word got lost in the noise (I '
+        'write _ for it): {sentence} Who or what was it?\n{options}'
+      ),
+      Template(
+        'Worksheet 4. Write on the line whom or what the author is speaking '
+        'of at that point.\n\n{sentence}\n\n{options}'
+      ),
+      Template(
+        'The subtitles of a film left something out, shown as an underscore.\n'
+        '{sentence}\nSupply it.\n\n{options}'
+      ),
+      Template(
+        'One of two answers turns the statement into a plausible one, the '
+        'other into a strange one. Statement: {sentence}\nThe plausible answer '
+        'for "_":\n{options}'
+      ),
+    ),
+  )
+)
+
+_WSC273_TEMPLATES = (
+  Template(
+    '{beginning} ...\n\nHow does this go on, if it is to be sensible?\n'
+    '{options}'
+  ),
+  Template(
+    'The two endings differ in whom or what they are about. Choose the one '
+    'that agrees with common sense.\n\nBeginning: {beginning}\n\n{options}'
+  ),
+  Template(
+    'Somebody was interrupted after the words "{beginning}". What were they '
+    'about to add?\n{options}'
+  ),
+  Template('Finish: {beginning}\n{options}'),
+  Template(
+    'An old manuscript is torn. What can still be read is\n\n{beginning}\n\n'
+    'and the part torn off, to fit the facts, must have been\n{options}'
+  ),
+  Template('First half: {beginning}\nSecond half:\n{options}'),
+  Template(
+    'Either continuation is grammatical, but with one of them the whole '
+    'would be odd. Take the other.\n{beginning}\n\n{options}'
+  ),
+  Template(
+    'In a listening test you hear the opening of a remark and predict the '
+    'rest: who or what will be named next, and what will be said of it?\n\n'
+    'You hear: "{beginning}"\n\n{options}'
+  ),
+  Template(
+    'Given how people and things usually behave, the text "{beginning}" is '
+    'completed by the words\n\n{options}'
+  ),
+  Template(
+    'A page of the story ends in the middle:\n\n"{beginning}"\n\nTurn the '
+    'page. The character or object that the author means comes first '
+    'there.\n{options}'
+  ),
+)
+
+WSC = register(
+  Dataset(
+    name='wsc',
+    title='Coreference resolution: WSC',
+    version='1.0.0',
+    cluster='coreference',
+    source='super_glue/wsc:1.0.2',
+    splits={
+      'train': 'train[:-50]',
+      'dev': 'train[-50:]',
+      'test': 'validation',
+    },
+    rows={'train': 504, 'dev': 50, 'test': 104},
+    fields={
+      'text': _marked_text,
+      'candidate': _candidate,
+      'pronoun': _pronoun,
+    },
+    metrics=('accuracy',),
+    material='text',
+    group_key=('text',),
+    parts=(
+      Part(
+        'wsc',
+        label='label',
+        choices={'False': 'no', 'True': 'yes'},
+        note='The pronoun that is meant stands between asterisks, as it often '
+        'occurs several times; the published prompts do not show which.',
+      ),
+      Part(
+        'wsc273',
+        title='Coreference resolution: WSC273',
+        source='wsc273:1.0.0',
+        splits={'test': 'test'},
+        rows={'test': 273},
+        fields={'beginning': _beginning},
+        options=_endings,
+        correct=_is_label,
+        material='beginning',
+        group_key=('beginning',),
+        templates=_WSC273_TEMPLATES,
+        note='Completion, as in the paper: the text up to the pronoun, then '
+        'either candidate with the rest of the text. There is no development '
+        'set to choose a template on.',
+      ),
+    ),
+    templates=(
+      Template(
+        '{text}\n\nIn the passage above, does *{pronoun}* refer to '
+        '"{candidate}"?\n{options}'
+      ),
+      Template(
+        'Text: {text}\nPronoun: *{pronoun}*\nCandidate: {candidate}\nMatch:\n'
+        '{options}'
+      ),
+      Template(
+        'A pronoun is set between asterisks. Answer "yes" if "{candidate}" is '
+        'what it stands for and "no" if it stands for anything else.\n\n'
+        '{text}\n\nPronoun in question: {pronoun}\n\n{options}'
+      ),
+      Template(
+        'Would it be right to put "{candidate}" where it says *{pronoun}*?\n\n'
+        '{text}\n{options}'
+      ),
+      Template(
+        'Somebody told me this: "{text}"\nBy *{pronoun}* I understood '
+        '"{candidate}". Was I right?\n\n{options}'
+      ),
+      Template(
+        'Draw an arrow from *{pronoun}* to the phrase that it points back to. '
+        'Does your arrow end at "{candidate}"?\n{text}\n\n{options}'
+      ),
+      Template(
+        'Think about who would do what, and why.\n\n{text}\n\nWith '
+        '*{pronoun}*, is the author speaking of "{candidate}"?\n{options}'
+      ),
+      Template(
+        'Annotate: the mention "{candidate}" and the mention *{pronoun}* are '
+        'either in one chain, that is, they name the same ("yes"), or they '
+        'are not ("no").\n\n{text}\n{options}'
+      ),
+      Template(
+        "An author's draft: {text}\n\nThe editor finds *{pronoun}* unclear "
+        'and asks if "{candidate}" is meant. What does the author reply?\n\n'
+        '{options}'
+      ),
+      Template(
+        '"{candidate}", says a reader, on being asked for the meaning of '
+        '*{pronoun}* in these lines:\n{text}\nIs the reader correct?\n{options}'
+      ),
+    ),
+  )
+)

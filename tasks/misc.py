@@ -1,0 +1,725 @@
+"""Miscellaneous: 7 datasets of skills of their own, and two extras.
+
+`true_case` and `word_segment` are in no mixture of the paper; they share
+their source with `fix_punct`, in slices of their own.
+"""
+
+from etils import epy
+from flan_jax.tasks.fields import (
+  question,
+  tidied,
+  tidy,
+  tidy_lines,
+  untokenized,
+)
+
+from flan_jax.data.dataset import Dataset, Template
+from flan_jax.data.registry import register
+
+with epy.lazy_imports():
+  import tensorflow as tf
+
+# What QuAC's own metric knows as the answer to what the text leaves open.
+_CANNOT_ANSWER = 'CANNOTANSWER'
+
+
+def _asked(text):
+  """Ends a text in a question mark, unless it is a command or a statement."""
+  # A slash is a question mark typed without the shift key.
+  text = tf.strings.regex_replace(tidy(text), r'\s*[?/]+$', '?')
+  ended = tf.strings.regex_full_match(text, r'.*[.!:]"?')
+  return tf.where(ended, text, question(text))
+
+
+def _numbered(lines):
+  """Numbers the lines from 1: "1. yes", a new line, "2. in May" ..."""
+  numbers = tf.strings.as_string(tf.range(1, tf.size(lines) + 1))
+  lines = tf.strings.join([numbers, '. ', lines])
+  return tf.strings.reduce_join(lines, separator='\n')
+
+
+def _story(row):
+  return tidy_lines(row['story'])
+
+
+def _questions(row):
+  return _numbered(_asked(row['questions']))
+
+
+def _replies(row):
+  """Returns the replies of all turns, as one answer."""
+  return tf.expand_dims(_numbered(tidy(row['answers']['input_text'])), 0)
+
+
+def _passage(row):
+  """Returns the section without the answer that QuAC adds to its end."""
+  text = tf.strings.regex_replace(row['context'], _CANNOT_ANSWER + r'\s*$', '')
+  return tidy(text)
+
+
+def _question(row):
+  return _asked(row['question'])
+
+
+def _spans(row):
+  """Returns the distinct answers, the one of the dialogue first."""
+  answers = tf.concat(
+    [[row['orig_answer']['text']], row['answers']['text']], axis=0
+  )
+  return tf.unique(tidy(answers))[0]
+
+
+def _is_answered(row):
+  return tf.not_equal(row['answer'], _CANNOT_ANSWER)
+
+
+def _trec_question(row):
+  text = tf.strings.regex_replace(row['text'], r"n 't\b", "n't")
+  return _asked(untokenized(text))
+
+
+_PROBLEM = r'^Solve (.*) for (\w+)\.$'
+
+# Marks that nobody could restore are kept in the first group: a minus sign and
+# those within a number, as in -18, 3.5 or 10:30. The others are dashes,
+# brackets, quotation marks and those listed; signs that stand for words, as &
+# and %, are none.
+_PUNCTUATION = (
+  r'((?:^| )-\d+(?:\pP\d+)*|\d+(?:\pP\d+)+)'
+  r'|[\p{Pd}\p{Ps}\p{Pe}\p{Pi}\p{Pf}.,;:?!\'"…]'
+)
+
+
+def _equation(row):
+  return tf.strings.regex_replace(tidy(row['question']), _PROBLEM, r'\1')
+
+
+def _variable(row):
+  return tf.strings.regex_replace(tidy(row['question']), _PROBLEM, r'\2')
+
+
+def _solution(row):
+  return tidy(row['answer'])[tf.newaxis]
+
+
+def _english(row):
+  return tidy(row['en'])[tf.newaxis]
+
+
+def _unpunctuated(row):
+  text = tf.strings.regex_replace(tidy(row['en']), _PUNCTUATION, r'\1')
+  return tidy(text)
+
+
+def _lost_punctuation(row):
+  """Drops the rows that had no mark to lose, or nothing else."""
+  text = _unpunctuated(row)
+  return (text != tidy(row['en'])) & (text != '')
+
+
+def _lower_case(row):
+  # Without the encoding, capitals beyond ASCII would stay.
+  return tf.strings.lower(tidy(row['en']), encoding='utf-8')
+
+
+def _unspaced(row):
+  return tf.strings.regex_replace(tidy(row['en']), ' ', '')
+
+
+COQA = register(
+  Dataset(
+    name='coqa',
+    title='Conversational question answering: CoQA',
+    version='1.0.0',
+    cluster='misc',
+    source='coqa:1.0.0',
+    splits={
+      'train': 'train[:-100]',
+      'dev': 'train[-100:]',
+      'test': 'test',
+    },
+    rows={'train': 7099, 'dev': 100, 'test': 500},
+    fields={'story': _story, 'questions': _questions},
+    answers=_replies,
+    metrics=('coqa_f1', 'coqa_em'),
+    material='story',
+    group_key=('story',),
+    derived_from=('cnn_dailymail',),
+    note='The whole dialogue is answered at once, without the right answers '
+    'to earlier turns. TFDS calls the official development set "test" and has '
+    'one answer a turn, where the official score takes the best of four.',
+    templates=(
+      Template(
+        '{story}\n\nAnswer the questions about this text. Number each answer '
+        'like its question, one a line.\n\n{questions}'
+      ),
+      Template(
+        'Reply to everything that is asked, in as few words as possible.\n\n'
+        'Text: {story}\n\nQuestions:\n{questions}\n\nAnswers:'
+      ),
+      Template(
+        'Two people talk about a text. The first of them wants to know, in '
+        'this order:\n{questions}\n\nHere is what they have in front of '
+        'them:\n{story}\n\nWrite the responses of the second person as a '
+        'numbered list.'
+      ),
+      Template(
+        'A pupil takes an oral exam on the passage below. What should the '
+        'pupil say each time?\n\nThe examiner:\n{questions}\n\nPassage:\n'
+        '{story}'
+      ),
+      Template(
+        '{questions}\n\nLook all of this up in the following and note what '
+        'you find under the same numbers. Put "unknown" where nothing is '
+        'found.\n\n{story}'
+      ),
+      Template(
+        'Story:\n{story}\n\nInterview about the story:\n{questions}\n\nShort '
+        'answers, numbered:'
+      ),
+      Template(
+        'Can you help me with my homework? I have read this:\n\n"{story}"\n\n'
+        'Now I must briefly answer these:\n{questions}'
+      ),
+      Template(
+        'Fill in the answer sheet, one line for each question, starting with '
+        'its number. Words such as "he" or "there" in a question point back '
+        'to earlier questions and answers.\n\nQUESTIONS\n{questions}\n\n'
+        'SOURCE\n{story}\n\nANSWER SHEET'
+      ),
+      Template(
+        'After reading\n\n{story}\n\nsomebody was curious:\n\n{questions}\n\n'
+        'Respond point by point.'
+      ),
+      Template(
+        '{story}\n\nA conversation about this brought out the facts listed '
+        'below. Which questions led to them?\n\n{answer}',
+        target='{questions}',
+        inverted=True,
+      ),
+    ),
+  )
+)
+
+QUAC = register(
+  Dataset(
+    name='quac',
+    title='Conversational question answering: QuAC',
+    version='1.0.0',
+    cluster='misc',
+    source='quac:1.0.0',
+    splits={
+      'train': 'train[:30000]',
+      'dev': 'train[-200:]',
+      'test': 'validation',
+    },
+    rows={'train': 30000, 'dev': 200, 'test': 7354},
+    fields={
+      'title': tidied('title'),
+      'section': tidied('section_title'),
+      'background': tidied('background'),
+      'passage': _passage,
+      'question': _question,
+    },
+    answers=_spans,
+    metrics=('quac_f1',),
+    material='passage',
+    group_key=('passage',),
+    optional=('title', 'section', 'background'),
+    plain=(Template('{passage}\n{question}'),),
+    note='TFDS has no dialogue history: a question with a pronoun for '
+    'something named in an earlier turn cannot be understood, so that scores '
+    'are below those of models that see the dialogue.',
+    templates=(
+      Template(
+        '{passage}\n\n{question}\nAnswer in words taken from the text, or with '
+        'CANNOTANSWER if the answer is not there.'
+      ),
+      Template(
+        'Article: {title}\nSection: {section}\n\n{passage}\n\nQuestion: '
+        '{question}\nCopy the part of the section that answers it. If no part '
+        'does, write CANNOTANSWER.\nAnswer:'
+      ),
+      Template(
+        'A student who wants to learn about {title} asks a teacher: '
+        '{question}\n\nThe teacher has only this to go by:\n{passage}\n\n'
+        'Which stretch of it should the teacher read out? Say CANNOTANSWER '
+        'when nothing fits.'
+      ),
+      Template(
+        '{background}\n\nMore is told under the heading "{section}":\n\n'
+        '{passage}\n\nFrom what is told there, please tell me: {question}\nThe '
+        'reply to anything it leaves open is CANNOTANSWER.'
+      ),
+      Template(
+        'Find a quotation in the extract below that responds to "{question}" '
+        'Give it word for word; CANNOTANSWER stands for "not in the '
+        'extract".\n\nExtract: {passage}'
+      ),
+      Template(
+        'Q: {question}\nSource: {passage}\nA (a quotation, or CANNOTANSWER if '
+        'the source is silent):'
+      ),
+      Template(
+        'Page on {title}. Summary: {background}\n\nSelected section '
+        '({section}): {passage}\n\nUser: {question}\n\nThe assistant replies '
+        'by highlighting some words of the selected section. It returns '
+        'CANNOTANSWER if there is nothing to highlight.'
+      ),
+      Template(
+        'Having heard of {title}, I looked up this piece:\n\n{passage}\n\nWhat '
+        'does it let me know about my question, "{question}" Repeat its exact '
+        'words to me, or just CANNOTANSWER if it does not help.'
+      ),
+      Template(
+        'This was asked in the course of a longer talk: {question}\n\nMark the '
+        'words that settle it. Should they be missing, put CANNOTANSWER '
+        'instead.\n\n{passage}'
+      ),
+      Template(
+        '{passage}\n\nWhat might a reader have asked to be shown these words?'
+        '\n\n{answer}',
+        target='{question}',
+        inverted=True,
+        only_if=_is_answered,
+      ),
+    ),
+  )
+)
+
+WIC = register(
+  Dataset(
+    name='wic',
+    title='Word sense disambiguation: WiC',
+    version='1.0.0',
+    cluster='misc',
+    source='super_glue/wic:1.0.2',
+    splits={
+      'train': 'train[:-200]',
+      'dev': 'train[-200:]',
+      'test': 'validation',
+    },
+    rows={'train': 5228, 'dev': 200, 'test': 638},
+    fields={
+      'word': tidied('word'),
+      'sentence1': tidied('sentence1'),
+      'sentence2': tidied('sentence2'),
+    },
+    label='label',
+    choices={'False': 'no', 'True': 'yes'},
+    metrics=('accuracy',),
+    material='sentence1',
+    group_key=('word',),
+    templates=(
+      Template(
+        'Does "{word}" mean the same in both sentences?\n{sentence1}\n'
+        '{sentence2}\n\n{options}'
+      ),
+      Template(
+        '1) {sentence1}\n2) {sentence2}\n\nThe word "{word}" occurs in each of '
+        'them, perhaps in another form. Would a dictionary list the two uses '
+        'under one sense?\n{options}'
+      ),
+      Template(
+        'Word: {word}\nUse A: {sentence1}\nUse B: {sentence2}\nSame sense:\n'
+        '{options}'
+      ),
+      Template(
+        'I teach vocabulary with a box of cards, and every card is for one '
+        'meaning only. Do these examples of "{word}" go on one card?\n\n'
+        '- {sentence1}\n- {sentence2}\n{options}'
+      ),
+      Template(
+        '{sentence1}\n\nThink of what "{word}" expresses there. Is that also '
+        'what it expresses here?\n\n{sentence2}\n\n{options}'
+      ),
+      Template(
+        'A translator comes upon "{word}" twice, in "{sentence1}" and in '
+        '"{sentence2}" Is it the same concept both times, so that a language '
+        'with a term for every concept needs a single term?\n\n{options}'
+      ),
+      Template(
+        'Compare how {word} is used. Answer "no" if the meaning changes from '
+        'the first line to the second, "yes" if it stays.\n\n{sentence1}\n'
+        '{sentence2}\n{options}'
+      ),
+      Template(
+        'Decide whether one definition covers the given word in both '
+        'contexts.\n\nContext: {sentence1}\nContext: {sentence2}\nGiven word: '
+        '{word}\n\n{options}'
+      ),
+      Template(
+        'Use "{word}" in a sentence of your own, and let it mean what it means '
+        'here: {sentence1}',
+        target='{sentence2}',
+        inverted=True,
+        only_if=('True',),
+      ),
+      Template(
+        'There is more to "{word}" than the meaning it has in this sentence:\n'
+        '{sentence1}\n\nShow a different one by an example.',
+        target='{sentence2}',
+        inverted=True,
+        only_if=('False',),
+      ),
+    ),
+  )
+)
+
+TREC = register(
+  Dataset(
+    name='trec',
+    title='Question classification: TREC',
+    version='1.0.0',
+    cluster='misc',
+    source='trec:1.0.0',
+    splits={
+      'train': 'train[:-200]',
+      'dev': 'train[-200:]',
+      'test': 'test',
+    },
+    rows={'train': 5252, 'dev': 200, 'test': 500},
+    fields={'question': _trec_question},
+    label='label-coarse',
+    choices={
+      'DESC': 'description',
+      'ENTY': 'entity',
+      'ABBR': 'abbreviation',
+      'HUM': 'person or group',
+      'NUM': 'number or date',
+      'LOC': 'location',
+    },
+    metrics=('accuracy',),
+    material='question',
+    group_key=('question',),
+    templates=(
+      Template(
+        '{question}\n\nWhat kind of answer does this question call for?\n'
+        '{options}'
+      ),
+      Template('Question: {question}\nType of answer expected:\n{options}'),
+      Template(
+        'Before a search engine searches, it works out what it is looking for. '
+        'When someone enters "{question}" it may be after a location, a number '
+        'or date, a person or group, an entity such as an animal or a product, '
+        'an abbreviation or its long form, or a description. Which one?\n\n'
+        '{options}'
+      ),
+      Template(
+        'You sort slips with quiz questions into boxes, according to what has '
+        'to be named or told in reply.\n\n{question}\n\nBox:\n{options}'
+      ),
+      Template(
+        'If I asked you: {question}\nwhat would you have to give me?\n{options}'
+      ),
+      Template(
+        'Here is something that a reader sent in.\n\n{question}\n\nAssign it '
+        'to a category. How and why, definitions and meanings belong under '
+        'description; dates, prices and counts under number or date; firms, '
+        'teams and people under person or group; cities, rivers and countries '
+        'under location; letters that are short for words, or those words, '
+        'under abbreviation; everything else that has a name under '
+        'entity.\n\n{options}'
+      ),
+      Template(
+        'Don\'t answer "{question}" Just tell me the class into which a '
+        'correct response falls.\n\n{options}'
+      ),
+      Template(
+        'At the library, every member of the staff is in charge of one sort of '
+        'fact. A visitor wonders: {question}\nSort of fact needed:\n\n{options}'
+      ),
+      Template('Classify by what is sought.\n{question}\n{options}'),
+      Template(
+        'Invent a question for a pub quiz. It should ask for this: {answer}',
+        target='{question}',
+        inverted=True,
+      ),
+    ),
+  )
+)
+
+COLA = register(
+  Dataset(
+    name='cola',
+    title='Linguistic acceptability: CoLA',
+    version='1.0.0',
+    cluster='misc',
+    source='glue/cola:2.0.0',
+    splits={
+      'train': 'train[:-200]',
+      'dev': 'train[-200:]',
+      'test': 'validation',
+    },
+    rows={'train': 8351, 'dev': 200, 'test': 1043},
+    fields={'sentence': tidied('sentence')},
+    label='label',
+    choices={'unacceptable': 'unacceptable', 'acceptable': 'acceptable'},
+    metrics=('accuracy', 'matthews'),
+    material='sentence',
+    group_key=('sentence',),
+    templates=(
+      Template(
+        '{sentence}\n\nIs this acceptable or unacceptable as a sentence of '
+        'English?\n{options}'
+      ),
+      Template(
+        'A linguist collects judgments from native speakers. They only say '
+        'whether an example sounds right to them, whatever it is about. What '
+        'do they call the one below?\n\n{sentence}\n\n{options}'
+      ),
+      Template('Sentence: {sentence}\nGrammar:\n{options}'),
+      Template(
+        'My pen friend is learning the language and wrote to me: "{sentence}" '
+        'As far as grammar goes, how is that?\n{options}'
+      ),
+      Template(
+        'Proofread the line that follows. Mark it unacceptable if the order, '
+        'the form or the choice of its words breaks a rule, acceptable if no '
+        'rule is broken.\n\n{sentence}\n{options}'
+      ),
+      Template(
+        'How would fluent speakers of English rate the wording of '
+        '"{sentence}"\n\n{options}'
+      ),
+      Template(
+        'Judge well-formedness, not truth or style. An odd story is fine, '
+        'broken syntax is not.\n\nItem: {sentence}\n\n{options}'
+      ),
+      Template(
+        'A table has a column headed "acceptable" and a column headed '
+        '"unacceptable". In which of the two does a grammarian enter this?\n'
+        '{sentence}\n\n{options}'
+      ),
+      Template(
+        'Someone made up the words "{sentence}" to test a theory of how '
+        'sentences are built. As an English sentence they turned out to be\n'
+        '{options}'
+      ),
+      Template(
+        'Write one sentence that a grammarian of English finds {answer}.',
+        target='{sentence}',
+        inverted=True,
+      ),
+    ),
+  )
+)
+
+MATH_DATASET = register(
+  Dataset(
+    name='math_dataset',
+    title='Mathematics: linear equations',
+    version='1.0.0',
+    cluster='misc',
+    source='math_dataset/algebra__linear_1d:1.0.0',
+    splits={
+      'train': 'train[:30000]',
+      'dev': 'train[-200:]',
+      'test': 'test',
+    },
+    rows={'train': 30000, 'dev': 200, 'test': 10000},
+    fields={'equation': _equation, 'variable': _variable},
+    answers=_solution,
+    metrics=('exact_match',),
+    material='equation',
+    group_key=('equation',),
+    plain=(Template('Solve {equation} for {variable}.'),),
+    templates=(
+      Template('What is the value of {variable} if {equation}?'),
+      Template(
+        '{equation}\n\nWhich number must {variable} be for both sides to agree?'
+      ),
+      Template('Equation: {equation}\nUnknown: {variable}\nSolution:'),
+      Template('Solve {equation} for {variable}.'),
+      Template(
+        'Homework: find {variable}. Hand in the result only, without the '
+        'steps that lead to it.\n\n{equation}'
+      ),
+      Template(
+        'I am stuck on "{equation}" in my algebra book. Please get {variable} '
+        'by itself and send me what you obtain.'
+      ),
+      Template(
+        'A tutor writes {equation} on the board and asks a student to work '
+        'out {variable}. What is the correct reply?'
+      ),
+      Template(
+        'Let {variable} satisfy the linear relation below. Determine it '
+        'exactly.\n{equation}'
+      ),
+      Template(
+        'I put one whole number after another in place of {variable} until '
+        '{equation} came out true. At which one did I stop?'
+      ),
+      Template(
+        'Rearrange {equation} so that {variable} stands alone. What does it '
+        'equal?'
+      ),
+    ),
+  )
+)
+
+FIX_PUNCT = register(
+  Dataset(
+    name='fix_punct',
+    title='Text formatting: punctuation of ParaCrawl',
+    version='1.0.0',
+    cluster='misc',
+    source='para_crawl/enda:1.2.0',
+    splits={
+      'train': 'train[30200:60200]',
+      'dev': 'train[60200:60400]',
+      'test': 'train[-3000:]',
+    },
+    rows={'train': 30000, 'dev': 200, 'test': 3000},
+    fields={'text': _unpunctuated},
+    answers=_english,
+    keep=_lost_punctuation,
+    metrics=('word_edit_distance',),
+    material='text',
+    group_key=('text',),
+    note=(
+      'Minus signs, marks within numbers and signs such as & stay in the '
+      'input, as they could not be guessed; the published code takes out more.'
+    ),
+    templates=(
+      Template('Put the missing punctuation back into this text.\n\n{text}'),
+      Template('Without punctuation: {text}\nWith punctuation:'),
+      Template(
+        '{text}\n\nThe commas, full stops and other small signs have got '
+        'lost. What did it look like before?'
+      ),
+      Template(
+        'A speech recogniser returned "{text}". How should that be written, '
+        'with all its marks but the same words?'
+      ),
+      Template(
+        'Someone never types colons, dashes or brackets. Correct his message: '
+        '{text}'
+      ),
+      Template(
+        'Proofread the line below. Its words and capitals are fine; only '
+        'points, quotation marks, hyphens and the like need to be added.\n'
+        '{text}'
+      ),
+      Template('"{text}" - can you punctuate that for me?'),
+      Template(
+        'Unpunctuated input\n{text}\n\nReproduce it, properly punctuated.'
+      ),
+      Template(
+        'Where do pauses, stops and apostrophes belong in the following? '
+        'Write it out again.\n\n{text}'
+      ),
+      Template(
+        'Half the keys of my keyboard are broken, all those for marks, so I '
+        'wrote: {text}\nWhat did I mean to type?'
+      ),
+    ),
+  )
+)
+
+TRUE_CASE = register(
+  Dataset(
+    name='true_case',
+    title='Text formatting: capitals of ParaCrawl',
+    version='1.0.0',
+    cluster='extras',
+    source='para_crawl/enda:1.2.0',
+    splits={
+      'train': 'train[0:30000]',
+      'dev': 'train[30000:30200]',
+      'test': 'train[-3000:]',
+    },
+    rows={'train': 30000, 'dev': 200, 'test': 3000},
+    fields={'text': _lower_case},
+    answers=_english,
+    metrics=('word_edit_distance',),
+    material='text',
+    group_key=('text',),
+    templates=(
+      Template('Restore the capital letters in what follows.\n\n{text}'),
+      Template('lower case: {text}\nproper case:'),
+      Template(
+        '{text}\n\nWhich letters ought to be big here? Copy the text and '
+        'correct them.'
+      ),
+      Template(
+        'The shift key was jammed when a colleague typed "{text}". Please '
+        'retype it as it should look.'
+      ),
+      Template(
+        'An old database stores everything in small letters. Give this record '
+        'its names, acronyms and sentence beginnings back: {text}'
+      ),
+      Template(
+        'Capitalise what English spelling requires, and alter nothing else.\n'
+        '{text}'
+      ),
+      Template(
+        'Before it was normalised for a search index, how did "{text}" read?'
+      ),
+      Template(
+        'From a chat, all in minuscules:\n\n{text}\n\nRewrite it for print, '
+        'with majuscules where they belong.'
+      ),
+      Template('What is the correctly cased version of this line?\n{text}'),
+      Template(
+        'Write this without any capitals: {answer}',
+        target='{text}',
+        inverted=True,
+      ),
+    ),
+  )
+)
+
+WORD_SEGMENT = register(
+  Dataset(
+    name='word_segment',
+    title='Text formatting: spaces of ParaCrawl',
+    version='1.0.0',
+    cluster='extras',
+    source='para_crawl/enda:1.2.0',
+    splits={
+      'train': 'train[60400:90400]',
+      'dev': 'train[90400:90600]',
+      'test': 'train[-3000:]',
+    },
+    rows={'train': 30000, 'dev': 200, 'test': 3000},
+    fields={'text': _unspaced},
+    answers=_english,
+    metrics=('word_edit_distance',),
+    material='text',
+    group_key=('text',),
+    templates=(
+      Template('Insert the spaces that are missing between words.\n\n{text}'),
+      Template('Run together: {text}\nSeparated:'),
+      Template(
+        '{text}\n\nWhere does one word end and the next begin? Write them '
+        'apart.'
+      ),
+      Template(
+        'A scanner has swallowed all blanks and produced "{text}". Repair its '
+        'output.'
+      ),
+      Template('Split this string so that it can be read: {text}'),
+      Template(
+        'My space bar does not work. I meant to send something legible, but '
+        'what came out is this:\n{text}\nWhich message was it meant to be?'
+      ),
+      Template(
+        'Separate the units of a sequence by single gaps, changing no '
+        'character.\n{text}'
+      ),
+      Template('How would you normally type "{text}"?'),
+      Template(
+        'Hashtags leave no room between terms. Read the one below and give it '
+        'in the usual spelling.\n\n{text}\n\nSpaced out:'
+      ),
+      Template(
+        'Close every gap in these words, as for a web address: {answer}',
+        target='{text}',
+        inverted=True,
+      ),
+    ),
+  )
+)

@@ -1,0 +1,611 @@
+"""Reading comprehension: 5 datasets, 6 parts, a text and a question about it.
+
+BoolQ and MultiRC are answered with yes or no, OpenBookQA with one of a row's
+own choices, DROP and SQuAD in free words.
+"""
+
+from etils import epy
+from flan_jax.tasks.fields import question, tidied, tidy, untokenized
+
+from flan_jax.data.dataset import Dataset, Part, Template
+from flan_jax.data.registry import register
+
+with epy.lazy_imports():
+  import tensorflow as tf
+
+_NO, _YES = 'no', 'yes'
+_UNANSWERABLE = 'unanswerable'
+
+# Characters without width, which web pages carry along.
+_INVISIBLE = r'[\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}\x{FEFF}]'
+# What marks sentences and layout in the first release of MultiRC.
+_MARKUP = r'\bSent \d+:|</?[A-Za-z]+\s*/?>'
+
+
+def _clean(text):
+  """Returns the tidy text; spaces of all kinds count as spaces."""
+  text = tf.strings.regex_replace(text, _INVISIBLE, '')
+  return tidy(tf.strings.regex_replace(text, r'\pZ', ' '))
+
+
+def _prose(text):
+  """Returns the clean text with punctuation where it was written."""
+  return tidy(untokenized(_clean(text)))
+
+
+def _unescaped(text):
+  """Replaces the numbered characters of HTML: 'caf&#233;' becomes 'café'."""
+  pieces = tf.strings.split(text, '&#')
+  head, tails = pieces[:1], pieces[1:]
+  known = tf.strings.regex_full_match(tails, r'(?s)\d{1,7};.*')
+  number = tf.strings.regex_replace(tails, r'(?s)^(\d{1,7});.*', r'\1')
+  # What is no such character gets its '&' (number 38) back.
+  codes = tf.strings.to_number(tf.where(known, number, '38'), tf.int32)
+  rest = tf.where(
+    known,
+    tf.strings.regex_replace(tails, r'^\d{1,7};', ''),
+    tf.strings.join(['#', tails]),
+  )
+  characters = tf.strings.unicode_encode(codes[:, tf.newaxis], 'UTF-8')
+  return tf.strings.reduce_join(
+    tf.concat([head, tf.strings.join([characters, rest])], axis=0)
+  )
+
+
+def _asked(text):
+  """Returns the question with its mark; requests ("Name two.") keep theirs.
+
+  "Who won" and the slips "Who won." and "Who won/" all become "Who won?".
+  """
+  text = tf.strings.regex_replace(text, r'\s*[>/,;]+$', '')
+  slip = r'^((?i:wh\w+|how)\b[^?]*[^?A-Z])\.$'
+  text = tf.strings.regex_replace(text, slip, r'\1?')
+  request = tf.strings.regex_full_match(text, r'.*[.!:]"?')
+  return tf.where(request, text, question(text))
+
+
+def _boolq_passage(row):
+  return _prose(row['passage'])
+
+
+def _clean_question(row):
+  return _asked(_clean(row['question']))
+
+
+def _truth(row):
+  """Names the class of a boolean."""
+  return tf.where(row['answer'], 'true', 'false')
+
+
+BOOL_Q = register(
+  Dataset(
+    name='bool_q',
+    title='Reading comprehension: BoolQ',
+    version='1.0.0',
+    cluster='reading_comprehension',
+    source='bool_q:1.0.0',
+    splits={
+      'train': 'train[:-200]',
+      'dev': 'train[-200:]',
+      'test': 'validation',
+    },
+    rows={'train': 9227, 'dev': 200, 'test': 3270},
+    fields={
+      'title': tidied('title'),
+      'passage': _boolq_passage,
+      'question': _clean_question,
+    },
+    optional=('title',),
+    label=_truth,
+    choices={'false': _NO, 'true': _YES},
+    metrics=('accuracy',),
+    material='passage',
+    group_key=('passage',),
+    plain=(Template('{passage}\n{question}'),),
+    templates=(
+      Template(
+        'After reading the extract, settle the question with a plain yes or '
+        'no.\n\n{passage}\n\n{question}\n\n{options}'
+      ),
+      Template(
+        'Passage: {passage}\nQuestion: {question}\nAnswer:\n{options}',
+      ),
+      Template(
+        'Somebody typed into a search engine: {question}\n\nThe best page that '
+        'it found is called "{title}" and has these lines:\n{passage}\n\nWhat '
+        'should the short reply at the top of the results be?\n{options}'
+      ),
+      Template(
+        '{question} I am not certain, but the encyclopedia on my shelf has '
+        'this to say:\n\n"{passage}"\n\nDoes that make it a yes or a no?\n'
+        '{options}'
+      ),
+      Template(
+        'An article entitled "{title}" contains this paragraph.\n\n'
+        '{passage}\n\nGoing by the paragraph, {question}\n{options}'
+      ),
+      Template(
+        'In a pub quiz, the host first reads out some facts.\n\n{passage}\n\n'
+        'Then comes the thing to be guessed: "{question}" Which of the two '
+        'buttons do you press?\n\n{options}'
+      ),
+      Template(
+        'Say "yes" if what is written gives reason to affirm what is asked, '
+        'and "no" if it gives reason to deny it.\n\nAsked: {question}\n'
+        'Written: {passage}\n\n{options}'
+      ),
+      Template(
+        'My daughter would like to know: {question}\nWe have a book with a '
+        'chapter called "{title}".\n{passage}\n\nHow do I reply to her?\n\n'
+        '{options}'
+      ),
+      Template(
+        '{passage}\n\nUse only the information above to judge this: '
+        '{question}\n\n{options}'
+      ),
+      Template(
+        '{passage}\n\nThink of a question about these lines that has to be '
+        'answered with "{answer}".',
+        target='{question}',
+        inverted=True,
+      ),
+    ),
+  )
+)
+
+
+def _drop_passage(row):
+  return _prose(_unescaped(row['passage']))
+
+
+def _drop_question(row):
+  return _asked(_prose(_unescaped(row['question'])))
+
+
+def _drop_answers(row):
+  """Returns the answer and those of other annotators, without repetition.
+
+  The builder writes dates as '1944-June-6'; they become '6 June 1944'.
+  """
+  texts = tf.concat([[row['answer']], row['validated_answers']], axis=0)
+  texts = _clean(tf.map_fn(_unescaped, texts))
+  texts = tidy(
+    tf.strings.regex_replace(texts, r'^(\d*)-([A-Z]\w+)-(\d+)$', r'\3 \2 \1')
+  )
+  return tf.unique(tf.boolean_mask(texts, texts != ''))[0]
+
+
+def _has_answer(row):
+  """Drops rows whose answers are all empty, as dates without a day are."""
+  return tf.size(_drop_answers(row)) > 0
+
+
+DROP = register(
+  Dataset(
+    name='drop',
+    title='Reading comprehension: DROP',
+    version='1.0.0',
+    cluster='reading_comprehension',
+    source='drop:2.0.0',
+    splits={'train': 'train[:30000]', 'dev': 'train[-200:]', 'test': 'dev'},
+    rows={'train': 30000, 'dev': 200, 'test': 9536},
+    fields={'passage': _drop_passage, 'question': _drop_question},
+    answers=_drop_answers,
+    keep=_has_answer,
+    metrics=('drop_f1', 'drop_em', 'squad_f1'),
+    material='passage',
+    group_key=('passage',),
+    note=(
+      'F1 over the answers of all annotators; the published code compares '
+      'with the first answer only. TFDS keeps only the first span of an '
+      'answer of several and no date without a day; rows that this leaves '
+      'without an answer are dropped.'
+    ),
+    templates=(
+      Template(
+        '{passage}\n\n{question}\nAnswer with a number, a date or a few words.'
+      ),
+      Template('Record: {passage}\nQuery: {question}\nResult:'),
+      Template(
+        'Work out the following from the report underneath. It may be '
+        'necessary to add, subtract, count or compare things that are '
+        'mentioned.\n\nTask: {question}\n\nReport: {passage}'
+      ),
+      Template(
+        'This stood in a newspaper, a history book or an almanac:\n\n'
+        '{passage}\n\nA reader asks: "{question}" How would you respond, as '
+        'briefly as possible?'
+      ),
+      Template('{question}\n\nThese paragraphs will help: {passage}'),
+      Template(
+        'I have been staring at this page for ten minutes.\n\n"{passage}"\n\n'
+        'Can you see it? {question} Just the bare answer, thanks.'
+      ),
+      Template(
+        'Exam, part B: reading with figures. Study the text closely and fill '
+        'in nothing but the solution.\n\n{passage}\n\nExercise: {question}\n'
+        'Solution:'
+      ),
+      Template(
+        'An assistant receives a document together with a request.\n'
+        'Request: {question}\nDocument: {passage}\nThe assistant states, '
+        'without any explanation:'
+      ),
+      Template(
+        '{passage}\n\nPose a tricky question about this account whose '
+        'correct answer is "{answer}".',
+        target='{question}',
+        inverted=True,
+      ),
+      Template(
+        'The key to a reading test says {answer}. Reconstruct what pupils '
+        'were asked to find out from the text.\n\n{passage}',
+        target='{question}',
+        inverted=True,
+      ),
+    ),
+  )
+)
+
+
+def _multirc_passage(row):
+  return _prose(tf.strings.regex_replace(row['paragraph'], _MARKUP, ' '))
+
+
+def _multirc_question(row):
+  return _asked(_prose(row['question']))
+
+
+def _multirc_candidate(row):
+  return _prose(row['answer'])
+
+
+MULTIRC = register(
+  Dataset(
+    name='multirc',
+    title='Reading comprehension: MultiRC',
+    version='1.0.0',
+    cluster='reading_comprehension',
+    source='super_glue/multirc:1.0.2',
+    splits={
+      'train': 'train[:-200]',
+      'dev': 'train[-200:]',
+      'test': 'validation',
+    },
+    rows={'train': 27043, 'dev': 200, 'test': 4848},
+    fields={
+      'passage': _multirc_passage,
+      'question': _multirc_question,
+      'candidate': _multirc_candidate,
+    },
+    label='label',
+    choices={'False': _NO, 'True': _YES},
+    metrics=('f1:True', 'exact_by_item', 'accuracy'),
+    material='passage',
+    group_key=('passage',),
+    item_key=('passage', 'question'),
+    derived_from=('cnn_dailymail',),
+    note=(
+      'F1 of the right answers over all candidates; beside it the share of '
+      'questions whose candidates are all judged rightly.'
+    ),
+    templates=(
+      Template(
+        '{passage}\n\n{question}\n\nIs "{candidate}" a right answer to that?\n'
+        '{options}'
+      ),
+      Template(
+        'Paragraph: {passage}\nQuestion: {question}\nProposed answer: '
+        '{candidate}\nCorrect:\n{options}'
+      ),
+      Template(
+        'You mark a test in which a question can have several right answers. '
+        'Put "yes" next to an answer that is borne out by the text, and "no" '
+        'next to one that is not.\n\nText: {passage}\n\n{question}\n'
+        'Handed in: {candidate}\n\n{options}'
+      ),
+      Template(
+        '"{candidate}" was what a boy said when he was asked "{question}" His '
+        'class had just read this:\n\n{passage}\n\nDoes he get a point?\n\n'
+        '{options}'
+      ),
+      Template(
+        'Two friends of mine disagree. {question} One says: {candidate}\nThe '
+        'other shakes her head. This is what both of them have read:\n\n'
+        '{passage}\n\nIs the first friend right?\n{options}'
+      ),
+      Template(
+        'Go through the material and decide whether the reply that was given '
+        'can be accepted.\n\n{passage}\n\nQ: {question}\nReply: {candidate}\n\n'
+        '{options}'
+      ),
+      Template(
+        'Would you tick the box?\n\n{question}\n[ ] {candidate}\n\nEverything '
+        'you have to know stands here: {passage}\n{options}'
+      ),
+      Template(
+        'To the question "{question}", can one truthfully respond '
+        '"{candidate}", according to the source below?\n{passage}\n\n{options}'
+      ),
+      Template(
+        '{passage}\n\n{question} State one thing that counts as a good answer.',
+        target='{candidate}',
+        inverted=True,
+        only_if=('True',),
+      ),
+      Template(
+        'For a multiple-choice quiz, invent something that might pass for the '
+        'answer, yet is false.\n\nReading: {passage}\nQuiz: {question}',
+        target='{candidate}',
+        inverted=True,
+        only_if=('False',),
+      ),
+    ),
+  )
+)
+
+
+def _fact(row):
+  return tf.strings.regex_replace(_prose(row['fact1']), r'[.\s]+$', '')
+
+
+def _stem(row):
+  return _prose(row['question']['stem'])
+
+
+def _choices(row):
+  given = [row['question'][f'choice_{letter}'] for letter in 'ABCD']
+  return _clean(tf.stack(given))
+
+
+def _key(row):
+  return tf.range(4) == tf.cast(row['answerKey'], tf.int32)
+
+
+def _usable_choices(row):
+  """Drops rows with an empty choice or with one that occurs twice."""
+  choices = _choices(row)
+  distinct = tf.size(tf.unique(choices)[0]) == tf.size(choices)
+  return distinct & tf.reduce_all(choices != '')
+
+
+def _stem_asks(row):
+  return tf.strings.regex_full_match(row['stem'], r'.*\?')
+
+
+def _stem_breaks_off(row):
+  return tf.strings.regex_full_match(row['stem'], r'.*[\w,]')
+
+
+OPENBOOKQA = register(
+  Dataset(
+    name='openbookqa',
+    title='Reading comprehension: OpenBookQA',
+    version='1.0.0',
+    cluster='reading_comprehension',
+    source='openbookqa:0.1.0',
+    splits={'train': 'train', 'dev': 'validation[:200]', 'test': 'test'},
+    rows={'train': 4957, 'dev': 200, 'test': 500},
+    # The stem is a question or the beginning of a sentence.
+    fields={'fact': _fact, 'stem': _stem},
+    options=_choices,
+    correct=_key,
+    keep=_usable_choices,
+    metrics=('accuracy',),
+    material='stem',
+    group_key=('fact',),
+    note=(
+      "The prompt shows the row's fact, as FLAN's does; GPT-3's prompt does "
+      'not show it, so that the numbers cannot be compared.'
+    ),
+    templates=(
+      Template('Keep this in mind: {fact}\n\n{stem}\n{options}'),
+      Template(
+        'Fact: {fact}\nTo be answered or finished: {stem}\nBest choice:\n'
+        '{options}'
+      ),
+      Template('{stem}\n\nHint: {fact}\n\n{options}'),
+      Template(
+        'One item in the list at the end belongs to line 1, either because it '
+        'answers it or because it completes it. Find the item by applying '
+        'line 2.\nLine 1: {stem}\nLine 2: {fact}\n\n{options}'
+      ),
+      Template(
+        'A science teacher has written on the board: "{fact}"\n\nNow she says '
+        'to her class, "{stem}" and waits. What should they call out?\n'
+        '{options}'
+      ),
+      Template(
+        'Primary school science, multiple choice. Combine the rule with '
+        'everyday knowledge.\n\n{stem}\nRule: {fact}\n\n{options}'
+      ),
+      Template(
+        'My textbook states: {fact}\nOn my worksheet there is: {stem}\nSo '
+        'which one is it?\n\n{options}'
+      ),
+      Template(
+        'Given the general truth "{fact}", pick whatever goes best with the '
+        'words "{stem}"\n{options}'
+      ),
+      Template(
+        '{stem}\n{answer}\n\nWhich piece of knowledge about nature or '
+        'technology lies behind this?',
+        target='{fact}',
+        inverted=True,
+      ),
+      Template(
+        'Make up a question that tests whether somebody understood the '
+        'following: {fact}\nIts answer shall be "{answer}".',
+        target='{stem}',
+        inverted=True,
+        only_if=_stem_asks,
+      ),
+      Template(
+        'Begin a sentence that could end in "{answer}" and that illustrates '
+        'this principle: {fact}',
+        target='{stem}',
+        inverted=True,
+        only_if=_stem_breaks_off,
+      ),
+    ),
+  )
+)
+
+
+def _subject(row):
+  return tidy(tf.strings.regex_replace(row['title'], '_', ' '))
+
+
+def _context(row):
+  return _clean(row['context'])
+
+
+def _squad_answers(row):
+  return tf.unique(_clean(row['answers']['text']))[0]
+
+
+def _answers_or_none(row):
+  """Returns the answers, or what stands for the lack of one."""
+  texts = tf.concat([_squad_answers(row), [_UNANSWERABLE]], axis=0)
+  return texts[: tf.maximum(tf.size(texts) - 1, 1)]
+
+
+def _is_answerable(row):
+  return row['answer'] != _UNANSWERABLE
+
+
+_SQUAD_V1_TEMPLATES = (
+  Template('{passage}\n\n{question}\nCopy the answer out of the text.'),
+  Template(
+    'Article: {title}\nExcerpt: {passage}\nQuestion: {question}\nAnswer:'
+  ),
+  Template(
+    'Somewhere in this paragraph are the words that I need.\n\n{passage}\n\n'
+    'Which words are they, if I would like to know: {question}'
+  ),
+  Template(
+    '{question}\n\nYou can read about it here; quote whatever it takes to '
+    'reply:\n{passage}'
+  ),
+  Template(
+    'A visitor turns to the librarian: "{question}" The librarian opens an '
+    'encyclopedia at "{title}" and reads:\n\n{passage}\n\nWhat does she '
+    'tell the visitor, in as few words as she can?'
+  ),
+  Template(
+    'Underline the shortest stretch of the passage that settles what is '
+    'asked.\nPassage: "{passage}"\nAsked: {question}\nUnderlined:'
+  ),
+  Template(
+    'I am preparing a talk, working title "{title}", and lack one detail. '
+    '{question} My notes run like this: {passage}'
+  ),
+  Template('Quick one, no full sentence needed: {question}\n\n"{passage}"'),
+  Template(
+    'Here is part of an article with the heading "{title}".\n\n{passage}\n\n'
+    'What could one ask about it if "{answer}" is to be the answer?',
+    target='{question}',
+    inverted=True,
+  ),
+  Template(
+    'Text: {passage}\nAnswer: {answer}\nFitting question:',
+    target='{question}',
+    inverted=True,
+  ),
+)
+
+_SQUAD_V2_TEMPLATES = (
+  Template(
+    '{passage}\n\n{question}\nIf the passage does not say, write '
+    '"unanswerable"; otherwise give the answer in its own words.'
+  ),
+  Template(
+    'Topic: {title}\nText: {passage}\nQuestion: {question}\nAnswer from the '
+    'text, or else "unanswerable":'
+  ),
+  Template(
+    'Some questions that we receive about this paragraph have no answer in '
+    'it. Reply to those with "unanswerable" and to all others with the exact '
+    'phrase that is wanted.\n\nParagraph: {passage}\nReceived: {question}'
+  ),
+  Template(
+    '{question}\n\nSearch the lines below. Beware: they may deal with '
+    'something else, in which case "unanswerable" is the one right reply.\n\n'
+    '{passage}'
+  ),
+  Template(
+    'You help the readers of an encyclopedia and rely on its entries alone. '
+    'Today a reader wants to know: {question}\n\nEntry "{title}":\n'
+    '{passage}\n\nSend back a short quotation from the entry, or the word '
+    '"unanswerable" if it has none to offer.'
+  ),
+  Template(
+    'Is it in there? {question} Quote it if so; if not, put '
+    '"unanswerable".\n\n"{passage}"'
+  ),
+  Template(
+    'Reading test with traps. A trap asks for what the author leaves open: '
+    'mark it as "unanswerable". Everything else can be solved by a few words '
+    'taken from the page.\n\n{passage}\n\nNumber 1. {question}'
+  ),
+  Template(
+    'This is my summary of the chapter "{title}":\n{passage}\n\nA listener '
+    'may ask me "{question}" What do I say then? Just "unanswerable" '
+    'will do where my summary is silent.'
+  ),
+  Template(
+    'Extract: {passage}\n\nEither the extract reveals this or nobody could '
+    'tell from it: {question} In the first case name what it reveals, in the '
+    'second case say "unanswerable".'
+  ),
+  Template(
+    'Set a question whose solution, "{answer}", can be picked out of the '
+    'following piece.\n\n{passage}',
+    target='{question}',
+    inverted=True,
+    only_if=_is_answerable,
+  ),
+)
+
+SQUAD = register(
+  Dataset(
+    name='squad',
+    title='Reading comprehension: SQuAD',
+    version='1.0.0',
+    cluster='reading_comprehension',
+    source='squad/v1.1:3.0.0',
+    splits={
+      'train': 'train[:30000]',
+      'dev': 'train[-200:]',
+      'test': 'validation',
+    },
+    rows={'train': 30000, 'dev': 200, 'test': 10570},
+    fields={
+      'title': _subject,
+      'passage': _context,
+      'question': _clean_question,
+    },
+    optional=('title',),
+    answers=_squad_answers,
+    metrics=('squad_f1', 'squad_em'),
+    material='passage',
+    group_key=('passage',),
+    plain=(Template('{passage}\n{question}'),),
+    templates=_SQUAD_V1_TEMPLATES,
+    parts=(
+      Part('squad_v1', title='Reading comprehension: SQuAD v1.1'),
+      Part(
+        'squad_v2',
+        title='Reading comprehension: SQuAD v2.0',
+        source='squad/v2.0:3.0.0',
+        rows={'train': 30000, 'dev': 200, 'test': 11873},
+        answers=_answers_or_none,
+        templates=_SQUAD_V2_TEMPLATES,
+        note=(
+          'The answer to a question without one is the word "unanswerable", '
+          'which is compared as any other.'
+        ),
+      ),
+    ),
+  )
+)

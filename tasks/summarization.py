@@ -1,0 +1,977 @@
+"""Summarization: 11 datasets of mails, news, dialogues, opinions and guides.
+
+AG News, which FLAN puts into this cluster, is a classification and scored as
+one; the others ask for free text.
+"""
+
+from collections.abc import Callable
+import functools
+from typing import Any
+
+from etils import epy
+from flan_jax.tasks.fields import tidied, tidy, tidy_lines, untokenized
+
+from flan_jax.data.dataset import Dataset, Template
+from flan_jax.data.registry import register
+
+with epy.lazy_imports():
+  import tensorflow as tf
+
+_ROUGE = ('rouge1', 'rouge2', 'rougeLsum')
+
+# `&amp;` last, so that nothing is undone twice.
+_ENTITIES = (
+  ('&lt;', '<'),
+  ('&gt;', '>'),
+  ('&quot;', '"'),
+  ('&(?:#0?39|apos);', "'"),
+  ('&nbsp;', ' '),
+  ('&amp;', '&'),
+)
+
+
+def _replace(text, *pairs):
+  for pattern, replacement in pairs:
+    text = tf.strings.regex_replace(text, pattern, replacement)
+  return text
+
+
+def _filled(*names: str) -> Callable[[Any], Any]:
+  """Returns a predicate: all these raw features hold some text."""
+  return functools.partial(_all_filled, names)
+
+
+def _all_filled(names, row):
+  lengths = [tf.strings.length(tf.strings.strip(row[name])) for name in names]
+  return tf.reduce_all(tf.stack(lengths) > 0)
+
+
+def _one(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+  """Turns a field function into the list of its only reference, [1]."""
+  return functools.partial(_as_list, function)
+
+
+def _as_list(function, row):
+  return tf.expand_dims(function(row), 0)
+
+
+def _email(row):
+  """Returns the body on one line, without remains of quoted-printable.
+
+  Mails in that encoding have "= " where a line was broken, in the middle of a
+  word or not, and "=20" or "=09" for white space. An equals sign in any other
+  mail is left alone.
+  """
+  body = row['email_body']
+  encoded = tf.strings.regex_full_match(
+    body, r'(?s).*(?:[a-z]= [a-z]|\s=20\s).*'
+  )
+  decoded = _replace(body, ('=(?:20|09)', ' '), (r'=\s', ''), ('=3D', '='))
+  return tidy(tf.where(encoded, decoded, body))
+
+
+# Opinions and argument sentences that a prompt shows.
+_MAX_LINES = 10
+
+# A place: capitalized words, small words between them, commas.
+_PLACE = r'(?:[^\s()]+ )(?:(?:[A-Z][^\s()]*|of|the|and|de|la|on|near),? ){0,6}'
+# Datelines, with what replaces them. A source that is not known needs a dash
+# after it and a place in capitals (or none) before it, so that sentences which
+# open with a name and a bracket stay whole.
+_DATELINES = (
+  (rf'^(?:[A-Z]{_PLACE})?\( ?(?:CNN|Reuters|AP|AFP) ?\) ?(?:--|[-–—]) ?', ''),
+  (rf'^(?:[A-Z]{{3}}{_PLACE})?\( ?[A-Z][^()]{{1,40}}\) ?(?:--|[–—]) ?', ''),
+  (rf'^[A-Z]{_PLACE}\( ?CNN ?\) ?(["“‘]?[A-Z0-9])', r'\1'),
+  (r'^\( ?CNN ?\) ?', ''),
+)
+# A link of the web page that older articles end in.
+_FOOTER = r' E-mail to a friend ?\.?$'
+
+
+def _spaces(text):
+  """Turns no-break spaces into plain ones."""
+  return tf.strings.regex_replace(text, '\u00a0', ' ')
+
+
+def _news_article(row):
+  """Returns the article without its dateline and the link below it."""
+  text = tidy(_spaces(row['article']))
+  for pattern, replacement in _DATELINES:
+    text = tf.strings.regex_replace(
+      text, pattern, replacement, replace_global=False
+    )
+  return tf.strings.regex_replace(untokenized(text), _FOOTER, '')
+
+
+def _highlights(row):
+  """Returns the highlights as one text, a line each."""
+  return tidy_lines(untokenized(_spaces(row['highlights'])))[None]
+
+
+def _reports(row):
+  """Returns the row's articles one below the other, each with a number."""
+  reports = tf.strings.split(_spaces(row['document']), '|||||')
+  reports = untokenized(tidy_lines(reports))
+  reports = tf.boolean_mask(reports, reports != '')
+  reports = tf.strings.join(['Article ', _count(reports), ':\n', reports])
+  return tf.strings.reduce_join(reports, separator='\n\n')
+
+
+def _has_reports(row):
+  """Tells rows from those whose documents or summary could not be fetched."""
+  return (_reports(row) != '') & (_digest(row)[0] != '')
+
+
+def _digest(row):
+  """Returns the summary without the dash that opens it."""
+  summary = tidy(_spaces(row['summary']))
+  return tf.strings.regex_replace(summary, '^[–—-] ?', '')[None]
+
+
+def _count(lines):
+  """Returns a number for each line as text, from "1" on."""
+  return tf.strings.as_string(tf.range(1, tf.size(lines) + 1))
+
+
+def _numbered(feature, row):
+  """Returns the first texts of a list, a numbered line each."""
+  lines = untokenized(tidy(row[feature]['value']))
+  lines = tf.boolean_mask(lines, lines != '')[:_MAX_LINES]
+  lines = tf.strings.join([_count(lines), '. ', lines])
+  return tf.strings.reduce_join(lines, separator='\n')
+
+
+def _clean_cell(feature, row):
+  return untokenized(tidy(row[feature]))
+
+
+def _only(feature, row):
+  return _clean_cell(feature, row)[None]
+
+
+def _guide_text(text):
+  """Removes the records of inline pictures that the pages left behind."""
+  text = tf.strings.regex_replace(text, r'\{"smallUrl":[^{}]*\}', ' ')
+  return untokenized(tidy(_spaces(text)))
+
+
+def _guide(row):
+  return _guide_text(row['source'])
+
+
+def _guide_steps(row):
+  """Returns the target, then references that differ from it."""
+  answers = tf.concat([row['target'][None], row['references']], axis=0)
+  return tf.unique(_guide_text(answers)).y
+
+
+def _has_steps(row):
+  return _guide_steps(row)[0] != ''
+
+
+AESLC = register(
+  Dataset(
+    name='aeslc',
+    title='Email subject line: AESLC',
+    version='1.0.0',
+    cluster='summarization',
+    source='aeslc:1.0.0',
+    splits={'train': 'train', 'dev': 'validation[-200:]', 'test': 'test'},
+    rows={'train': 14436, 'dev': 200, 'test': 1906},
+    fields={'email': _email},
+    answers=_one(tidied('subject_line')),
+    keep=_filled('email_body', 'subject_line'),
+    metrics=_ROUGE,
+    material='email',
+    group_key=('email',),
+    templates=(
+      Template('{email}\n\nWhat subject line should this email have?'),
+      Template(
+        'Tell the recipient in a few words what to expect.\n\nMessage: {email}'
+        '\n\nSubject line of the message:'
+      ),
+      Template(
+        'I am about to send the following to my colleagues, and the subject '
+        'field is still empty. What do I put there?\n\n"{email}"'
+      ),
+      Template('Body: {email}\nSubject:'),
+      Template(
+        'My inbox shows a single line for each mail. Which line would stand '
+        'for this one?\n{email}'
+      ),
+      Template(
+        '{email}\n\nGive the topic of the text above, as briefly as it would '
+        'appear at the top of an email.'
+      ),
+      Template(
+        'From: a business contact\nText: {email}\n\nThis arrived without any '
+        'heading. Add a short one, so that the reader can find it again later.'
+      ),
+      Template(
+        'The mail program warns before sending: "No subject was entered." '
+        'Enter one.\n\nYour mail: {email}\n\nEntry:'
+      ),
+      Template(
+        'An assistant files correspondence and writes on every letter what it '
+        'concerns. On the letter that begins here, what is written?\n{email}'
+      ),
+      Template(
+        'Draft an email with the subject "{answer}".',
+        target='{email}',
+        inverted=True,
+      ),
+    ),
+  )
+)
+
+
+def _news_text(text):
+  r"""Undoes what became of the markup of AG's news on its way into the file.
+
+  "&#39;" and "&quot;" lost their ampersand to a space, tags are escaped twice,
+  a backslash stands before a dollar sign and for a line break, and Reuters'
+  links to stock quotes are nothing to read.
+  """
+  text = _replace(
+    text,
+    (r'&lt;|\s?\blt;', '<'),
+    (r'&gt;|\s?\bgt;', '>'),
+    (r'(?i)<a [^<>]*fullquote[^<>]*>[^<>]*</a>', ''),
+    (r'</?[A-Za-z][^<>]*>', ' '),
+    (r'[ &]?#39;', "'"),
+    (r'[ &]?#36;', '$'),
+    (r'[ &]?\bquot;', '"'),
+    (r'[ &]?\bnbsp;', ' '),
+    (r'[ &]?\bamp;', '&'),
+    (r'\\([$"#&])', r'\1'),
+    (r'\\+', ' '),
+    (r'\s+([,.:)])(\s|$)', r'\1\2'),
+  )
+  return tidy(text)
+
+
+def _news_title(row):
+  """Returns the headline without the name of an agency or cut-off markup."""
+  title = _news_text(row['title'])
+  return _replace(title, (r'\s\((?:AP|AFP|Reuters)\)$', ''), (r'\s\.\.\.$', ''))
+
+
+def _news_description(row):
+  return _news_text(row['description'])
+
+
+AG_NEWS_SUBSET = register(
+  Dataset(
+    name='ag_news_subset',
+    title='News topic: AG News',
+    version='1.0.0',
+    cluster='summarization',
+    source='ag_news_subset:1.0.0',
+    splits={'train': 'train[:30000]', 'dev': 'train[-200:]', 'test': 'test'},
+    rows={'train': 30000, 'dev': 200, 'test': 7600},
+    fields={'title': _news_title, 'text': _news_description},
+    label='label',
+    choices={
+      'World': 'world affairs',
+      'Sports': 'sports',
+      'Business': 'business',
+      'Sci/Tech': 'science and technology',
+    },
+    keep=_filled('title', 'description'),
+    metrics=('accuracy',),
+    material='text',
+    group_key=('text',),
+    note=(
+      'A classification in a cluster of summaries: its accuracy is reported '
+      'by itself and never averaged into ROUGE.'
+    ),
+    templates=(
+      Template(
+        '{title}\n\n{text}\n\nIn which section of a newspaper does this story '
+        'belong?\n{options}'
+      ),
+      Template('Headline: {title}\nStory: {text}\nCategory:\n{options}'),
+      Template(
+        'Our site has four desks: one for world affairs, one for sports, one '
+        'for business, one for science and technology. To which of them do we '
+        'pass on this report?\n\n"{title}" - {text}\n\n{options}'
+      ),
+      Template(
+        'What is the following news item about?\n\n{title}\n{text}\n\n{options}'
+      ),
+      Template(
+        'A visitor clicks on "{title}" and finds: {text}\n\nUnder which tab of '
+        'the page was it listed?\n{options}'
+      ),
+      Template(
+        'Look at how an article begins and name its general topic.\n\n'
+        'Title: {title}\n\nOpening: {text}\n\nTopic:\n{options}'
+      ),
+      Template(
+        '{text}\n\nThe words above were printed below "{title}". What does '
+        'it cover?\n\n{options}'
+      ),
+      Template(
+        'I subscribe to alerts by subject. Choose the subject under which I '
+        'should receive this alert.\n{title}\n{text}\n{options}'
+      ),
+      Template(
+        'Give this {answer} story a headline.\n\n{text}',
+        target='{title}',
+        inverted=True,
+      ),
+      Template(
+        'On its pages for {answer}, a paper has an article called "{title}". '
+        'Write how it might start.',
+        target='{text}',
+        inverted=True,
+      ),
+    ),
+  )
+)
+
+
+def _detokenized(text):
+  """Undoes tokenization, brackets and entities of wire text included."""
+  text = _replace(
+    text,
+    *_ENTITIES,
+    (r'\. \. \.', '...'),
+    (r'-l[rs]b-\s?', '('),
+    (r'\s?-r[rs]b-', ')'),
+    (r'([(\[])\s+', r'\1'),
+    (r"(s) '(\s)", r"\1'\2"),
+    (r'\$ (\d)', r'$\1'),
+    (r'(\d) %', r'\1%'),
+    (r'\\/', '/'),
+  )
+  # A mark that follows another, as in "word ) ,", is left over.
+  return _replace(
+    untokenized(text),
+    (r'([.?!]) \)', r'\1)'),
+    (r'([?!)]) ([,.;:?!])', r'\1\2'),
+  )
+
+
+def _wire_text(name: str) -> Callable[[Any], Any]:
+  return functools.partial(_wire_text_of, name)
+
+
+def _wire_text_of(name, row):
+  return tidy(_detokenized(row[name]))
+
+
+def _no_placeholder(row):
+  """Keeps rows with all their words: no UNK, and no # for a digit."""
+  both = tf.strings.join([row['document'], ' ', row['summary']])
+  masked = tf.strings.regex_full_match(both, r'(?is).*(?:\bunk\b|#).*')
+  return ~masked & _all_filled(('document', 'summary'), row)
+
+
+GIGAWORD = register(
+  Dataset(
+    name='gigaword',
+    title='Headline: Gigaword',
+    version='1.0.0',
+    cluster='summarization',
+    source='gigaword:1.2.0',
+    splits={
+      'train': 'train[:30000]',
+      'dev': 'validation[:200]',
+      'test': 'test',
+    },
+    rows={'train': 30000, 'dev': 200, 'test': 1951},
+    fields={'sentence': _wire_text('document')},
+    answers=_one(_wire_text('summary')),
+    keep=_no_placeholder,
+    metrics=_ROUGE,
+    material='sentence',
+    group_key=('sentence',),
+    note=(
+      'Rows with UNK or # are left out, more than half of the test split, and '
+      'the words are put together again ("do n\'t" is "don\'t"): scores are '
+      'not those of the whole tokenized split.'
+    ),
+    templates=(
+      Template('{sentence}\n\nWrite a headline for this piece of news.'),
+      Template('First sentence of a report: {sentence}\nHeadline:'),
+      Template(
+        'An agency sends "{sentence}" to the papers. What short title could '
+        'stand above the dispatch?'
+      ),
+      Template(
+        'Cut the text down to its core, in the terse style of a headline. Use '
+        'lowercase letters only.\n\n{sentence}'
+      ),
+      Template(
+        'Which few words would a news ticker show for this?\n{sentence}'
+      ),
+      Template('Summarize in about eight words: {sentence}'),
+      Template(
+        'Reporter: My piece starts like this.\n"{sentence}"\nEditor: Then the '
+        'line in bold print could be:'
+      ),
+      Template(
+        '{sentence}\n\nReduce what happened to the briefest form that still '
+        'makes sense.'
+      ),
+      Template(
+        'Somebody sees the headline "{answer}" and reads on. What might the '
+        'opening sentence be?',
+        target='{sentence}',
+        inverted=True,
+      ),
+      Template(
+        'Expand these notes into one complete sentence of news:\n{answer}',
+        target='{sentence}',
+        inverted=True,
+      ),
+    ),
+  )
+)
+
+
+def _article(name: str) -> Callable[[Any], Any]:
+  return functools.partial(_article_of, name)
+
+
+def _article_of(name, row):
+  """Returns the text, one paragraph a line, without tags and entities."""
+  text = _replace(row[name], (r'</?[A-Za-z][^<>]*>', ' '))
+  return tidy_lines(_detokenized(text))
+
+
+NEWSROOM = register(
+  Dataset(
+    name='newsroom',
+    title='Summarization: Newsroom',
+    version='1.0.0',
+    cluster='summarization',
+    source='newsroom:1.0.0',
+    splits={
+      'train': 'train[:30000]',
+      'dev': 'validation[:200]',
+      'test': 'test',
+    },
+    rows={'train': 30000, 'dev': 200, 'test': 108862},
+    fields={'text': _article('text'), 'title': _wire_text('title')},
+    optional=('title',),
+    plain=(Template('{text}'),),
+    answers=_one(_article('summary')),
+    keep=_filled('text', 'summary'),
+    metrics=_ROUGE,
+    material='text',
+    group_key=('text',),
+    manual=(
+      'train.jsonl, dev.jsonl and test.jsonl, for which one registers at '
+      'https://summari.es/download/'
+    ),
+    templates=(
+      Template('{text}\n\nSummarize this article in a sentence or two.'),
+      Template('Title: {title}\n\n{text}\n\nSummary:'),
+      Template(
+        'What are the main points of the article below? Answer briefly.\n\n'
+        '{text}'
+      ),
+      Template(
+        'A search engine shows a small description under each link. Write the '
+        'one for this page.\n\n{title}\n{text}'
+      ),
+      Template('Article: {text}\nTeaser:'),
+      Template(
+        'I have no time to read all of it:\n\n{text}\n\nTell me what it comes '
+        'down to.'
+      ),
+      Template(
+        'You edit a news website. On the front page, a short paragraph lets '
+        'readers know what each of the stories offers. Provide that '
+        'paragraph.\n\n"{text}"'
+      ),
+      Template(
+        'The piece entitled "{title}" goes as follows.\n\n{text}\n\nCondense '
+        'it for our weekly newsletter.'
+      ),
+      Template('Give the gist of a press report.\n{text}\nGist:'),
+      Template(
+        'Which title would suit the following text?\n\n{text}',
+        target='{title}',
+        inverted=True,
+      ),
+    ),
+  )
+)
+
+
+def _dialogue(row):
+  """Returns one turn a line, without tags for attachments as `<file_gif>`.
+
+  Each tag is removed by itself; what stands between two of them, and a heart
+  as `<3`, stays. A turn that was nothing else keeps its speaker, as others may
+  answer it.
+  """
+  return tidy_lines(_replace(row['dialogue'], (r' ?<[a-z][a-z_]*>', '')))
+
+
+SAMSUM = register(
+  Dataset(
+    name='samsum',
+    title='Dialogue summarization: SAMSum',
+    version='1.0.0',
+    cluster='summarization',
+    source='samsum:1.0.0',
+    splits={'train': 'train', 'dev': 'validation[:200]', 'test': 'test'},
+    rows={'train': 14732, 'dev': 200, 'test': 819},
+    fields={'dialogue': _dialogue},
+    answers=_one(tidied('summary')),
+    keep=_filled('dialogue', 'summary'),
+    metrics=_ROUGE,
+    material='dialogue',
+    group_key=('dialogue',),
+    manual=(
+      'train.json, val.json and test.json out of '
+      'https://arxiv.org/src/1911.12237v2/anc/corpus.7z'
+    ),
+    templates=(
+      Template('{dialogue}\n\nSummarize the conversation.'),
+      Template('Chat:\n{dialogue}\n\nSummary of the chat:'),
+      Template(
+        'Some people exchanged messages while you were away. Report in the '
+        'third person what was said or arranged.\n\n{dialogue}'
+      ),
+      Template('What is going on between these people?\n\n{dialogue}'),
+      Template(
+        'Here is a log from a messenger app.\n---\n{dialogue}\n---\nExplain in '
+        'one to three sentences what it is all about.'
+      ),
+      Template(
+        'Turn the dialogue into a brief account that names who did, wants or '
+        'plans what.\n{dialogue}'
+      ),
+      Template(
+        'I was offline and missed this. Could somebody bring me up to date?'
+        '\n\n{dialogue}\n\nShort version:'
+      ),
+      Template(
+        'Minutes of a talk, kept as short as possible.\n\nTalk:\n{dialogue}\n\n'
+        'Minutes:'
+      ),
+      Template(
+        'Picture a listener who has met none of the speakers.\n\n{dialogue}'
+        '\n\nHow would you retell that exchange?'
+      ),
+      Template(
+        'Invent a chat that could be summed up like this: {answer}',
+        target='{dialogue}',
+        inverted=True,
+      ),
+    ),
+  )
+)
+
+
+def _report(row):
+  """Returns one paragraph a line, without the remains of the web page."""
+  text = _replace(
+    row['document'],
+    (r'(?m)^\d+ \w+ \d{4} Last updated at \d+:\d+ [A-Z]+$', ''),
+    (
+      r'(?m)^Media playback is (?:not|un)\s?supported on (?:this|your) device$',
+      '',
+    ),
+    (r'(?m)^End of (?:Twitter|Facebook|Youtube) post\s.*$', ''),
+  )
+  return tidy_lines(text)
+
+
+XSUM = register(
+  Dataset(
+    name='xsum',
+    title='Summarization: XSum',
+    version='1.0.0',
+    cluster='summarization',
+    source='xsum:1.1.0',
+    splits={
+      'train': 'train[:30000]',
+      'dev': 'validation[:200]',
+      'test': 'test',
+    },
+    rows={'train': 30000, 'dev': 200, 'test': 11334},
+    fields={'document': _report},
+    answers=_one(tidied('summary')),
+    keep=_filled('document', 'summary'),
+    metrics=_ROUGE,
+    material='document',
+    group_key=('document',),
+    note=(
+      'Whoever fetches the articles gets those that are still on line: a copy '
+      'may have fewer rows than the 11,334 that are published.'
+    ),
+    manual=(
+      'xsum-extracts-from-downloads.tar.gz, made as '
+      'https://github.com/EdinburghNLP/XSum/blob/master/XSum-Dataset/README.md'
+      '#running-the-download-and-extraction-scripts says'
+    ),
+    templates=(
+      Template('{document}\n\nSum up the article in a single sentence.'),
+      Template('Article: {document}\nOne-sentence summary:'),
+      Template(
+        'The introduction of the report below was lost. Restore it: one '
+        'sentence that says what everything else is about.\n\n{document}'
+      ),
+      Template('What happened? Reply with just one sentence.\n\n{document}'),
+      Template(
+        'At the top of the hour a broadcaster devotes one line to each event. '
+        'Which line fits here?\n\n{document}'
+      ),
+      Template('TL;DR of this story, please:\n{document}'),
+      Template(
+        '"{document}"\n\nState the most important thing from that text and '
+        'leave out the detail.'
+      ),
+      Template(
+        'A friend sends you a link and wonders whether it is worth opening. '
+        'Tell them the point at once.\n\n{document}\n\nThe point:'
+      ),
+      Template(
+        'News in brief\n\nFull version: {document}\n\nThe same in thirty words '
+        'at most:'
+      ),
+      Template(
+        'If a yearbook could keep no more than a sentence about these matters, '
+        'how should it be worded?\n{document}'
+      ),
+    ),
+  )
+)
+
+CNN_DAILYMAIL = register(
+  Dataset(
+    name='cnn_dailymail',
+    title='Summarization: CNN/DailyMail',
+    version='1.0.0',
+    cluster='summarization',
+    source='cnn_dailymail:3.4.0',
+    splits={
+      'train': 'train[:30000]',
+      'dev': 'validation[:200]',
+      'test': 'test',
+    },
+    rows={'train': 30000, 'dev': 200, 'test': 11490},
+    fields={'article': _news_article},
+    answers=_highlights,
+    metrics=_ROUGE,
+    material='article',
+    group_key=('article',),
+    note=(
+      'Datelines are cut and the text after them is kept; the published code '
+      'keeps what stands before the dash, so that many articles are a few '
+      'words. Highlights are scored as sentences, one a line.'
+    ),
+    templates=(
+      Template(
+        '{article}\n\nWhat are the key points of this news story? Give each '
+        'on a line of its own.'
+      ),
+      Template(
+        'Our page opens with highlights for busy readers: three or four brief '
+        'sentences, one below the other. Please draft them for the report '
+        'that follows.\n\n{article}'
+      ),
+      Template('News article: {article}\n\nHighlights:'),
+      Template(
+        'My train leaves in two minutes. Tell me in a handful of short lines '
+        'what happened here:\n{article}'
+      ),
+      Template(
+        'Pick out the most important facts from the quoted text and list them '
+        'as separate statements.\n"{article}"'
+      ),
+      Template(
+        'A presenter only ever reads bullet points from her screen. Boil the '
+        'broadcast script down for her, a bullet a line, without dashes or '
+        'dots in front.\n\n{article}'
+      ),
+      Template(
+        '{article}\n\nSomeone who has not seen the above asks for the gist. '
+        'Answer in a few compact sentences.'
+      ),
+      Template(
+        'Long version:\n{article}\n\nShort version, a new line for every main '
+        'point:'
+      ),
+      Template(
+        'Which events, people and figures must nobody miss in the piece '
+        'below? State them briefly, sentence by sentence.\n\n{article}'
+      ),
+      Template(
+        "You are on duty at the editor's desk. A correspondent has sent in "
+        'this copy:\n\n{article}\n\nWrite the summary box that will be '
+        'printed beside it.'
+      ),
+    ),
+  )
+)
+
+MULTI_NEWS = register(
+  Dataset(
+    name='multi_news',
+    title='Summarization: Multi-News',
+    version='1.0.0',
+    cluster='summarization',
+    source='multi_news:2.1.0',
+    splits={
+      'train': 'train[:30000]',
+      'dev': 'validation[:200]',
+      'test': 'test',
+    },
+    rows={'train': 30000, 'dev': 200, 'test': 5622},
+    fields={'articles': _reports},
+    answers=_digest,
+    keep=_has_reports,
+    metrics=_ROUGE,
+    material='articles',
+    group_key=('articles',),
+    note=(
+      'Most rows are longer than a prompt: the end of the articles, often '
+      'all but the first ones, is cut.'
+    ),
+    templates=(
+      Template(
+        '{articles}\n\nMerge the coverage above into one summary that a '
+        'reader can take in without opening any of the pieces.'
+      ),
+      Template(
+        'Related news follows. What, taken together, does it tell us? Reply '
+        'with one paragraph.\n\n{articles}'
+      ),
+      Template('{articles}\n\nCombined summary:'),
+      Template(
+        'I edit an evening newsletter and have no time to go through '
+        'everything my team collected on this topic:\n\n{articles}\n\nPlease '
+        'turn it into a single account with the facts that matter.'
+      ),
+      Template(
+        'Read whatever was reported. Where something is repeated, say it '
+        'once; where a detail is added, keep it if it is important.\n\n'
+        '{articles}\n\nDigest:'
+      ),
+      Template(
+        'Summarize in a single passage of several sentences, treating all of '
+        'this as a whole:\n\n{articles}'
+      ),
+      Template(
+        'Press review\n\n{articles}\n\nHow would you retell the events in '
+        'your own words, drawing on every source?'
+      ),
+      Template(
+        'A radio host finds the following on her desk.\n\n{articles}\n\nWhat '
+        'should she tell her listeners about the matter? Give background as '
+        'well as the latest turn.'
+      ),
+      Template(
+        'Documents:\n\n{articles}\n\nTask: produce an overview that covers '
+        'who was involved, what took place and why people care.'
+      ),
+      Template(
+        'Could you bring me up to date? I would like continuous text, no '
+        'list, based on these cuttings.\n{articles}'
+      ),
+    ),
+  )
+)
+
+OPINION_ABSTRACTS_IDEBATE = register(
+  Dataset(
+    name='opinion_abstracts_idebate',
+    title='Summarization: iDebate',
+    version='1.0.0',
+    cluster='summarization',
+    source='opinion_abstracts/idebate:1.0.0',
+    splits={
+      'train': 'train[:-600]',
+      'dev': 'train[-600:-500]',
+      'test': 'train[-500:]',
+    },
+    rows={'train': 1659, 'dev': 100, 'test': 500},
+    fields={
+      'debate': functools.partial(_clean_cell, '_debate_name'),
+      'arguments': functools.partial(_numbered, '_argument_sentences'),
+    },
+    answers=functools.partial(_only, '_claim'),
+    metrics=_ROUGE,
+    material='arguments',
+    group_key=('debate',),
+    note=(
+      'A debate has about three claims, so that the published slices may '
+      'divide one; intervals are over debates.'
+    ),
+    templates=(
+      Template(
+        'In a debate on the motion "{debate}", a speaker argued:\n\n'
+        '{arguments}\n\nWhich claim do these sentences support?'
+      ),
+      Template('Motion: {debate}\nArguments:\n{arguments}\nClaim:'),
+      Template(
+        '{arguments}\n\nThe lines above belong together and were put forward '
+        'when people discussed "{debate}". State the point that they all make.'
+      ),
+      Template(
+        'You keep the minutes of a debating club. Tonight the topic is:\n'
+        '{debate}\n\nEnter the speech below under a heading that expresses '
+        'its central message.\n\n{arguments}'
+      ),
+      Template(
+        'What is this person driving at? The subject of dispute is '
+        '"{debate}".\n{arguments}'
+      ),
+      Template(
+        'Here is a chain of reasoning:\n{arguments}\n\nIt comes from a '
+        'discussion of this proposition:\n{debate}\n\nWrite down the '
+        'conclusion it leads to.'
+      ),
+      Template(
+        'Help me prepare a flash card.\n\nFront side: {debate}\nBack side: one '
+        'short sentence that captures the whole case, which goes like this:\n'
+        '{arguments}'
+      ),
+      Template(
+        'Reduce a contribution about "{debate}" to a single assertion that '
+        'its author would sign.\n\n{arguments}'
+      ),
+      Template(
+        'For or against "{debate}", somebody explained at length:\n\n'
+        '{arguments}\n\nHad only a dozen words been allowed, what would have '
+        'been said?'
+      ),
+      Template(
+        'The assembly heard this claim: {answer}\n\nThe grounds given were:\n'
+        '{arguments}\n\nName the question that was probably being put to the '
+        'vote.',
+        target='{debate}',
+        inverted=True,
+      ),
+    ),
+  )
+)
+
+OPINION_ABSTRACTS_ROTTEN_TOMATOES = register(
+  Dataset(
+    name='opinion_abstracts_rotten_tomatoes',
+    title='Summarization: Rotten Tomatoes',
+    version='1.0.0',
+    cluster='summarization',
+    source='opinion_abstracts/rotten_tomatoes:1.0.0',
+    splits={
+      'train': 'train[:-600]',
+      'dev': 'train[-600:-500]',
+      'test': 'train[-500:]',
+    },
+    rows={'train': 3131, 'dev': 100, 'test': 500},
+    fields={
+      'movie': functools.partial(_clean_cell, '_movie_name'),
+      'reviews': functools.partial(_numbered, '_critics'),
+    },
+    answers=functools.partial(_only, '_critic_consensus'),
+    metrics=_ROUGE,
+    material='reviews',
+    group_key=('movie',),
+    templates=(
+      Template(
+        'Critics on the film "{movie}":\n{reviews}\n\nWhat is their consensus?'
+      ),
+      Template('Movie: {movie}\nReviews:\n{reviews}\nConsensus:'),
+      Template(
+        '{reviews}\n\nAll of this was written about {movie}. Sum up in a '
+        'sentence or two how the picture was received.'
+      ),
+      Template(
+        'A cinema wants to print the overall verdict of the press beside the '
+        'poster for "{movie}". Compose it from these quotations.\n\n{reviews}'
+      ),
+      Template(
+        'Is {movie} worth a ticket? Go by the professionals quoted here and '
+        'tell me what most of them praise or regret.\n\n{reviews}'
+      ),
+      Template(
+        'Reviewers made the following remarks.\n\n{reviews}\n\nTitle of what '
+        'they saw: {movie}\n\nBlend the remarks into one general judgement.'
+      ),
+      Template(
+        'Say briefly, being fair to fans and doubters alike, what people who '
+        'watch films for a living think of "{movie}":\n\n{reviews}'
+      ),
+      Template(
+        'Every page of our site opens with a statement that boils many '
+        'opinions down to one. Write it for {movie}, given:\n{reviews}'
+      ),
+      Template(
+        'Where does {movie} succeed, and where does it fail? Draw on the '
+        'notices that follow, but do not list them.\n\n{reviews}'
+      ),
+      Template(
+        'I need a blurb about "{movie}" for the end-of-year list. It should '
+        'reflect this range of views:\n\n{reviews}\n\nBlurb:'
+      ),
+    ),
+  )
+)
+
+WIKI_LINGUA_ENGLISH_EN = register(
+  Dataset(
+    name='wiki_lingua_english_en',
+    title='Summarization: WikiLingua',
+    version='1.0.0',
+    cluster='summarization',
+    source='gem/wiki_lingua_english_en:1.1.0',
+    splits={
+      'train': 'train[:30000]',
+      'dev': 'validation[:200]',
+      'test': 'test',
+    },
+    rows={'train': 30000, 'dev': 200, 'test': 28614},
+    fields={'guide': _guide},
+    answers=_guide_steps,
+    keep=_has_steps,
+    metrics=_ROUGE,
+    material='guide',
+    group_key=('guide',),
+    templates=(
+      Template(
+        '{guide}\n\nName the steps of this guide, each in a short sentence.'
+      ),
+      Template('How-to text: {guide}\n\nSteps in brief:'),
+      Template(
+        'My uncle wants to do this but dislikes long explanations. Reduce '
+        'them to plain commands he can follow in order.\n\n{guide}'
+      ),
+      Template(
+        'What does the author advise us to do? Mention just the actions, '
+        'without reasons.\n{guide}'
+      ),
+      Template(
+        'The page below has lost its headings, which were imperatives. '
+        'Restore them, one after the other, as a summary.\n\n{guide}'
+      ),
+      Template(
+        'Shorten the tutorial so that it fits on a sticky note:\n"{guide}"'
+      ),
+      Template(
+        '{guide}\n\nThat is a lot of detail. Which instructions are at the '
+        'heart of it?'
+      ),
+      Template(
+        'You teach a class and can spare a few words per paragraph. Tell the '
+        'pupils what has to be done at each stage.\n\n{guide}\n\nTo the '
+        'pupils:'
+      ),
+      Template(
+        'Write a checklist in running text, one brief order for every part '
+        'of the procedure described here.\n\n{guide}'
+      ),
+      Template(
+        'Somebody asked online how something is done and received this '
+        'reply:\n\n{guide}\n\nPost a condensed answer.'
+      ),
+    ),
+  )
+)

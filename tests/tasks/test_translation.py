@@ -1,0 +1,166 @@
+"""Both directions of every translation dataset, and what its text undergoes."""
+
+import re
+
+from flan_jax.tasks import translation
+import pytest
+
+from flan_jax.data import registry
+from flan_jax.data.dataset import Dataset
+from flan_jax.testing.datasets import assert_dataset, render_row
+
+_NAMES = sorted(
+  value.name
+  for value in vars(translation).values()
+  if isinstance(value, Dataset)
+)
+_ENGLISH = 'The water is cold.'
+# Name, other side, template from English and its prompt, template to English
+# and its prompt.
+_CASES = [
+  (
+    'para_crawl_enes',
+    'El agua está fría.',
+    (3, '"The water is cold." - what is this in Spanish?'),
+    (
+      9,
+      'Put the line between the rules into English.\n---\nEl agua está fría.'
+      '\n---',
+    ),
+  ),
+  (
+    'wmt14_enfr',
+    "L'eau est froide.",
+    (4, 'Comment dit-on « The water is cold. » en français ?'),
+    (6, "Translate from French into English: L'eau est froide."),
+  ),
+  (
+    'wmt16_translate_csen',
+    'Voda je studená.',
+    (2, 'České znění textu „The water is cold.“ do učebnice angličtiny:'),
+    (6, 'Voda je studená.\nEnglish meaning:'),
+  ),
+  (
+    'wmt16_translate_deen',
+    'Das Wasser ist kalt.',
+    (3, 'Auf Deutsch bitte: The water is cold.'),
+    (7, 'Übersetze ins Englische!\nDas Wasser ist kalt.'),
+  ),
+  (
+    'wmt16_translate_fien',
+    'Vesi on kylmää.',
+    (0, 'The water is cold.\n\nSuomennos:'),
+    (8, 'Kääntäjän tehtävä: suomesta englanniksi.\nVesi on kylmää.'),
+  ),
+  (
+    'wmt16_translate_roen',
+    'Apa este rece.',
+    (2, 'The water is cold.\n(în română)'),
+    (6, 'Apa este rece.\n\nThe text is Romanian. Its English counterpart?'),
+  ),
+  (
+    'wmt16_translate_ruen',
+    'Вода холодная.',
+    (0, 'Как это будет по-русски?\nThe water is cold.'),
+    (
+      5,
+      'What is this person saying? I only know English.\n\n[speaking '
+      'Russian] Вода холодная.',
+    ),
+  ),
+  (
+    'wmt16_translate_tren',
+    'Su soğuk.',
+    (1, 'The water is cold.\n\nBunu Türkçeye çevirir misin?'),
+    (5, 'İngilizcesi ne?\nSu soğuk.'),
+  ),
+]
+
+
+def _code(name):
+  """Returns the language of a dataset that is not English."""
+  (code,) = set(registry.find_part(name)[1].fields) - {'en'}
+  return code
+
+
+@pytest.mark.parametrize(
+  'name, other, away, back', _CASES, ids=[case[0] for case in _CASES]
+)
+def test_row_in_both_directions(name, other, away, back):
+  row = {'en': _ENGLISH, _code(name): other}
+  assert_dataset(name, row, *away, target=other)
+  assert_dataset(name, row, *back, target=_ENGLISH)
+
+
+def test_every_dataset_has_a_case():
+  assert _NAMES == [case[0] for case in _CASES]
+
+
+@pytest.mark.parametrize('name', _NAMES)
+def test_a_prompt_shows_its_source_only_and_says_the_direction(name):
+  part, code = registry.find_part(name)[1], _code(name)
+  groups = {f'en_{code}': ('en', code), f'{code}_en': (code, 'en')}
+  for template in (*part.templates, *part.plain):
+    source, target = groups[template.group]
+    assert template.input_fields() == (source,)
+    assert template.target_fields() == (target,)
+    assert not template.inverted
+  for templates, count in ((part.templates, 5), (part.plain, 1)):
+    for group in groups:
+      assert sum(t.group == group for t in templates) == count
+
+
+def test_no_template_is_another_with_the_language_swapped():
+  languages = re.compile(
+    r'Czech|Finnish|French|German|Romanian|Russian|Spanish|Turkish|{\w\w}'
+  )
+  masked = [
+    languages.sub('*', template.input)
+    for name in _NAMES
+    for template in registry.find_part(name)[1].templates
+  ]
+  assert len(set(masked)) == 80
+
+
+def test_french_spaces_and_soft_hyphens_are_plain():
+  row = {
+    'fr': '«Qui a payé 1\u202f200\u00a0€\u00a0?»  deman\u00adda-t-il',
+    'en': ' \ufeffWho paid 1,200\u00a0euros?\u200b ',
+  }
+  part = registry.find_part('wmt14_enfr')[1]
+  rendered = render_row(part, row)
+  assert rendered[3] == (
+    'English: Who paid 1,200 euros?\nFrench:',
+    '«Qui a payé 1 200 € ?» demanda-t-il',
+  )
+
+
+def test_romanian_cedillas_become_commas_in_romanian_only():
+  row = {
+    'ro': 'Şi ţara, ŢARA ştie de Beşiktaş.',
+    'en': 'The country knows of Beşiktaş.',
+  }
+  part = registry.find_part('wmt16_translate_roen')[1]
+  rendered = render_row(part, row)
+  assert rendered[2] == (
+    'The country knows of Beşiktaş.\n(în română)',
+    'Și țara, ȚARA știe de Beșiktaș.',
+  )
+  turkish = registry.find_part('wmt16_translate_tren')[1]
+  rendered = render_row(turkish, {'tr': 'Şişe boş.', 'en': 'It is empty.'})
+  assert rendered[5][0] == 'İngilizcesi ne?\nŞişe boş.'
+
+
+@pytest.mark.parametrize('name', _NAMES)
+def test_a_row_with_an_empty_side_is_dropped(name):
+  part, code = registry.find_part(name)[1], _code(name)
+  assert part.keep({'en': 'Hello', code: 'x'})
+  assert not part.keep({'en': 'Hello', code: '\u00a0\u200b'})
+  assert not part.keep({'en': ' ', code: 'x'})
+
+
+@pytest.mark.parametrize('name', _NAMES)
+def test_the_other_language_is_the_reference(name):
+  part, code = registry.find_part(name)[1], _code(name)
+  references = part.answers({'en': 'Hello', code: ' x '}).numpy()
+  assert references.tolist() == [b'x']
