@@ -10,16 +10,12 @@ import tensorflow as tf
 from flan_jax.data import names, registry
 from flan_jax.data.cache import DEFAULT_LENGTHS
 from flan_jax.data.sampler import MIXING_CAP
-from flan_jax.data.source import RoleSource
+from flan_jax.data.source import RoleSource, plain_tensorflow
 from flan_jax.data.templates import TemplateTable, admissible, compile_templates
 from flan_jax.data.vocabulary import MINI, Vocabulary, load_vocabulary
 from flan_jax.evaluation import seqio_metrics
 
 _PICK_BUCKETS = 2**31 - 1
-
-# Tracing is quicker without the search for Python control flow; the functions
-# of datasets, which may have some, are traced elsewhere.
-_plain_tensorflow = tf.autograph.experimental.do_not_convert
 
 _process: dict[str, tuple[str, str | None]] = {}
 
@@ -139,7 +135,7 @@ def render_rows(
   chosen = tf.constant([k in chosen for k in range(table.num_templates)])
   ordinary = tf.constant([not t.inverted for t in part.templates])
 
-  @_plain_tensorflow
+  @plain_tensorflow
   def pick(row):
     allowed = admissible(part, row) & chosen
     allowed &= ordinary | (row['trains'] & (not task.rank))
@@ -157,10 +153,10 @@ def render_rows(
       'template': tf.gather(allowed, order),
     }
 
-  @_plain_tensorflow
+  @plain_tensorflow
   def spread(row):
     template = tf.data.Dataset.from_tensor_slices(row['template'])
-    return template.map(lambda k: {**row, 'template': k})
+    return template.map(plain_tensorflow(lambda k: {**row, 'template': k}))
 
   return rows.map(pick, num_parallel_calls=tf.data.AUTOTUNE).flat_map(spread)
 
@@ -193,7 +189,7 @@ class Fitter:
   inputs: int
   targets: int
 
-  @_plain_tensorflow
+  @plain_tensorflow
   def __call__(self, row):
     """Returns `inputs`, `targets` (ids without end tokens) and what was cut.
 

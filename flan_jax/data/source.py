@@ -23,6 +23,10 @@ tf.get_logger().setLevel('ERROR')
 ROLE_OF_SPLIT = {'train': 'train', 'validation': 'dev', 'test': 'test'}
 SPLIT_OF_ROLE = {role: split for split, role in ROLE_OF_SPLIT.items()}
 
+# Tracing is quicker without the search for Python control flow; the functions
+# of datasets, which may have some, are traced with it.
+plain_tensorflow = tf.autograph.experimental.do_not_convert
+
 _HASH_BUCKETS = 2**63 - 1
 _SEPARATOR = '\x1f'
 
@@ -141,15 +145,16 @@ class RoleSource(seqio.DataSource):
     if found.roles:
       low, high = self._ranges(found)[role]
       dataset = dataset.filter(
-        lambda row: (row['group'] >= low) & (row['group'] < high)
+        plain_tensorflow(
+          lambda row: (row['group'] >= low) & (row['group'] < high)
+        )
       )
       if found.limit is not None:
         dataset = dataset.take(found.limit)
     seed_value = tf.constant(seed or 0, tf.int64)
     trains = tf.constant(role == 'train')
-    return dataset.map(
-      lambda row: {**row, 'seed': seed_value, 'trains': trains}
-    )
+    about = {'seed': seed_value, 'trains': trains}
+    return dataset.map(plain_tensorflow(lambda row: {**row, **about}))
 
   def num_input_examples(self, split: str) -> int:
     """Returns the rows of a split before filters by content."""

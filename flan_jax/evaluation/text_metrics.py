@@ -21,7 +21,9 @@ LOWER_IS_BETTER = frozenset({'word_edit_distance'})
 _PUNCTUATION = frozenset(string.punctuation)
 _TRIVIA_PUNCTUATION = frozenset(string.punctuation + '‘’´`')
 _ARTICLES = re.compile(r'\b(a|an|the)\b')
-_TURN = re.compile(r'^\s*(\d+)[.)][ \t]*(.*?)\s*$', re.MULTILINE)
+# The number of a turn and its answer, not a decimal number.
+_TURN = re.compile(r'\s*(\d{1,4})[.)](?!\d)\s*(.*)')
+_CANNOT_ANSWER = 'cannotanswer'
 # A sentence ends before a space and a capital, digit or quotation mark.
 _SENTENCE_END = re.compile(r'(?<=[.!?])\s+(?=["“(]?[A-Z0-9])')
 
@@ -120,28 +122,53 @@ def _equality(normalize: Callable[[str], str]) -> Callable[[str, str], float]:
   )
 
 
+def _quac_f1(prediction: str, reference: str) -> float:
+  """F1 of words, where CANNOTANSWER is right or wrong as a whole.
+
+  All answers count; QuAC's own script leaves one out in turn and skips
+  questions on which people disagree.
+  """
+  given, gold = normalize_squad(prediction), normalize_squad(reference)
+  if _CANNOT_ANSWER in (given, gold):
+    return float(given == gold)
+  return _f1(given.split(), gold.split())
+
+
 def turns(text: str) -> dict[int, str]:
   r"""Returns the answers of a numbered list by their numbers.
 
-  >>> turns('1. yes\n3) in 1945')
-  {1: 'yes', 3: 'in 1945'}
+  Lines without a number go on with the answer above; of two answers with one
+  number the first counts.
+
+  >>> turns('1. yes\n2. 3.5 miles\nfrom here\n4) no')
+  {1: 'yes', 2: '3.5 miles from here', 4: 'no'}
   """
-  return {int(number): answer for number, answer in _TURN.findall(text)}
+  lines: dict[int, list[str]] = {}
+  current: list[str] = []
+  for line in text.split('\n'):
+    if match := _TURN.match(line):
+      current = [match[2]]
+      lines.setdefault(int(match[1]), current)
+    else:
+      current.append(line)
+  return {turn: ' '.join(parts).strip() for turn, parts in lines.items()}
 
 
 def _by_turn(score: Callable[[str, str], float]) -> TextMetric:
-  """Returns the mean over the turns of all dialogues; none is left out.
+  """Returns the mean over the turns of all dialogues, as CoQA's script.
 
-  A turn without an answer is answered by the empty string.
+  A turn without an answer is answered by the empty string; turns beyond those
+  of the references are ignored.
   """
 
   def row(prediction: str, references: References) -> tuple[float, int]:
-    given, best = turns(prediction), (0.0, 1)
-    for reference in references:
-      gold = turns(reference)
-      total = sum(score(given.get(k, ''), gold[k]) for k in gold)
-      best = max(best, (total, len(gold)))
-    return best
+    given, gold = turns(prediction), [turns(text) for text in references]
+    asked = sorted(set().union(*gold))
+    scores = [
+      max(score(given.get(turn, ''), g[turn]) for g in gold if turn in g)
+      for turn in asked
+    ]
+    return sum(scores), len(scores)
 
   return TextMetric(row, _ratio)
 
@@ -171,27 +198,37 @@ def _drop_words(text: str) -> list[str]:
 
 
 def _drop_exact(prediction: str, reference: str) -> float:
-  return float(_drop_words(prediction) == _drop_words(reference))
+  given, gold = (
+    sorted(' '.join(words) for words in spans)
+    for spans in _drop_spans(prediction, reference)
+  )
+  return float(given == gold)
 
 
 def _drop_f1(prediction: str, reference: str) -> float:
-  """DROP's F1: bags of words, of spans where both sides list several.
+  """DROP's F1: bags of words, of spans where the answer lists several.
 
   Spans are aligned one to one so that the total is greatest, numbers of the
   answer must be matched, and what is left over on either side scores zero
   (Dua et al. 2019, section 5).
   """
-  given = [set(_drop_words(span)) for span in _spans(prediction, reference)]
-  gold = [set(_drop_words(span)) for span in _spans(reference, prediction)]
-  scores = np.array([[_bag_f1(g, p) for p in given] for g in gold])
-  rows, columns = optimize.linear_sum_assignment(-scores)
-  total = scores[rows, columns].sum() / max(len(gold), len(given))
-  return round(float(total), 2)
+  given, gold = _drop_spans(prediction, reference)
+  scores = np.array([[_bag_f1(set(g), set(p)) for p in given] for g in gold])
+  aligned = scores[optimize.linear_sum_assignment(scores, maximize=True)]
+  # The official script rounds each row.
+  return round(float(aligned.sum()) / max(scores.shape), 2)
 
 
-def _spans(text: str, other: str) -> list[str]:
-  """Returns the spans of an answer; TFDS joins those of a list by ', '."""
-  return text.split(', ') if ', ' in other and ', ' in text else [text]
+def _drop_spans(prediction: str, reference: str):
+  """Returns the words of the spans of both.
+
+  Answers are strings here and lists in the official script: ', ' in a
+  reference tells its spans apart, and then those of the prediction.
+  """
+  spans = (prediction,), (reference,)
+  if ', ' in reference:
+    spans = prediction.split(', '), reference.split(', ')
+  return tuple([_drop_words(span) for span in side] for side in spans)
 
 
 def _bag_f1(gold: set[str], given: set[str]) -> float:
@@ -306,7 +343,7 @@ _METRICS = {
   'trivia_em': _best(_equality(normalize_trivia)),
   'record_f1': _best(_overlap(normalize_squad)),
   'record_em': _best(_equality(normalize_squad)),
-  'quac_f1': _best(_overlap(normalize_squad)),
+  'quac_f1': _best(_quac_f1),
   'coqa_f1': _by_turn(_overlap(normalize_squad)),
   'coqa_em': _by_turn(_equality(normalize_squad)),
   'drop_f1': _best(_drop_f1),

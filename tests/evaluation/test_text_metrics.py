@@ -27,6 +27,7 @@ _ROWS = [
   ('trivia_f1', '‘Help’ is it', ['help'], 50),
   ('quac_f1', 'CANNOTANSWER', ['CANNOTANSWER', 'in the spring'], 100),
   ('quac_f1', 'spring', ['CANNOTANSWER', 'in the spring'], 100 * 2 / 3),
+  ('quac_f1', 'it is CANNOTANSWER', ['CANNOTANSWER'], 0),
   ('record_em', 'Mira Solen', ['Solen', 'Mira Solen'], 100),
   ('record_f1', 'Mira', ['Solen', 'Mira Solen'], 100 * 2 / 3),
   ('drop_em', '1,000', ['1000.0'], 100),
