@@ -79,20 +79,24 @@ class Arguments:
     bindings: Gin bindings that override them.
     search_paths: Further folders in which gin files are looked for.
     task_modules: Modules that register users' datasets.
+    template_set: File of templates that replace those of some datasets.
   """
 
   gin_files: tuple[str, ...] = ()
   bindings: tuple[str, ...] = ()
   search_paths: tuple[str, ...] = ()
   task_modules: tuple[str, ...] = ()
+  template_set: str | None = None
 
   def flags(self) -> list[str]:
     """Returns the command-line flags that say the same."""
+    template_sets = () if self.template_set is None else (self.template_set,)
     return [
       *(f'--gin_file={name}' for name in self.gin_files),
       *(f'--gin_bindings={binding}' for binding in self.bindings),
       *(f'--gin_search_paths={path}' for path in self.search_paths),
       *(f'--task_module={module}' for module in self.task_modules),
+      *(f'--template_set={path}' for path in template_sets),
     ]
 
 
@@ -254,8 +258,16 @@ def _values_of(selector: str) -> list[Any]:
   ]
 
 
-def write_record(model_dir: str) -> None:
-  """Writes the operative configuration to MODEL_DIR/config.gin."""
+def write_record(model_dir: str, template_set: str | None = None) -> None:
+  """Writes the operative configuration to MODEL_DIR/config.gin.
+
+  Args:
+    model_dir: The folder; made if missing.
+    template_set: Hash of the template set in force, which gin does not know.
+  """
   path = pathlib.Path(model_dir) / 'config.gin'
   path.parent.mkdir(parents=True, exist_ok=True)
-  path.write_text(gin.operative_config_str())
+  text = gin.operative_config_str()
+  if template_set is not None:
+    text = f'# Template set: {template_set}\n\n{text}'
+  path.write_text(text)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from flan_jax.mixtures.holdout import (
   CONVERSATIONAL_QA,
+  EXCLUDED,
   evaluation_members,
   in_cluster,
   training_members,
@@ -95,6 +96,7 @@ def _register() -> None:
       evaluation_members(in_cluster(*HELD_OUT)),
       purpose='eval',
       held_out='clusters',
+      excluded=tuple({e: None for c in HELD_OUT for e in EXCLUDED.get(c, ())}),
     )
   )
 

@@ -15,7 +15,7 @@ from flan_jax.data import cache, fingerprint, names, registry
 from flan_jax.data.cache import CacheConfig, Unit, UnitKey
 from flan_jax.data.dataset import ANSWER_TARGET, Dataset
 from flan_jax.data.expand import Fitter, render_rows
-from flan_jax.data.source import SPLIT_OF_ROLE, RoleSource
+from flan_jax.data.source import SPLIT_OF_ROLE, RoleSource, plain_tensorflow
 from flan_jax.data.templates import compile_templates
 from flan_jax.data.vocabulary import Vocabulary
 
@@ -126,12 +126,15 @@ def _examples(key, source, config, vocabulary) -> Iterable[dict[str, Any]]:
     'score',
   )
 
+  @plain_tensorflow
   def tokenize(row):
     return {**{name: row[name] for name in kept}, **fit(row)}
 
-  return rendered.map(
-    tokenize, num_parallel_calls=tf.data.AUTOTUNE
-  ).as_numpy_iterator()
+  # Optimizing the graph takes longer than most units take to be read.
+  options = tf.data.Options()
+  options.experimental_optimization.apply_default_optimizations = False
+  examples = rendered.map(tokenize, num_parallel_calls=tf.data.AUTOTUNE)
+  return examples.with_options(options).as_numpy_iterator()
 
 
 class _UnitWriter:
@@ -303,6 +306,7 @@ def _describe(key, source, config, vocabulary) -> dict[str, Any]:
       for template in part.templates
     ],
     'templates_used': key.templates,
+    'template_set': part.template_set,
     'vocabulary': {'digest': vocabulary.digest, 'size': vocabulary.size},
     'lengths': dict(config.lengths),
     'separator': config.separator,

@@ -95,6 +95,7 @@ class Part:
   optional: tuple[str, ...] | None = None
   item_key: tuple[str, ...] | None = None
   note: str | None = None
+  template_set: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,6 +149,8 @@ class Dataset:
       downloads by itself.
     format: One of `FORMATS`; which one `templates` are.
     note: How the numbers differ from published ones, where they do.
+    template_set: Hash of the set that the templates come from, see
+      `template_set`; None for templates that are declared.
   """
 
   name: str
@@ -178,6 +181,7 @@ class Dataset:
   manual: str = ''
   format: str = 'instructions'
   note: str = ''
+  template_set: str | None = None
 
   def __post_init__(self):
     if self.parts:
@@ -233,7 +237,9 @@ def in_format(dataset: Dataset, name: str) -> Dataset:
       dataclasses.replace(t, input=f'[{_title(dataset, t)}] {t.input}')
       for t in plain
     )
-  return dataclasses.replace(dataset, templates=plain, format=name)
+  return dataclasses.replace(
+    dataset, templates=plain, format=name, template_set=None
+  )
 
 
 def _title(dataset: Dataset, template: Template) -> str:
@@ -294,6 +300,16 @@ def _check(dataset: Dataset) -> None:
 
 
 def _check_templates(dataset: Dataset, where: str) -> None:
+  from_set = dataset.template_set is not None
+  if from_set and not evaluated(dataset.templates):
+    raise DatasetError(f'{where}: every template of the set is inverted')
+  if not from_set:
+    _check_counts(dataset, where)
+  for index, template in enumerate(dataset.templates):
+    _check_template(dataset, template, f'{where}, template {index}', from_set)
+
+
+def _check_counts(dataset: Dataset, where: str) -> None:
   count = len(dataset.templates)
   if not MIN_TEMPLATES <= count <= MAX_TEMPLATES:
     raise DatasetError(
@@ -304,8 +320,6 @@ def _check_templates(dataset: Dataset, where: str) -> None:
     raise DatasetError(
       f'{where}: {inverted} inverted templates, {MAX_INVERTED} allowed'
     )
-  for index, template in enumerate(dataset.templates):
-    _check_template(dataset, template, f'{where}, template {index}')
 
 
 def _check_answer(dataset: Dataset, where: str) -> None:
@@ -327,8 +341,21 @@ def _check_answer(dataset: Dataset, where: str) -> None:
 
 
 def _check_template(
-  dataset: Dataset, template: Template, where: str, plain: bool = False
+  dataset: Dataset, template: Template, where: str, lenient: bool
 ) -> None:
+  """Checks one template.
+
+  Args:
+    dataset: The resolved part.
+    template: One of its templates, or plain forms.
+    where: What an error starts with.
+    lenient: For what is not phrased here: a choice may be asked for without
+      its options, and an inverted template may ask for a text ("Write a
+      review.") without showing or naming anything of the row.
+
+  Raises:
+    DatasetError: it cannot be rendered, trained on or evaluated.
+  """
   try:
     in_fields, out_fields = template.input_fields(), template.target_fields()
   except ValueError as error:
@@ -339,15 +366,16 @@ def _check_template(
       raise DatasetError(
         f'{where}: unknown field {name!r}, known are {sorted(known)}'
       )
-  if not set(in_fields) - {OPTIONS}:
+  free = lenient and template.inverted
+  if not set(in_fields) - {OPTIONS} and not free:
     raise DatasetError(f'{where}: the input has no field')
-  if not out_fields:
+  if not out_fields and not free:
     raise DatasetError(f'{where}: the target has no field')
   if OPTIONS in out_fields:
     raise DatasetError(f'{where}: the target holds the options')
   if not template.inverted and ANSWER in in_fields:
     raise DatasetError(f'{where}: the input gives the answer away')
-  _check_options(dataset, template, where, plain)
+  _check_options(dataset, template, where, lenient)
   if isinstance(template.only_if, tuple) and template.only_if is not None:
     unknown = set(template.only_if) - set(dataset.choices or ())
     if unknown or not template.only_if:
@@ -358,7 +386,7 @@ def _check_template(
 
 
 def _check_options(
-  dataset: Dataset, template: Template, where: str, plain: bool
+  dataset: Dataset, template: Template, where: str, lenient: bool
 ) -> None:
   in_fields = template.input_fields()
   if OPTIONS in in_fields:
@@ -369,7 +397,7 @@ def _check_options(
     last = template.input.endswith('{options}')
     if not last or in_fields.count(OPTIONS) != 1:
       raise DatasetError(f'{where}: {{options}} is last, once, or absent')
-  elif dataset.answers is None and not template.inverted and not plain:
+  elif dataset.answers is None and not template.inverted and not lenient:
     raise DatasetError(f'{where}: no {{options}} in an ordinary template')
   if not template.inverted and template.target != ANSWER_TARGET:
     if dataset.answers is None:

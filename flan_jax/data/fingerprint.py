@@ -28,6 +28,7 @@ _CONTENT = (
   'score',
   'keep',
   'templates',
+  'template_set',
   'material',
   'group_key',
   'item_key',

@@ -152,10 +152,13 @@ def members(name: str) -> tuple[registry.Member, ...]:
   A dataset of several parts, named as a whole, stands for those that train.
 
   Raises:
-    UnknownNameError: unknown name (names the three nearest).
+    UnknownNameError: unknown name (names the three nearest), or a mixture of
+      templates that a part does not have.
   """
   mixture = find_mixture(name)
   if mixture is not None:
+    for member in mixture.members:
+      _check_templates(name, member)
     return mixture.members
   match = _match(name)
   base, suffixes = match['base'], name[len(match['base']) :]
@@ -170,6 +173,18 @@ def members(name: str) -> tuple[registry.Member, ...]:
   task = parse_task(name)
   templates = None if task.template is None else (task.template,)
   return (registry.Member(task.part.name, templates, task.shots, task.format),)
+
+
+def _check_templates(name: str, member: registry.Member) -> None:
+  """Refuses numbers that a template set with fewer templates leaves empty."""
+  if member.templates is None:
+    return
+  count = len(registry.find_part(member.part)[1].templates)
+  if max(member.templates) >= count:
+    raise UnknownNameError(
+      f'{name!r}: {member.part} has templates t0 to t{count - 1}, not '
+      f't{max(member.templates)}'
+    )
 
 
 def member_suffix(member: registry.Member) -> str:

@@ -1,13 +1,13 @@
 """The names of datasets, parts and mixtures, without building any of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
 import difflib
 import functools
 import importlib
 import importlib.metadata
 
-from flan_jax.data.dataset import Dataset
+from flan_jax.data.dataset import Dataset, Template
 
 ENTRY_POINT_GROUP = 'flan_jax.tasks'
 
@@ -50,6 +50,8 @@ class Mixture:
     purpose: `train` or `eval`.
     held_out: Cluster that the mixture keeps unseen (or evaluates), for the
       record; None where it holds nothing out.
+    excluded: Further clusters that may not be trained on when that is
+      evaluated.
     note: Where it is ours, or how it differs from the paper's.
   """
 
@@ -57,6 +59,7 @@ class Mixture:
   members: tuple[Member, ...]
   purpose: str = 'train'
   held_out: str | None = None
+  excluded: tuple[str, ...] = ()
   note: str = ''
 
 
@@ -97,6 +100,55 @@ def load(task_modules: Iterable[str] = ()) -> None:
     entry.load()
   for module in task_modules:
     importlib.import_module(module)
+
+
+def replace_templates(
+  templates: Mapping[str, Sequence[Template]], digest: str
+) -> None:
+  """Replaces the templates of datasets or parts by those of a template set.
+
+  What names a dataset is for all its parts without templates of their own.
+
+  Args:
+    templates: Name -> its templates.
+    digest: Hash of the set.
+
+  Raises:
+    DatasetError: a template does not fit; nothing is replaced.
+    UnknownNameError: no such dataset or part; nothing is replaced.
+    ValueError: a set is in force already.
+  """
+  if template_set() is not None:
+    raise ValueError('a template set is in force already')
+  changed: dict[str, Dataset] = {}
+  # Parts first: what they are given goes before what their dataset is given.
+  for name in sorted(templates, key=lambda name: name in _DATASETS):
+    owner = name if name in _DATASETS else find_part(name)[0].name
+    changed[owner] = _with_templates(
+      changed.get(owner, _DATASETS[owner]),
+      name,
+      {'templates': tuple(templates[name]), 'template_set': digest},
+    )
+  _DATASETS.update(changed)
+  parts.cache_clear()
+
+
+def _with_templates(dataset: Dataset, name: str, replaced: dict) -> Dataset:
+  if not dataset.parts:
+    return dataclasses.replace(dataset, **replaced)
+  new = []
+  for part in dataset.parts:
+    meant = part.name == name
+    if name == dataset.name:
+      meant = part.templates is None
+    new.append(dataclasses.replace(part, **replaced) if meant else part)
+  return dataclasses.replace(dataset, parts=tuple(new))
+
+
+def template_set() -> str | None:
+  """Returns the hash of the template set in force; None without one."""
+  hashes = (part.template_set for _, part in parts().values())
+  return next((found for found in hashes if found is not None), None)
 
 
 def datasets() -> tuple[Dataset, ...]:

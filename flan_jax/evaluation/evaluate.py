@@ -272,6 +272,7 @@ def _about(request: Request, target: Sequence[int]) -> dict[str, Any]:
     'dataset': request.unit.manifest['dataset'],
     'part': request.unit.name,
     'format': request.unit.manifest['format'],
+    'template_set': request.unit.manifest['template_set'],
     'role': request.unit.manifest['role'],
     'template': request.template,
     'shots': _shots_shown(request),

@@ -1,15 +1,12 @@
 """`flan-jax cache`: renders and tokenizes what a run needs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 import dataclasses
-import os
-import pathlib
-import sys
 
 from flan_jax.data import names, registry
 from flan_jax.data.cache import CacheConfig, UnitKey
-from flan_jax.data.mini import MINI, resolve_data_dir
-from flan_jax.data.vocabulary import Vocabulary, load_vocabulary
+from flan_jax.data.vocabulary import load_vocabulary
+from flan_jax.runs.reading import open_data_dir, quiet_start
 import gin
 
 
@@ -54,29 +51,6 @@ def roles_needed(mixture: str, training: bool = True) -> tuple[str, ...]:
   return {'train': ('train', 'dev'), 'eval': ('dev', 'test')}[found.purpose]
 
 
-def _start_tensorflow(vocabulary: Vocabulary) -> Callable:
-  """Imports TensorFlow, for this command alone, and returns `make_units`.
-
-  Its libraries write start-up notices straight to the standard error stream,
-  whatever the log level; these are dropped. Python's own errors are not: they
-  are raised.
-  """
-  # TensorFlow reads rows here; the devices are the trainer's.
-  os.environ['CUDA_VISIBLE_DEVICES'] = '-1'
-  sys.stderr.flush()
-  kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-  os.dup2(null, 2)
-  try:
-    from flan_jax.data.cache_writer import make_units
-
-    vocabulary.as_seqio().tf_tokenizer  # noqa: B018 - made on first use
-  finally:
-    os.dup2(kept, 2)
-    os.close(kept)
-    os.close(null)
-  return make_units
-
-
 @gin.configurable(module='flan_jax')
 def cache(
   mixtures: Sequence[str | None],
@@ -97,11 +71,10 @@ def cache(
     print(f'{len(keys)} units: ' + ', '.join(map(str, keys)))
     return
   tokens = load_vocabulary(vocabulary)
-  make_units = _start_tensorflow(tokens)
-  data_dir = resolve_data_dir(cache_config.data_dir, cache_config.cache_dir)
-  if cache_config.data_dir == MINI and not pathlib.Path(data_dir).exists():
-    from flan_jax.data.tfds_import import import_rows, mini_corpus
+  # TensorFlow is for this command alone.
+  with quiet_start():
+    from flan_jax.data.cache_writer import make_units
 
-    import_rows(mini_corpus(), data_dir, log=lambda line: None)
-    print(f'imported the mini corpus to {data_dir}')
+    tokens.as_seqio().tf_tokenizer  # noqa: B018 - made on first use
+  data_dir = open_data_dir(cache_config.data_dir, cache_config.cache_dir)
   make_units(keys, dataclasses.replace(cache_config, data_dir=data_dir), tokens)

@@ -9,6 +9,7 @@ import numpy as np
 
 from flan_jax import config as config_lib
 from flan_jax.config import Arguments, ConfigError
+from flan_jax.data import registry
 from flan_jax.data.cache import CacheConfig, Framing, Unit
 from flan_jax.data.loader import BatchPlan, PackingConfig
 from flan_jax.data.sampler import Sampler
@@ -103,7 +104,7 @@ def train(
   framing = Framing.of(cache_config, tokens)
   plan = BatchPlan(Sampler(units, framing, seed), packing)
   _say_data(units, plan, packing)
-  config_lib.write_record(model_dir)
+  config_lib.write_record(model_dir, registry.template_set())
   scorer = Scorer(model, devices, tokens_per_eval_batch)
   checkpointer = Checkpointer(model_dir, keep=loop.keep_checkpoints)
   state = _first_state(
@@ -189,6 +190,7 @@ def _record(plan: BatchPlan, model: DecoderConfig, seed: int) -> dict[str, Any]:
     'contract': plan.contract,
     'model': dataclasses.asdict(model),
     'seed': seed,
+    'template_set': registry.template_set(),
   }
 
 

@@ -28,6 +28,7 @@ def _unit(golds, adapted='', metrics=('accuracy',), groups=None, score=None):
     'adapted': adapted,
     'note': '',
     'format': 'instructions',
+    'template_set': None,
     'templates': [{'target': '{answer}', 'group': None}] * 6,
   }
   return SimpleNamespace(

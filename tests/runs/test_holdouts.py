@@ -1,0 +1,206 @@
+"""Every cluster can be held out: trained around, then evaluated.
+
+One process, one compiled train step; the cache of all units is made once.
+"""
+
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+from scipy import stats
+
+from flan_jax.data import names, registry
+from flan_jax.data.cache import CacheConfig, Framing, UnitKey
+from flan_jax.data.cache_writer import make_units
+from flan_jax.data.loader import BatchPlan, PackingConfig, global_batch
+from flan_jax.data.sampler import Sampler
+from flan_jax.data.vocabulary import load_vocabulary
+from flan_jax.evaluation import protocol, records
+from flan_jax.evaluation.evaluate import Models, evaluate
+from flan_jax.evaluation.generate import Generator
+from flan_jax.evaluation.protocol import Answer
+from flan_jax.evaluation.rank import Scorer
+from flan_jax.model import DecoderConfig
+from flan_jax.runs.cache import unit_keys
+from flan_jax.runs.units import UnitStore
+from flan_jax.sharding import MeshConfig, batch_sharding, make_mesh
+from flan_jax.training import (
+  OptimizerConfig,
+  init_state,
+  make_optimizer,
+  make_train_step,
+)
+
+registry.load()
+
+# The unit cache takes minutes: all tests of this file share one worker.
+pytestmark = pytest.mark.xdist_group('holdouts')
+
+_CLUSTERS = sorted(
+  m.name.removeprefix('flan_eval_')
+  for m in registry.mixtures()
+  if m.purpose == 'eval'
+  and m.held_out in {d.cluster for d in registry.datasets()}
+)
+_LENGTHS = {'inputs': 224, 'targets': 16}
+_PACKING = PackingConfig(
+  batch_rows=4, pack_length=512, target_budget=512, headroom=1.3
+)
+_MODEL = DecoderConfig(
+  vocab_size=4096,
+  num_layers=1,
+  d_model=32,
+  d_ff=64,
+  num_heads=2,
+  num_kv_heads=2,
+  head_dim=16,
+)
+
+
+@pytest.fixture(scope='module')
+def store(mini_data, tmp_path_factory) -> UnitStore:
+  config = CacheConfig(
+    str(tmp_path_factory.mktemp('cache')), mini_data, _LENGTHS
+  )
+  mixtures = ['flan_all', *(f'flan_eval_{cluster}' for cluster in _CLUSTERS)]
+  keys = unit_keys(mixtures)
+  keys += [UnitKey('cb', role, None, 'plain') for role in ('train', 'dev')]
+  keys += [UnitKey('cb', role, None, 'named') for role in ('dev', 'test')]
+  vocabulary = load_vocabulary('mini')
+  make_units(keys, config, vocabulary, log=lambda line: None)
+  return UnitStore(config, vocabulary, arguments=None)
+
+
+class Trainer:
+  """A state, a train step compiled once, and what evaluates."""
+
+  def __init__(self):
+    self.mesh = make_mesh(MeshConfig(), jax.devices()[:1])
+    self.vocabulary = load_vocabulary('mini')
+    self.framing = Framing.of(CacheConfig(''), self.vocabulary)
+    optimizer = make_optimizer(OptimizerConfig(learning_rate=1e-3))
+    self.step = make_train_step(_MODEL, optimizer, self.mesh)
+    self.state = init_state(_MODEL, optimizer, 0, self.mesh)
+    self.models = Models(
+      Scorer(_MODEL, self.mesh),
+      Generator(_MODEL, self.mesh, self.vocabulary.eos_id),
+      self.vocabulary,
+      self.framing,
+    )
+
+  def train(self, units, steps: int = 2) -> list[float]:
+    plan = BatchPlan(Sampler(units, self.framing, seed=0), _PACKING)
+    losses = []
+    for step in range(steps):
+      batch = global_batch(plan, step, batch_sharding(self.mesh))
+      with jax.set_mesh(self.mesh):
+        self.state, metrics = self.step(self.state, batch)
+      losses.append(float(metrics['loss']))
+    return losses
+
+  def evaluate(self, parts, max_rows=2):
+    return evaluate(parts, self.models, self.state['params'], max_rows)
+
+
+@pytest.fixture(scope='module')
+def trainer() -> Trainer:
+  return Trainer()
+
+
+def _groups(part) -> int:
+  return len({template.group for template in part.templates})
+
+
+@pytest.mark.parametrize('cluster', _CLUSTERS)
+def test_a_cluster_is_held_out_and_evaluated(cluster, store, trainer, tmp_path):
+  losses = trainer.train(store.training(f'flan_holdout_{cluster}'))
+  assert np.isfinite(losses).all()
+  assert trainer.step._cache_size() == 1
+  mixture = f'flan_eval_{cluster}'
+  evaluation = trainer.evaluate(store.evaluation(mixture))
+  parts = [registry.find_part(m.part)[1] for m in names.members(mixture)]
+  assert len(evaluation.results) == sum(map(_groups, parts))
+  table = records.write(tmp_path, evaluation, {'mixture': mixture})
+  for part in parts:
+    assert part.name in table
+  for result in evaluation.results:
+    assert result['mean'] >= 0 and result['rows'] == 2
+    assert len(result['templates']) >= 5
+  written = (tmp_path / records.RECORDS).read_text().splitlines()
+  assert len(written) == len(evaluation.records)
+  assert json.loads((tmp_path / records.RESULTS).read_text())['summary']
+
+
+def test_exemplars_train_and_are_evaluated(store, trainer):
+  losses = trainer.train(store.training('flan_holdout_coreference.fitshot'))
+  assert np.isfinite(losses).all() and trainer.step._cache_size() == 1
+  evaluation = trainer.evaluate(store.evaluation('flan_eval_coreference.3shot'))
+  results = {result['part']: result for result in evaluation.results}
+  # It has no training rows: nothing is borrowed.
+  assert results['wsc273']['mean'] is None
+  assert 'no training rows' in results['wsc273']['null']
+  assert results['winogrande']['shots'] == 3
+  shown = {
+    record['shots']
+    for record in evaluation.records
+    if record['part'] == 'winogrande'
+  }
+  assert max(shown) >= 2  # three do not always fit
+
+
+def test_formats_without_instructions_train_and_are_evaluated(store, trainer):
+  plain = store.training('cb.plain')
+  assert np.isfinite(trainer.train(plain)).all()
+  prompt = trainer.vocabulary.decode(plain[0].prompt(0, trainer.framing))
+  assert 'Options:' not in prompt
+  (result,) = trainer.evaluate(store.evaluation('cb.named')).results
+  assert result['format'] == 'named' and len(result['templates']) == 1
+
+
+def _gold(unit) -> list[Answer]:
+  """What a predictor says that knows the answers."""
+  answers = []
+  for record in unit.records:
+    row, template = unit.rows[record['row']], int(record['template'])
+    option = row['correct'][0] if 'correct' in row else None
+    text = protocol.references(unit, row, template)[0]
+    answers.append(Answer(int(record['row']), template, option, text))
+  return answers
+
+
+@pytest.mark.parametrize('cluster', _CLUSTERS)
+def test_a_gold_predictor_reaches_the_ceiling(cluster, store):
+  for part in store.evaluation(f'flan_eval_{cluster}'):
+    metrics = part.test.manifest['metrics']
+    for result in protocol.part_results(part.test, _gold(part.test), None, []):
+      for template in result['templates'].values():
+        for name in metrics:
+          assert template[name] == pytest.approx(_ceiling(part.test, name))
+
+
+def _ceiling(unit, name: str) -> float:
+  if name == 'word_edit_distance':
+    return 0
+  if name in ('pearson', 'spearman'):
+    scores = np.array([row['score'] for row in unit.rows])
+    best = np.floor(scores + 0.5)
+    correlation = {'pearson': stats.pearsonr, 'spearman': stats.spearmanr}
+    return 100 * correlation[name](best, scores).statistic
+  return 100
+
+
+@pytest.mark.parametrize('cluster', _CLUSTERS)
+def test_empty_answers_score_nothing(cluster, store):
+  for part in store.evaluation(f'flan_eval_{cluster}'):
+    if part.test.rows and 'correct' in part.test.rows[0]:
+      continue
+    empty = [dataclasses.replace(a, text='') for a in _gold(part.test)]
+    for result in protocol.part_results(part.test, empty, None, []):
+      for template in result['templates'].values():
+        for name in part.test.manifest['metrics']:
+          if name == 'word_edit_distance':
+            assert template[name] > 1
+          else:
+            assert template[name] == pytest.approx(0, abs=1e-6)
