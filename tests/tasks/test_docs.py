@@ -1,0 +1,39 @@
+"""The table of docs/datasets.md is the registry's."""
+
+import pathlib
+
+import pytest
+
+from flan_jax.data import registry
+
+registry.load()
+
+_PAGE = pathlib.Path(__file__).resolve().parents[2] / 'docs/datasets.md'
+_PARTS = [
+  pytest.param(dataset, part, id=part.name)
+  for dataset, part in registry.parts().values()
+  if dataset.cluster != 'testing'
+]
+
+
+@pytest.mark.parametrize('dataset, part', _PARTS)
+def test_every_part_has_its_line(dataset, part):
+  name = part.name
+  if name != dataset.name:
+    name = f'{dataset.name}:{name}'
+  lines = _PAGE.read_text(encoding='utf-8').split('\n')
+  (line,) = (line for line in lines if line.startswith(f'| `{name}` |'))
+  cells = [cell.strip() for cell in line.strip('|').split('|')]
+  assert cells[1] == f'`{part.source}`'
+  assert cells[3].split(',')[0] == str(len(part.templates))
+  assert cells[4] == ', '.join(f'`{metric}`' for metric in part.metrics)
+  for cell, role in zip(cells[5:], ('train', 'dev', 'test'), strict=True):
+    rows = f'{part.rows[role]:,}' if role in part.splits else '-'
+    assert cell == rows
+
+
+def test_notes_stand_in_the_page():
+  text = ' '.join(_PAGE.read_text(encoding='utf-8').split())
+  for dataset, part in registry.parts().values():
+    if dataset.cluster not in ('testing', 'extras'):
+      assert part.note in text, part.name
