@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+import importlib
 import os
 import sys
 
@@ -9,7 +10,13 @@ from flan_jax.config import Arguments, ConfigError, override
 
 # Command -> the run function that gin binds.
 _RUNS = {'train': 'train', 'eval': 'evaluate', 'cache': 'cache'}
-_COMMANDS = (*_RUNS, 'import-data')
+# Command -> the module that parses its plain flags.
+_PLAIN = {
+  'inspect': 'inspect_tasks',
+  'prepare': 'prepare',
+  'import-data': 'import_data',
+}
+_COMMANDS = (*_RUNS, *_PLAIN)
 
 _USAGE = """\
 flan-jax COMMAND [--gin_file=FILE …] [--gin.NAME=VALUE …] [--dry_run]
@@ -18,15 +25,21 @@ commands:
   train        instruction-tune a decoder, then evaluate what it never saw
   eval         evaluate a checkpoint zero-shot
   cache        render and tokenize what a run needs
-  import-data  turn JSON Lines into a TFDS directory (flan-jax import-data -h)
+  inspect      show the datasets, the rows of a task, the rates of a mixture
+  prepare      download what a mixture or task needs
+  import-data  turn JSON Lines into a TFDS directory
 
-flags:
+inspect, prepare and import-data have plain flags: flan-jax COMMAND --help.
+
+flags of the others:
   --gin_file=FILE          a gin file, looked for here, among the shipped ones
                            (runs/quickstart.gin) and in the search paths
   --gin.NAME=VALUE         sets a macro (--gin.TRAIN_STEPS=100) or a parameter
                            (--gin.OptimizerConfig.warmup_steps=10)
   --gin_search_paths=DIR   a further folder of gin files
   --task_module=MODULE     a module that registers your datasets
+  --template_set=FILE      templates, in JSON or as a Python dictionary, that
+                           replace those of the datasets it names
   --dry_run                check everything, compute nothing
 """
 
@@ -46,13 +59,12 @@ def main(argv: Sequence[str] | None = None) -> int:
       f'flan-jax: no command {command!r}, known are {known}', file=sys.stderr
     )
     return 2
-  if command == 'import-data':
-    from flan_jax.runs import import_data
-
-    return import_data.main(argv)
   try:
+    if command in _PLAIN:
+      module = importlib.import_module(f'flan_jax.runs.{_PLAIN[command]}')
+      return module.main(argv)
     return _run(command, argv)
-  except _user_errors() as error:
+  except _user_errors(command) as error:
     message = str(error)
     # Gin adds where it called the function, which is always here.
     message = message.partition('\n  In call to configurable')[0]
@@ -60,40 +72,49 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 2
 
 
-def _user_errors() -> tuple[type[Exception], ...]:
+def _user_errors(command: str) -> tuple[type[Exception], ...]:
   """Errors whose message is all that a user needs to see."""
-  from flan_jax.data.cache import CacheError
   from flan_jax.data.dataset import DatasetError
-  from flan_jax.data.packing import PackingError
   from flan_jax.data.registry import UnknownNameError
   from flan_jax.data.roles import MissingDataError
+
+  of_data = (
+    ConfigError,
+    DatasetError,
+    FileNotFoundError,
+    UnknownNameError,
+    MissingDataError,
+    ValueError,
+  )
+  if command in _PLAIN:
+    return of_data
+  from flan_jax.data.cache import CacheError
+  from flan_jax.data.packing import PackingError
   from flan_jax.training.checkpoint import (
     CheckpointDamagedError,
     CheckpointMismatchError,
   )
 
   return (
+    *of_data,
     CacheError,
     CheckpointDamagedError,
     CheckpointMismatchError,
-    ConfigError,
-    DatasetError,
-    FileNotFoundError,
     FloatingPointError,
-    UnknownNameError,
-    MissingDataError,
     PackingError,
-    ValueError,
   )
 
 
 def _run(command: str, argv: Sequence[str]) -> int:
   arguments, dry_run = parse_arguments(command, argv)
   from flan_jax import config
-  from flan_jax.data import registry
+  from flan_jax.data import registry, template_set
 
   registry.load(arguments.task_modules)
   config.parse(arguments, _RUNS[command])
+  if arguments.template_set is not None:
+    # Now, as a gin file may have registered datasets.
+    template_set.apply(arguments.template_set)
   if command == 'cache':
     from flan_jax.runs.cache import cache
 
@@ -125,6 +146,7 @@ def parse_arguments(
   parser.add_argument('--gin_bindings', action='append', default=[])
   parser.add_argument('--gin_search_paths', action='append', default=[])
   parser.add_argument('--task_module', action='append', default=[])
+  parser.add_argument('--template_set')
   parser.add_argument('--dry_run', action='store_true')
   parsed, rest = parser.parse_known_args(list(argv))
   bindings = list(parsed.gin_bindings)
@@ -140,5 +162,6 @@ def parse_arguments(
       path for flag in parsed.gin_search_paths for path in flag.split(',')
     ),
     task_modules=tuple(parsed.task_module),
+    template_set=parsed.template_set,
   )
   return arguments, parsed.dry_run

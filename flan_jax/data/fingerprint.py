@@ -120,6 +120,23 @@ def default_data_dir() -> str:
   )
 
 
+def find_copy(source: str, data_dir: str | None) -> pathlib.Path | None:
+  """Returns the folder of a prepared TFDS dataset, None where there is none.
+
+  Args:
+    source: TFDS name with version.
+    data_dir: TFDS data directory; None for TFDS's default.
+  """
+  name, _, version = source.partition(':')
+  root = pathlib.Path(data_dir or default_data_dir()).expanduser()
+  # A dataset named without its configuration lies in its default one.
+  nested = sorted(glob.glob(str(root / glob.escape(name) / '*' / version)))
+  for folder in (root / name / version, *map(pathlib.Path, nested)):
+    if (folder / _COPY_FILES[0]).is_file():
+      return folder
+  return None
+
+
 def copy_digest(source: str, data_dir: str | None) -> str | None:
   """Returns the digest of one prepared copy of a TFDS dataset.
 
@@ -131,13 +148,8 @@ def copy_digest(source: str, data_dir: str | None) -> str | None:
     The digest, or None where there is no such copy (as on a light worker,
     which has the cache alone).
   """
-  name, _, version = source.partition(':')
-  root = pathlib.Path(data_dir or default_data_dir()).expanduser()
-  folders = [root / name / version]
-  # A dataset named without its configuration lies in its default one.
-  folders += map(pathlib.Path, glob.glob(str(root / name / '*' / version)))
-  for folder in folders:
-    if (folder / _COPY_FILES[0]).is_file():
-      present = [f for f in _COPY_FILES if (folder / f).is_file()]
-      return digest({f: file_digest(folder / f) for f in present}, 8)
-  return None
+  folder = find_copy(source, data_dir)
+  if folder is None:
+    return None
+  present = [name for name in _COPY_FILES if (folder / name).is_file()]
+  return digest({name: file_digest(folder / name) for name in present}, 8)
