@@ -49,7 +49,7 @@ def choose(
   members of other groups are taken.
 
   >>> choose(np.array([1, 1, 2, 3]), np.array([1]), ['a'], 3, seed=0).tolist()
-  [[3, 2, -1]]
+  [[2, 3, -1]]
 
   Args:
     pool_groups: Group of every member of the pool, [pool].

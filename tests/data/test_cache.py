@@ -144,7 +144,7 @@ def test_a_change_of_content_makes_another_unit(config, vocabulary):
   (unit,) = _make(config, vocabulary, key)
   assert cache.find_unit(key, config, vocabulary).path == unit.path
   other = dataclasses.replace(config, separator='\n')
-  with pytest.raises(CacheError, match=r'no cache of rte \(dev\)'):
+  with pytest.raises(CacheError, match=r'no cache of rte.dev'):
     cache.find_unit(key, other, vocabulary)
   subset = dataclasses.replace(key, templates=(0, 1))
   with pytest.raises(CacheError):

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import seqio
 
@@ -92,13 +91,13 @@ def test_rank_tasks_have_one_example_an_option(get):
 
 
 def test_a_mixture_mixes_at_its_rates(get):
-  mixture = get('flan_holdout_sentiment')
-  assert 'flan_holdout_sentiment' in seqio.MixtureRegistry.names()
+  mixture = get('flan_clusters_1')
+  assert 'flan_clusters_1' in seqio.MixtureRegistry.names()
   rates = {task.name: mixture.get_rate(task) for task in mixture.tasks}
-  assert rates['rte'] == seqio.TaskRegistry.get('rte').num_input_examples(
-    'train'
-  )
-  assert not {'sst2', 'imdb_reviews'} & set(rates)
+  assert len(rates) == 11
+  for name, rate in rates.items():
+    task = seqio.TaskRegistry.get(name)
+    assert rate == task.num_input_examples('train')
   dataset = mixture.get_dataset(_LENGTHS, split='train', num_epochs=1, seed=0)
   assert len(list(dataset.take(20))) == 20
 
@@ -176,14 +175,3 @@ def test_register_all_expands_every_name(mini_data):
   )
   environment = {**os.environ, 'FLAN_JAX_DATA_DIR': mini_data}
   subprocess.run([sys.executable, '-c', code], check=True, env=environment)
-
-
-def test_every_part_renders(get):
-  for name in registry.parts():
-    if registry.find_part(name)[1].cluster == 'testing':
-      continue
-    get(name)
-    split = sorted(seqio.TaskRegistry.get(name).splits)[0]
-    examples = _examples(name, split)
-    assert examples, (name, split)
-    assert all(np.size(e['targets']) for e in examples)

@@ -15,7 +15,7 @@ from flan_jax.data.vocabulary import load_vocabulary
 
 registry.load()
 
-_LENGTHS = {'inputs': 400, 'targets': 64}
+_LENGTHS = {'inputs': 640, 'targets': 64}
 # Several rows share a passage; answers are options; answers are free text.
 _PARTS = ('anli_r1', 'multirc', 'natural_questions')
 
@@ -97,7 +97,9 @@ def test_a_prompt_is_whole_exemplars_of_its_template_and_the_query(
     if view.exemplars(index).size:
       assert len(prompt) <= most_tokens(_LENGTHS)
     shown.add(len(view.exemplars(index)))
-  assert max(shown) > 1 and len(shown) > 1  # some were dropped
+  assert max(shown) > 1
+  if part != 'natural_questions':
+    assert len(shown) > 1  # Some were dropped.
 
 
 def test_960_tokens_at_the_papers_lengths():

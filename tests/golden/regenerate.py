@@ -9,7 +9,6 @@ import pathlib
 import tempfile
 
 import numpy as np
-import tensorflow as tf
 
 from flan_jax.data import names, registry, tfds_import
 from flan_jax.data.dataset import Dataset
@@ -45,44 +44,42 @@ def golden_text(dataset: Dataset, data_dir: str) -> str:
 
 
 class _Rows:
-  """Rows of one part, rendered on demand."""
+  """Rows of one part, mapped once and rendered under any templates."""
 
   def __init__(self, dataset, part, role, data_dir):
-    self._dataset, self._part, self._role = dataset, part, role
-    self._data_dir = data_dir
+    self._part = part
+    self._source = RoleSource(part, dataset.resolve_parts(), data_dir)
+    rows = self._source.get_dataset(SPLIT_OF_ROLE[role], shuffle=False)
+    self._rows = list(rows)
 
   def sections(self, suffix: str) -> Iterator[str]:
     """Yields every template under the first row that admits it."""
     task = names.parse_task(self._part.name + suffix)
-    source = RoleSource(
-      task.part, self._dataset.resolve_parts(), self._data_dir
-    )
     table = compile_templates(task.part)
-
-    def render(row):
-      texts = table.render(table.pool(row), tf.range(table.num_templates))
-      return row['id'], row['group'], admissible(task.part, row), texts
-
     todo = set(range(table.num_templates))
-    pool = ExemplarPool(source, task) if task.shots else None
-    rows = source.get_dataset(SPLIT_OF_ROLE[self._role], shuffle=False)
+    pool = ExemplarPool(self._source, task) if task.shots else None
     found = {}
-    for row_id, group, allowed, texts in rows.map(render).as_numpy_iterator():
+    for row in self._rows:
+      allowed = admissible(task.part, row).numpy()
       for k in sorted(todo & set(np.flatnonzero(allowed).tolist())):
-        found[k] = self._section(task, k, row_id, group, texts[k], pool)
+        texts = table.render(table.pool(row), k).numpy()
+        found[k] = self._section(task, k, row, texts, pool)
         todo.discard(k)
       if not todo:
         break
     yield from (found[k] for k in sorted(found))
 
-  def _section(self, task: TaskName, k, row_id, group, texts, pool) -> str:
+  def _section(self, task: TaskName, k, row, texts, pool) -> str:
     template = task.part.templates[k]
     remarks = ['inverted'] if template.inverted else []
     remarks += [template.group] if template.group else []
     suffix = task.name.removeprefix(self._part.name)
     name = f'{self._part.name}.t{k}{suffix}'
     title = ' '.join([f'=== {name}', *(f'({r})' for r in remarks)])
-    pairs = pool.exemplars(k, row_id, int(group), _SEED) if pool else []
+    pairs = []
+    if pool:
+      row_id, group = row['id'].numpy(), int(row['group'])
+      pairs = pool.exemplars(k, row_id, group, _SEED)
     pairs = [*pairs, tuple(text.decode() for text in texts)]
     lines = [f'{inputs}\n--->\n{targets}' for inputs, targets in pairs]
     return '\n'.join([title, *lines, ''])

@@ -6,6 +6,7 @@ One process, one compiled train step; the cache of all units is made once.
 import dataclasses
 import json
 
+from flan_jax.tasks import CLUSTERS
 import jax
 import numpy as np
 import pytest
@@ -35,15 +36,7 @@ from flan_jax.training import (
 
 registry.load()
 
-# The unit cache takes minutes: all tests of this file share one worker.
-pytestmark = pytest.mark.xdist_group('holdouts')
-
-_CLUSTERS = sorted(
-  m.name.removeprefix('flan_eval_')
-  for m in registry.mixtures()
-  if m.purpose == 'eval'
-  and m.held_out in {d.cluster for d in registry.datasets()}
-)
+_CLUSTERS = sorted(CLUSTERS)
 _LENGTHS = {'inputs': 224, 'targets': 16}
 _PACKING = PackingConfig(
   batch_rows=4, pack_length=512, target_budget=512, headroom=1.3

@@ -91,10 +91,9 @@ def rte(tmp_path_factory) -> str:
 
 def test_the_registry_as_json(inspect, tmp_path):
   found = inspect(f'--data_dir={tmp_path}')
-  registered = [d for d in registry.datasets() if d.cluster != 'testing']
-  assert [d['name'] for d in found['datasets']] == [
-    d.name for d in registered if d.cluster != 'extras'
-  ]
+  # Whatever other tests registered as well.
+  registered = [d.name for d in registry.datasets() if d.cluster != 'extras']
+  assert [d['name'] for d in found['datasets']] == registered
   assert [d['name'] for d in found['extras']] == ['true_case', 'word_segment']
   by_name = {d['name']: d for d in found['datasets']}
   anli = by_name['anli']
@@ -335,14 +334,14 @@ def test_what_has_to_be_fetched_by_hand_is_named(mistake, tmp_path):
 
 def test_the_leak_check_of_a_hold_out(mini_data, capsys):
   arguments = ['inspect', '--check', 'flan_holdout_wic', '--format=json']
-  assert cli.main([*arguments, f'--data_dir={mini_data}']) == 0
+  assert command_line.main([*arguments, f'--data_dir={mini_data}']) == 0
   found = json.loads(capsys.readouterr().out)
   assert not found['failed'] and found['row_verdict'] == 'passed'
-  assert found['evaluated'] == 1 and found['trained'] == 65
+  assert len(found['evaluated']) == 1 and len(found['trained']) == 65
 
 
 def test_what_is_no_hold_out_cannot_be_checked(capsys):
   for name in ('flan_all', 'flan_eval_nli', 'rte'):
-    assert cli.main(['inspect', f'--check={name}']) == 2
+    assert command_line.main(['inspect', f'--check={name}']) == 2
     error = capsys.readouterr().err
     assert name in error and len(error.splitlines()) == 1

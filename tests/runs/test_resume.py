@@ -122,7 +122,7 @@ def test_a_finished_cache_needs_no_tensorflow(cli, rule_data):
     '--gin.MAX_EVAL_ROWS=20',
     PYTHONPATH=path,
   )
-  assert 'rule_eval, zero-shot' in out
+  assert 'rule_eval, in percent' in out
   assert 'at most 20 rows' in out
   table = (cli.folder / 'model/eval/rule_eval/table.txt').read_text()
   out = cli.check(

@@ -1,13 +1,10 @@
 """What cannot be trained on or evaluated is refused by name."""
 
-import dataclasses
-
 import pytest
 
 from flan_jax.config import ConfigError
 from flan_jax.data import registry
 from flan_jax.data.cache import CacheConfig, CacheError
-from flan_jax.data.dataset import Template
 from flan_jax.data.vocabulary import load_vocabulary
 from flan_jax.runs.units import UnitStore
 
@@ -25,26 +22,6 @@ def test_a_part_without_the_role_is_refused(store):
     store.evaluation('mnli')
   with pytest.raises(ConfigError, match='mnli_matched has no training split'):
     store.training('mnli_matched')
-
-
-def test_free_form_answers_are_refused_before_anything_is_read(store):
-  part = registry.find_part('rte')[1]
-  templates = tuple(
-    Template(f'{i}: {{premise}} {{hypothesis}}') for i in range(10)
-  )
-  registry.register(
-    dataclasses.replace(
-      part,
-      name='free_form_probe',
-      cluster='testing',
-      label=None,
-      choices=None,
-      answers='hypothesis',
-      templates=templates,
-    )
-  )
-  with pytest.raises(ConfigError, match='free-form answers'):
-    store.evaluation('free_form_probe')
 
 
 def test_a_missing_unit_names_the_command(store):
