@@ -40,6 +40,9 @@ flags of the others:
   --task_module=MODULE     a module that registers your datasets
   --template_set=FILE      templates, in JSON or as a Python dictionary, that
                            replace those of the datasets it names
+  --allow_missing          leave out what is not prepared; results say so
+  --pipeline_options=TEXT  options of an Apache Beam runner that makes the
+                           cache, as '--runner=DataflowRunner --project=…'
   --dry_run                check everything, compute nothing
 """
 
@@ -147,6 +150,8 @@ def parse_arguments(
   parser.add_argument('--gin_search_paths', action='append', default=[])
   parser.add_argument('--task_module', action='append', default=[])
   parser.add_argument('--template_set')
+  parser.add_argument('--allow_missing', action='store_true')
+  parser.add_argument('--pipeline_options')
   parser.add_argument('--dry_run', action='store_true')
   parsed, rest = parser.parse_known_args(list(argv))
   bindings = list(parsed.gin_bindings)
@@ -155,6 +160,10 @@ def parse_arguments(
     if not name.startswith('--gin.') or not equals:
       raise ConfigError(f'unknown flag {flag!r}, see flan-jax --help')
     bindings.append(override(name.removeprefix('--gin.'), value))
+  if parsed.allow_missing:
+    bindings.append(override('ALLOW_MISSING', 'True'))
+  if parsed.pipeline_options is not None:
+    bindings.append(f'PIPELINE_OPTIONS = {parsed.pipeline_options!r}')
   arguments = Arguments(
     gin_files=tuple(parsed.gin_file),
     bindings=tuple(bindings),

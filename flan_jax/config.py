@@ -19,6 +19,7 @@ import gin
 # What each macro of the shipped gin files means. A macro that is set, but
 # neither listed here nor read by a loaded file, is taken for a misspelling.
 MACROS = {
+  'ALLOW_MISSING': 'leave out members whose data is not prepared',
   'BATCH_ROWS': 'rows of a batch, over all devices',
   'CACHE_DIR': 'where token caches lie',
   'CHECKPOINT_PATH': 'a checkpoint, or a model directory, to evaluate',
@@ -42,6 +43,7 @@ MACROS = {
   'MODEL_DIR': 'where checkpoints, metrics and results go',
   'PACK_HEADROOM': 'rows of a window over what its tokens fill',
   'PACK_LENGTH': 'tokens of a row',
+  'PIPELINE_OPTIONS': 'options of a Beam runner that makes the cache, or None',
   'SEED': 'decides parameters, order of examples, exemplars and dropout',
   'SEPARATOR': 'text between input and target; None for the end token',
   'TARGET_BUDGET': 'predicted tokens of a row, or None',

@@ -1,41 +1,46 @@
 """The token cache: units on disk, found and read without TensorFlow.
 
-A unit holds one role of one part, rendered and tokenized:
+A unit holds one role of one part, rendered and tokenized, in shards of rows:
 
   CACHE_DIR/<dataset>/<part>.<role>-<content>-<copy>/
-    manifest.json   all that training and evaluation need to know
-    tokens.bin      the tokens of all pieces, one after the other
-    pieces.npy      where each piece ends, int64 [pieces + 1], from 0
-    records.npy     one record a rendering, see `RECORD`
-    rows.jsonl      one object a row: id, group, answer
+    manifest.json            all that training and evaluation need to know
+    shard-00000-of-00001/
+      tokens.bin             the tokens of all pieces, one after the other
+      pieces.npy             where each piece ends, int64 [pieces + 1], from 0
+      records.npy            one record a rendering, see `RECORD`
+      rows.jsonl             one object a row: id, group, answer
+      shard.json             counts, and the digest of each file
 
 `<content>` hashes templates, mapping, vocabulary and lengths, `<copy>` the
-TFDS copy: a change of either makes another unit, never a stale one. A unit is
-written under a temporary name and renamed when whole.
+TFDS copy: a change of either makes another unit, never a stale one. A shard is
+written under a temporary name and renamed when whole; the manifest is written
+last, so that a unit that has one is finished.
 """
 
 from collections.abc import Mapping, Sequence
 import dataclasses
 import functools
 import json
+import os
 import pathlib
 from typing import Any
 
 import numpy as np
 
-from flan_jax.data import fingerprint, registry
+from flan_jax.data import fingerprint, registry, remote
 from flan_jax.data.dataset import Dataset, in_format
 from flan_jax.data.templates import options_block
 from flan_jax.data.vocabulary import Vocabulary
 
 # Raised when the files of a unit change their form.
-LAYOUT = 2
+LAYOUT = 3
 
 # Lengths that bound one example, in tokens with what ends each piece; FLAN's.
 DEFAULT_LENGTHS = {'inputs': 1024, 'targets': 256}
 
 TOKENS, PIECES, RECORDS = 'tokens.bin', 'pieces.npy', 'records.npy'
-ROWS, MANIFEST = 'rows.jsonl', 'manifest.json'
+ROWS, SHARD, MANIFEST = 'rows.jsonl', 'shard.json', 'manifest.json'
+FILES = (TOKENS, PIECES, RECORDS, ROWS)
 
 # A rendering: its row, template, first piece and number of pieces (the input,
 # then the target in training and every option, or the target, in evaluation).
@@ -147,6 +152,16 @@ def unit_name(
   return f'{dataset.name}/{key}-{content}-{copy}'
 
 
+def token_dtype(vocabulary: Vocabulary) -> np.dtype:
+  """Returns the type that holds every token of a vocabulary."""
+  return np.dtype('<u2' if vocabulary.size <= 2**16 else '<u4')
+
+
+def expanded(path: str) -> str:
+  """Returns a path with the home directory in place of `~`."""
+  return path if remote.is_remote(path) else os.path.expanduser(path)
+
+
 def find_unit(
   key: UnitKey, config: CacheConfig, vocabulary: Vocabulary
 ) -> 'Unit':
@@ -158,79 +173,135 @@ def find_unit(
   Raises:
     CacheError: it is missing or ambiguous.
   """
-  root = pathlib.Path(config.cache_dir).expanduser()
-  _, part = registry.find_part(key.part)
+  root = expanded(config.cache_dir)
+  part = registry.find_part(key.part)[1]
   copy = fingerprint.copy_digest(part.source, config.data_dir)
   pattern = unit_name(key, config, vocabulary, copy or '*')
-  found = sorted(p for p in root.glob(pattern) if (p / MANIFEST).is_file())
+  found = remote.find(root, f'{pattern}/{MANIFEST}')
   if not found:
     raise CacheError(
-      f'no cache of {key} in {root}: make it with '
-      '`flan-jax cache` and the same gin files'
+      f'no cache of {key} in {root}: make it with `flan-jax cache` and the '
+      'same gin files'
     )
   if len(found) > 1:
     raise CacheError(
-      f'{len(found)} caches of {key}, of different copies of '
-      f'{part.source}: {", ".join(map(str, found))}. Set DATA_DIR to the copy '
-      'that is meant, or remove the others'
+      f'{len(found)} caches of {key}, of different copies of {part.source}: '
+      f'{", ".join(found)}. Set DATA_DIR to the copy that is meant, or remove '
+      'the others'
     )
-  return Unit(found[0])
+  return open_unit(found[0].removesuffix(f'/{MANIFEST}'))
+
+
+def open_unit(path: str) -> 'Unit':
+  """Opens the unit in a folder; a remote one is copied to local disk first.
+
+  Copies lie in `FLAN_JAX_LOCAL_CACHE`, by default below `~/.cache`, and are
+  made once: a unit never changes.
+  """
+  if not remote.is_remote(path):
+    return Unit(pathlib.Path(path))
+  manifest = remote.read_json(f'{path}/{MANIFEST}')
+  names = [
+    f'{shard["name"]}/{name}'
+    for shard in manifest['shards']
+    for name in (*FILES, SHARD)
+  ]
+  folder = os.environ.get('FLAN_JAX_LOCAL_CACHE', '~/.cache/flan_jax/copies')
+  local = remote.local_copy(
+    path, [*names, MANIFEST], pathlib.Path(folder).expanduser()
+  )
+  return Unit(pathlib.Path(local))
+
+
+def shard_name(index: int, count: int) -> str:
+  """Returns the folder of a shard below its unit's.
+
+  >>> shard_name(2, 16)
+  'shard-00002-of-00016'
+  """
+  return f'shard-{index:05d}-of-{count:05d}'
 
 
 class Unit:
-  """A finished unit, memory-mapped.
+  """A finished unit, its tokens memory-mapped.
+
+  Rows, records and pieces are numbered through all shards.
 
   Attributes:
     path: Its folder.
     manifest: What `cache_writer` recorded.
     records: Renderings, `RECORD` [records], the renderings of a row together.
     row_start: First record of each row, int64 [rows + 1].
+    piece_lengths: Tokens of each piece, int64 [pieces].
   """
 
   def __init__(self, path: pathlib.Path):
     self.path = pathlib.Path(path)
     self.manifest = json.loads((self.path / MANIFEST).read_text())
     self._check_sizes()
-    self.records = np.load(self.path / RECORDS, mmap_mode='r')
-    self._ends = np.load(self.path / PIECES, mmap_mode='r')
-    self._tokens = self._map_tokens()
-    rows = np.asarray(self.records['row'])
-    self.row_start = np.searchsorted(rows, np.arange(self.num_rows + 1))
-
-  def _map_tokens(self) -> np.ndarray:
+    shards = [self.path / shard['name'] for shard in self.manifest['shards']]
     dtype = np.dtype(self.manifest['dtype'])
-    if not self.manifest['counts']['tokens']:
-      return np.zeros(0, dtype)
-    return np.memmap(self.path / TOKENS, dtype=dtype, mode='r')
+    self._tokens = [_map_tokens(shard / TOKENS, dtype) for shard in shards]
+    ends = [np.load(shard / PIECES) for shard in shards]
+    records = [np.load(shard / RECORDS) for shard in shards]
+    counts = [shard['counts'] for shard in self.manifest['shards']]
+    pieces = [len(end) - 1 for end in ends]
+    # First row and piece of each shard, and one past the last.
+    rows = np.cumsum([0, *(count['rows'] for count in counts)])
+    self._first_piece = np.cumsum([0, *pieces])
+    for shard, row, piece in zip(
+      records, rows, self._first_piece, strict=False
+    ):
+      shard['row'] += row
+      shard['first'] += piece
+    self.records = np.concatenate(records)
+    # Where each piece starts in the tokens of its shard.
+    self._starts = np.concatenate([end[:-1] for end in ends])
+    self.piece_lengths = np.concatenate([np.diff(end) for end in ends])
+    every_row = np.arange(self.num_rows + 1)
+    self.row_start = np.searchsorted(self.records['row'], every_row)
 
   def _check_sizes(self):
     """Refuses truncated files at once; `verify` reads all of them."""
-    for name, recorded in self.manifest['files'].items():
-      path = self.path / name
+    for path, recorded in self._files():
       if not path.is_file() or path.stat().st_size != recorded['bytes']:
         raise CacheError(
           f'{path} is damaged or missing: remove {self.path} and run '
           '`flan-jax cache` again'
         )
 
+  def _files(self):
+    """Yields every file with what the manifest says of it."""
+    for shard in self.manifest['shards']:
+      for name, recorded in shard['files'].items():
+        yield self.path / shard['name'] / name, recorded
+
   def verify(self) -> None:
     """Compares every file with its digest; raises CacheError if one differs."""
-    for name, recorded in self.manifest['files'].items():
-      if fingerprint.file_digest(self.path / name) != recorded['sha256']:
+    for path, recorded in self._files():
+      if fingerprint.file_digest(path) != recorded['sha256']:
         raise CacheError(
-          f'{self.path / name} is damaged: remove {self.path} and run '
-          '`flan-jax cache` again'
+          f'{path} is damaged: remove {self.path} and run `flan-jax cache` '
+          'again'
         )
 
   @property
   def name(self) -> str:
     return self.manifest['part']
 
+  @functools.cached_property
+  def _digest(self) -> str:
+    digests = [
+      shard['files'][name]['sha256']
+      for shard in self.manifest['shards']
+      for name in FILES
+    ]
+    return fingerprint.digest(digests)
+
   @property
   def digest(self) -> str:
     """Digest of the unit's contents."""
-    files = self.manifest['files']
-    return fingerprint.digest({n: files[n]['sha256'] for n in sorted(files)})
+    return self._digest
 
   @property
   def num_rows(self) -> int:
@@ -238,7 +309,11 @@ class Unit:
 
   def piece(self, index: int) -> np.ndarray:
     """Returns the tokens of one piece."""
-    return self._tokens[self._ends[index] : self._ends[index + 1]]
+    shard = 0
+    if len(self._tokens) > 1:
+      shard = int(np.searchsorted(self._first_piece, index, 'right')) - 1
+    start = self._starts[index]
+    return self._tokens[shard][start : start + self.piece_lengths[index]]
 
   def pieces(self, record: np.void) -> list[np.ndarray]:
     """Returns the pieces of one record: input, then target or options."""
@@ -255,15 +330,19 @@ class Unit:
     return inputs + framing.prompt_overhead
 
   @functools.cached_property
-  def piece_lengths(self) -> np.ndarray:
-    """Tokens of each piece, int64 [pieces]."""
-    return np.diff(self._ends)
-
-  @functools.cached_property
   def rows(self) -> list[dict[str, Any]]:
     """The objects of rows.jsonl."""
-    with open(self.path / ROWS, encoding='utf-8') as file:
-      return [json.loads(line) for line in file]
+    rows = []
+    for shard in self.manifest['shards']:
+      with open(self.path / shard['name'] / ROWS, encoding='utf-8') as file:
+        rows += map(json.loads, file)
+    return rows
+
+
+def _map_tokens(path: pathlib.Path, dtype: np.dtype) -> np.ndarray:
+  if not path.stat().st_size:
+    return np.zeros(0, dtype)  # An empty file cannot be mapped.
+  return np.memmap(path, dtype=dtype, mode='r')
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Rows of one role of one dataset part, as a SeqIO data source."""
 
 from collections.abc import Sequence
+import dataclasses
 import functools
 import os
 
@@ -91,7 +92,7 @@ class RoleSource(seqio.DataSource):
       data_dir: TFDS data directory; None for TFDS's own default.
     """
     self.part = part
-    self._family = [p for p in family if p.source == part.source] or [part]
+    self.family = tuple(family)
     self._data_dir = os.path.expanduser(data_dir) if data_dir else None
     splits = [SPLIT_OF_ROLE[r] for r in SPLIT_OF_ROLE if r in part.splits]
     super().__init__(splits=splits)
@@ -119,7 +120,8 @@ class RoleSource(seqio.DataSource):
     """Role -> the rows that serve it in this copy."""
     info = self.builder.info
     sizes = {name: split.num_examples for name, split in info.splits.items()}
-    resolved = roles_lib.resolve(self._family, sizes)
+    family = [p for p in self.family if p.source == self.part.source]
+    resolved = roles_lib.resolve(family or [self.part], sizes)
     return {
       role: found
       for (name, role), found in resolved.items()
@@ -136,12 +138,21 @@ class RoleSource(seqio.DataSource):
     sequence_length=None,
     use_cached: bool = False,
     num_epochs: int | None = 1,
+    rows: tuple[int, int] | None = None,
   ) -> tf.data.Dataset:
-    """Returns the mapped rows of a split, see the class."""
+    """Returns the mapped rows of a split, see the class.
+
+    Beside SeqIO's arguments `rows` names the first row that is read, and the
+    one past the last, of those of the split.
+    """
     del sequence_length, use_cached, num_epochs  # SeqIO's signature.
     role = ROLE_OF_SPLIT.get(split, split)
     found = self.slices[role]
-    dataset = self._read(found.spec, shuffle, seed, shard_info)
+    read = found
+    if rows is not None:
+      start, stop = (found.start + row for row in rows)
+      read = dataclasses.replace(found, start=start, stop=stop)
+    dataset = self._read(read.spec, shuffle, seed, shard_info)
     if found.roles:
       low, high = self._ranges(found)[role]
       dataset = dataset.filter(

@@ -2,12 +2,20 @@
 
 from collections.abc import Sequence
 import dataclasses
+import shlex
+from typing import TYPE_CHECKING
 
+import tqdm
+
+from flan_jax.config import ConfigError
 from flan_jax.data import names, registry
 from flan_jax.data.cache import CacheConfig, UnitKey
-from flan_jax.data.vocabulary import load_vocabulary
+from flan_jax.data.vocabulary import Vocabulary, load_vocabulary
 from flan_jax.runs.reading import open_data_dir, quiet_start
 import gin
+
+if TYPE_CHECKING:
+  from flan_jax.data.cache_writer import Plan
 
 
 def unit_keys(
@@ -51,11 +59,17 @@ def roles_needed(mixture: str, training: bool = True) -> tuple[str, ...]:
   return {'train': ('train', 'dev'), 'eval': ('dev', 'test')}[found.purpose]
 
 
+# Rows from which on several processes of this machine share the work.
+_LARGE = 50_000
+
+
 @gin.configurable(module='flan_jax')
 def cache(
   mixtures: Sequence[str | None],
   cache_config: CacheConfig,
   vocabulary: str,
+  allow_missing: bool = False,
+  pipeline_options: str | None = None,
   dry_run: bool = False,
 ) -> None:
   """Makes every unit that is not there yet.
@@ -64,17 +78,69 @@ def cache(
     mixtures: Mixtures or tasks; None is skipped.
     cache_config: Directories and lengths.
     vocabulary: As VOCABULARY.
+    allow_missing: Leaves out what is not prepared.
+    pipeline_options: Options of a Beam runner, as one string; None: this
+      process for little, the processes of this machine for much.
     dry_run: Only says what would be made.
+
+  Raises:
+    ConfigError: Beam is asked for and not installed.
   """
   keys = unit_keys(mixtures)
-  if dry_run:
-    print(f'{len(keys)} units: ' + ', '.join(map(str, keys)))
-    return
   tokens = load_vocabulary(vocabulary)
   # TensorFlow is for this command alone.
   with quiet_start():
-    from flan_jax.data.cache_writer import make_units
+    from flan_jax.data.cache_writer import CacheWriter
 
     tokens.as_seqio().tf_tokenizer  # noqa: B018 - made on first use
   data_dir = open_data_dir(cache_config.data_dir, cache_config.cache_dir)
-  make_units(keys, dataclasses.replace(cache_config, data_dir=data_dir), tokens)
+  config = dataclasses.replace(cache_config, data_dir=data_dir)
+  writer = CacheWriter(keys, config, tokens, allow_missing)
+  plan = writer.plan()
+  _say_plan(plan, tokens)
+  if dry_run or not plan.tasks:
+    return
+  run = _runner(plan.rows, pipeline_options)
+  with tqdm.tqdm(total=plan.rows, unit='row', desc='caching') as bar:
+    writer.make(bar.write, run, bar.update)
+
+
+def _say_plan(plan: 'Plan', vocabulary: Vocabulary) -> None:
+  """Says what is to be done, before it is."""
+  for part, reason in plan.missing.items():
+    print(f'left out: {part} ({reason})')
+  todo = len({task.unit for task in plan.tasks})
+  print(f'{todo} units to be cached, {plan.finished} are there', flush=True)
+  if plan.tasks:
+    size = plan.tokens * (2 if vocabulary.size <= 2**16 else 4) / 1e6
+    seconds = plan.renderings / RENDERINGS_A_SECOND + todo * SECONDS_A_UNIT
+    print(
+      f'{plan.rows:,} rows, at most {plan.renderings:,} renderings: roughly '
+      f'{size:,.0f} MB and {seconds / 60:,.0f} min of one core',
+      flush=True,
+    )
+
+
+# What one core does, measured on the corpus that is shipped and on imported
+# rows (`benchmarks/data_pipeline.py` measures it anew).
+RENDERINGS_A_SECOND = 1500
+SECONDS_A_UNIT = 0.7
+
+
+def _runner(rows: int, pipeline_options: str | None):
+  from flan_jax.data.cache_writer import run_here
+
+  if pipeline_options is None and rows < _LARGE:
+    return run_here
+  try:
+    from flan_jax.data import cache_beam
+  except ImportError as error:
+    if pipeline_options is None:
+      print("one process; several with Apache Beam: pip install '.[cache]'")
+      return run_here
+    raise ConfigError(
+      f"--pipeline_options needs Apache Beam ({error}): pip install '.[cache]'"
+    ) from error
+  if pipeline_options is None:
+    return cache_beam.make_runner(cache_beam.local_options())
+  return cache_beam.make_runner(shlex.split(pipeline_options))

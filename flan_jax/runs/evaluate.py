@@ -30,6 +30,7 @@ def evaluate(
   mesh: MeshConfig,
   cache_config: CacheConfig,
   vocabulary: str,
+  allow_missing: bool = False,
   checkpoint: str | None = None,
   max_rows: int | None = None,
   tokens_per_batch: int = 8192,
@@ -47,6 +48,7 @@ def evaluate(
     mesh: Shape of the device mesh.
     cache_config: Directories and lengths of the token cache.
     vocabulary: As VOCABULARY.
+    allow_missing: Leaves out what is not prepared; results say so.
     checkpoint: Another checkpoint, or model directory, to evaluate.
     max_rows: Most rows of a part; None for all.
     tokens_per_batch: Places of a batch.
@@ -61,7 +63,7 @@ def evaluate(
   tokens = load_vocabulary(vocabulary)
   check_vocabulary(tokens, model)
   devices = make_mesh(mesh)
-  store = UnitStore(cache_config, tokens, arguments, seed)
+  store = UnitStore(cache_config, tokens, arguments, seed, allow_missing)
   if dry_run:
     listed = ', '.join(map(str, store.missing(keys)))
     print(f'would evaluate {mixture}; units to be cached: {listed or "none"}')
@@ -81,7 +83,7 @@ def evaluate(
     params=params,
     max_rows=max_rows,
     model_dir=model_dir,
-    about={'checkpoint': path},
+    about={'checkpoint': path, 'left_out': store.left_out},
   )
 
 

@@ -52,6 +52,7 @@ def train(
   loop: LoopConfig,
   cache_config: CacheConfig,
   vocabulary: str,
+  allow_missing: bool = False,
   seed: int = 0,
   initial_checkpoint: str | None = None,
   eval_mixture: str | None = None,
@@ -73,6 +74,7 @@ def train(
     loop: Length of the run and its periods.
     cache_config: Directories and lengths of the token cache.
     vocabulary: As VOCABULARY.
+    allow_missing: Leaves out what is not prepared; results say so.
     seed: Decides initial parameters, order of examples and dropout.
     initial_checkpoint: Where parameters start from; only without a checkpoint
       in model_dir.
@@ -93,7 +95,7 @@ def train(
   devices = make_mesh(mesh)
   check_batch(packing.batch_rows, devices)
   _check_microbatches(packing, loop, batch_shards(devices))
-  store = UnitStore(cache_config, tokens, arguments, seed)
+  store = UnitStore(cache_config, tokens, arguments, seed, allow_missing)
   if dry_run:
     _say_plan(mixture, eval_mixture, model, store.missing(keys))
     return
@@ -149,7 +151,11 @@ def train(
       params=state['params'],
       max_rows=max_eval_rows,
       model_dir=model_dir,
-      about={'step': int(state['step']), 'trained_on': mixture},
+      about={
+        'step': int(state['step']),
+        'trained_on': mixture,
+        'left_out': store.left_out,
+      },
     )
 
 

@@ -36,6 +36,7 @@ class UnitStore:
     vocabulary: Vocabulary,
     arguments: Arguments | None,
     seed: int = 0,
+    allow_missing: bool = False,
   ):
     """Initializes the store.
 
@@ -44,7 +45,10 @@ class UnitStore:
       vocabulary: What the units are tokenized with.
       arguments: What the child is started with; None: nothing is made.
       seed: Chooses exemplars.
+      allow_missing: Leaves members out whose units cannot be made.
     """
+    self._allow_missing = allow_missing
+    self.left_out: list[str] = []
     self._seed = seed
     data_dir = resolve_data_dir(config.data_dir, config.cache_dir)
     self._config = dataclasses.replace(config, data_dir=data_dir)
@@ -101,7 +105,7 @@ class UnitStore:
       ConfigError: a member has no training rows.
     """
     units = []
-    for member in names.members(mixture):
+    for member in self._members(mixture, 'train'):
       _, part = registry.find_part(member.part)
       if not part.trains:
         raise ConfigError(f'{mixture}: {part.name} has no training split')
@@ -118,7 +122,7 @@ class UnitStore:
       ConfigError: a member has no test rows.
     """
     parts = []
-    for member in names.members(mixture):
+    for member in self._members(mixture, 'test'):
       _, part = registry.find_part(member.part)
       if not part.evaluates:
         raise ConfigError(f'{mixture}: {part.name} has no test split')
@@ -127,6 +131,19 @@ class UnitStore:
         raise ConfigError(f'{mixture}: {part.name} has no test rows left')
       parts.append(self._eval_part(member, part, test))
     return parts
+
+  def _members(self, mixture: str, role: str) -> list[registry.Member]:
+    """Returns the members that are there, and notes those left out."""
+    found = []
+    for member in names.members(mixture):
+      _, part = registry.find_part(member.part)
+      templates = member.templates if role == 'train' else None
+      key = UnitKey(part.name, role, templates, member.format)
+      if self._allow_missing and role in part.splits and self.missing([key]):
+        self.left_out.append(str(key))
+      else:
+        found.append(member)
+    return found
 
   def _eval_part(self, member, part, test: Unit) -> EvalPart:
     if member.shots and not part.trains:

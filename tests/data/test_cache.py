@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from flan_jax.data import cache, registry, tfds_import
+from flan_jax.data import cache, cache_shard, registry, tfds_import
 from flan_jax.data.cache import CacheConfig, CacheError, Framing, UnitKey
 from flan_jax.data.cache_writer import make_units
 from flan_jax.data.vocabulary import load_vocabulary
@@ -174,7 +174,7 @@ def test_damage_is_noticed(config, vocabulary, tmp_path):
   own = dataclasses.replace(config, cache_dir=str(tmp_path))
   (unit,) = _make(own, vocabulary, UnitKey('rte', 'dev'))
   unit.verify()
-  tokens = unit.path / cache.TOKENS
+  tokens = unit.path / cache.shard_name(0, 1) / cache.TOKENS
   whole = tokens.read_bytes()
   tokens.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
   with pytest.raises(CacheError, match=r'tokens\.bin is damaged'):
@@ -189,14 +189,19 @@ def test_an_interrupted_unit_is_made_anew(config, vocabulary, tmp_path):
   key = UnitKey('rte', 'dev')
   copy = cache.fingerprint.copy_digest('super_glue/rte:1.0.2', own.data_dir)
   path = tmp_path / cache.unit_name(key, own, vocabulary, copy)
-  left = path.with_name(f'.{path.name}.writing')
+  # What a writer of this machine left that was killed.
+  writer = f'{cache_shard._host()}-999999999'
+  left = path / f'.{cache.shard_name(0, 1)}.{writer}.writing'
   left.mkdir(parents=True)
   (left / cache.TOKENS).write_bytes(b'half')
   with pytest.raises(CacheError):
     cache.find_unit(key, own, vocabulary)
   (unit,) = _make(own, vocabulary, key)
   unit.verify()
-  assert [p.name for p in path.parent.iterdir()] == [path.name]
+  assert sorted(p.name for p in path.iterdir()) == [
+    cache.MANIFEST,
+    cache.shard_name(0, 1),
+  ]
 
 
 def test_manifest_tells_what_training_and_evaluation_need(config, vocabulary):

@@ -140,7 +140,7 @@ def test_a_finished_cache_needs_no_tensorflow(cli, rule_data):
   )
   # The reloaded checkpoint scores as the state that training ended with.
   assert table in out
-  (tokens,) = (cli.folder / 'cache/rule').glob('rule.train-*/tokens.bin')
+  (tokens,) = (cli.folder / 'cache/rule').glob('rule.train-*/*/tokens.bin')
   tokens.write_bytes(b'\xff' + tokens.read_bytes()[1:])
   code, _, error = cli('train', *flags, '--gin.TRAIN_STEPS=9')
   assert code == 2
