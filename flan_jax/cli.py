@@ -84,7 +84,7 @@ def _user_errors(command: str) -> tuple[type[Exception], ...]:
   of_data = (
     ConfigError,
     DatasetError,
-    FileNotFoundError,
+    OSError,
     UnknownNameError,
     MissingDataError,
     ValueError,

@@ -189,7 +189,13 @@ def find_unit(
       f'{", ".join(found)}. Set DATA_DIR to the copy that is meant, or remove '
       'the others'
     )
-  return open_unit(found[0].removesuffix(f'/{MANIFEST}'))
+  unit = open_unit(found[0].removesuffix(f'/{MANIFEST}'))
+  if unit.manifest['vocabulary']['digest'] != vocabulary.digest:
+    raise CacheError(
+      f'{unit.path} says that it was made with another vocabulary: remove it '
+      'and run `flan-jax cache` again'
+    )
+  return unit
 
 
 def open_unit(path: str) -> 'Unit':
@@ -237,7 +243,7 @@ class Unit:
 
   def __init__(self, path: pathlib.Path):
     self.path = pathlib.Path(path)
-    self.manifest = json.loads((self.path / MANIFEST).read_text())
+    self.manifest = _read_manifest(self.path / MANIFEST)
     self._check_sizes()
     shards = [self.path / shard['name'] for shard in self.manifest['shards']]
     dtype = np.dtype(self.manifest['dtype'])
@@ -337,6 +343,23 @@ class Unit:
       with open(self.path / shard['name'] / ROWS, encoding='utf-8') as file:
         rows += map(json.loads, file)
     return rows
+
+
+def _read_manifest(path: pathlib.Path) -> dict[str, Any]:
+  try:
+    manifest = json.loads(path.read_text(encoding='utf-8'))
+    layout = manifest['layout']
+  except (ValueError, KeyError, TypeError, OSError) as error:
+    raise CacheError(
+      f'{path} is damaged or missing ({error}): remove {path.parent} and run '
+      '`flan-jax cache` again'
+    ) from error
+  if layout != LAYOUT:
+    raise CacheError(
+      f'{path} has layout {layout}, this version reads {LAYOUT}: run '
+      '`flan-jax cache` again'
+    )
+  return manifest
 
 
 def _map_tokens(path: pathlib.Path, dtype: np.dtype) -> np.ndarray:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 import os
 
 import apache_beam as beam
+from apache_beam.internal import pickler
 from apache_beam.options.pipeline_options import (
   PipelineOptions,
   StandardOptions,
@@ -43,16 +44,21 @@ def make_runner(options: Sequence[str]) -> Runner:
     pipeline = beam.Pipeline(options=_parse(options))
     _ = (
       pipeline
-      | 'shards' >> beam.Create(list(tasks))
+      # As Beam ships functions: those of a dataset may have no name.
+      | 'shards' >> beam.Create([pickler.dumps(task) for task in tasks])
       # Without it, one worker would be handed all of them.
       | 'spread' >> beam.Reshuffle()
-      | 'write' >> beam.Map(write_shard)
+      | 'write' >> beam.Map(_write)
     )
     pipeline.run().wait_until_finish()
     for task in tasks:
       done(task)
 
   return run
+
+
+def _write(task: bytes) -> str:
+  return write_shard(pickler.loads(task))['name']
 
 
 def _parse(options: Sequence[str]) -> PipelineOptions:

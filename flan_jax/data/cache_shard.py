@@ -77,7 +77,12 @@ def write_shard(task: ShardTask) -> dict[str, Any]:
   final = pathlib.Path(task.unit) / task.name
   temporary = final.with_name(f'.{task.name}.{_writer()}.writing')
   temporary.mkdir(parents=True)
-  summary = _write_files(task, temporary)
+  try:
+    summary = _write_files(task, temporary)
+  except BaseException:
+    # A full disk has room for nothing else either.
+    shutil.rmtree(temporary, ignore_errors=True)
+    raise
   try:
     os.replace(temporary, final)
   except OSError:

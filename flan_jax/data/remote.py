@@ -23,14 +23,21 @@ def _filesystem(path: str):
 
 
 def read_json(path: str) -> Any | None:
-  """Returns the contents of a JSON file, None where there is no such file."""
-  if not is_remote(path):
+  """Returns the contents of a JSON file, None where there is no such file.
+
+  Raises:
+    ValueError: it is no JSON; names the file.
+  """
+  if is_remote(path):
+    filesystem, place = _filesystem(path)
+    text = filesystem.cat_file(place) if filesystem.isfile(place) else None
+  else:
     local = pathlib.Path(path)
-    return json.loads(local.read_text()) if local.is_file() else None
-  filesystem, place = _filesystem(path)
-  if not filesystem.isfile(place):
-    return None
-  return json.loads(filesystem.cat_file(place))
+    text = local.read_bytes() if local.is_file() else None
+  try:
+    return None if text is None else json.loads(text)
+  except ValueError as error:
+    raise ValueError(f'{path} is damaged ({error}): remove it') from error
 
 
 def write_json(path: str, value: Any) -> None:
@@ -85,7 +92,9 @@ def local_copy(path: str, names: list[str], folder: pathlib.Path) -> str:
     The local folder.
   """
   filesystem, place = _filesystem(path)
-  key = hashlib.sha256(path.encode()).hexdigest()[:12]
+  # One spelling of the path, however it was given.
+  name = filesystem.unstrip_protocol(place)
+  key = hashlib.sha256(name.encode()).hexdigest()[:12]
   target = folder / f'{pathlib.PurePosixPath(place).name}-{key}'
   for name in names:
     local = target / name

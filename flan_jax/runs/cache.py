@@ -101,7 +101,8 @@ def cache(
   if dry_run or not plan.tasks:
     return
   run = _runner(plan.rows, pipeline_options)
-  with tqdm.tqdm(total=plan.rows, unit='row', desc='caching') as bar:
+  bar = tqdm.tqdm(total=plan.rows, unit='row', desc='caching', disable=None)
+  with bar:
     writer.make(bar.write, run, bar.update)
 
 
