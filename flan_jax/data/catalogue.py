@@ -236,13 +236,19 @@ def _describe_member(
     'cluster': part.cluster,
     'templates': None if member.templates is None else list(member.templates),
     # None: wanted, but there are no training rows to take exemplars from.
-    'shots': member.shots if part.trains or not member.shots else None,
+    'shots': _shots(member),
     'format': member.format,
     'status': status_of(part, data_dir),
     'rows': rows.count,
     'rows_from': rows.origin,
     'rate': min(rows.count, MIXING_CAP) if role == 'train' else None,
   }
+
+
+def _shots(member: registry.Member) -> int | None:
+  if member.shots and registry.exemplar_part(member.part) is None:
+    return None
+  return member.shots
 
 
 def _kept_out(mixture: registry.Mixture) -> dict[str, list[str]]:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from flan_jax.data import names, registry
 from flan_jax.data.cache import DEFAULT_LENGTHS
+from flan_jax.data.dataset import in_format
 from flan_jax.data.sampler import MIXING_CAP
 from flan_jax.data.source import RoleSource, plain_tensorflow
 from flan_jax.data.templates import TemplateTable, admissible, compile_templates
@@ -56,7 +57,7 @@ def get_mixture_or_task(
   tasks = []
   for member in members:
     suffixes = _suffixes(member)
-    if member.shots and not registry.find_part(member.part)[1].trains:
+    if member.shots and registry.exemplar_part(member.part) is None:
       continue  # No training rows, no exemplars: it has no few-shot.
     rate = functools.partial(_mixing_rate, shares=len(suffixes))
     for suffix in suffixes:
@@ -93,7 +94,7 @@ def _register_task(
     preprocessors=[
       functools.partial(render_rows, task=task),
       functools.partial(tokenize_rows, task=task, vocabulary=vocabulary),
-      *(_exemplars(task, source, vocabulary) if task.shots else []),
+      *(_exemplars(task, vocabulary, data_dir) if task.shots else []),
       *([_one_example_an_option] if task.rank else []),
     ],
     output_features={'inputs': feature, 'targets': feature},
@@ -102,9 +103,11 @@ def _register_task(
   )
 
 
-def _exemplars(task, source, vocabulary):
+def _exemplars(task, vocabulary, data_dir):
   from flan_jax.data.few_shot_tasks import ExemplarPool, add_exemplars
 
+  part = in_format(registry.exemplar_part(task.part.name), task.format)
+  source = RoleSource(part, task.dataset.resolve_parts(), data_dir)
   pool = ExemplarPool(source, task)
   return [functools.partial(add_exemplars, pool=pool, vocabulary=vocabulary)]
 

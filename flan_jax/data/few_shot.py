@@ -101,7 +101,8 @@ class FewShotUnit(Unit):
       seed: Of the choice.
       framing: What stands between the pieces.
     """
-    if pool.manifest['role'] != 'train' or pool.name != unit.name:
+    about = pool.manifest['role'], pool.manifest['dataset']
+    if about != ('train', unit.manifest['dataset']):
       raise ValueError(f'{unit.name}: exemplars come from its training rows')
     super().__init__(unit.path)
     self.pool = pool
@@ -144,7 +145,7 @@ class FewShotUnit(Unit):
   def _fit(self, chosen: np.ndarray) -> np.ndarray:
     """Drops exemplars from the end until they fit with the query."""
     added = exemplar_lengths(self.pool, self._framing)
-    lengths = np.where(chosen < 0, 0, added[chosen])
+    lengths = added[chosen]
     total = super().prompt_lengths(self._framing)[:, None]
     total = total + np.cumsum(lengths, axis=1)
     return np.where(total <= self._most_tokens, chosen, -1)
@@ -154,29 +155,34 @@ class FewShotUnit(Unit):
     chosen = self._exemplars[index]
     return chosen[chosen >= 0]
 
-  def prompt(self, index: int, framing: Framing) -> list[int]:
-    pieces = []
-    for member in self.exemplars(index):
-      record = self.pool.records[member]
-      first = int(record['first'])
-      pieces += self.pool.piece(first).tolist()
-      pieces += framing.separator
-      pieces += self.pool.piece(first + 1).tolist()
-      pieces += framing.between
-    query = self.piece(int(self.records[index]['first']))
-    return framing.prompt([*pieces, *query.tolist()])
+  def prompt_parts(self, index: int, framing: Framing) -> list[np.ndarray]:
+    start, *query = super().prompt_parts(index, framing)
+    parts = [start]
+    members = self.exemplars(index)
+    for first in self.pool.records['first'][members].tolist():
+      parts += (
+        self.pool.piece(first),
+        framing.arrays.separator,
+        self.pool.piece(first + 1),
+        framing.arrays.between,
+      )
+    return parts + query
 
   def prompt_lengths(self, framing: Framing) -> np.ndarray:
     added = exemplar_lengths(self.pool, framing)
-    lengths = np.where(self._exemplars < 0, 0, added[self._exemplars])
+    lengths = added[self._exemplars]
     return super().prompt_lengths(framing) + lengths.sum(axis=1)
 
 
 def exemplar_lengths(pool: Unit, framing: Framing) -> np.ndarray:
-  """Returns the tokens that each record of a pool takes as an exemplar."""
+  """Returns the tokens that each record of a pool takes as an exemplar.
+
+  The last is 0, for the index -1 of no exemplar.
+  """
   first = np.asarray(pool.records['first'])
   pieces = pool.piece_lengths[first] + pool.piece_lengths[first + 1]
-  return pieces + len(framing.separator) + len(framing.between)
+  lengths = pieces + len(framing.separator) + len(framing.between)
+  return np.append(lengths, 0)
 
 
 def _groups(unit: Unit) -> np.ndarray:

@@ -100,7 +100,7 @@ def parse_task(name: str) -> TaskName:
     raise UnknownNameError(
       f'{name!r}: template {template} is inverted, not ranked'
     )
-  if shots and not part.trains:
+  if shots and registry.exemplar_part(part.name) is None:
     raise UnknownNameError(
       f'{name!r}: {part.name} has no training rows to take exemplars from'
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -50,15 +51,91 @@ def pack(
   Raises:
     PackingError: an example exceeds a row.
   """
-  _check_each_fits(lengths, targets, capacity)
-  packer = _Packer(capacity, _smallest(lengths), _smallest(targets))
-  for item in np.argsort(-lengths, kind='stable').tolist():
-    packer.place(item, int(lengths[item]), int(targets[item]))
-  return packer.rows
+  packer = Packer(lengths, targets, capacity)
+  packer.place(len(lengths))
+  items, start = packer.rows()
+  bounds = itertools.pairwise(start.tolist())
+  return [items[first:last].tolist() for first, last in bounds]
 
 
-def _smallest(values: np.ndarray) -> int:
-  return int(values.min()) if values.size else 0
+class Packer:
+  """Does the work of `pack` in as many bites as its caller likes."""
+
+  def __init__(
+    self, lengths: np.ndarray, targets: np.ndarray, capacity: Capacity
+  ):
+    """Puts the examples in order; arguments and errors are those of `pack`."""
+    _check_each_fits(lengths, targets, capacity)
+    self._order = np.argsort(-lengths, kind='stable')
+    self._todo = zip(
+      lengths[self._order].tolist(), targets[self._order].tolist(), strict=True
+    )
+    self._row_of: list[int] = []  # Of every example placed, in that order.
+    self._capacity = capacity
+    # A row with less room than any example needs is closed.
+    self._least_length = max(1, int(lengths.min(initial=capacity.tokens)))
+    self._least_targets = max(1, int(targets.min(initial=capacity.targets)))
+    self._free_targets: list[int] = []
+    self._free_segments: list[int] = []
+    # Open rows by free places; a bit says which buckets hold any.
+    self._buckets: list[list[int]] = [[] for _ in range(capacity.tokens + 1)]
+    self._occupied = 0
+
+  def place(self, count: int) -> None:
+    """Places the next `count` examples, or all that are left."""
+    free_targets, free_segments = self._free_targets, self._free_segments
+    for length, targets in itertools.islice(self._todo, count):
+      row, free = self._find(length, targets)
+      if row < 0:
+        row, free = len(free_targets), self._capacity.tokens
+        free_targets.append(self._capacity.targets)
+        free_segments.append(self._capacity.segments)
+      self._row_of.append(row)
+      free -= length
+      free_targets[row] -= targets
+      free_segments[row] -= 1
+      if (
+        free >= self._least_length
+        and free_targets[row] >= self._least_targets
+        and free_segments[row]
+      ):
+        self._buckets[free].append(row)
+        self._occupied |= 1 << free
+
+  def _find(self, length: int, targets: int) -> tuple[int, int]:
+    """Takes the fullest row that holds the example, and its free places.
+
+    Returns a negative row where none of those tried does.
+    """
+    occupied = self._occupied >> length
+    free, tries = length, _TRIES
+    while occupied and tries:
+      step = (occupied & -occupied).bit_length() - 1
+      free += step
+      bucket = self._buckets[free]
+      for place in range(len(bucket) - 1, -1, -1):
+        row = bucket[place]
+        if self._free_targets[row] >= targets:
+          del bucket[place]
+          if not bucket:
+            self._occupied ^= 1 << free
+          return row, free
+      occupied >>= step + 1
+      free += 1
+      tries -= 1
+    return -1, 0
+
+  def rows(self) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what was placed so far.
+
+    Returns:
+      The examples row after row, those of a row in order of placement, [n],
+      and where each row starts, ending with n, [rows + 1].
+    """
+    row_of = np.array(self._row_of, np.int64)
+    items = self._order[np.argsort(row_of, kind='stable')]
+    counts = np.bincount(row_of, minlength=len(self._free_targets))
+    return items, np.concatenate([[0], np.cumsum(counts)])
 
 
 def _check_each_fits(lengths, targets, capacity) -> None:
@@ -71,61 +148,6 @@ def _check_each_fits(lengths, targets, capacity) -> None:
         f'an example of {values.max()} {"target " * (name[0] == "T")}tokens '
         f'exceeds {name} {limit}: raise it, or lower TASK_FEATURE_LENGTHS'
       )
-
-
-class _Packer:
-  """Open rows in buckets by free places; a bit says which have any."""
-
-  def __init__(self, capacity, least_length, least_targets):
-    self.rows: list[list[int]] = []
-    self._capacity = capacity
-    self._least_length = max(least_length, 1)
-    self._least_targets = max(least_targets, 1)
-    self._free_targets: list[int] = []
-    self._buckets: list[list[int]] = [[] for _ in range(capacity.tokens + 1)]
-    self._occupied = 0
-
-  def place(self, item: int, length: int, targets: int) -> None:
-    found = self._find(length, targets)
-    if found is None:
-      row, free = len(self.rows), self._capacity.tokens
-      self.rows.append([])
-      self._free_targets.append(self._capacity.targets)
-    else:
-      row, free = found
-    self.rows[row].append(item)
-    self._free_targets[row] -= targets
-    self._reopen(row, free - length)
-
-  def _find(self, length, targets) -> tuple[int, int] | None:
-    """Takes the fullest row that still holds the example, if there is one."""
-    tries = _TRIES
-    occupied = self._occupied >> length
-    free = length
-    while occupied and tries:
-      step = (occupied & -occupied).bit_length() - 1
-      free += step
-      bucket = self._buckets[free]
-      for place in range(len(bucket) - 1, -1, -1):
-        if self._free_targets[bucket[place]] >= targets:
-          row = bucket.pop(place)
-          if not bucket:
-            self._occupied &= ~(1 << free)
-          return row, free
-      occupied >>= step + 1
-      free += 1
-      tries -= 1
-    return None
-
-  def _reopen(self, row: int, free: int) -> None:
-    """Puts a row back, unless nothing more can go into it."""
-    if (
-      free >= self._least_length
-      and self._free_targets[row] >= self._least_targets
-      and len(self.rows[row]) < self._capacity.segments
-    ):
-      self._buckets[free].append(row)
-      self._occupied |= 1 << free
 
 
 @dataclasses.dataclass(frozen=True)

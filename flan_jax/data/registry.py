@@ -189,6 +189,21 @@ def find_part(name: str) -> tuple[Dataset, Dataset]:
   return found
 
 
+def exemplar_part(name: str) -> Dataset | None:
+  """Returns the part whose training rows are exemplars of a part, or None.
+
+  That is the part itself; for one that is only evaluated, as
+  `mnli_matched`, a part of its dataset that trains on the same source under
+  the same templates.
+  """
+  dataset, part = find_part(name)
+  for other in (part, *dataset.resolve_parts()):
+    same = other.source == part.source and other.templates == part.templates
+    if other.trains and same:
+      return other
+  return None
+
+
 def nearest(name: str) -> str:
   """Returns ', nearest: …' with up to three registered names like `name`."""
   names = [*parts(), *_DATASETS, *_MIXTURES]

@@ -81,13 +81,23 @@ def resolve(
     key: split if split in present else largest
     for key, (split, _, _) in declared.items()
   }
+  for split, size in present.items():
+    roles = [r for r in ROLES if (split, r) in _pairs(homes)]
+    if size < len(roles) and split != largest:
+      # Too few rows to divide: the first role has them, the others borrow.
+      moved = {k: largest for k in homes if k[1] in roles[1:]}
+      homes |= {k: v for k, v in moved.items() if homes[k] == split}
   for split in present:
     served = {k: declared[k] for k, home in homes.items() if home == split}
-    resolved |= _serve(split, present[split], served)
+    resolved |= _serve(split, present[split], served) if served else {}
   return {
     key: _compare_with_recorded(found, key, parts)
     for key, found in resolved.items()
   }
+
+
+def _pairs(homes) -> set[tuple[str, str]]:
+  return {(split, role) for (_, role), split in homes.items()}
 
 
 def _serve(split, size, served) -> dict[tuple[str, str], Slice]:

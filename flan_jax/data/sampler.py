@@ -71,15 +71,30 @@ class Draws:
 
   Attributes:
     unit: Index of the unit, int32 [draws].
-    record: Index of the record in it, int64 [draws].
-    length: Input tokens of the packed example, int64 [draws].
-    targets: Target tokens it is trained on, int64 [draws].
+    record: Index of the record in it, int32 [draws].
+    length: Input tokens of the packed example, int32 [draws].
+    targets: Target tokens it is trained on, int32 [draws].
   """
 
   unit: np.ndarray
   record: np.ndarray
   length: np.ndarray
   targets: np.ndarray
+
+  @classmethod
+  def joined(cls, draws: Sequence['Draws']) -> 'Draws':
+    """Returns the draws of several, one after the other."""
+    names = [field.name for field in dataclasses.fields(cls)]
+    return cls(*(np.concatenate([getattr(d, n) for d in draws]) for n in names))
+
+  def take(self, index: np.ndarray) -> 'Draws':
+    """Returns the draws at some places."""
+    return Draws(
+      self.unit[index],
+      self.record[index],
+      self.length[index],
+      self.targets[index],
+    )
 
 
 class Sampler:
@@ -152,15 +167,22 @@ class Sampler:
     )
 
   def draws(self, window: int) -> Draws:
-    """Returns the draws of one window."""
-    columns = []
-    for index, unit in enumerate(self.units):
-      count = self.rates[index] * self.epochs_per_window
-      record = self._records(unit, window * count, count)
-      length, targets = self._sizes[index]
-      column = np.full(count, index, np.int32)
-      columns.append((column, record, length[record], targets[record]))
-    return Draws(*(np.concatenate(c) for c in zip(*columns, strict=True)))
+    """Returns the draws of one window, those of a unit together."""
+    return Draws.joined(
+      [self.draws_of(index, window) for index in range(len(self.units))]
+    )
+
+  def draws_of(self, index: int, window: int) -> Draws:
+    """Returns the draws of one unit in one window."""
+    count = self.rates[index] * self.epochs_per_window
+    record = self._records(self.units[index], window * count, count)
+    length, targets = self._sizes[index]
+    return Draws(
+      unit=np.full(count, index, np.int32),
+      record=record.astype(np.int32),
+      length=length[record],
+      targets=targets[record],
+    )
 
   def _records(self, unit: Unit, first: int, count: int) -> np.ndarray:
     draw = np.arange(first, first + count, dtype=np.int64)
@@ -173,13 +195,13 @@ class Sampler:
 
 
 def record_sizes(unit: Unit, framing: Framing) -> tuple[np.ndarray, np.ndarray]:
-  """Returns (input tokens, target tokens) of every training record.
+  """Returns (input tokens, target tokens) of every training record, int32.
 
   An example of n tokens takes n - 1 places in a row: its last token is only
   ever predicted.
   """
-  records = np.asarray(unit.records)
-  lengths = unit.piece_lengths
-  targets = lengths[records['first'] + 1]
+  records = unit.records
+  targets = unit.piece_lengths[records['first'] + 1]
   targets = targets + len(framing.end) * (1 - records['targets_cut'])
-  return unit.prompt_lengths(framing) + targets - 1, targets
+  lengths = unit.prompt_lengths(framing) + targets - 1
+  return lengths.astype(np.int32), targets.astype(np.int32)

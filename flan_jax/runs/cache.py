@@ -44,8 +44,9 @@ def unit_keys(
         if role in part.splits:
           templates = member.templates if role == 'train' else None
           keys.append(UnitKey(part.name, role, templates, member.format))
-      if member.shots and part.trains and 'test' in needed:
-        keys.append(UnitKey(part.name, 'train', None, member.format))
+      pool = registry.exemplar_part(part.name)
+      if member.shots and pool is not None and 'test' in needed:
+        keys.append(UnitKey(pool.name, 'train', None, member.format))
   return list(dict.fromkeys(keys))
 
 

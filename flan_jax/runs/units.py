@@ -146,12 +146,14 @@ class UnitStore:
     return found
 
   def _eval_part(self, member, part, test: Unit) -> EvalPart:
-    if member.shots and not part.trains:
+    exemplars = registry.exemplar_part(part.name)
+    if member.shots and exemplars is None:
       reason = 'no training rows to take exemplars from'
       return EvalPart(test=test, shots=member.shots, null=reason)
     dev, pool = self.development(part.name, member.format), None
     if member.shots:
-      pool = self.find(UnitKey(part.name, 'train', None, member.format))
+      key = UnitKey(exemplars.name, 'train', None, member.format)
+      pool = self.find(key)
     return EvalPart(
       test=self._with_exemplars(test, pool, member),
       dev=None if dev is None else self._with_exemplars(dev, pool, member),

@@ -1,5 +1,6 @@
 """Few-shot examples are zero-shot ones, one after the other."""
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -12,6 +13,7 @@ from flan_jax.data.cache_writer import make_units
 from flan_jax.data.few_shot import FewShotUnit, choose, most_tokens
 from flan_jax.data.sampler import Sampler, record_sizes
 from flan_jax.data.vocabulary import load_vocabulary
+from flan_jax.runs.cache import unit_keys
 
 registry.load()
 
@@ -179,6 +181,27 @@ def test_names_say_how_many():
   assert {m.shots for m in members} == {5}
   with pytest.raises(registry.UnknownNameError, match='no training rows'):
     names.parse_task('wsc273.3shot')
+
+
+def test_what_is_only_evaluated_takes_its_datasets_training_rows():
+  assert registry.exemplar_part('mnli_matched').name == 'mnli'
+  assert registry.exemplar_part('rte').name == 'rte'
+  # Another source and other templates: not the same task.
+  assert registry.exemplar_part('wsc273') is None
+  keys = unit_keys(['flan_eval_nli.3shot'])
+  assert UnitKey('mnli', 'train') in keys
+  assert not [key for key in keys if str(key) == 'mnli_matched.train']
+
+
+def test_a_pool_without_rows_shows_no_exemplars(units, config, vocabulary):
+  framing = Framing.of(config, vocabulary)
+  pool = copy.copy(units['anli_r1', 'train'])
+  pool.records = pool.records[:0]
+  pool.manifest = {**pool.manifest, 'counts': {**pool.manifest['counts']}}
+  view = FewShotUnit(units['anli_r1', 'test'], pool, 3, 0, framing)
+  zero = units['anli_r1', 'test'].prompt_lengths(framing)
+  assert (view.prompt_lengths(framing) == zero).all()
+  assert not view.exemplars(0).size
 
 
 def test_a_pool_is_of_the_units_own_training_rows(units, config, vocabulary):

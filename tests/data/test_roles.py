@@ -104,3 +104,15 @@ def test_division_gives_a_fifth_to_dev():
   ranges = roles.divide(hashes, ('train', 'dev', 'test'))
   low, high = ranges['train']
   assert sum(low <= h < high for h in hashes) == pytest.approx(600, abs=1)
+
+
+def test_a_split_of_too_few_rows_keeps_its_first_role_only():
+  # One training row: nothing to carve development rows out of.
+  parts = [_part(**_CARVED)]
+  found = resolve(parts, {'train': 1, 'validation': 99})
+  assert found['rte', 'train'].spec == 'train[0:1]'
+  dev, test = found['rte', 'dev'], found['rte', 'test']
+  assert dev.split == test.split == 'validation'
+  assert dev.roles == test.roles == ('dev', 'test')
+  alone = resolve(parts, {'train': 1})
+  assert {piece.split for piece in alone.values()} == {'train'}
