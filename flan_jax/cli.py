@@ -25,7 +25,8 @@ commands:
   train        instruction-tune a decoder, then evaluate what it never saw
   eval         evaluate a checkpoint zero-shot
   cache        render and tokenize what a run needs
-  inspect      show the datasets, the rows of a task, the rates of a mixture
+  inspect      show datasets, rows of a task, rates of a mixture, what is in a
+               cache, and whether a hold-out leaks
   prepare      download what a mixture or task needs
   import-data  turn JSON Lines into a TFDS directory
 

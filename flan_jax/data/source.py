@@ -33,8 +33,13 @@ _SEPARATOR = '\x1f'
 
 
 @functools.cache
-def open_builder(source: str, data_dir: str | None):
+def open_builder(source: str, data_dir: str | None, name: str | None = None):
   """Opens a prepared TFDS dataset; never downloads.
+
+  Args:
+    source: TFDS name with version.
+    data_dir: TFDS data directory; None for TFDS's default.
+    name: What `flan-jax prepare` knows it by.
 
   Raises:
     roles.MissingDataError: it is not there; says which commands bring it.
@@ -50,8 +55,8 @@ def open_builder(source: str, data_dir: str | None):
   if not prepared:
     flag = _flag(data_dir)
     raise roles_lib.MissingDataError(
-      f'{source} is not in {_place(data_dir)}. Download it with `tfds build '
-      f'{source.partition(":")[0]}{flag}`, or bring your own rows with '
+      f'{source} is not in {_place(data_dir)}. Download it with `flan-jax '
+      f'prepare {name or "NAME"}{flag}`, or bring your own rows with '
       f'`flan-jax import-data --input=DIR{flag or " --data_dir=DIR"}`'
     )
   return builder
@@ -103,7 +108,7 @@ class RoleSource(seqio.DataSource):
 
   @property
   def builder(self):
-    return open_builder(self.part.source, self._data_dir)
+    return open_builder(self.part.source, self._data_dir, self.part.name)
 
   @functools.cached_property
   def class_names(self) -> tuple[str, ...] | None:

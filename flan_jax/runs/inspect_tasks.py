@@ -9,8 +9,15 @@ import sys
 from flan_jax.config import ConfigError
 from flan_jax.data import catalogue, names, registry, template_set
 from flan_jax.data.dataset import ROLES
+from flan_jax.data.loader import PackingConfig
+from flan_jax.data.mini import resolve_data_dir
 from flan_jax.data.vocabulary import MINI
-from flan_jax.runs import inspect_rows, inspect_text
+from flan_jax.runs import (
+  inspect_cache,
+  inspect_cache_text,
+  inspect_rows,
+  inspect_text,
+)
 from flan_jax.runs.reading import (
   FlagParser,
   open_data_dir,
@@ -39,6 +46,8 @@ def main(argv: Sequence[str]) -> int:
     template_set.apply(flags.template_set)
   if flags.check:
     return _check(flags)
+  if flags.cache:
+    return _cache(flags)
   mixture = names.find_mixture(flags.name) if flags.name else None
   tasks = ()
   if flags.name and not mixture:
@@ -78,12 +87,36 @@ def _check(flags: argparse.Namespace) -> int:
   return int(report.failed)
 
 
+def _cache(flags: argparse.Namespace) -> int:
+  """Shows what is in a token cache."""
+  wanted = inspect_cache.Wanted(
+    cache=flags.cache,
+    name=flags.name,
+    vocabulary=flags.vocabulary,
+    data_dir=resolve_data_dir(flags.data_dir, flags.cache),
+    lengths=flags.lengths,
+    packing=PackingConfig(
+      batch_rows=flags.batch_rows,
+      pack_length=flags.pack_length,
+      headroom=flags.pack_headroom,
+    ),
+    steps=flags.steps,
+  )
+  found = inspect_cache.describe(wanted)
+  if flags.format == 'json':
+    _show(json.dumps(found, indent=2, ensure_ascii=False))
+  else:
+    _show('\n'.join(inspect_cache_text.lines(found)))
+  return 0
+
+
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
   parser = FlagParser(
     'flan-jax inspect',
     'Without a name: the clusters, their datasets and what of them is here. '
     'With a task, as rte or rte.t3.2shot: some rows under its templates. With '
-    'a mixture, as flan_holdout_nli: its members, their rows and rates.',
+    'a mixture, as flan_holdout_nli: its members, their rows and rates. With '
+    '--cache: what is in a token cache, all of it or what NAME needs.',
   )
   parser.add_argument(
     '--check',
@@ -114,14 +147,53 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
   parser.add_argument(
     '--template_set', help='templates that replace those of some datasets'
   )
+  _add_cache_flags(parser)
   flags = parser.parse_args(argv)
   if flags.check and flags.name:
     raise ConfigError(
       f'--check takes a mixture, and {flags.name} is one name too many'
     )
-  if flags.rows < 1:
-    raise ConfigError('--rows must be at least 1')
+  if flags.check and flags.cache:
+    raise ConfigError('--check and --cache exclude each other')
+  for name in ('rows', 'pack_length', 'batch_rows', 'steps'):
+    if getattr(flags, name) < 1:
+      raise ConfigError(f'--{name} must be at least 1')
   return flags
+
+
+def _add_cache_flags(parser: argparse.ArgumentParser) -> None:
+  shape = PackingConfig()
+  parser.add_argument(
+    '--cache',
+    metavar='DIR',
+    help='look into a token cache, the CACHE_DIR of a run',
+  )
+  parser.add_argument(
+    '--lengths',
+    type=_lengths,
+    metavar='INPUTS,TARGETS',
+    help='whose units, where a cache has several TASK_FEATURE_LENGTHS',
+  )
+  for name, default, of in (
+    ('pack_length', shape.pack_length, 'tokens of a row that is packed'),
+    ('batch_rows', shape.batch_rows, 'rows of a batch'),
+    ('pack_headroom', shape.headroom, 'rows packed into over rows expected'),
+    ('steps', 30_000, 'length of the run whose passes are counted'),
+  ):
+    parser.add_argument(
+      f'--{name}',
+      type=type(default),
+      default=default,
+      help=f'{of}; {default} if not given',
+    )
+
+
+def _lengths(text: str) -> tuple[int, int]:
+  try:
+    inputs, targets = map(int, text.split(','))
+  except ValueError as error:
+    raise argparse.ArgumentTypeError('two numbers, as 1024,256') from error
+  return inputs, targets
 
 
 def _note(text: str) -> None:

@@ -189,7 +189,7 @@ def test_missing_sources_are_refused_or_left_out(config, vocabulary, tmp_path):
     pathlib.Path(partial.data_dir) / 'snli',
   )
   keys = [UnitKey('rte', 'train'), UnitKey('snli', 'train')]
-  with pytest.raises(roles.MissingDataError, match='tfds build'):
+  with pytest.raises(roles.MissingDataError, match='flan-jax prepare'):
     CacheWriter(keys, partial, vocabulary)
   writer = CacheWriter(keys, partial, vocabulary, allow_missing=True)
   assert list(writer.missing) == ['rte']

@@ -54,7 +54,7 @@ def test_a_missing_dataset_names_the_command_that_brings_it(cli, tmp_path):
   )
   assert code == 2
   assert 'super_glue/rte:1.0.2 is not in DATA_DIR' in error
-  assert 'tfds build super_glue/rte' in error
+  assert 'flan-jax prepare rte' in error
   assert 'flan-jax import-data' in error
   assert 'Traceback' not in error
 

@@ -216,11 +216,12 @@ def test_suffixes_of_mixtures(inspect, text, tmp_path):
   found = inspect('flan_eval_nli.5shot.named', flag)
   members = {member['part']: member for member in found['members']}
   assert members['rte']['shots'] == 5 and members['rte']['format'] == 'named'
-  assert members['mnli_matched']['shots'] is None
+  # It is evaluated only, and takes exemplars from MNLI's training rows.
+  assert members['mnli_matched']['shots'] == 5
   assert members['mnli_matched']['rows'] == 9815
   # Nothing is mixed in an evaluation.
   assert members['rte']['rate'] is None and found['sum_of_rates'] is None
-  out = text('flan_eval_nli.5shot.named', flag)
+  out = text('flan_eval_coreference.5shot', flag)
   assert 'no exemplars: it has no training rows' in out
   assert 'sum of rates' not in out
   assert 'up to 16 exemplars' in text('flan_holdout_nli.fitshot', flag)
