@@ -198,6 +198,7 @@ def _about(test: Unit, dev: Unit | None) -> dict[str, Any]:
     'part': test.name,
     'cluster': test.manifest['cluster'],
     'format': test.manifest['format'],
+    'available_rows': len(test.rows),
     'template_set': test.manifest['template_set'],
     'split': 'adapted' if test.manifest['adapted'] else 'recorded',
     'adapted': {

@@ -54,7 +54,7 @@ def templates_table(results: Sequence[Mapping[str, Any]]) -> str:
         (
           _name(result),
           result['metric'],
-          str(template['rows']),
+          _rows(result, template['rows']),
           f'{"*" if index == best else ""}t{index}',
           _number(template[result['metric']]),
           _interval(template['interval']),
@@ -86,7 +86,7 @@ def _line(result: Mapping[str, Any]) -> tuple[str, ...]:
   return (
     _name(result),
     result['metric'],
-    str(result['rows']),
+    _rows(result, result['rows']),
     _number(result['mean']),
     f'({_number(result["std"])})',
     _interval(result['interval']),
@@ -109,6 +109,13 @@ def _name(result: Mapping[str, Any]) -> str:
   if result['format'] != 'instructions':
     name += f'.{result["format"]}'
   return name
+
+
+def _rows(result: Mapping[str, Any], rows: int) -> str:
+  """Returns how many rows a number is of, and of how many where not of all."""
+  if rows < result['available_rows'] and result['max_rows'] is not None:
+    return f'{rows} of {result["available_rows"]}'
+  return str(rows)
 
 
 def _number(value: float | None) -> str:

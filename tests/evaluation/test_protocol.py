@@ -46,7 +46,7 @@ def _ranked(**by_template) -> list[Answer]:
 
 def _result(*arguments):
   (result,) = protocol.part_results(*arguments)
-  return {**result, 'shots': 0}
+  return {**result, 'shots': 0, 'max_rows': None}
 
 
 def test_mean_std_and_best_dev_template():
@@ -163,8 +163,17 @@ def test_what_cannot_be_evaluated_is_null():
   result = protocol.null_result(_unit([0]), 'no training rows')
   assert result['mean'] is None and result['null'] == 'no training rows'
   assert protocol.summary([result]) == {}
-  assert results_table([{**result, 'shots': 3}]).split('\n')[2].split()[:3] == [
+  assert results_table([{**result, 'shots': 3, 'max_rows': None}]).split('\n')[
+    2
+  ].split()[:3] == [
     'rte.3shot',
     'accuracy',
     '0',
   ]
+
+
+def test_a_number_of_some_rows_says_of_how_many():
+  result = _result(_unit([0, 1, 1, 1]), _ranked(t0=[0, 1]), None, [])
+  lines = results_table([{**result, 'max_rows': 2}]).split('\n')
+  assert '2 of 4' in lines[2]
+  assert '2 of 4' not in results_table([result])
