@@ -163,13 +163,8 @@ def test_what_cannot_be_evaluated_is_null():
   result = protocol.null_result(_unit([0]), 'no training rows')
   assert result['mean'] is None and result['null'] == 'no training rows'
   assert protocol.summary([result]) == {}
-  assert results_table([{**result, 'shots': 3, 'max_rows': None}]).split('\n')[
-    2
-  ].split()[:3] == [
-    'rte.3shot',
-    'accuracy',
-    '0',
-  ]
+  table = results_table([{**result, 'shots': 3, 'max_rows': None}])
+  assert table.split('\n')[2].split()[:3] == ['rte.3shot', 'accuracy', '0']
 
 
 def test_a_number_of_some_rows_says_of_how_many():
