@@ -49,21 +49,23 @@ def assemble(
   column = starts - (np.cumsum(used) - used)[row]
 
   places = np.arange(capacity.tokens) < used[:, None]
-  batch['tokens'][places] = np.delete(tokens, stops - 1)
+  read = np.ones(len(tokens), bool)
+  read[stops - 1] = False  # Only ever predicted.
+  batch['tokens'][places] = tokens[read]
   segment = np.arange(1, len(row) + 1) - (np.cumsum(counts) - counts)[row]
   batch['segments'][places] = np.repeat(segment, lengths)
   within = np.arange(len(tokens) - len(row)) - np.repeat(starts, lengths)
   batch['positions'][places] = within
 
-  predicted = _sums(targets, row, len(counts))
-  slots = np.arange(capacity.targets) < predicted[:, None]
-  # The target token's number within its example's.
-  number = np.arange(predicted.sum())
-  number -= np.repeat(np.cumsum(targets) - targets, targets)
-  source = number + np.repeat(column + lengths - targets, targets)
+  slots = (
+    np.arange(capacity.targets) < _sums(targets, row, len(counts))[:, None]
+  )
+  # The example of every target token, and its number among the example's.
+  owner = np.repeat(np.arange(len(row)), targets)
+  number = np.arange(len(owner)) - (np.cumsum(targets) - targets)[owner]
+  source = number + (column + lengths - targets)[owner]
   batch['target_positions'][slots] = source
-  label = number + np.repeat(stops - targets, targets)
-  batch['target_labels'][slots] = tokens[label]
+  batch['target_labels'][slots] = tokens[number + (stops - targets)[owner]]
   batch['target_weights'][slots] = 1
   return batch
 

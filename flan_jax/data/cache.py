@@ -18,7 +18,7 @@ last, so that a unit that has one is finished.
 """
 
 import bisect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 import functools
 import json
@@ -353,11 +353,13 @@ class Unit:
   @functools.cached_property
   def rows(self) -> list[dict[str, Any]]:
     """The objects of rows.jsonl."""
-    rows = []
+    return list(self.read_rows())
+
+  def read_rows(self) -> Iterator[dict[str, Any]]:
+    """Yields what `rows` holds without keeping it."""
     for shard in self.manifest['shards']:
       with open(self.path / shard['name'] / ROWS, encoding='utf-8') as file:
-        rows += map(json.loads, file)
-    return rows
+        yield from map(json.loads, file)
 
 
 def _read_manifest(path: pathlib.Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ model was trained on. Pieces are tokenized apart, so that the concatenation of
 cached pieces is exact and nothing is rendered or tokenized again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
 
 import numpy as np
@@ -24,7 +24,7 @@ MARGIN = 64
 
 # Candidates looked at first beyond the exemplars wanted; more where groups of
 # the query fill these.
-_SPARE = 8
+_SPARE = 2
 
 
 def most_tokens(lengths: Mapping[str, int]) -> int:
@@ -61,9 +61,22 @@ def choose(
   Returns:
     Indices into the pool, int32 [queries, shots]; -1 where there are no more.
   """
+  keys = _keys(query_ids, seed)
+  return _choose_by_key(pool_groups, query_groups, keys, shots)
+
+
+def _keys(ids: Iterable[str], seed: int) -> np.ndarray:
+  keys = [key_of('exemplars', seed, row) for row in ids]
+  return np.array(keys, np.uint64)
+
+
+def _choose_by_key(
+  pool_groups: np.ndarray,
+  query_groups: np.ndarray,
+  keys: np.ndarray,
+  shots: int,
+) -> np.ndarray:
   size = len(pool_groups)
-  keys = [key_of('exemplars', seed, row) for row in query_ids]
-  keys = np.array(keys, np.uint64)
   chosen = np.full((len(keys), shots), -1, np.int32)
   todo, width = np.arange(len(keys)), min(size, shots + _SPARE)
   while todo.size and size:
@@ -124,19 +137,17 @@ class FewShotUnit(Unit):
   def _choose(self) -> np.ndarray:
     """Returns pool records for every record, int32 [records, shots]."""
     chosen = np.full((len(self.records), self.shots), -1, np.int32)
-    pool_groups, groups = _groups(self.pool), _groups(self)
-    ids = [row['id'] for row in self.rows]
-    templates = np.asarray(self.records['template'])
-    rows = np.asarray(self.records['row'])
+    groups, keys = _groups_and_keys(self, self._seed)
+    if self.pool.path == self.path:
+      pool_groups = groups
+    else:
+      pool_groups, _ = _groups_and_keys(self.pool, self._seed)
+    templates = self.records['template']
     for template in np.unique(templates):
       members = np.flatnonzero(self.pool.records['template'] == template)
       queries = np.flatnonzero(templates == template)
-      found = choose(
-        pool_groups[members],
-        groups[queries],
-        [ids[row] for row in rows[queries]],
-        self.shots,
-        self._seed,
+      found = _choose_by_key(
+        pool_groups[members], groups[queries], keys[queries], self.shots
       )
       if members.size:
         chosen[queries] = np.where(found < 0, -1, members[found])
@@ -185,7 +196,11 @@ def exemplar_lengths(pool: Unit, framing: Framing) -> np.ndarray:
   return np.append(lengths, 0)
 
 
-def _groups(unit: Unit) -> np.ndarray:
-  """Returns the group of every record, uint64 [records]."""
-  groups = np.array([int(row['group'], 16) for row in unit.rows], np.uint64)
-  return groups[np.asarray(unit.records['row'])]
+def _groups_and_keys(unit: Unit, seed: int) -> tuple[np.ndarray, np.ndarray]:
+  """Returns group and key of the row of every record, uint64 [records]."""
+  ids, groups = [], []
+  for row in unit.read_rows():
+    ids.append(row['id'])
+    groups.append(int(row['group'], 16))
+  rows = unit.records['row']
+  return np.array(groups, np.uint64)[rows], _keys(ids, seed)[rows]

@@ -11,15 +11,10 @@ from typing import Any
 import numpy as np
 
 from flan_jax.data import fingerprint
-from flan_jax.data.packing import (
-  Capacity,
-  Example,
-  PackingError,
-  empty_batch,
-  fill_row,
-  pack,
-)
-from flan_jax.data.sampler import Sampler, key_of, permute
+from flan_jax.data.assembly import assemble
+from flan_jax.data.packing import Capacity, PackingError
+from flan_jax.data.sampler import Sampler
+from flan_jax.data.window import Windows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +42,7 @@ class PackingConfig:
 _LEAST_TARGET_BUDGET = 257
 _TARGET_SPREAD = 3
 _PREFETCH = 2
+_NOTHING = np.zeros(0, np.int32)
 
 
 class BatchPlan:
@@ -83,6 +79,9 @@ class BatchPlan:
     rows = math.ceil(tokens * config.headroom / config.pack_length)
     self.steps_per_window = math.ceil(rows / config.batch_rows)
     self.rows_per_window = self.steps_per_window * config.batch_rows
+    self._windows = Windows(
+      sampler, self.capacity, self.rows_per_window, config.headroom
+    )
 
   @property
   def contract(self) -> str:
@@ -101,54 +100,46 @@ class BatchPlan:
       }
     )
 
-  @functools.lru_cache(maxsize=2)  # noqa: B019 - a plan lives as long as a run
-  def _window(self, window: int):
-    """Returns (draws, rows of draw indices), rows in the order of steps."""
-    draws = self._sampler.draws(window)
-    rows = pack(draws.length, draws.targets, self.capacity)
-    if len(rows) > self.rows_per_window:
-      places = len(rows) * self.capacity.tokens
-      needed = places / self._sampler.expected()[0]
-      raise PackingError(
-        f'window {window} fills {len(rows)} rows, PACK_HEADROOM '
-        f'{self._config.headroom} leaves it {self.rows_per_window}: raise it '
-        f'to {needed + 0.01:.2f}, or raise PACK_LENGTH'
-      )
-    rows += [[] for _ in range(self.rows_per_window - len(rows))]
-    order = permute(
-      np.arange(len(rows)), len(rows), key_of(self._sampler.seed, window)
-    )
-    return draws, [rows[i] for i in order]
-
   def batch(
-    self, step: int, rows: slice = slice(None)
+    self, step: int, rows: slice | np.ndarray = slice(None)
   ) -> dict[str, np.ndarray]:
-    """Returns the rows of the batch of a step, see `packing.fill_row`."""
-    draws, packed = self._window(step // self.steps_per_window)
-    first = step % self.steps_per_window * self._config.batch_rows
-    packed = packed[first : first + self._config.batch_rows][rows]
-    batch = empty_batch(len(packed), self.capacity)
-    for row, items in enumerate(packed):
-      fill_row(batch, row, [self._example(draws, item) for item in items])
-    del batch['branches']  # One target an example: nothing to tell apart.
-    return batch
+    """Returns the batch of a step, see `assembly.assemble`.
 
-  def _example(self, draws, item: int) -> Example:
-    unit = self._sampler.units[draws.unit[item]]
-    index = int(draws.record[item])
-    record = unit.records[index]
-    target = unit.piece(int(record['first']) + 1)
-    framing = self._sampler.framing
-    return Example(
-      unit.prompt(index, framing),
-      (framing.target(target, bool(record['targets_cut'])),),
+    Args:
+      step: Any step; the first is 0.
+      rows: The rows that are wanted.
+
+    Raises:
+      PackingError: the step's window does not fit into its rows.
+    """
+    window, place = divmod(step, self.steps_per_window)
+    first = place * self._config.batch_rows
+    wanted = first + np.arange(self._config.batch_rows)[rows]
+    draws, counts = self._windows.get(window).read(wanted)
+    parts: list[np.ndarray] = [_NOTHING]
+    units, framing = self._sampler.units, self._sampler.framing
+    for unit, record in zip(
+      draws.unit.tolist(), draws.record.tolist(), strict=True
+    ):
+      parts += units[unit].example_parts(record, framing)
+    return assemble(
+      np.concatenate(parts), draws.length, draws.targets, counts, self.capacity
     )
+
+  def plan_ahead(self, step: int) -> None:
+    """Does a step's share of planning the window after the step's own.
+
+    Called after every batch, it spreads the planning of a window evenly over
+    the steps of the one before; a batch is the same without it.
+    """
+    window, place = divmod(step, self.steps_per_window)
+    left = self.steps_per_window - 1 - place
+    self._windows.plan_ahead(window + 1, max(left, 1))
 
   def fill(self, window: int = 0) -> float:
     """Returns the share of a window's places that hold tokens."""
-    draws, _ = self._window(window)
-    places = self.rows_per_window * self.capacity.tokens
-    return float(draws.length.sum() / places)
+    tokens = self._windows.get(window).draws.length.sum()
+    return float(tokens / (self.rows_per_window * self.capacity.tokens))
 
 
 def _target_budget(mean: float) -> int:
@@ -160,8 +151,9 @@ def _target_budget(mean: float) -> int:
 class Loader:
   """Yields the batches of steps `first`, `first + 1`, … as global arrays.
 
-  A thread plans and assembles ahead of the step. Each process builds only the
-  rows that its devices hold.
+  A thread assembles batches and hands them to the devices two steps ahead, and
+  plans the next window little by little. Each process builds only the rows
+  that its devices hold.
   """
 
   def __init__(self, plan: BatchPlan, first: int, sharding: Any):
@@ -202,37 +194,48 @@ class Loader:
       try:
         item = global_batch(self._plan, step, self._sharding)
       except Exception as error:  # handed to the consumer, who raises it
-        item = error
-      while not self._stop.is_set():
-        try:
-          self._queue.put(item, timeout=0.1)
-          break
-        except queue.Full:
-          continue
-      if isinstance(item, Exception):
+        self._put(error)
         return
+      self._put(item)
+      self._plan.plan_ahead(step)
       step += 1
+
+  def _put(self, item: Any) -> None:
+    while not self._stop.is_set():
+      try:
+        self._queue.put(item, timeout=0.1)
+        return
+      except queue.Full:
+        continue
 
 
 def global_batch(plan: BatchPlan, step: int, sharding: Any) -> dict[str, Any]:
   """Returns the batch of a step as arrays over the mesh of `sharding`."""
   import jax
 
-  rows = functools.lru_cache(maxsize=None)(
-    lambda start, stop: plan.batch(step, slice(start, stop))
-  )
   total = plan.rows_per_window // plan.steps_per_window
-  shapes = {
-    name: (total, *array.shape[1:])
-    for name, array in empty_batch(1, plan.capacity).items()
-    if name != 'branches'
-  }
+  batch = plan.batch(step, local_rows(sharding, total, jax.process_index()))
+  shapes = {name: (total, *array.shape[1:]) for name, array in batch.items()}
+  return jax.make_array_from_process_local_data(sharding, batch, shapes)
 
-  def place(name):
-    def local(index):
-      start, stop, _ = index[0].indices(total)
-      return rows(start, stop)[name]
 
-    return jax.make_array_from_callback(shapes[name], sharding, local)
+@functools.lru_cache(maxsize=8)
+def local_rows(sharding: Any, total: int, process: int) -> np.ndarray:
+  """Returns the rows of a batch that a process builds, in order.
 
-  return {name: place(name) for name in shapes}
+  Those are the rows of its devices; all rows on a mesh whose processes share
+  some of theirs and not others, which JAX then divides.
+
+  Args:
+    sharding: Of a batch, rows over the first axis.
+    total: Rows of a batch.
+    process: Number of the process.
+  """
+  held: dict[int, set[int]] = {}
+  for device, index in sharding.devices_indices_map((total,)).items():
+    rows = range(*index[0].indices(total))
+    held.setdefault(device.process_index, set()).update(rows)
+  mine = held[process]
+  if all(rows == mine or rows.isdisjoint(mine) for rows in held.values()):
+    return np.array(sorted(mine))
+  return np.arange(total)

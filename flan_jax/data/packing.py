@@ -1,5 +1,6 @@
 """Packing: best-fit decreasing under three capacities, and row assembly."""
 
+import array
 from collections.abc import Sequence
 import dataclasses
 import itertools
@@ -66,19 +67,22 @@ class Packer:
   ):
     """Puts the examples in order; arguments and errors are those of `pack`."""
     _check_each_fits(lengths, targets, capacity)
-    self._order = np.argsort(-lengths, kind='stable')
+    self._order = _stable_order(capacity.tokens - lengths, capacity.tokens)
     self._todo = zip(
       lengths[self._order].tolist(), targets[self._order].tolist(), strict=True
     )
-    self._row_of: list[int] = []  # Of every example placed, in that order.
     self._capacity = capacity
     # A row with less room than any example needs is closed.
     self._least_length = max(1, int(lengths.min(initial=capacity.tokens)))
     self._least_targets = max(1, int(targets.min(initial=capacity.targets)))
-    self._free_targets: list[int] = []
+    self._row_of = array.array('i')  # Of every example placed, in that order.
+    self._free_targets: list[int] = []  # Of every row, as the next two.
     self._free_segments: list[int] = []
-    # Open rows by free places; a bit says which buckets hold any.
-    self._buckets: list[list[int]] = [[] for _ in range(capacity.tokens + 1)]
+    # Open rows are stacked by free places: the row on top, and the row below
+    # each; -1 for none. A bit says which stacks hold any. (Lists of rows would
+    # set the garbage collector off, which stops all threads.)
+    self._below: list[int] = []
+    self._top = [-1] * (capacity.tokens + 1)
     self._occupied = 0
 
   def place(self, count: int) -> None:
@@ -90,6 +94,7 @@ class Packer:
         row, free = len(free_targets), self._capacity.tokens
         free_targets.append(self._capacity.targets)
         free_segments.append(self._capacity.segments)
+        self._below.append(-1)
       self._row_of.append(row)
       free -= length
       free_targets[row] -= targets
@@ -99,7 +104,8 @@ class Packer:
         and free_targets[row] >= self._least_targets
         and free_segments[row]
       ):
-        self._buckets[free].append(row)
+        self._below[row] = self._top[free]
+        self._top[free] = row
         self._occupied |= 1 << free
 
   def _find(self, length: int, targets: int) -> tuple[int, int]:
@@ -112,18 +118,24 @@ class Packer:
     while occupied and tries:
       step = (occupied & -occupied).bit_length() - 1
       free += step
-      bucket = self._buckets[free]
-      for place in range(len(bucket) - 1, -1, -1):
-        row = bucket[place]
-        if self._free_targets[row] >= targets:
-          del bucket[place]
-          if not bucket:
-            self._occupied ^= 1 << free
-          return row, free
+      above, row = -1, self._top[free]
+      while row >= 0 and self._free_targets[row] < targets:
+        above, row = row, self._below[row]
+      if row >= 0:
+        self._unstack(row, above, free)
+        return row, free
       occupied >>= step + 1
       free += 1
       tries -= 1
     return -1, 0
+
+  def _unstack(self, row: int, above: int, free: int) -> None:
+    if above >= 0:
+      self._below[above] = self._below[row]
+      return
+    self._top[free] = self._below[row]
+    if self._top[free] < 0:
+      self._occupied ^= 1 << free
 
   def rows(self) -> tuple[np.ndarray, np.ndarray]:
     """Returns what was placed so far.
@@ -132,10 +144,16 @@ class Packer:
       The examples row after row, those of a row in order of placement, [n],
       and where each row starts, ending with n, [rows + 1].
     """
-    row_of = np.array(self._row_of, np.int64)
-    items = self._order[np.argsort(row_of, kind='stable')]
-    counts = np.bincount(row_of, minlength=len(self._free_targets))
-    return items, np.concatenate([[0], np.cumsum(counts)])
+    row_of = np.array(self._row_of)
+    rows = len(self._free_targets)
+    start = np.zeros(rows + 1, np.int64)
+    np.cumsum(np.bincount(row_of, minlength=rows), out=start[1:])
+    return self._order[_stable_order(row_of, rows)], start
+
+
+def _stable_order(values: np.ndarray, most: int) -> np.ndarray:
+  """Sorts stably what is at most `most`, by radix where two bytes hold it."""
+  return np.argsort(values.astype(np.min_scalar_type(most)), kind='stable')
 
 
 def _check_each_fits(lengths, targets, capacity) -> None:

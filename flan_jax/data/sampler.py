@@ -26,13 +26,18 @@ def key_of(*parts: str | int) -> np.uint64:
 
 
 def _mix(x: np.ndarray) -> np.ndarray:
-  """Mixes the bits of 64-bit words (the finalizer of SplitMix64)."""
-  x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-  x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-  return x ^ (x >> np.uint64(31))
+  """Mixes the bits of 64-bit words in place (SplitMix64's finalizer)."""
+  x ^= x >> np.uint64(30)
+  x *= np.uint64(0xBF58476D1CE4E5B9)
+  x ^= x >> np.uint64(27)
+  x *= np.uint64(0x94D049BB133111EB)
+  x ^= x >> np.uint64(31)
+  return x
 
 
-def permute(index: np.ndarray, size: int, keys: np.ndarray) -> np.ndarray:
+def permute(
+  index: np.ndarray, size: int | np.ndarray, keys: np.ndarray
+) -> np.ndarray:
   """Maps indices through the permutation of range(size) that a key names.
 
   A Feistel network over the smallest square of a power of two that holds
@@ -43,25 +48,32 @@ def permute(index: np.ndarray, size: int, keys: np.ndarray) -> np.ndarray:
 
   Args:
     index: Integers below `size`, [n].
-    size: Length of the permuted range.
-    keys: 64-bit keys, [n]; indices with one key share a permutation.
+    size: Length of the permuted range, one for all or [n].
+    keys: 64-bit keys, one for all or [n]; indices with one size and key share
+      a permutation.
 
   Returns:
     int64 [n].
   """
-  half = np.uint64(max(1, (max(size - 1, 1).bit_length() + 1) // 2))
-  mask = np.uint64((1 << int(half)) - 1)
   value = np.asarray(index).astype(np.uint64)
   keys = np.broadcast_to(np.asarray(keys, np.uint64), value.shape)
+  size = np.broadcast_to(np.asarray(size, np.uint64), value.shape)
+  # Bits of the largest index, of which a side of the network has half.
+  bits = np.frexp(np.maximum(size, 2).astype(float) - 1)[1]
+  halves = ((bits + 1) // 2).astype(np.uint64)
   todo = np.arange(value.size)
   with np.errstate(over='ignore'):
     while todo.size:
-      left, right = value[todo] >> half, value[todo] & mask
+      key, half, image = keys[todo], halves[todo], value[todo]
+      mask = (np.uint64(1) << half) - np.uint64(1)
+      left, right = image >> half, image & mask
       for turn in range(_ROUNDS):
-        word = _mix(right + keys[todo] + np.uint64(turn << 32))
-        left, right = right, left ^ (word & mask)
-      value[todo] = (left << half) | right
-      todo = todo[value[todo] >= size]
+        word = _mix(right + (key + np.uint64(turn << 32)))
+        word &= mask
+        left, right = right, np.bitwise_xor(left, word, out=left)
+      image = (left << half) | right
+      value[todo] = image
+      todo = todo[image >= size[todo]]
   return value.astype(np.int64)
 
 
@@ -166,32 +178,53 @@ class Sampler:
       max(int(targets.max()) for _, targets in self._sizes),
     )
 
-  def draws(self, window: int) -> Draws:
-    """Returns the draws of one window, those of a unit together."""
+  def draws(self, window: int, chosen: Sequence[int] | None = None) -> Draws:
+    """Returns the draws of one window, those of a unit together.
+
+    Args:
+      window: The window.
+      chosen: Indices of the units; all where None.
+    """
+    if chosen is None:
+      chosen = range(len(self.units))
+    passes, *columns = zip(
+      *(self._order(index, window) for index in chosen), strict=True
+    )
+    # All units at once: many small permutations take twice as long.
+    rows = permute(*map(np.concatenate, columns))
+    rows = np.split(rows, np.cumsum([len(p) for p in passes])[:-1])
     return Draws.joined(
-      [self.draws_of(index, window) for index in range(len(self.units))]
+      [
+        self._draws_of(*about)
+        for about in zip(chosen, passes, rows, strict=True)
+      ]
     )
 
-  def draws_of(self, index: int, window: int) -> Draws:
-    """Returns the draws of one unit in one window."""
+  def _order(self, index: int, window: int) -> tuple[np.ndarray, ...]:
+    """Returns the pass of every draw of a unit, and how its row is found.
+
+    Returns:
+      Passes, and the arguments of `permute`.
+    """
+    unit = self.units[index]
     count = self.rates[index] * self.epochs_per_window
-    record = self._records(self.units[index], window * count, count)
+    draw = np.arange(window * count, (window + 1) * count, dtype=np.int64)
+    passes, place = np.divmod(draw, unit.num_rows)
+    numbers = range(int(passes[0]), int(passes[-1]) + 1)
+    keys = np.array([key_of(self.seed, unit.name, n) for n in numbers])
+    size = np.full(count, unit.num_rows)
+    return passes, place, size, keys[passes - passes[0]]
+
+  def _draws_of(self, index: int, passes: np.ndarray, row: np.ndarray) -> Draws:
+    start, stop = (self.units[index].row_start[row + i] for i in (0, 1))
+    record = start + passes % (stop - start)
     length, targets = self._sizes[index]
     return Draws(
-      unit=np.full(count, index, np.int32),
+      unit=np.full(len(row), index, np.int32),
       record=record.astype(np.int32),
       length=length[record],
       targets=targets[record],
     )
-
-  def _records(self, unit: Unit, first: int, count: int) -> np.ndarray:
-    draw = np.arange(first, first + count, dtype=np.int64)
-    passes, place = np.divmod(draw, unit.num_rows)
-    distinct, inverse = np.unique(passes, return_inverse=True)
-    keys = np.array([key_of(self.seed, unit.name, int(p)) for p in distinct])
-    row = permute(place, unit.num_rows, keys[inverse])
-    renderings = np.diff(unit.row_start)[row]
-    return unit.row_start[row] + passes % renderings
 
 
 def record_sizes(unit: Unit, framing: Framing) -> tuple[np.ndarray, np.ndarray]:

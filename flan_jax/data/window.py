@@ -12,6 +12,7 @@ from flan_jax.data.sampler import Draws, Sampler, key_of, permute
 # Examples packed at a time. A window is planned in bites of well under a
 # millisecond, so that no batch waits for a whole one.
 _BITE = 64
+_UNITS_A_BITE = 8
 # Windows whose plans are held: the one that is read, and the next.
 _HELD = 2
 
@@ -106,42 +107,51 @@ class _Draft:
 
   Attributes:
     left: Bites left to do.
-    plan: The plan when none is left, unless the rows do not suffice.
     rows: Rows filled, when none is left.
+    plan: The plan when none is left, unless the rows do not suffice.
   """
 
   def __init__(
     self, sampler: Sampler, capacity: Capacity, rows: int, window: int
   ):
     draws = sum(sampler.rates) * sampler.epochs_per_window
-    self.left = len(sampler.units) + -(-draws // _BITE) + 1
-    self.plan: WindowPlan | None = None
+    units = len(sampler.units)
+    self.left = -(-units // _UNITS_A_BITE) + -(-draws // _BITE) + 1
     self.rows = 0
-    self._work = self._make(sampler, capacity, rows, window)
+    self.plan: WindowPlan | None = None
+    self._work = _bites(sampler, capacity, rows, window)
 
   def advance(self, bites: int) -> None:
     for _ in range(min(bites, self.left)):
-      next(self._work)
+      done = next(self._work)
       self.left -= 1
+      if done is not None:
+        self.rows, self.plan = done
+        self._work = iter(())  # What it holds is ten times the plan.
 
-  def _make(self, sampler, capacity, rows, window) -> Iterator[None]:
-    """Plans the window; yields once a bite."""
-    parts = []
-    for index in range(len(sampler.units)):
-      parts.append(sampler.draws_of(index, window))
-      yield
-    draws = Draws.joined(parts)
-    packer = Packer(draws.length, draws.targets, capacity)
-    for _ in range(0, len(draws.unit), _BITE):
-      packer.place(_BITE)
-      yield
-    items, start = packer.rows()
-    self.rows = len(start) - 1
-    if self.rows <= rows:
-      key = key_of(sampler.seed, window)
-      order = permute(np.arange(rows), rows, key)
-      self.plan = _in_order(draws, items, start, order)
+
+def _bites(
+  sampler: Sampler, capacity: Capacity, rows: int, window: int
+) -> Iterator[tuple[int, WindowPlan | None] | None]:
+  """Plans a window; yields once a bite, at the last what `_Draft` keeps."""
+  parts = []
+  units = range(len(sampler.units))
+  for first in units[::_UNITS_A_BITE]:
+    chosen = units[first : first + _UNITS_A_BITE]
+    parts.append(sampler.draws(window, chosen))
     yield
+  draws = Draws.joined(parts)
+  packer = Packer(draws.length, draws.targets, capacity)
+  for _ in range(0, len(draws.unit), _BITE):
+    packer.place(_BITE)
+    yield
+  items, start = packer.rows()
+  filled = len(start) - 1
+  if filled > rows:
+    yield filled, None
+    return
+  order = permute(np.arange(rows), rows, key_of(sampler.seed, window))
+  yield filled, _in_order(draws, items, start, order)
 
 
 def _in_order(

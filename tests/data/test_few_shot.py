@@ -125,6 +125,11 @@ def test_training_on_a_view_counts_its_exemplars(units, config, vocabulary):
   zero, zero_targets = record_sizes(plain, framing)
   assert (targets == zero_targets).all() and (lengths >= zero).all()
   assert lengths.sum() > 2 * zero.sum()
+  for index in range(0, len(lengths), 7):
+    joined = np.concatenate(view.example_parts(index, framing))
+    assert len(joined) == lengths[index] + 1
+    prompt = joined[: -targets[index]].tolist()
+    assert prompt == view.prompt(index, framing)
   # Same rows in the same order, whatever stands before them.
   draws = [Sampler([u], framing, 0).draws(0).record for u in (plain, view)]
   assert (draws[0] == draws[1]).all()

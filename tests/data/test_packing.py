@@ -1,5 +1,7 @@
 """Packing loses nothing, keeps capacities, and fills rows."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from flan_jax.data.packing import (
   Capacity,
   Example,
+  Packer,
   PackingError,
   empty_batch,
   fill_row,
@@ -29,6 +32,22 @@ def test_every_example_is_placed_once_within_capacities(data):
     assert sum(lengths[i] for i in row) <= 64
     assert sum(targets[i] for i in row) <= 48
     assert len(row) <= 5
+
+
+@given(
+  st.lists(st.tuples(st.integers(1, 40), st.integers(1, 20)), max_size=40),
+  st.integers(1, 9),
+)
+def test_rows_do_not_depend_on_the_bites(examples, bite):
+  lengths, targets = np.array(examples, int).reshape(-1, 2).T
+  capacity = Capacity(64, 30, 5)
+  packer = Packer(lengths, targets, capacity)
+  for _ in range(0, len(lengths), bite):
+    packer.place(bite)
+  items, start = packer.rows()
+  bounds = itertools.pairwise(start)
+  rows = [items[first:last].tolist() for first, last in bounds]
+  assert rows == pack(lengths, targets, capacity)
 
 
 def test_fill_stays_high_with_capacities_on():

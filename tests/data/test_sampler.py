@@ -1,12 +1,14 @@
 """Draws follow the rates, and a pass visits every row once."""
 
 from types import SimpleNamespace
+from unittest import mock
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
 
+from flan_jax.data import sampler as sampler_lib
 from flan_jax.data.cache import RECORD, Framing
 from flan_jax.data.sampler import Sampler, key_of, permute, record_sizes
 
@@ -42,6 +44,22 @@ def test_permutations_are_bijections(size, key):
   assert sorted(image.tolist()) == list(range(size))
 
 
+@given(st.data())
+def test_permutations_of_several_sizes_at_once_are_those_of_each(data):
+  sizes = data.draw(st.lists(st.integers(1, 400), min_size=1, max_size=4))
+  keys = [data.draw(st.integers(0, 2**63)) for _ in sizes]
+  together = permute(
+    np.concatenate([np.arange(size) for size in sizes]),
+    np.repeat(sizes, sizes),
+    np.repeat(np.array(keys, np.uint64), sizes),
+  )
+  alone = [
+    permute(np.arange(size), size, np.uint64(key))
+    for size, key in zip(sizes, keys, strict=True)
+  ]
+  assert (together == np.concatenate(alone)).all()
+
+
 def test_permutations_differ_by_key_and_mix():
   images = [permute(np.arange(1000), 1000, key_of(0, 'a', p)) for p in (0, 1)]
   assert (images[0] == images[1]).mean() < 0.02
@@ -75,6 +93,43 @@ def test_every_pass_visits_each_row_once_under_its_next_rendering():
     assert sorted(rows[chosen].tolist()) == list(range(300))
     rendering = records[chosen] - unit.row_start[rows[chosen]]
     assert (rendering == number % (1 + rows[chosen] % 4)).all()
+
+
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_epochs_keep_rates_and_passes_are_whole(data):
+  sizes = data.draw(st.lists(st.integers(1, 60), min_size=1, max_size=4))
+  rates = [data.draw(st.integers(1, 70)) for _ in sizes]
+  units = [
+    _Unit.of(f'{i}', size, renderings=lambda row: 1 + row % 3)
+    for i, size in enumerate(sizes)
+  ]
+  with mock.patch.object(sampler_lib, 'WINDOW_DRAWS', 200):
+    seed = data.draw(st.integers(0, 9))
+    sampler = Sampler(units, _FRAMING, seed, rates)
+  epochs = sampler.epochs_per_window
+  assert sum(rates) * (epochs - 1) < 200 <= sum(rates) * epochs
+  windows = [sampler.draws(window) for window in range(3)]
+  for index, (unit, rate) in enumerate(zip(units, rates, strict=True)):
+    for draws in windows:
+      assert (draws.unit == index).sum() == rate * epochs
+    records = np.concatenate([d.record[d.unit == index] for d in windows])
+    rows = unit.records['row'][records]
+    for first in range(0, len(rows) - unit.num_rows + 1, unit.num_rows):
+      chosen = slice(first, first + unit.num_rows)
+      assert sorted(rows[chosen].tolist()) == list(range(unit.num_rows))
+      # Each under the rendering of this pass.
+      rendering = records[chosen] - unit.row_start[rows[chosen]]
+      number = first // unit.num_rows
+      assert (rendering == number % (1 + rows[chosen] % 3)).all()
+
+
+def test_draws_of_chosen_units_are_those_of_all():
+  units = [_Unit.of('a', 50), _Unit.of('b', 4000), _Unit.of('c', 700)]
+  sampler = Sampler(units, _FRAMING, seed=3)
+  whole, part = sampler.draws(1), sampler.draws(1, [1, 2])
+  assert (part.record == whole.record[whole.unit > 0]).all()
+  assert (part.unit == whole.unit[whole.unit > 0]).all()
 
 
 def test_a_far_window_needs_nothing_before_it():
