@@ -80,8 +80,10 @@ class HuggingFaceSide:
     number = 0
     packed = self._packed.with_format('arrow')
     while True:
-      # Written in its new order: reading through indices is slower.
-      rows = packed.shuffle(seed=self._seed + number).flatten_indices()
+      # Laid out in its new order: reading through indices is slower.
+      rows = packed.shuffle(seed=self._seed + number).flatten_indices(
+        keep_in_memory=True
+      )
       for table in rows.iter(self._packing.batch_rows, drop_last_batch=True):
         yield self._collate(table)
       number += 1

@@ -22,6 +22,9 @@ Batch = Mapping[str, np.ndarray]
 # prepared while another side had its turn.
 _LEAD_IN = 50
 
+# Quarters of a second without work after which nothing more is expected.
+_CALM_LOOKS = 4
+
 
 @dataclasses.dataclass
 class Side:
@@ -150,11 +153,10 @@ def settle(longest: float = 60) -> None:
   """Waits until what other sides prepare in the background is prepared."""
   process = psutil.Process()
   process.cpu_percent()
-  end = time.monotonic() + longest
-  while time.monotonic() < end:
+  end, calm = time.monotonic() + longest, 0
+  while time.monotonic() < end and calm < _CALM_LOOKS:
     time.sleep(0.25)
-    if process.cpu_percent() < 5:
-      return
+    calm = calm + 1 if process.cpu_percent() < 5 else 0
 
 
 def warm_page_cache(folder: str | os.PathLike) -> None:
