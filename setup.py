@@ -42,6 +42,7 @@ PACKAGE_DATA = {
 INSTALL_REQUIRES = [
   'etils',
   'flax>=0.12',
+  'fsspec',
   'gin-config>=0.5.0',
   # TFDS needs it to download and does not declare it.
   'importlib_resources',

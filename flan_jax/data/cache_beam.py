@@ -3,15 +3,15 @@
 from collections.abc import Callable, Sequence
 import os
 
-import apache_beam as beam
-from apache_beam.internal import pickler
-from apache_beam.options.pipeline_options import (
-  PipelineOptions,
-  StandardOptions,
-)
+from etils import epy
 
 from flan_jax.data.cache_shard import ShardTask, write_shard
 from flan_jax.data.cache_writer import Runner
+
+with epy.lazy_imports():
+  import apache_beam as beam
+  from apache_beam.internal import pickler
+  from apache_beam.options import pipeline_options
 
 # Several workers on this machine, each a process.
 LOCAL_WORKERS = (
@@ -34,14 +34,18 @@ def make_runner(options: Sequence[str]) -> Runner:
 
   Args:
     options: Beam's, as `--runner=DataflowRunner`.
+
+  Raises:
+    ImportError: Beam is not installed.
   """
+  parsed = _parse(options)
 
   def run(
     tasks: Sequence[ShardTask], done: Callable[[ShardTask], None]
   ) -> None:
     if not tasks:
       return
-    pipeline = beam.Pipeline(options=_parse(options))
+    pipeline = beam.Pipeline(options=parsed)
     _ = (
       pipeline
       # As Beam ships functions: those of a dataset may have no name.
@@ -61,8 +65,9 @@ def _write(task: bytes) -> str:
   return write_shard(pickler.loads(task))['name']
 
 
-def _parse(options: Sequence[str]) -> PipelineOptions:
-  parsed = PipelineOptions(list(options))
-  if parsed.view_as(StandardOptions).runner is None:
-    parsed.view_as(StandardOptions).runner = 'DirectRunner'
+def _parse(options: Sequence[str]):
+  parsed = pipeline_options.PipelineOptions(list(options))
+  standard = parsed.view_as(pipeline_options.StandardOptions)
+  if standard.runner is None:
+    standard.runner = 'DirectRunner'
   return parsed

@@ -130,19 +130,21 @@ SECONDS_A_UNIT = 0.7
 
 
 def _runner(rows: int, pipeline_options: str | None):
+  from flan_jax.data import cache_beam
   from flan_jax.data.cache_writer import run_here
 
   if pipeline_options is None and rows < _LARGE:
     return run_here
+  options = cache_beam.local_options()
+  if pipeline_options is not None:
+    options = shlex.split(pipeline_options)
   try:
-    from flan_jax.data import cache_beam
+    return cache_beam.make_runner(options)
   except ImportError as error:
     if pipeline_options is None:
       print("one process; several with Apache Beam: pip install '.[cache]'")
       return run_here
     raise ConfigError(
-      f"--pipeline_options needs Apache Beam ({error}): pip install '.[cache]'"
+      '--pipeline_options needs Apache Beam, which is not installed: pip '
+      "install '.[cache]'"
     ) from error
-  if pipeline_options is None:
-    return cache_beam.make_runner(cache_beam.local_options())
-  return cache_beam.make_runner(shlex.split(pipeline_options))

@@ -78,6 +78,7 @@ def test_shards_hold_what_one_would(config, vocabulary, monkeypatch, tmp_path):
 def test_a_beam_pipeline_writes_the_same_bytes(
   config, vocabulary, monkeypatch, tmp_path
 ):
+  pytest.importorskip('apache_beam')
   monkeypatch.setattr(cache_writer, 'ROWS_PER_SHARD', 5)
   make_units(_KEYS, config, vocabulary, log=_quiet)
   other = dataclasses.replace(config, cache_dir=str(tmp_path / 'beam'))
