@@ -1,17 +1,13 @@
-"""Writes shards with the workers of an Apache Beam runner (extra `[cache]`)."""
+"""Writes shards with the workers of an Apache Beam runner (extra `[cache]`).
+
+Beam is imported where it is used: this module can be read without it.
+"""
 
 from collections.abc import Callable, Sequence
 import os
 
-from etils import epy
-
 from flan_jax.data.cache_shard import ShardTask, write_shard
 from flan_jax.data.cache_writer import Runner
-
-with epy.lazy_imports():
-  import apache_beam as beam
-  from apache_beam.internal import pickler
-  from apache_beam.options import pipeline_options
 
 # Several workers on this machine, each a process.
 LOCAL_WORKERS = (
@@ -38,6 +34,9 @@ def make_runner(options: Sequence[str]) -> Runner:
   Raises:
     ImportError: Beam is not installed.
   """
+  import apache_beam as beam
+  from apache_beam.internal import pickler
+
   parsed = _parse(options)
 
   def run(
@@ -62,10 +61,14 @@ def make_runner(options: Sequence[str]) -> Runner:
 
 
 def _write(task: bytes) -> str:
+  from apache_beam.internal import pickler
+
   return write_shard(pickler.loads(task))['name']
 
 
 def _parse(options: Sequence[str]):
+  from apache_beam.options import pipeline_options
+
   parsed = pipeline_options.PipelineOptions(list(options))
   standard = parsed.view_as(pipeline_options.StandardOptions)
   if standard.runner is None:
