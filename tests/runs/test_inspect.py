@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+from types import SimpleNamespace
 
 import pytest
 
@@ -333,12 +334,24 @@ def test_what_has_to_be_fetched_by_hand_is_named(mistake, tmp_path):
       assert str(tmp_path / 'downloads' / 'manual') in error
 
 
-def test_the_leak_check_of_a_hold_out(mini_data, capsys):
-  arguments = ['inspect', '--check', 'flan_holdout_wic', '--format=json']
-  assert command_line.main([*arguments, f'--data_dir={mini_data}']) == 0
-  found = json.loads(capsys.readouterr().out)
-  assert not found['failed'] and found['row_verdict'] == 'passed'
-  assert len(found['evaluated']) == 1 and len(found['trained']) == 65
+@pytest.mark.parametrize('failed', [False, True])
+def test_a_leak_is_the_exit_code(monkeypatch, capsys, tmp_path, failed):
+  from flan_jax.data import contamination
+
+  # What it finds is tested in tests/data/test_contamination.py.
+  report = SimpleNamespace(
+    failed=failed, text=lambda: 'as text', as_json=lambda: {'failed': failed}
+  )
+  asked = []
+  monkeypatch.setattr(
+    contamination, 'check', lambda *about: asked.append(about) or report
+  )
+  arguments = ['inspect', '--check=flan_holdout_wic', f'--data_dir={tmp_path}']
+  assert command_line.main(arguments) == int(failed)
+  assert capsys.readouterr().out.strip() == 'as text'
+  assert command_line.main([*arguments, '--format=json']) == int(failed)
+  assert json.loads(capsys.readouterr().out) == {'failed': failed}
+  assert asked == 2 * [('flan_holdout_wic', str(tmp_path))]
 
 
 def test_what_is_no_hold_out_cannot_be_checked(capsys):
