@@ -93,6 +93,7 @@ def _cache(
 
     run = cache_beam.make_runner(cache_beam.local_options(workers))
   writer = CacheWriter([_KEY], _config(folder, name), load_vocabulary(MINI))
+  todo = writer.plan().rows
   begin = time.perf_counter()
   writer.make(log=lambda line: None, run=run)
   seconds = time.perf_counter() - begin
@@ -100,7 +101,9 @@ def _cache(
   return {
     'rows': unit.num_rows,
     'tokens': unit.manifest['counts']['tokens'],
-    'rows_per_second': round(unit.num_rows / seconds, 1),
+    # Less than all, or none, where an earlier run has left shards.
+    'rows_cached': todo,
+    'rows_cached_per_second': round(todo / seconds, 1) if todo else None,
   }
 
 
