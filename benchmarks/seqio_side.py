@@ -23,8 +23,9 @@ _NAMES = {
   'loss_mask': 'decoder_loss_weights',
 }
 
-# SeqIO's own packing operations, written in C++, come with this package.
-CUSTOM_OPS = 'tensor2tensor'
+# SeqIO's own packing operations, in C++. The published package lacks them: they
+# have to be built from its source, for TensorFlow 1.
+_CUSTOM_OPS = 'tensor2tensor.data_generators.ops.pack_sequences_ops'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +101,10 @@ def cached_name(name: str, renderings: str) -> str:
 
 def has_custom_ops() -> bool:
   """Whether SeqIO's faster packing can be had."""
-  return importlib.util.find_spec(CUSTOM_OPS) is not None
+  try:
+    return importlib.util.find_spec(_CUSTOM_OPS) is not None
+  except ImportError:  # The package above it is missing.
+    return False
 
 
 def sequence(tokens: np.ndarray, labels: np.ndarray) -> np.ndarray:
