@@ -13,7 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from flan_jax.evaluation.rank import row_length
-from flan_jax.model import DecoderConfig, hidden_states, target_logits
+from flan_jax.model import (
+  DecoderConfig,
+  for_mesh,
+  hidden_states,
+  target_logits,
+)
 from flan_jax.sharding import batch_sharding, batch_shards
 
 
@@ -39,6 +44,7 @@ class Generator:
     self._sharding = batch_sharding(mesh)
     self._shards = batch_shards(mesh)
     self._tokens_per_batch = tokens_per_batch
+    config = for_mesh(config, mesh)
     self._continue = jax.jit(
       lambda params, tokens, lengths, limits: _continue(
         config, params, tokens, lengths, limits, end

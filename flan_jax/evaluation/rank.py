@@ -20,7 +20,7 @@ from flan_jax.data.packing import (
   fill_row,
   pack,
 )
-from flan_jax.model import DecoderConfig, target_log_probs
+from flan_jax.model import DecoderConfig, for_mesh, target_log_probs
 from flan_jax.sharding import batch_sharding, batch_shards
 
 # Rows of 256 tokens and its doublings: few shapes to compile, and attention
@@ -64,6 +64,7 @@ class Scorer:
     self._sharding = batch_sharding(mesh)
     self._shards = batch_shards(mesh)
     self._tokens_per_batch = tokens_per_batch
+    config = for_mesh(config, mesh)
     self._log_probs = jax.jit(
       lambda params, batch: target_log_probs(config, params, batch)
     )

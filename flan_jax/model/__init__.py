@@ -3,12 +3,15 @@
 from flan_jax.model.config import DecoderConfig
 from flan_jax.model.decoder import (
   Decoder,
-  TargetOutputs,
   abstract_params,
   hidden_states,
   init_params,
   logical_axes,
   param_shardings,
+)
+from flan_jax.model.multihead import for_mesh
+from flan_jax.model.prediction import (
+  TargetOutputs,
   target_log_probs,
   target_logits,
   target_outputs,
@@ -19,6 +22,7 @@ __all__ = [
   'DecoderConfig',
   'TargetOutputs',
   'abstract_params',
+  'for_mesh',
   'hidden_states',
   'init_params',
   'logical_axes',

@@ -1,45 +1,74 @@
-"""Who sees whom, and attention over what is seen."""
+"""Who sees whom, and attention over what is seen, plainly.
+
+What is plain here is the reference that the other implementations are tested
+against; `multihead.attend` chooses among them.
+"""
+
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from flan_jax.model import position
+
 # Added to the logits of hidden keys. Finite, so that a padding query, which
 # sees no key, yields a meaningless number and not NaN; nothing reads it.
-_HIDDEN = -1e30
+HIDDEN = -1e30
+
+
+class Sight(NamedTuple):
+  """What decides whom a token sees, and how far away it takes it to be.
+
+  Attributes:
+    segments: Number of the packed example from 1 [B, L]; 0 is padding, which
+      neither sees nor is seen.
+    positions: Position of each token in its own example [B, L].
+    branches: 0 for the prompt, from 1 for the option branches that share it
+      [B, L]; None if there are none, in which case positions are those of
+      contiguous examples: they rise by one from token to token.
+    bias: Of each head and distance, from `position.distance_bias` [H, P]; None
+      where positions are not told by a bias.
+  """
+
+  segments: Int[Array, 'B L']
+  positions: Int[Array, 'B L']
+  branches: Int[Array, 'B L'] | None = None
+  bias: Float[Array, 'H P'] | None = None
 
 
 def visible_keys(
   segments_BxL: Int[Array, 'B L'],
   branches_BxL: Int[Array, 'B L'] | None = None,
-) -> Bool[Array, 'B L L']:
+  queries: slice = slice(None),
+  keys: slice = slice(None),
+) -> Bool[Array, 'B Q S']:
   """Whether a query (second axis) sees a key (third axis).
 
   It does if both lie in the same segment, the key does not come after the
   query, and the key belongs to the shared prompt or to the query's own branch.
 
   Args:
-    segments_BxL: Number of the packed example from 1; 0 is padding, which
-      neither sees nor is seen.
-    branches_BxL: 0 for the prompt, from 1 for the option branches that share
-      it; None if there are none.
+    segments_BxL: See `Sight`.
+    branches_BxL: See `Sight`.
+    queries: Indices of the queries that are asked about; all by default.
+    keys: Likewise of the keys.
   """
-  length = segments_BxL.shape[1]
-  causal = jnp.tril(jnp.ones((1, length, length), bool))
-  query, key = segments_BxL[:, :, None], segments_BxL[:, None, :]
-  visible = causal & (query == key) & (key > 0)
+  index_L = jnp.arange(segments_BxL.shape[1])
+  visible = index_L[None, queries, None] >= index_L[None, None, keys]
+  key = segments_BxL[:, None, keys]
+  visible = visible & (segments_BxL[:, queries, None] == key) & (key > 0)
   if branches_BxL is not None:
-    query, key = branches_BxL[:, :, None], branches_BxL[:, None, :]
-    visible &= (key == 0) | (key == query)
+    key = branches_BxL[:, None, keys]
+    visible &= (key == 0) | (key == branches_BxL[:, queries, None])
   return visible
 
 
-def attend(
+def attend_reference(
   query_BxLxHxh: Float[Array, 'B L H h'],
   key_BxLxKxh: Float[Array, 'B L K h'],
   value_BxLxKxh: Float[Array, 'B L K h'],
-  visible_BxLxL: Bool[Array, 'B L L'],
-  bias_BxHxLxL: Float[Array, 'B H L L'] | None = None,
+  sight: Sight,
 ) -> Float[Array, 'B L H h']:
   """Scaled dot-product attention; query head i reads key head i * K // H.
 
@@ -55,9 +84,11 @@ def attend(
     preferred_element_type=jnp.float32,
   )
   logits = logits * width**-0.5
-  if bias_BxHxLxL is not None:
-    logits = logits + bias_BxHxLxL.reshape(logits.shape)
-  logits = jnp.where(visible_BxLxL[:, None, None], logits, _HIDDEN)
+  if sight.bias is not None:
+    bias = position.relative_bias(sight.bias, sight.positions)
+    logits = logits + bias.reshape(logits.shape)
+  visible = visible_keys(sight.segments, sight.branches)
+  logits = jnp.where(visible[:, None, None], logits, HIDDEN)
   weights = jax.nn.softmax(logits, axis=-1).astype(value_BxLxKxh.dtype)
   mixed = jnp.einsum('BKGQS,BSKh->BQKGh', weights, value_BxLxKxh)
   return mixed.reshape(query_BxLxHxh.shape)

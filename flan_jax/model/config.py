@@ -5,6 +5,11 @@ import dataclasses
 POSITIONS = ('relative_bias', 'rope')
 ACTIVATIONS = ('gelu', 'silu')
 COMPUTE_DTYPES = ('float32', 'bfloat16')
+REMATS = ('none', 'dots', 'full')
+ATTENTIONS = ('auto', 'reference', 'blocks', 'splash', 'cudnn')
+
+_LARGE_VOCABULARY = 65_536
+_VOCAB_BLOCK = 16_384
 
 _SIZES = (
   'vocab_size',
@@ -49,7 +54,17 @@ class DecoderConfig:
       bfloat16 passes).
     scan_layers: Whether layers run in `jax.lax.scan`, which compiles one layer
       instead of N. The numbers are the same.
-    remat: Whether the backward pass computes each layer again, for memory.
+    remat: What of a layer the backward pass computes again, for memory: 'none';
+      'dots', all but its matrix products with parameters; 'full', everything.
+      Attention weights are never kept.
+    qkv_bias: Whether queries, keys and values have a bias each (Qwen2).
+    qk_norm: Whether each query and key is normalized over its head (Qwen3).
+    attention: 'auto', the fastest that platform and model allow; 'reference',
+      all pairs at once; 'blocks', see `block_attention`; 'splash' or 'cudnn',
+      kernels of TPU and GPU, see `kernel_attention`.
+    attention_block: Queries of a block of 'blocks'.
+    vocab_block: Tokens of the vocabulary whose logits are in memory at a time;
+      None: all of up to 65,536, else 16,384.
   """
 
   vocab_size: int
@@ -69,7 +84,12 @@ class DecoderConfig:
   dropout_rate: float = 0.0
   compute_dtype: str = 'float32'
   scan_layers: bool = True
-  remat: bool = False
+  remat: str = 'none'
+  qkv_bias: bool = False
+  qk_norm: bool = False
+  attention: str = 'auto'
+  attention_block: int = 256
+  vocab_block: int | None = None
 
   def __post_init__(self):
     for name in _SIZES:
@@ -84,6 +104,8 @@ class DecoderConfig:
     _check_choice('position', self.position, POSITIONS)
     _check_choice('activation', self.activation, ACTIVATIONS)
     _check_choice('compute_dtype', self.compute_dtype, COMPUTE_DTYPES)
+    _check_choice('remat', self.remat, REMATS)
+    _check_choice('attention', self.attention, ATTENTIONS)
     if self.position == 'rope':
       self._check_rope()
     else:
@@ -94,6 +116,10 @@ class DecoderConfig:
       )
     if self.norm_eps <= 0:
       raise ValueError(f'norm_eps must be positive, not {self.norm_eps!r}.')
+    for name in ('attention_block', 'vocab_block'):
+      size = getattr(self, name)
+      if size is not None and size < 1:
+        raise ValueError(f'{name} must be positive, not {size!r}.')
 
   def _check_rope(self):
     if self.head_dim % 2:
@@ -116,12 +142,23 @@ class DecoderConfig:
         f'of relative_buckets={self.relative_buckets}.'
       )
 
+  def logits_block(self) -> int:
+    """Tokens of the vocabulary whose logits are in memory at a time."""
+    if self.vocab_block is not None:
+      return min(self.vocab_block, self.vocab_size)
+    whole = self.vocab_size <= _LARGE_VOCABULARY
+    return self.vocab_size if whole else _VOCAB_BLOCK
+
   def param_count(self) -> int:
     """Number of parameters."""
     attention = self.d_model * self.head_dim
     attention *= 2 * self.num_heads + 2 * self.num_kv_heads
     feed_forward = 3 * self.d_model * self.d_ff
+    if self.qkv_bias:
+      attention += self.head_dim * (self.num_heads + 2 * self.num_kv_heads)
     norms = 2 * self.d_model
+    if self.qk_norm:
+      norms += 2 * self.head_dim
     tables = 1 if self.tie_embeddings else 2
     total = self.num_layers * (attention + feed_forward + norms)
     total += tables * self.vocab_size * self.d_model + self.d_model

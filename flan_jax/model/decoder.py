@@ -8,7 +8,8 @@ dictionary, which is also what is trained and saved:
   relative_bias [Z, H] (absent with RoPE; Z buckets), and under `layers`, all
   stacked over N: attention_norm, feed_forward_norm [N, D], query [N, D, H*h],
   key, value [N, D, K*h], output [N, H*h, D], gate, up [N, D, F],
-  down [N, F, D].
+  down [N, F, D]; where the configuration has them, query_bias [N, H*h],
+  key_bias, value_bias [N, K*h], query_norm, key_norm [N, h].
 
 A batch is a dictionary of arrays: tokens, segments, positions and optionally
 branches [B, L] say what is read (see `attention.visible_keys`);
@@ -18,14 +19,14 @@ token is to be predicted.
 
 from collections.abc import Mapping
 import contextlib
-from typing import Any, NamedTuple
+from typing import Any
 
 from flax import nnx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
-from flan_jax.model import attention, position
+from flan_jax.model import attention, multihead, position
 from flan_jax.model import config as config_lib
 from flan_jax.sharding import rules
 
@@ -34,6 +35,10 @@ Params = dict[str, Any]
 Batch = Mapping[str, Any]
 
 _ACTIVATIONS = {'gelu': jax.nn.gelu, 'silu': jax.nn.silu}
+_REMAT_POLICIES = {
+  'dots': jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+  'full': jax.checkpoint_policies.nothing_saveable,
+}
 
 
 def _param(initializer, rngs, shape, axes) -> nnx.Param:
@@ -55,20 +60,31 @@ class Layers(nnx.Module):
       1.0, 'fan_in', 'truncated_normal', batch_axis=(0,)
     )
 
-    def norm():
+    def norm(size):
       axes = ('layers', 'norm')
-      return _param(nnx.initializers.ones, rngs, (depth, width), axes)
+      return _param(nnx.initializers.ones, rngs, (depth, size), axes)
+
+    def bias(size, axis):
+      axes = ('layers', axis)
+      return _param(nnx.initializers.zeros, rngs, (depth, size), axes)
 
     def projection(fan_in, fan_out, *axes):
       shape = (depth, fan_in, fan_out)
       return _param(initializer, rngs, shape, ('layers', *axes))
 
-    self.attention_norm = norm()
+    self.attention_norm = norm(width)
     self.query = projection(width, heads, 'embed', 'heads')
     self.key = projection(width, kv_heads, 'embed', 'kv')
     self.value = projection(width, kv_heads, 'embed', 'kv')
+    if config.qkv_bias:
+      self.query_bias = bias(heads, 'heads')
+      self.key_bias = bias(kv_heads, 'kv')
+      self.value_bias = bias(kv_heads, 'kv')
+    if config.qk_norm:
+      self.query_norm = norm(config.head_dim)
+      self.key_norm = norm(config.head_dim)
     self.output = projection(heads, width, 'heads', 'embed')
-    self.feed_forward_norm = norm()
+    self.feed_forward_norm = norm(width)
     self.gate = projection(width, config.d_ff, 'embed', 'mlp')
     self.up = projection(width, config.d_ff, 'embed', 'mlp')
     self.down = projection(config.d_ff, width, 'mlp', 'embed')
@@ -182,18 +198,8 @@ def hidden_states(
   Returns:
     In the compute type. Values at padding mean nothing.
   """
-  with _matmul_precision(config):
-    positions_BxL = jnp.asarray(batch['positions'])
-    visible_BxLxL = attention.visible_keys(
-      jnp.asarray(batch['segments']), batch.get('branches')
-    )
-    bias = None
-    if config.position == 'relative_bias':
-      bias = position.distance_bias(
-        params['relative_bias'], config.relative_max_distance
-      )
-      bias = position.relative_bias(bias, positions_BxL)
-
+  with matmul_precision(config):
+    sight, rotations = _sight(config, params, batch)
     # Gathers the table over `fsdp`, as every parameter is before its use.
     table_VxD = rules.constrain(params['embedding'], 'vocab', 'residual')
     x_BxLxD = jnp.take(table_VxD, batch['tokens'], axis=0)
@@ -207,7 +213,7 @@ def hidden_states(
         config,
         weights,
         x_BxLxD,
-        (positions_BxL, visible_BxLxL, bias),
+        (sight, rotations),
         dropout_key,
         number,
       )
@@ -218,71 +224,6 @@ def hidden_states(
 
     x_BxLxD = _run_layers(config, layer, params['layers'], x_BxLxD)
     return rms_norm(x_BxLxD, params['final_norm'], config.norm_eps)
-
-
-class TargetOutputs(NamedTuple):
-  """What the decoder says about the target tokens, all [B, T].
-
-  Attributes:
-    log_probs: Log-probability of the label, in nats.
-    correct: Whether the label is the most probable token.
-    log_normalizers: Logarithm of the softmax' denominator.
-  """
-
-  log_probs: Float[Array, 'B T']
-  correct: Bool[Array, 'B T']
-  log_normalizers: Float[Array, 'B T']
-
-
-def target_outputs(
-  config: DecoderConfig,
-  params: Params,
-  batch: Batch,
-  dropout_key: Array | None = None,
-) -> TargetOutputs:
-  """Predicts the target tokens; logits exist at target positions only."""
-  hidden_BxLxD = hidden_states(config, params, batch, dropout_key)
-  hidden_BxTxD = jnp.take_along_axis(
-    hidden_BxLxD, batch['target_positions'][:, :, None], axis=1
-  )
-  logits_BxTxV = target_logits(config, params, hidden_BxTxD)
-  labels_BxT = jnp.asarray(batch['target_labels'])
-  normalizers_BxT = jax.nn.logsumexp(logits_BxTxV, axis=-1)
-  label_logits_BxTx1 = jnp.take_along_axis(
-    logits_BxTxV, labels_BxT[:, :, None], axis=-1
-  )
-  return TargetOutputs(
-    log_probs=label_logits_BxTx1[:, :, 0] - normalizers_BxT,
-    correct=jnp.argmax(logits_BxTxV, axis=-1) == labels_BxT,
-    log_normalizers=normalizers_BxT,
-  )
-
-
-def target_log_probs(
-  config: DecoderConfig,
-  params: Params,
-  batch: Batch,
-  dropout_key: Array | None = None,
-) -> Float[Array, 'B T']:
-  """Log-probability in nats of each target label, float32."""
-  return target_outputs(config, params, batch, dropout_key).log_probs
-
-
-def target_logits(
-  config: DecoderConfig, params: Params, hidden_BxTxD: Float[Array, 'B T D']
-) -> Float[Array, 'B T V']:
-  """Logits in float32 for hidden states at chosen positions."""
-  if config.tie_embeddings:
-    table, product = params['embedding'], 'BTD,VD->BTV'
-  else:
-    table, product = params['unembedding'], 'BTD,DV->BTV'
-  with _matmul_precision(config):
-    return jnp.einsum(
-      product,
-      hidden_BxTxD,
-      table.astype(hidden_BxTxD.dtype),
-      preferred_element_type=jnp.float32,
-    )
 
 
 def rms_norm(
@@ -297,9 +238,13 @@ def rms_norm(
 
 def _run_layers(config, layer, stacked, x_BxLxD):
   """Runs the layers in order, as one scan or one by one."""
-  if config.remat:
-    # Inside a scan the recomputation cannot be merged with the forward pass.
-    layer = jax.checkpoint(layer, prevent_cse=not config.scan_layers)
+  if config.remat != 'none':
+    layer = jax.checkpoint(
+      layer,
+      policy=_REMAT_POLICIES[config.remat],
+      # Inside a scan the recomputation cannot be merged with the forward pass.
+      prevent_cse=not config.scan_layers,
+    )
   if config.scan_layers:
     numbers = jnp.arange(config.num_layers)
     return jax.lax.scan(layer, x_BxLxD, (stacked, numbers))[0]
@@ -309,22 +254,52 @@ def _run_layers(config, layer, stacked, x_BxLxD):
   return x_BxLxD
 
 
-def _attention_block(config, weights, x_BxLxD, sight, dropout_key, number):
-  positions_BxL, visible_BxLxL, bias = sight
+def _sight(config, params, batch):
+  """Who sees whom, and RoPE's rotations if positions are told by them."""
+  positions_BxL = jnp.asarray(batch['positions'])
+  bias = rotations = None
+  if config.position == 'relative_bias':
+    bias = position.distance_bias(
+      params['relative_bias'], config.relative_max_distance
+    )
+  else:
+    rotations = position.rope_rotations(
+      positions_BxL, config.head_dim, config.rope_base
+    )
+  sight = attention.Sight(
+    segments=jnp.asarray(batch['segments']),
+    positions=positions_BxL,
+    branches=batch.get('branches'),
+    bias=bias,
+  )
+  return sight, rotations
+
+
+def _attention_block(config, weights, x_BxLxD, where, dropout_key, number):
+  sight, rotations = where
   y_BxLxD = rms_norm(x_BxLxD, weights['attention_norm'], config.norm_eps)
 
   def heads(name, axis):
-    projected = rules.constrain(
-      _project(y_BxLxD, weights[name]), 'batch', 'length', axis
-    )
-    return projected.reshape(*x_BxLxD.shape[:2], -1, config.head_dim)
+    projected = _project(y_BxLxD, weights[name])
+    if config.qkv_bias:
+      bias = weights[f'{name}_bias'].astype(projected.dtype)
+      projected = projected + bias[None, None]
+    projected = rules.constrain(projected, 'batch', 'length', axis)
+    projected = projected.reshape(*x_BxLxD.shape[:2], -1, config.head_dim)
+    if name == 'value':
+      return projected
+    if config.qk_norm:
+      projected = rms_norm(projected, weights[f'{name}_norm'], config.norm_eps)
+    if rotations is not None:
+      projected = position.apply_rope(projected, rotations)
+    return projected
 
-  query, key = heads('query', 'heads'), heads('key', 'kv')
-  if config.position == 'rope':
-    query = position.apply_rope(query, positions_BxL, config.rope_base)
-    key = position.apply_rope(key, positions_BxL, config.rope_base)
-  mixed = attention.attend(
-    query, key, heads('value', 'kv'), visible_BxLxL, bias
+  mixed = multihead.attend(
+    config,
+    heads('query', 'heads'),
+    heads('key', 'kv'),
+    heads('value', 'kv'),
+    sight,
   )
   mixed = mixed.reshape(*x_BxLxD.shape[:2], -1)
   added = _project(mixed, weights['output'])
@@ -354,7 +329,9 @@ def _dropout(config, x, key, number, place):
   return jnp.where(kept, x / keep, 0).astype(x.dtype)
 
 
-def _matmul_precision(config):
+def matmul_precision(
+  config: DecoderConfig,
+) -> contextlib.AbstractContextManager:
   """Full products in float32; bfloat16 products are exact as they are."""
   if config.compute_dtype == 'float32':
     return jax.default_matmul_precision('highest')

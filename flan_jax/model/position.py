@@ -47,38 +47,97 @@ def distance_bias(
 
 
 def relative_bias(
-  bias_HxP: Float[Array, 'H P'], positions_BxL: Int[Array, 'B L']
-) -> Float[Array, 'B H L L']:
+  bias_HxP: Float[Array, 'H P'],
+  positions_BxL: Int[Array, 'B L'],
+  queries: slice = slice(None),
+  keys: slice = slice(None),
+) -> Float[Array, 'B H Q S']:
   """Looks the bias of each pair of query and key up.
 
   Args:
     bias_HxP: From `distance_bias`.
     positions_BxL: Position of each token in its own example.
+    queries: Indices of the queries that are wanted; all by default.
+    keys: Likewise of the keys.
 
   Returns:
     What is added to the attention logits, query before key.
   """
-  distance_BxLxL = positions_BxL[:, :, None] - positions_BxL[:, None, :]
-  distance_BxLxL = jnp.clip(distance_BxLxL, 0, bias_HxP.shape[1] - 1)
-  return jnp.moveaxis(jnp.take(bias_HxP, distance_BxLxL, axis=1), 0, 1)
+  distance = positions_BxL[:, queries, None] - positions_BxL[:, None, keys]
+  distance = jnp.clip(distance, 0, bias_HxP.shape[1] - 1)
+  return jnp.moveaxis(jnp.take(bias_HxP, distance, axis=1), 0, 1)
+
+
+def index_bias(
+  bias_HxP: Float[Array, 'H P'], queries: slice, keys: slice
+) -> Float[Array, 'H Q S']:
+  """The same where positions rise with the index, so that all rows share it.
+
+  Every row of the table is the one before it, moved by one place; so it is
+  made, and its gradient summed, by reshaping and without any look-up.
+
+  Args:
+    bias_HxP: From `distance_bias`.
+    queries: Indices of the queries, with start and stop.
+    keys: Likewise of the keys.
+  """
+  rows, columns = queries.stop - queries.start, keys.stop - keys.start
+  # The distances that occur, from that of the last query to the first key
+  # down to that of the first query to the last key (then ahead, and hidden),
+  # and one more, so that a single row can be moved as well.
+  distances = np.arange(
+    queries.stop - 1 - keys.start, queries.start - keys.stop - 1, -1
+  )
+  distances = np.clip(distances, 0, bias_HxP.shape[1] - 1)
+  bias_HxR = _take_runs(bias_HxP, distances)
+  heads, width = bias_HxR.shape
+  flat = jnp.broadcast_to(bias_HxR[:, None], (heads, rows, width))
+  flat = flat.reshape(heads, rows * width)[:, rows - 1 :]
+  flat = flat[:, : rows * (width - 1)]
+  return flat.reshape(heads, rows, width - 1)[:, :, :columns]
+
+
+def _take_runs(bias_HxP, distances):
+  """Looks falling distances up: the last repeated, then all, then the first."""
+  last = bias_HxP.shape[1] - 1
+  far, near = int((distances == last).sum()), int((distances == 0).sum())
+  between = distances[far : len(distances) - near]
+  parts = [jnp.repeat(bias_HxP[:, last:], far, axis=1)]
+  if len(between):
+    parts.append(bias_HxP[:, between[-1] : between[0] + 1][:, ::-1])
+  parts.append(jnp.repeat(bias_HxP[:, :1], near, axis=1))
+  return jnp.concatenate(parts, axis=1)
+
+
+def rope_rotations(
+  positions_BxL: Int[Array, 'B L'], width: int, base: float
+) -> tuple[Float[Array, 'B L 1 R'], Float[Array, 'B L 1 R']]:
+  """Cosine and sine of the angle of each position and pair of a head [R].
+
+  Pair i turns by `base ** (-i / R)` radians a position.
+
+  Args:
+    positions_BxL: Position of each token in its own example.
+    width: Of a head; R is half of it.
+    base: Of the geometric series of wavelengths.
+  """
+  half = width // 2
+  frequencies = base ** (-np.arange(half, dtype=np.float32) / half)
+  angles = positions_BxL[:, :, None, None].astype(jnp.float32)
+  angles = angles * frequencies.astype(np.float32)[None, None, None, :]
+  return jnp.cos(angles), jnp.sin(angles)
 
 
 def apply_rope(
   x_BxLxHxh: Float[Array, 'B L H h'],
-  positions_BxL: Int[Array, 'B L'],
-  base: float,
+  rotations: tuple[Float[Array, 'B L 1 R'], Float[Array, 'B L 1 R']],
 ) -> Float[Array, 'B L H h']:
-  """Rotates each pair (i, i + h / 2) of a head by its position.
+  """Rotates each pair (i, i + R) of a head by its position's angle.
 
-  Pair i turns by `base ** (-2 i / h)` radians a position, so the product of a
-  rotated query and key depends on the difference of their positions only.
-  Computed in float32, returned in the type of `x_BxLxHxh`.
+  The product of a rotated query and key depends on the difference of their
+  positions only. Computed in float32, returned in the type of `x_BxLxHxh`.
   """
-  half = x_BxLxHxh.shape[-1] // 2
-  frequencies = base ** (-np.arange(half, dtype=np.float32) / half)
-  angles = positions_BxL[:, :, None, None].astype(jnp.float32)
-  angles = angles * frequencies.astype(np.float32)[None, None, None, :]
-  cos, sin = jnp.cos(angles), jnp.sin(angles)
+  cos, sin = rotations
   first, second = jnp.split(x_BxLxHxh.astype(jnp.float32), 2, axis=-1)
   rotated = jnp.concatenate(
     [first * cos - second * sin, second * cos + first * sin], axis=-1

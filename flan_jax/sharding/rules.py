@@ -13,6 +13,7 @@ RULES: dict[str, tuple[str, ...]] = {
   'batch': ('data', 'fsdp'),
   'length': (),
   'residual': (),  # the model's width in an activation
+  'block': (),  # of a device's share of the vocabulary
   # Parameters and activations.
   'mlp': ('model',),
   'heads': ('model',),  # query heads, H or H * h

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from flan_jax.model import decoder
+from flan_jax.model import prediction
 
 
 class LossSums(NamedTuple):
@@ -23,7 +23,7 @@ class LossSums(NamedTuple):
 
 
 def cross_entropy(
-  outputs: decoder.TargetOutputs,
+  outputs: prediction.TargetOutputs,
   weights_BxT: Float[Array, 'B T'],
   z_loss: float = 0.0,
 ) -> LossSums:

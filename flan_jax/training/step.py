@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 import optax
 
-from flan_jax.model import decoder
+from flan_jax.model import decoder, multihead, prediction
 from flan_jax.sharding import mesh as mesh_lib
 from flan_jax.sharding import rules
 from flan_jax.training import loss as loss_lib
@@ -117,11 +117,15 @@ def make_train_step(
   Returns:
     A jitted function. It raises ValueError while tracing if the parts' rows
     are not divisible by the mesh.
+
+  Raises:
+    ValueError: the attention that the configuration names does not run here.
   """
   shardings = state_shardings(model_config, optimizer, mesh)
+  model_config = multihead.for_mesh(model_config, mesh)
 
   def sums(params, batch, key, total):
-    outputs = decoder.target_outputs(model_config, params, batch, key)
+    outputs = prediction.target_outputs(model_config, params, batch, key)
     summed = loss_lib.cross_entropy(outputs, batch['target_weights'], z_loss)
     return summed.loss / total, summed
 

@@ -28,25 +28,33 @@ def test_without_branches_is_causal_within_the_segment():
   np.testing.assert_array_equal(got, same)
 
 
+def test_a_part_of_the_table_is_the_table_s_part():
+  segments = np.array([[1, 1, 2, 2, 2, 0]])
+  branches = np.array([[0, 1, 0, 1, 2, 0]])
+  whole = attention.visible_keys(segments, branches)
+  part = attention.visible_keys(segments, branches, slice(2, 4), slice(0, 5))
+  np.testing.assert_array_equal(part, whole[:, 2:4, :5])
+
+
+def one_segment(batch, length, bias=None):
+  positions = np.tile(np.arange(length), (batch, 1))
+  return attention.Sight(np.ones_like(positions), positions, bias=bias)
+
+
 def test_query_heads_share_key_heads_in_order():
-  keys = jax.random.split(jax.random.key(0), 3)
+  keys = jax.random.split(jax.random.key(0), 4)
   query = jax.random.normal(keys[0], (2, 5, 6, 4))
   key = jax.random.normal(keys[1], (2, 5, 2, 4))
   value = jax.random.normal(keys[2], (2, 5, 2, 4))
-  visible = attention.visible_keys(jnp.ones((2, 5), jnp.int32))
-  bias = jax.random.normal(jax.random.key(1), (2, 6, 5, 5))
-  got = attention.attend(query, key, value, visible, bias)
-  whole = attention.attend(
-    query,
-    jnp.repeat(key, 3, axis=2),
-    jnp.repeat(value, 3, axis=2),
-    visible,
-    bias,
+  sight = one_segment(2, 5, jax.random.normal(keys[3], (6, 4)))
+  got = attention.attend_reference(query, key, value, sight)
+  whole = attention.attend_reference(
+    query, jnp.repeat(key, 3, axis=2), jnp.repeat(value, 3, axis=2), sight
   )
   np.testing.assert_allclose(got, whole, atol=1e-6)
 
 
 def test_padding_queries_are_finite():
   x = jnp.ones((1, 3, 1, 2))
-  visible = attention.visible_keys(jnp.array([[1, 0, 0]]))
-  assert np.isfinite(attention.attend(x, x, x, visible)).all()
+  sight = attention.Sight(jnp.array([[1, 0, 0]]), jnp.array([[0, 0, 0]]))
+  assert np.isfinite(attention.attend_reference(x, x, x, sight)).all()

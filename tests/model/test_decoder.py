@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flan_jax import sharding
-from flan_jax.model import decoder, position
+from flan_jax.model import decoder, position, prediction
 
 RELATIVE = decoder.DecoderConfig(
   vocab_size=37,
@@ -24,7 +24,10 @@ RELATIVE = decoder.DecoderConfig(
 ROPE = dataclasses.replace(
   RELATIVE, position='rope', activation='silu', tie_embeddings=True
 )
+# As Qwen2 and Qwen3 together.
+BIASED = dataclasses.replace(ROPE, qkv_bias=True, qk_norm=True)
 BOTH = pytest.mark.parametrize('config', [RELATIVE, ROPE])
+ALL = pytest.mark.parametrize('config', [RELATIVE, ROPE, BIASED])
 
 
 def one_device():
@@ -47,8 +50,8 @@ def make_params(config):
 
 
 hidden_states = jax.jit(decoder.hidden_states, static_argnums=0)
-target_logits = jax.jit(decoder.target_logits, static_argnums=0)
-target_outputs = jax.jit(decoder.target_outputs, static_argnums=0)
+target_logits = jax.jit(prediction.target_logits, static_argnums=0)
+target_outputs = jax.jit(prediction.target_outputs, static_argnums=0)
 
 
 def make_batch(rows):
@@ -117,10 +120,19 @@ def naive_log_probs(config, params, example):
   stream = [params['embedding'][token].copy() for token in example]
   for n in range(config.num_layers):
     normed = [norm(x, layers['attention_norm'][n]) for x in stream]
-    heads = {
-      name: [(x @ layers[name][n]).reshape(-1, config.head_dim) for x in normed]
-      for name in ('query', 'key', 'value')
-    }
+    heads = {}
+    for name in ('query', 'key', 'value'):
+      bias = layers[f'{name}_bias'][n] if config.qkv_bias else 0
+      heads[name] = [
+        (x @ layers[name][n] + bias).reshape(-1, config.head_dim)
+        for x in normed
+      ]
+    if config.qk_norm:
+      for name in ('query', 'key'):
+        scale = layers[f'{name}_norm'][n]
+        heads[name] = [
+          np.stack([norm(head, scale) for head in x]) for x in heads[name]
+        ]
     if config.position == 'rope':
       for name in ('query', 'key'):
         heads[name] = [rotate(x, i) for i, x in enumerate(heads[name])]
@@ -160,7 +172,7 @@ def naive_log_probs(config, params, example):
   return np.array(result)
 
 
-@BOTH
+@ALL
 def test_equals_a_naive_decoder(config):
   params = make_params(config)
   (example,) = examples(21)
@@ -177,7 +189,7 @@ def test_packed_equals_unpacked_losses_and_gradients(config):
   unpacked = make_batch([[example] for example in some])
 
   def loss(params, batch):
-    per_token = decoder.target_log_probs(config, params, batch)
+    per_token = prediction.target_log_probs(config, params, batch)
     return -jnp.sum(per_token * batch['target_weights'])
 
   np.testing.assert_allclose(
@@ -270,7 +282,9 @@ def test_segments_and_branches_never_see_each_other(config):
 
 @BOTH
 @pytest.mark.parametrize(
-  'change', [{'scan_layers': False}, {'remat': True}], ids=str
+  'change',
+  [{'scan_layers': False}, {'remat': 'full'}, {'remat': 'dots'}],
+  ids=str,
 )
 def test_how_layers_run_does_not_change_the_numbers(config, change):
   params = make_params(config)
@@ -311,7 +325,7 @@ def test_outputs_agree_with_the_logits():
   )
 
 
-@BOTH
+@ALL
 def test_parameters_follow_the_formula_and_are_float32(config):
   leaves = jax.tree.leaves(decoder.abstract_params(config))
   assert sum(leaf.size for leaf in leaves) == config.param_count()
@@ -345,6 +359,30 @@ def test_every_dimension_has_a_logical_axis():
   ranks = jax.tree.map(lambda leaf, a: len(a) == leaf.ndim, shapes, axes)
   assert all(jax.tree.leaves(ranks))
   assert axes['layers']['output'] == ('layers', 'heads', 'embed')
+
+
+@ALL
+@pytest.mark.parametrize('block', [3, 8])
+def test_attention_in_blocks_equals_the_reference(config, block):
+  params = make_params(config)
+  batch = make_batch([examples(6, 4), examples(7, 2, seed=1)])
+  plain = dataclasses.replace(config, attention='reference')
+  blocks = dataclasses.replace(
+    config, attention='blocks', attention_block=block
+  )
+
+  def gradients(config):
+    def loss(params):
+      per_token = prediction.target_log_probs(config, params, batch)
+      return -jnp.sum(per_token * batch['target_weights'])
+
+    return jax.jit(jax.value_and_grad(loss))(params)
+
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4),
+    gradients(blocks),
+    gradients(plain),
+  )
 
 
 def test_dropout_follows_its_key():

@@ -39,18 +39,48 @@ def test_relative_bias_depends_on_positions_not_on_indices():
       )
 
 
+@pytest.mark.parametrize(
+  ('queries', 'keys'),
+  [((0, 5), (0, 5)), ((4, 5), (0, 5)), ((3, 9), (0, 9)), ((20, 24), (2, 24))],
+)
+def test_index_bias_is_the_relative_bias_of_contiguous_positions(queries, keys):
+  table = jax.random.normal(jax.random.key(0), (8, 2))
+  bias = position.distance_bias(table, 16)
+  queries, keys = slice(*queries), slice(*keys)
+  ahead = np.arange(24)[queries, None] < np.arange(24)[None, keys]
+
+  def looked_up(bias):
+    return position.relative_bias(bias, jnp.arange(24)[None], queries, keys)[0]
+
+  def reshaped(bias):
+    return position.index_bias(bias, queries, keys)
+
+  def loss(made, bias):
+    return jnp.sum(jnp.where(ahead, 0, jnp.sin(made(bias))))
+
+  for of in (
+    lambda made: made(bias),
+    lambda made: jax.grad(loss, 1)(made, bias),
+  ):
+    got, expected = of(reshaped), of(looked_up)
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+def rotated(x, place, base=100.0):
+  return position.apply_rope(
+    x, position.rope_rotations(jnp.array([[place]]), x.shape[-1], base)
+  )
+
+
 def test_rope_keeps_norms_and_products_depend_on_the_difference():
   query, key = jax.random.normal(jax.random.key(1), (2, 1, 1, 3, 8))
 
   def product(query_position, key_position):
-    rotated_query = position.apply_rope(
-      query, jnp.array([[query_position]]), 100.0
-    )
-    rotated_key = position.apply_rope(key, jnp.array([[key_position]]), 100.0)
+    rotated_query = rotated(query, query_position)
     np.testing.assert_allclose(
       jnp.linalg.norm(rotated_query), jnp.linalg.norm(query), rtol=1e-5
     )
-    return jnp.sum(rotated_query * rotated_key, axis=-1)
+    return jnp.sum(rotated_query * rotated(key, key_position), axis=-1)
 
   np.testing.assert_allclose(product(7, 3), product(104, 100), atol=1e-4)
   assert not np.allclose(product(7, 3), product(8, 3), atol=1e-2)
@@ -59,7 +89,6 @@ def test_rope_keeps_norms_and_products_depend_on_the_difference():
 def test_rope_turns_pairs_half_a_head_apart():
   # The layout of published weights: the first pair turns by one radian.
   x = jnp.zeros((1, 1, 1, 4)).at[..., 0].set(1.0)
-  got = position.apply_rope(x, jnp.array([[1]]), 100.0)
   np.testing.assert_allclose(
-    got[0, 0, 0], [np.cos(1), 0, np.sin(1), 0], atol=1e-6
+    rotated(x, 1)[0, 0, 0], [np.cos(1), 0, np.sin(1), 0], atol=1e-6
   )

@@ -162,7 +162,7 @@ def test_dropout_is_drawn_from_seed_and_step():
 
 
 def test_bfloat16_leaves_parameters_in_float32(reference):
-  config = dataclasses.replace(CONFIG, compute_dtype='bfloat16', remat=True)
+  config = dataclasses.replace(CONFIG, compute_dtype='bfloat16', remat='full')
   state, history = run(config)
   types = {leaf.dtype for leaf in jax.tree.leaves(state['params'])}
   assert types == {jnp.dtype('float32')}

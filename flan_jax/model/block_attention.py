@@ -1,0 +1,161 @@
+"""Attention in blocks of queries, each over no key that comes after it.
+
+Half of all pairs of query and key are never computed. Weights are not kept for
+the backward pass: it computes them again, block by block, from the logarithm of
+their sum, so memory grows with the length and not with its square (Dao et al.,
+2022, FlashAttention, of which this is the plain form in XLA).
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+import numpy as np
+
+from flan_jax.model import position
+from flan_jax.model.attention import HIDDEN, Sight, visible_keys
+
+# A program grows with the number of blocks.
+_MOST_BLOCKS = 16
+
+
+def attend_in_blocks(
+  query_BxLxHxh: Float[Array, 'B L H h'],
+  key_BxLxKxh: Float[Array, 'B L K h'],
+  value_BxLxKxh: Float[Array, 'B L K h'],
+  sight: Sight,
+  block: int,
+) -> Float[Array, 'B L H h']:
+  """Equals `attention.attend_reference`.
+
+  Args:
+    query_BxLxHxh: Queries.
+    key_BxLxKxh: Keys.
+    value_BxLxKxh: Values.
+    sight: Who sees whom.
+    block: Queries of a block; more where a row would have over 16 blocks.
+  """
+  batch, length, heads, width = query_BxLxHxh.shape
+  kv_heads = key_BxLxKxh.shape[2]
+  query = query_BxLxHxh.reshape(batch, length, kv_heads, -1, width)
+  query = query.transpose(0, 2, 3, 1, 4)
+  key, value = (x.transpose(0, 2, 1, 3) for x in (key_BxLxKxh, value_BxLxKxh))
+  block = max(block, -(-length // _MOST_BLOCKS))
+  bias, sight = sight.bias, sight._replace(bias=None)
+  mixed = _attend(query, key, value, bias, sight, block)
+  return mixed.transpose(0, 3, 1, 2, 4).reshape(batch, length, heads, width)
+
+
+def _blocks(length, block):
+  """The indices of the queries of each block, and of the keys they may see."""
+  for start in range(0, length, block):
+    stop = min(start + block, length)
+    yield slice(start, stop), slice(0, stop)
+
+
+def _product(subscripts, x, y):
+  """A product with a float32 result, from full float32 or bfloat16 values."""
+  full = x.dtype == jnp.float32
+  return jnp.einsum(
+    subscripts,
+    x,
+    y,
+    precision=jax.lax.Precision.HIGHEST if full else None,
+    preferred_element_type=jnp.float32,
+  )
+
+
+def _block_bias(bias_HxP, sight, queries, keys, groups):
+  """The bias of a block [1 or B, K, G, Q, S]."""
+  if sight.branches is None:
+    bias = position.index_bias(bias_HxP, queries, keys)[None]
+  else:
+    bias = position.relative_bias(bias_HxP, sight.positions, queries, keys)
+  return bias.reshape(bias.shape[0], -1, groups, *bias.shape[2:])
+
+
+def _logits(query, key, bias, visible):
+  logits = _product('BKGQh,BKSh->BKGQS', query, key) * query.shape[-1] ** -0.5
+  if bias is not None:
+    logits = logits + bias
+  return jnp.where(visible[:, None, None], logits, HIDDEN)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
+def _attend(query, key, value, bias, sight, block):
+  """[B, K, G, L, h], [B, K, L, h] twice -> [B, K, G, L, h]."""
+  return _forward(query, key, value, bias, sight, block)[0]
+
+
+def _forward(query, key, value, bias_HxP, sight, block):
+  mixed, log_sums = [], []
+  for queries, keys in _blocks(query.shape[3], block):
+    bias = None
+    if bias_HxP is not None:
+      bias = _block_bias(bias_HxP, sight, queries, keys, query.shape[2])
+    visible = visible_keys(sight.segments, sight.branches, queries, keys)
+    logits = _logits(query[:, :, :, queries], key[:, :, keys], bias, visible)
+    most = jnp.max(logits, axis=-1, keepdims=True)
+    weights = jnp.exp(logits - most)
+    total = jnp.sum(weights, axis=-1, keepdims=True)
+    sums = _product(
+      'BKGQS,BKSh->BKGQh', weights.astype(value.dtype), value[:, :, keys]
+    )
+    mixed.append((sums / total).astype(value.dtype))
+    log_sums.append((most + jnp.log(total))[..., 0])
+  mixed = jnp.concatenate(mixed, axis=3)
+  log_sums = jnp.concatenate(log_sums, axis=3)
+  kept = (query, key, value, bias_HxP, sight, mixed, log_sums)
+  return mixed, kept
+
+
+def _backward(block, kept, grad):
+  query, key, value, bias_HxP, sight, mixed, log_sums = kept
+  scale = query.shape[-1] ** -0.5
+  along = jnp.sum(grad.astype(jnp.float32) * mixed.astype(jnp.float32), axis=-1)
+  grad_query = []
+  grad_key, grad_value = (jnp.zeros(x.shape, jnp.float32) for x in (key, value))
+  grad_bias = None if bias_HxP is None else jnp.zeros_like(bias_HxP)
+  for queries, keys in _blocks(query.shape[3], block):
+    bias = bias_vjp = None
+    if bias_HxP is not None:
+      of_block = functools.partial(
+        _block_bias,
+        sight=sight,
+        queries=queries,
+        keys=keys,
+        groups=query.shape[2],
+      )
+      bias, bias_vjp = jax.vjp(of_block, bias_HxP)
+    visible = visible_keys(sight.segments, sight.branches, queries, keys)
+    part = (slice(None), slice(None), slice(None), queries)
+    logits = _logits(query[part], key[:, :, keys], bias, visible)
+    weights = jnp.exp(logits - log_sums[part][..., None])
+    narrow = weights.astype(value.dtype)
+    grad_value = grad_value.at[:, :, keys].add(
+      _product('BKGQS,BKGQh->BKSh', narrow, grad[part])
+    )
+    through = _product('BKGQh,BKSh->BKGQS', grad[part], value[:, :, keys])
+    grad_logits = weights * (through - along[part][..., None])
+    if bias_vjp is not None:
+      shared = bias.shape[0] == 1
+      own = jnp.sum(grad_logits, axis=0, keepdims=True) if shared else None
+      grad_bias = grad_bias + bias_vjp(grad_logits if own is None else own)[0]
+    narrow = grad_logits.astype(query.dtype)
+    grad_query.append(
+      _product('BKGQS,BKSh->BKGQh', narrow, key[:, :, keys]) * scale
+    )
+    grad_key = grad_key.at[:, :, keys].add(
+      _product('BKGQS,BKGQh->BKSh', narrow, query[part]) * scale
+    )
+  return (
+    jnp.concatenate(grad_query, axis=3).astype(query.dtype),
+    grad_key.astype(key.dtype),
+    grad_value.astype(value.dtype),
+    grad_bias,
+    jax.tree.map(lambda x: np.zeros(x.shape, jax.dtypes.float0), sight),
+  )
+
+
+_attend.defvjp(_forward, _backward)

@@ -1,0 +1,114 @@
+"""Floating-point operations that a model needs, by formula.
+
+What is counted is what is needed once, whatever the program does: one
+multiply-add is 2 operations; logits at target positions only; attention over
+visible pairs of query and key only; nothing that is recomputed; backward is
+twice the forward pass. Matrix products alone are counted: look-ups, biases,
+normalization, rotations and the softmax are below a percent of them at the
+sizes that matter.
+"""
+
+from collections.abc import Iterable
+import dataclasses
+
+from flan_jax.model.config import DecoderConfig
+
+# A product's backward pass is two products of its size.
+_TRAINING_OVER_FORWARD = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+  """What a model reads and predicts, in a batch or in a whole run.
+
+  Attributes:
+    tokens: Tokens read, without padding.
+    targets: Tokens predicted.
+    pairs: Visible pairs of query and key, as one head of one layer sees them.
+  """
+
+  tokens: float
+  targets: float
+  pairs: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Flops:
+  """Floating-point operations by kind.
+
+  Attributes:
+    projections: Of queries, keys, values and attention's output.
+    feed_forward: Of the gated feed-forward layers.
+    attention: Of queries with keys, and of weights with values.
+    logits: Of the output layer.
+  """
+
+  projections: float
+  feed_forward: float
+  attention: float
+  logits: float
+
+  @property
+  def total(self) -> float:
+    return self.projections + self.feed_forward + self.attention + self.logits
+
+  def __mul__(self, factor: float) -> 'Flops':
+    return Flops(*(factor * kind for kind in dataclasses.astuple(self)))
+
+  __rmul__ = __mul__
+
+
+def forward_flops(config: DecoderConfig, work: Work) -> Flops:
+  """Operations of a forward pass, as in evaluation."""
+  heads = config.num_heads * config.head_dim
+  kv_heads = config.num_kv_heads * config.head_dim
+  projections = 2 * config.d_model * (heads + kv_heads)
+  feed_forward = 3 * config.d_model * config.d_ff
+  layers = config.num_layers
+  return Flops(
+    projections=2.0 * layers * projections * work.tokens,
+    feed_forward=2.0 * layers * feed_forward * work.tokens,
+    attention=2.0 * layers * 2 * heads * work.pairs,
+    logits=2.0 * config.d_model * config.vocab_size * work.targets,
+  )
+
+
+def training_flops(config: DecoderConfig, work: Work) -> Flops:
+  """Operations of a forward and a backward pass through all parameters."""
+  return _TRAINING_OVER_FORWARD * forward_flops(config, work)
+
+
+def causal_rows(rows: float, length: int, targets: float) -> Work:
+  """The work of rows that hold one example each and are full.
+
+  Args:
+    rows: Number of rows.
+    length: Tokens of a row.
+    targets: Predicted tokens of a row.
+  """
+  return Work(rows * length, rows * targets, rows * visible_pairs([length]))
+
+
+def visible_pairs(lengths: Iterable[int]) -> int:
+  """Pairs of query and key in segments of these lengths.
+
+  A token sees itself and what comes before it in its own segment.
+
+  >>> visible_pairs([4, 3])
+  16
+  """
+  return sum(length * (length + 1) // 2 for length in lengths)
+
+
+def table_params(config: DecoderConfig) -> int:
+  """Parameters of the embedding and, if untied, the output layer."""
+  tables = 1 if config.tie_embeddings else 2
+  return tables * config.vocab_size * config.d_model
+
+
+def non_embedding_params(config: DecoderConfig) -> int:
+  """Parameters but for the tables over the vocabulary.
+
+  All parameters are `config.param_count()`.
+  """
+  return config.param_count() - table_params(config)

@@ -1,0 +1,55 @@
+"""Chooses how attention is computed."""
+
+import dataclasses
+
+import jax
+from jaxtyping import Array, Float
+
+from flan_jax.model import attention, block_attention, kernel_attention
+from flan_jax.model import config as config_lib
+
+
+def for_mesh(
+  config: config_lib.DecoderConfig, mesh: jax.sharding.Mesh
+) -> config_lib.DecoderConfig:
+  """Replaces attention 'auto' by what is fastest on the mesh's devices.
+
+  Raises:
+    ValueError: the kernel that the configuration names cannot do what the model
+      needs, or not on these devices.
+  """
+  device = mesh.devices.flat[0]
+  if config.attention == 'auto':
+    fits = kernel_attention.splash_refusal(config, device) is None
+    return dataclasses.replace(config, attention='splash' if fits else 'blocks')
+  refusal = None
+  if config.attention == 'splash':
+    refusal = kernel_attention.splash_refusal(config, device)
+  elif config.attention == 'cudnn':
+    refusal = kernel_attention.cudnn_refusal(config, device)
+  if refusal is not None:
+    raise ValueError(f"attention='{config.attention}' {refusal}.")
+  return config
+
+
+def attend(
+  config: config_lib.DecoderConfig,
+  query_BxLxHxh: Float[Array, 'B L H h'],
+  key_BxLxKxh: Float[Array, 'B L K h'],
+  value_BxLxKxh: Float[Array, 'B L K h'],
+  sight: attention.Sight,
+) -> Float[Array, 'B L H h']:
+  """Attention as the configuration says; see `attention.attend_reference`.
+
+  'auto' that no `for_mesh` has replaced, and branches, which no kernel knows,
+  are computed in blocks.
+  """
+  heads = (query_BxLxHxh, key_BxLxKxh, value_BxLxKxh)
+  if config.attention == 'reference':
+    return attention.attend_reference(*heads, sight)
+  if sight.branches is None:
+    if config.attention == 'splash':
+      return kernel_attention.attend_splash(*heads, sight)
+    if config.attention == 'cudnn':
+      return kernel_attention.attend_cudnn(*heads, sight)
+  return block_attention.attend_in_blocks(*heads, sight, config.attention_block)

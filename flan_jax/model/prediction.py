@@ -1,0 +1,177 @@
+"""What the decoder says about the target tokens of a batch."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from flan_jax.model import config as config_lib
+from flan_jax.model import decoder
+from flan_jax.sharding import rules
+
+DecoderConfig = config_lib.DecoderConfig
+
+
+class TargetOutputs(NamedTuple):
+  """What the decoder says about the target tokens, all [B, T].
+
+  Attributes:
+    log_probs: Log-probability of the label, in nats.
+    correct: Whether no token is more probable than the label.
+    log_normalizers: Logarithm of the softmax' denominator.
+  """
+
+  log_probs: Float[Array, 'B T']
+  correct: Bool[Array, 'B T']
+  log_normalizers: Float[Array, 'B T']
+
+
+def target_outputs(
+  config: DecoderConfig,
+  params: decoder.Params,
+  batch: decoder.Batch,
+  dropout_key: Array | None = None,
+) -> TargetOutputs:
+  """Predicts the target tokens; logits exist at target positions only."""
+  hidden_BxLxD = decoder.hidden_states(config, params, batch, dropout_key)
+  hidden_BxTxD = jnp.take_along_axis(
+    hidden_BxLxD, batch['target_positions'][:, :, None], axis=1
+  )
+  hidden_BxTxD = rules.constrain(hidden_BxTxD, 'batch', 'length', 'residual')
+  labels_BxT = jnp.asarray(batch['target_labels'])
+  with decoder.matmul_precision(config):
+    if config.logits_block() == config.vocab_size:
+      return _outputs_whole(config, params, hidden_BxTxD, labels_BxT)
+    return _outputs_in_blocks(config, params, hidden_BxTxD, labels_BxT)
+
+
+def target_log_probs(
+  config: DecoderConfig,
+  params: decoder.Params,
+  batch: decoder.Batch,
+  dropout_key: Array | None = None,
+) -> Float[Array, 'B T']:
+  """Log-probability in nats of each target label, float32."""
+  return target_outputs(config, params, batch, dropout_key).log_probs
+
+
+def target_logits(
+  config: DecoderConfig,
+  params: decoder.Params,
+  hidden_BxTxD: Float[Array, 'B T D'],
+) -> Float[Array, 'B T V']:
+  """Logits in float32 for hidden states at chosen positions."""
+  table, product = _table(config, params)
+  with decoder.matmul_precision(config):
+    logits_BxTxV = jnp.einsum(
+      product,
+      hidden_BxTxD,
+      table.astype(hidden_BxTxD.dtype),
+      preferred_element_type=jnp.float32,
+    )
+  return rules.constrain(logits_BxTxV, 'batch', 'length', 'vocab')
+
+
+def _table(config, params):
+  if config.tie_embeddings:
+    return params['embedding'], 'BTD,VD->BTV'
+  return params['unembedding'], 'BTD,DV->BTV'
+
+
+def _outputs_whole(config, params, hidden_BxTxD, labels_BxT):
+  logits_BxTxV = target_logits(config, params, hidden_BxTxD)
+  ids_V = jnp.arange(config.vocab_size)
+  sums = _Sums(*_block_sums(logits_BxTxV, ids_V, labels_BxT))
+  return sums.outputs()
+
+
+class _Sums(NamedTuple):
+  """What is kept of the logits of the tokens seen so far, all [B, T].
+
+  Attributes:
+    most: The largest logit, a constant to the gradient.
+    total: Sum of exp(logit - most).
+    label: The label's logit; 0 before it is seen.
+  """
+
+  most: Float[Array, 'B T']
+  total: Float[Array, 'B T']
+  label: Float[Array, 'B T']
+
+  def outputs(self) -> TargetOutputs:
+    normalizers = self.most + jnp.log(self.total)
+    return TargetOutputs(
+      log_probs=self.label - normalizers,
+      correct=self.label >= self.most,
+      log_normalizers=normalizers,
+    )
+
+
+def _block_sums(logits, ids, labels_BxT):
+  """Sums of a block of logits [B, T, ...] of the tokens `ids` [...].
+
+  The label's logit is picked by comparison and not by look-up: a look-up's
+  gradient is a scatter, which is slow, and moves logits between devices.
+  """
+  axes = tuple(range(2, logits.ndim))
+  most = jax.lax.stop_gradient(jnp.max(logits, axis=axes))
+
+  def wide(x_BxT):
+    return jnp.expand_dims(x_BxT, axes)
+
+  total = jnp.sum(jnp.exp(logits - wide(most)), axis=axes)
+  own = jnp.expand_dims(ids, (0, 1)) == wide(labels_BxT)
+  return most, total, jnp.sum(jnp.where(own, logits, 0), axis=axes)
+
+
+def _outputs_in_blocks(config, params, hidden_BxTxD, labels_BxT):
+  """The same, with the logits of one block of the vocabulary at a time.
+
+  Along a vocabulary that devices share, each works on blocks of its own share.
+  The backward pass computes the logits again. The last block is moved back to
+  lie within the vocabulary; what it repeats is left out.
+  """
+  shares = _vocabulary_shares(config)
+  width = config.vocab_size // shares
+  block = min(config.logits_block(), width)
+  if config.tie_embeddings:
+    table = params['embedding'].reshape(shares, width, config.d_model)
+    axes, product = ('vocab', 'block', 'residual'), 'BTD,SWD->BTSW'
+  else:
+    table = params['unembedding'].reshape(config.d_model, shares, width)
+    axes, product = ('residual', 'vocab', 'block'), 'BTD,DSW->BTSW'
+  table = rules.constrain(table.astype(hidden_BxTxD.dtype), *axes)
+
+  @jax.checkpoint
+  def add(sums, start):
+    first = jnp.minimum(start, width - block)
+    part = jax.lax.dynamic_slice_in_dim(
+      table, first, block, axis=axes.index('block')
+    )
+    logits = jnp.einsum(
+      product, hidden_BxTxD, part, preferred_element_type=jnp.float32
+    )
+    logits = rules.constrain(logits, 'batch', 'length', 'vocab', 'block')
+    place_V = first + jnp.arange(block)
+    new_1xV = (place_V >= start)[None]
+    logits = jnp.where(new_1xV[None, None], logits, -jnp.inf)
+    ids_SxV = jnp.arange(shares)[:, None] * width + place_V[None]
+    ids_SxV = jnp.where(new_1xV, ids_SxV, -1)
+    most, total, label = _block_sums(logits, ids_SxV, labels_BxT)
+    highest = jnp.maximum(sums.most, most)
+    total = total * jnp.exp(most - highest)
+    total += sums.total * jnp.exp(sums.most - highest)
+    return _Sums(highest, total, sums.label + label), None
+
+  nothing = jnp.zeros(labels_BxT.shape, jnp.float32)
+  sums = _Sums(nothing - jnp.inf, nothing, nothing)
+  starts = jnp.arange(0, width, block)
+  return jax.lax.scan(add, sums, starts)[0].outputs()
+
+
+def _vocabulary_shares(config):
+  """Among how many devices the mesh divides the vocabulary."""
+  mesh = jax.sharding.get_abstract_mesh()
+  shares = 1 if mesh.empty else mesh.shape['model']
+  return 1 if config.vocab_size % shares else shares

@@ -1,0 +1,103 @@
+"""The formula agrees with the compiler, and with a count by hand."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flan_jax.model import (
+  DecoderConfig,
+  abstract_params,
+  flops,
+  target_log_probs,
+)
+
+# Wide enough for products to outweigh everything else. Unscanned and dense, as
+# the compiler counts a loop's body once.
+TINY = DecoderConfig(
+  vocab_size=1024,
+  num_layers=2,
+  d_model=128,
+  d_ff=384,
+  num_heads=4,
+  num_kv_heads=2,
+  head_dim=64,
+  position='rope',
+  scan_layers=False,
+  attention='reference',
+)
+ROWS, LENGTH, TARGETS = 2, 256, 128
+
+
+def _abstract_batch() -> dict[str, jax.ShapeDtypeStruct]:
+  places = jax.ShapeDtypeStruct((ROWS, LENGTH), jnp.int32)
+  targets = jax.ShapeDtypeStruct((ROWS, TARGETS), jnp.int32)
+  return {
+    **dict.fromkeys(('tokens', 'segments', 'positions'), places),
+    **dict.fromkeys(('target_positions', 'target_labels'), targets),
+  }
+
+
+def _compiled(function) -> float:
+  """Operations that the compiler counts in a function of (params, batch)."""
+  lowered = jax.jit(function).lower(abstract_params(TINY), _abstract_batch())
+  return lowered.compile().cost_analysis()['flops']
+
+
+def _dense_work() -> flops.Work:
+  """The reference computes all pairs, also those that are then hidden."""
+  work = flops.causal_rows(ROWS, LENGTH, TARGETS)
+  return dataclasses.replace(work, pairs=ROWS * LENGTH * LENGTH)
+
+
+def test_a_forward_pass_costs_what_the_compiler_counts():
+  counted = _compiled(
+    lambda params, batch: target_log_probs(TINY, params, batch)
+  )
+  expected = flops.forward_flops(TINY, _dense_work()).total
+  assert counted == pytest.approx(expected, rel=0.04)
+  # Not by chance: each kind is larger than the tolerance.
+  kinds = dataclasses.astuple(flops.forward_flops(TINY, _dense_work()))
+  assert min(kinds) > 0.06 * expected
+
+
+def test_training_costs_what_the_compiler_counts():
+  loss = jax.grad(
+    lambda params, batch: jnp.sum(target_log_probs(TINY, params, batch))
+  )
+  expected = flops.training_flops(TINY, _dense_work()).total
+  assert _compiled(loss) == pytest.approx(expected, rel=0.04)
+
+
+def test_pairs_are_those_that_packed_segments_see():
+  segments = np.array([1, 1, 1, 2, 2, 3, 0, 0])
+  query, key = np.indices((8, 8))
+  sees = (key <= query) & (segments[query] == segments[key])
+  sees &= segments[key] > 0
+  assert flops.visible_pairs([3, 2, 1]) == sees.sum()
+  assert flops.causal_rows(2, 8, 1).pairs == 2 * np.sum(key <= query)
+
+
+def test_kinds_add_up_and_scale():
+  work = flops.causal_rows(rows=4, length=10, targets=3)
+  once = flops.forward_flops(TINY, work)
+  assert once.total == sum(dataclasses.astuple(once))
+  # 4 x 10 tokens through 2 layers of 3 matrices of 128 x 384.
+  assert once.feed_forward == 2 * 40 * 2 * 3 * 128 * 384
+  # Of queries and output, 128 x 256 each; of keys and values, 128 x 128 each.
+  assert once.projections == 2 * 40 * 2 * (2 * 128 * 256 + 2 * 128 * 128)
+  assert once.attention == 2 * 2 * 2 * 256 * (4 * 55)
+  assert once.logits == 2 * 4 * 3 * 128 * 1024
+  assert flops.training_flops(TINY, work).total == 3 * once.total
+
+
+@pytest.mark.parametrize('tied', [False, True])
+def test_parameters_with_and_without_the_tables(tied):
+  config = dataclasses.replace(TINY, tie_embeddings=tied)
+  params = abstract_params(config)
+  tables = [params.pop(n, None) for n in ('embedding', 'unembedding')]
+  sizes = jax.tree.leaves(jax.tree.map(lambda leaf: leaf.size, params))
+  assert flops.non_embedding_params(config) == sum(sizes)
+  assert flops.table_params(config) == sum(t.size for t in tables if t)
