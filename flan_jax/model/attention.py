@@ -29,12 +29,15 @@ class Sight(NamedTuple):
       contiguous examples: they rise by one from token to token.
     bias: Of each head and distance, from `position.distance_bias` [H, P]; None
       where positions are not told by a bias.
+    bias_table: Of a block of queries, from `block_attention.bias_table`
+      [H, Q, W]; only there without branches.
   """
 
   segments: Int[Array, 'B L']
   positions: Int[Array, 'B L']
   branches: Int[Array, 'B L'] | None = None
   bias: Float[Array, 'H P'] | None = None
+  bias_table: Float[Array, 'H Q W'] | None = None
 
 
 def visible_keys(

@@ -15,6 +15,7 @@ import numpy as np
 
 from flan_jax.model import position
 from flan_jax.model.attention import HIDDEN, Sight, visible_keys
+from flan_jax.sharding import mesh as mesh_lib
 
 # A program grows with the number of blocks.
 _MOST_BLOCKS = 16
@@ -33,18 +34,49 @@ def attend_in_blocks(
     query_BxLxHxh: Queries.
     key_BxLxKxh: Keys.
     value_BxLxKxh: Values.
-    sight: Who sees whom.
+    sight: Who sees whom; with `bias_table` if there is a bias and no branch.
     block: Queries of a block; more where a row would have over 16 blocks.
   """
   batch, length, heads, width = query_BxLxHxh.shape
   kv_heads = key_BxLxKxh.shape[2]
   query = query_BxLxHxh.reshape(batch, length, kv_heads, -1, width)
-  query = query.transpose(0, 2, 3, 1, 4)
+  query = query.transpose(0, 2, 3, 1, 4) * width**-0.5
   key, value = (x.transpose(0, 2, 1, 3) for x in (key_BxLxKxh, value_BxLxKxh))
-  block = max(block, -(-length // _MOST_BLOCKS))
-  bias, sight = sight.bias, sight._replace(bias=None)
-  mixed = _attend(query, key, value, bias, sight, block)
+  bias = sight.bias_table if sight.branches is None else sight.bias
+  mixed = _attend(
+    query,
+    key,
+    value,
+    bias,
+    sight._replace(bias=None, bias_table=None),
+    _block_size(length, block),
+  )
   return mixed.transpose(0, 3, 1, 2, 4).reshape(batch, length, heads, width)
+
+
+def bias_table(
+  bias_HxP: Float[Array, 'H P'], length: int, block: int
+) -> Float[Array, 'H Q W']:
+  """The bias of the last block of queries, where there are no branches.
+
+  Where positions rise with the index, the bias of any block is a part of that
+  of the last one, which sees the most keys: all blocks, rows and layers share
+  one table.
+
+  Args:
+    bias_HxP: From `position.distance_bias`.
+    length: Of a row.
+    block: See `attend_in_blocks`.
+  """
+  block = _block_size(length, block)
+  stop = -(-length // block) * block
+  return position.index_bias(
+    bias_HxP, slice(stop - block, stop), slice(0, stop)
+  )
+
+
+def _block_size(length, block):
+  return min(max(block, -(-length // _MOST_BLOCKS)), length)
 
 
 def _blocks(length, block):
@@ -66,17 +98,29 @@ def _product(subscripts, x, y):
   )
 
 
-def _block_bias(bias_HxP, sight, queries, keys, groups):
-  """The bias of a block [1 or B, K, G, Q, S]."""
+def _block_bias(bias, sight, queries, keys, groups):
+  """The bias of a block [1 or B, K, G, Q, S].
+
+  Args:
+    bias: From `bias_table`; with branches from `position.distance_bias`.
+    sight: Positions and branches.
+    queries: Indices of the block's queries.
+    keys: Indices of the keys it may see.
+    groups: Query heads of a key head [G].
+  """
   if sight.branches is None:
-    bias = position.index_bias(bias_HxP, queries, keys)[None]
+    rows, width = bias.shape[1:]
+    first = width - rows - queries.start
+    bias = bias[
+      None, :, : queries.stop - queries.start, first : first + keys.stop
+    ]
   else:
-    bias = position.relative_bias(bias_HxP, sight.positions, queries, keys)
+    bias = position.relative_bias(bias, sight.positions, queries, keys)
   return bias.reshape(bias.shape[0], -1, groups, *bias.shape[2:])
 
 
 def _logits(query, key, bias, visible):
-  logits = _product('BKGQh,BKSh->BKGQS', query, key) * query.shape[-1] ** -0.5
+  logits = _product('BKGQh,BKSh->BKGQS', query, key)
   if bias is not None:
     logits = logits + bias
   return jnp.where(visible[:, None, None], logits, HIDDEN)
@@ -88,12 +132,12 @@ def _attend(query, key, value, bias, sight, block):
   return _forward(query, key, value, bias, sight, block)[0]
 
 
-def _forward(query, key, value, bias_HxP, sight, block):
+def _forward(query, key, value, all_bias, sight, block):
   mixed, log_sums = [], []
   for queries, keys in _blocks(query.shape[3], block):
     bias = None
-    if bias_HxP is not None:
-      bias = _block_bias(bias_HxP, sight, queries, keys, query.shape[2])
+    if all_bias is not None:
+      bias = _block_bias(all_bias, sight, queries, keys, query.shape[2])
     visible = visible_keys(sight.segments, sight.branches, queries, keys)
     logits = _logits(query[:, :, :, queries], key[:, :, keys], bias, visible)
     most = jnp.max(logits, axis=-1, keepdims=True)
@@ -106,20 +150,19 @@ def _forward(query, key, value, bias_HxP, sight, block):
     log_sums.append((most + jnp.log(total))[..., 0])
   mixed = jnp.concatenate(mixed, axis=3)
   log_sums = jnp.concatenate(log_sums, axis=3)
-  kept = (query, key, value, bias_HxP, sight, mixed, log_sums)
+  kept = (query, key, value, all_bias, sight, mixed, log_sums)
   return mixed, kept
 
 
 def _backward(block, kept, grad):
-  query, key, value, bias_HxP, sight, mixed, log_sums = kept
-  scale = query.shape[-1] ** -0.5
+  query, key, value, all_bias, sight, mixed, log_sums = kept
   along = jnp.sum(grad.astype(jnp.float32) * mixed.astype(jnp.float32), axis=-1)
   grad_query = []
   grad_key, grad_value = (jnp.zeros(x.shape, jnp.float32) for x in (key, value))
-  grad_bias = None if bias_HxP is None else jnp.zeros_like(bias_HxP)
+  grad_bias = None if all_bias is None else jnp.zeros_like(all_bias)
   for queries, keys in _blocks(query.shape[3], block):
     bias = bias_vjp = None
-    if bias_HxP is not None:
+    if all_bias is not None:
       of_block = functools.partial(
         _block_bias,
         sight=sight,
@@ -127,7 +170,7 @@ def _backward(block, kept, grad):
         keys=keys,
         groups=query.shape[2],
       )
-      bias, bias_vjp = jax.vjp(of_block, bias_HxP)
+      bias, bias_vjp = jax.vjp(of_block, all_bias)
     visible = visible_keys(sight.segments, sight.branches, queries, keys)
     part = (slice(None), slice(None), slice(None), queries)
     logits = _logits(query[part], key[:, :, keys], bias, visible)
@@ -139,15 +182,14 @@ def _backward(block, kept, grad):
     through = _product('BKGQh,BKSh->BKGQS', grad[part], value[:, :, keys])
     grad_logits = weights * (through - along[part][..., None])
     if bias_vjp is not None:
-      shared = bias.shape[0] == 1
-      own = jnp.sum(grad_logits, axis=0, keepdims=True) if shared else None
-      grad_bias = grad_bias + bias_vjp(grad_logits if own is None else own)[0]
+      of_bias = grad_logits
+      if bias.shape[0] == 1:
+        of_bias = _sum_rows(grad_logits)
+      grad_bias = grad_bias + bias_vjp(of_bias)[0]
     narrow = grad_logits.astype(query.dtype)
-    grad_query.append(
-      _product('BKGQS,BKSh->BKGQh', narrow, key[:, :, keys]) * scale
-    )
+    grad_query.append(_product('BKGQS,BKSh->BKGQh', narrow, key[:, :, keys]))
     grad_key = grad_key.at[:, :, keys].add(
-      _product('BKGQS,BKGQh->BKSh', narrow, query[part]) * scale
+      _product('BKGQS,BKGQh->BKSh', narrow, query[part])
     )
   return (
     jnp.concatenate(grad_query, axis=3).astype(query.dtype),
@@ -156,6 +198,24 @@ def _backward(block, kept, grad):
     grad_bias,
     jax.tree.map(lambda x: np.zeros(x.shape, jax.dtypes.float0), sight),
   )
+
+
+def _sum_rows(x):
+  """The sum over the first axis, which stays.
+
+  XLA fuses a plain sum with that over blocks, which a CPU computes ten times
+  slower than sums of halves; rows that devices share are not taken apart.
+  """
+  mesh = jax.sharding.get_abstract_mesh()
+  if not mesh.empty and mesh_lib.batch_shards(mesh) > 1:
+    return jnp.sum(x, axis=0, keepdims=True)
+  while x.shape[0] > 1:
+    half = x.shape[0] // 2
+    rest = x[2 * half :]
+    x = x[:half] + x[half : 2 * half]
+    if rest.shape[0]:
+      x = x.at[:1].add(rest)
+  return x
 
 
 _attend.defvjp(_forward, _backward)

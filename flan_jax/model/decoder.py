@@ -19,6 +19,7 @@ token is to be predicted.
 
 from collections.abc import Mapping
 import contextlib
+import functools
 from typing import Any
 
 from flax import nnx
@@ -272,7 +273,7 @@ def _sight(config, params, batch):
     branches=batch.get('branches'),
     bias=bias,
   )
-  return sight, rotations
+  return multihead.prepare(config, sight), rotations
 
 
 def _attention_block(config, weights, x_BxLxD, where, dropout_key, number):
@@ -308,15 +309,76 @@ def _attention_block(config, weights, x_BxLxD, where, dropout_key, number):
 
 def _feed_forward_block(config, weights, x_BxLxD, dropout_key, number):
   y_BxLxD = rms_norm(x_BxLxD, weights['feed_forward_norm'], config.norm_eps)
-  gate = _ACTIVATIONS[config.activation](_project(y_BxLxD, weights['gate']))
-  hidden = gate * _project(y_BxLxD, weights['up'])
+  hidden = _gated(
+    config.activation,
+    _project(y_BxLxD, weights['gate']),
+    _project(y_BxLxD, weights['up']),
+  )
   hidden = rules.constrain(hidden, 'batch', 'length', 'mlp')
   added = _project(hidden, weights['down'])
   return x_BxLxD + _dropout(config, added, dropout_key, number, 1)
 
 
-def _project(x, weights):
-  return jnp.einsum('BLX,XY->BLY', x, weights.astype(x.dtype))
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _gated(activation, gate, up):
+  """The activated gate times the other branch.
+
+  Its gradient computes the activation again. The usual one would keep half a
+  dozen arrays of the feed-forward layer's width.
+  """
+  return _ACTIVATIONS[activation](gate) * up
+
+
+def _gated_forward(activation, gate, up):
+  return _gated(activation, gate, up), (gate, up)
+
+
+def _gated_backward(activation, kept, grad):
+  gate, up = kept
+  activated, pull = jax.vjp(_ACTIVATIONS[activation], gate)
+  return pull(grad * up)[0], grad * activated
+
+
+_gated.defvjp(_gated_forward, _gated_backward)
+
+
+@jax.custom_vjp
+def _project(x_BxLxX, weights_XxY):
+  """A product with a parameter, in the type of `x_BxLxX`.
+
+  The parameter's gradient comes in the parameter's type, unrounded, and from a
+  product in which the narrower of the two activations is the one that has to
+  be transposed; the usual one may transpose the feed-forward layer's.
+  """
+  return jnp.einsum('BLX,XY->BLY', x_BxLxX, weights_XxY.astype(x_BxLxX.dtype))
+
+
+def _project_forward(x_BxLxX, weights_XxY):
+  return _project(x_BxLxX, weights_XxY), (x_BxLxX, weights_XxY)
+
+
+def _project_backward(kept, grad_BxLxY):
+  x_BxLxX, weights_XxY = kept
+  precision = _precision(x_BxLxX.dtype)
+  grad_BxLxX = jnp.einsum(
+    'BLY,XY->BLX',
+    grad_BxLxY,
+    weights_XxY.astype(x_BxLxX.dtype),
+    precision=precision,
+  )
+  product = functools.partial(
+    jnp.einsum, precision=precision, preferred_element_type=weights_XxY.dtype
+  )
+  if x_BxLxX.shape[-1] <= grad_BxLxY.shape[-1]:
+    grad_XxY = product('BLX,BLY->XY', x_BxLxX, grad_BxLxY)
+  else:
+    grad_YxX = product('BLY,BLX->YX', grad_BxLxY, x_BxLxX)
+    # Without the barrier, XLA exchanges the activations again.
+    grad_XxY = jax.lax.optimization_barrier(grad_YxX).T
+  return grad_BxLxX, grad_XxY
+
+
+_project.defvjp(_project_forward, _project_backward)
 
 
 def _dropout(config, x, key, number, place):
@@ -333,6 +395,8 @@ def matmul_precision(
   config: DecoderConfig,
 ) -> contextlib.AbstractContextManager:
   """Full products in float32; bfloat16 products are exact as they are."""
-  if config.compute_dtype == 'float32':
-    return jax.default_matmul_precision('highest')
-  return contextlib.nullcontext()
+  return jax.default_matmul_precision(_precision(config.compute_dtype))
+
+
+def _precision(dtype):
+  return 'highest' if dtype == 'float32' else None

@@ -32,6 +32,20 @@ def for_mesh(
   return config
 
 
+def prepare(
+  config: config_lib.DecoderConfig, sight: attention.Sight
+) -> attention.Sight:
+  """Adds what all layers share."""
+  if sight.bias is None or sight.branches is not None:
+    return sight
+  if config.attention == 'reference':
+    return sight
+  table = block_attention.bias_table(
+    sight.bias, sight.segments.shape[1], config.attention_block
+  )
+  return sight._replace(bias_table=table)
+
+
 def attend(
   config: config_lib.DecoderConfig,
   query_BxLxHxh: Float[Array, 'B L H h'],

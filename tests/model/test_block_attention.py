@@ -1,11 +1,11 @@
-import functools
+import types
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flan_jax.model import attention, block_attention
+from flan_jax.model import attention, block_attention, multihead
 from tests.model import heads as heads_lib
 
 LENGTH = 23
@@ -17,7 +17,14 @@ def bias_of(heads=4, distances=6):
 
 
 def blocks_of(block):
-  return functools.partial(block_attention.attend_in_blocks, block=block)
+  """Attention in blocks of this size, as `multihead` prepares it."""
+
+  def attend(query, key, value, sight):
+    config = types.SimpleNamespace(attention='blocks', attention_block=block)
+    sight = multihead.prepare(config, sight)
+    return multihead.attend(config, query, key, value, sight)
+
+  return attend
 
 
 @pytest.mark.parametrize('block', [1, 4, 7, 8, 64])
