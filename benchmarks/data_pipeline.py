@@ -71,7 +71,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
   add('--lengths', default='1024,256', help='of inputs and targets, in tokens')
   add('--pack_length', type=int, default=2048, help='tokens of a row')
   add('--batch_rows', type=int, default=4)
-  add('--headroom', type=float, default=1.02, help='PACK_HEADROOM')
+  add('--headroom', type=float, help='PACK_HEADROOM; default: None')
   add('--sides', default=','.join(sides.SIDES), help='who is measured')
   add('--warmup', type=int, default=200, help='batches, not counted')
   add('--seconds', type=float, default=15, help='of one measurement')

@@ -15,6 +15,9 @@ _PLAIN = {
   'inspect': 'inspect_tasks',
   'prepare': 'prepare',
   'import-data': 'import_data',
+  'import': 'import_weights',
+  'export': 'export_weights',
+  'plan': 'plan',
 }
 _COMMANDS = (*_RUNS, *_PLAIN)
 
@@ -29,10 +32,13 @@ commands:
                cache, and whether a hold-out leaks
   prepare      download what a mixture or task needs
   import-data  turn JSON Lines into a TFDS directory
+  import       turn another's model into a checkpoint to start from
+  export       turn a checkpoint into a folder that transformers loads
+  plan         compile for hardware that need not be there: memory, time, cost
 
-inspect, prepare and import-data have plain flags: flan-jax COMMAND --help.
+Five of them have plain flags and plan has some more: flan-jax COMMAND --help.
 
-flags of the others:
+flags of train, eval, cache and plan:
   --gin_file=FILE          a gin file, looked for here, among the shipped ones
                            (runs/quickstart.gin) and in the search paths
   --gin.NAME=VALUE         sets a macro (--gin.TRAIN_STEPS=100) or a parameter
@@ -44,6 +50,8 @@ flags of the others:
   --allow_missing          leave out what is not prepared; results say so
   --pipeline_options=TEXT  options of an Apache Beam runner that makes the
                            cache, as '--runner=DataflowRunner --project=…'
+  --profile=FIRST:LAST     of train: write a JAX profile of these steps to
+                           MODEL_DIR/profile
   --dry_run                check everything, compute nothing
 """
 
@@ -153,6 +161,8 @@ def parse_arguments(
   parser.add_argument('--template_set')
   parser.add_argument('--allow_missing', action='store_true')
   parser.add_argument('--pipeline_options')
+  if command == 'train':
+    parser.add_argument('--profile')
   parser.add_argument('--dry_run', action='store_true')
   parsed, rest = parser.parse_known_args(list(argv))
   bindings = list(parsed.gin_bindings)
@@ -165,6 +175,8 @@ def parse_arguments(
     bindings.append(override('ALLOW_MISSING', 'True'))
   if parsed.pipeline_options is not None:
     bindings.append(f'PIPELINE_OPTIONS = {parsed.pipeline_options!r}')
+  if getattr(parsed, 'profile', None) is not None:
+    bindings.append(f'train.profile = {parsed.profile!r}')
   arguments = Arguments(
     gin_files=tuple(parsed.gin_file),
     bindings=tuple(bindings),

@@ -24,6 +24,7 @@ MACROS = {
   'CACHE_DIR': 'where token caches lie',
   'CHECKPOINT_PATH': 'a checkpoint, or a model directory, to evaluate',
   'CHECKPOINT_PERIOD': 'steps between checkpoints',
+  'COMPILATION_CACHE_DIR': 'where compiled programs are kept, or None',
   'COMPUTE_DTYPE': "'float32' or 'bfloat16'; parameters are always float32",
   'DATA_DIR': "TFDS data directory; 'mini' for the corpus that is shipped",
   'DROPOUT_RATE': 'share of activations dropped in training',
@@ -31,6 +32,7 @@ MACROS = {
   'EVAL_PERIOD': 'steps between evaluations on development rows',
   'EVAL_ROWS': 'development rows of a part scored every EVAL_PERIOD steps',
   'EXEMPLAR_SEPARATOR': 'text after an exemplar; None for the end token',
+  'HARDWARE': "what plans are made for, as 'v4:4x4x4'; training ignores it",
   'INITIAL_CHECKPOINT_PATH': 'checkpoint whose parameters training starts from',
   'KEEP_CHECKPOINTS': 'newest checkpoints kept',
   'LEARNING_RATE': 'learning rate, constant after the warm-up',
@@ -41,16 +43,16 @@ MACROS = {
   'MICROBATCHES': 'pieces that a batch is computed in',
   'MIXTURE_OR_TASK_NAME': 'what is trained, evaluated or cached',
   'MODEL_DIR': 'where checkpoints, metrics and results go',
-  'PACK_HEADROOM': 'rows of a window over what its tokens fill',
+  'PACK_HEADROOM': 'rows of a window over what its tokens fill, or None',
   'PACK_LENGTH': 'tokens of a row',
   'PIPELINE_OPTIONS': 'options of a Beam runner that makes the cache, or None',
   'SEED': 'decides parameters, order of examples, exemplars and dropout',
-  'SEPARATOR': 'text between input and target; None for the end token',
+  'SEPARATOR': "text between input and target, or around '{input}', or None",
   'TARGET_BUDGET': 'predicted tokens of a row, or None',
   'TASK_FEATURE_LENGTHS': "{'inputs': …, 'targets': …}, tokens of one example",
   'TOKENS_PER_EVAL_BATCH': 'places of an evaluation batch, over all devices',
   'TRAIN_STEPS': 'steps of the whole run',
-  'VOCABULARY': "'mini' or the path of a SentencePiece model",
+  'VOCABULARY': "'mini', a SentencePiece model, tokenizer.json or its folder",
   'WARMUP_STEPS': 'steps in which the learning rate rises to its value',
 }
 
@@ -62,7 +64,7 @@ _CONFIGURABLES = (
   ('flan_jax.training.loop', 'LoopConfig'),
   ('flan_jax.training.optimizer', 'OptimizerConfig'),
 )
-_RUNS = ('cache', 'train', 'evaluate')
+_RUNS = ('cache', 'train', 'evaluate', 'plan')
 
 _MACRO = 'gin.macro'
 _REQUIRED = 'gin.REQUIRED/gin.constant'

@@ -11,10 +11,11 @@ A unit holds one role of one part, rendered and tokenized, in shards of rows:
       rows.jsonl             one object a row: id, group, answer
       shard.json             counts, and the digest of each file
 
-`<content>` hashes templates, mapping, vocabulary and lengths, `<copy>` the
-TFDS copy: a change of either makes another unit, never a stale one. A shard is
-written under a temporary name and renamed when whole; the manifest is written
-last, so that a unit that has one is finished.
+`<content>` hashes templates, mapping, vocabulary, lengths and the code that
+makes tokens of them (`engine_code`), `<copy>` the TFDS copy: a change of any
+makes another unit, never a stale one. A shard is written under a temporary name
+and renamed when whole; the manifest is written last, so that a unit that has
+one is finished.
 """
 
 import bisect
@@ -30,12 +31,15 @@ import numpy as np
 
 from flan_jax.data import fingerprint, registry, remote
 from flan_jax.data.dataset import Dataset, in_format
-from flan_jax.data.templates import options_block
+from flan_jax.data.engine_code import engine_digest
 from flan_jax.data.vocabulary import Vocabulary
 
-# Raised when the files of a unit change their form, or the engine what is in
-# them (templates are hashed, the code that renders them is not).
-LAYOUT = 4
+# Raised when the files of a unit change their form. (What is in them is hashed,
+# with the code that writes it.)
+LAYOUT = 5
+
+# Where the input stands in a SEPARATOR that surrounds it.
+INPUT = '{input}'
 
 # Lengths that bound one example, in tokens with what ends each piece; FLAN's.
 DEFAULT_LENGTHS = {'inputs': 1024, 'targets': 256}
@@ -71,8 +75,9 @@ class CacheConfig:
     data_dir: TFDS data directory; None for TFDS's own default.
     lengths: Most tokens of one example's `inputs`, with what starts and
       separates them, and of its `targets`, with their end token.
-    separator: Text between input and target; None for the end token, as in
-      the paper.
+    separator: Text between input and target, or, with '{input}' in it, around
+      the input; None for the end token, as in the paper. Names of special
+      tokens in it mean them.
     exemplar_separator: Text after the target of an exemplar; None for the end
       token.
   """
@@ -116,7 +121,17 @@ def _separator_ids(text: str | None, vocabulary: Vocabulary) -> tuple[int, ...]:
   """Returns the tokens of a separator, the end token where it is None."""
   if text is None:
     return (vocabulary.eos_id,)
-  return tuple(vocabulary.encode(text))
+  return tuple(vocabulary.encode_markup(text))
+
+
+def _split_separator(text: str | None) -> tuple[str, str | None]:
+  """Returns what a separator puts before an input, and what after it.
+
+  >>> _split_separator('Q: {input} A:'), _split_separator(' A:')
+  (('Q: ', ' A:'), ('', ' A:'))
+  """
+  before, found, after = (text or '').partition(INPUT)
+  return (before, after) if found else ('', text)
 
 
 def renderings_of(rows: int) -> int:
@@ -129,14 +144,18 @@ def renderings_of(rows: int) -> int:
 
 
 def content_digest(
-  part: Dataset, key: UnitKey, config: CacheConfig, vocabulary: Vocabulary
+  part: Dataset,
+  key: UnitKey,
+  config: CacheConfig,
+  vocabulary: Vocabulary,
+  engine: str,
 ) -> str:
   """Returns the digest of all that decides a unit's tokens but the copy."""
   return fingerprint.digest(
     {
       'layout': LAYOUT,
+      'engine': engine,
       'part': fingerprint.describe_part(part),
-      'options': options_block(['a', 'b']),
       'vocabulary': vocabulary.digest,
       'lengths': dict(config.lengths),
       'separator': config.separator,
@@ -146,11 +165,25 @@ def content_digest(
 
 
 def unit_name(
-  key: UnitKey, config: CacheConfig, vocabulary: Vocabulary, copy: str
+  key: UnitKey,
+  config: CacheConfig,
+  vocabulary: Vocabulary,
+  copy: str,
+  engine: str | None = None,
 ) -> str:
-  """Returns the folder of a unit below the cache directory."""
+  """Returns the folder of a unit below the cache directory.
+
+  Args:
+    key: The unit.
+    config: Its lengths and separator.
+    vocabulary: Tokenizes it.
+    copy: Digest of the TFDS copy.
+    engine: Digest of the code that makes it; None for the code that runs.
+  """
   dataset, _ = registry.find_part(key.part)
-  content = content_digest(key.find_part(), key, config, vocabulary)
+  content = content_digest(
+    key.find_part(), key, config, vocabulary, engine or engine_digest()
+  )
   return f'{dataset.name}/{key}-{content}-{copy}'
 
 
@@ -181,9 +214,10 @@ def find_unit(
   pattern = unit_name(key, config, vocabulary, copy or '*')
   found = remote.find(root, f'{pattern}/{MANIFEST}')
   if not found:
+    reason = _made_by_other_code(root, key, config, vocabulary)
     raise CacheError(
-      f'no cache of {key} in {root}: make it with `flan-jax cache` and the '
-      'same gin files'
+      f'no cache of {key} in {root}{reason}: make it with `flan-jax cache` and '
+      'the same gin files'
     )
   if len(found) > 1:
     raise CacheError(
@@ -198,6 +232,24 @@ def find_unit(
       'and run `flan-jax cache` again'
     )
   return unit
+
+
+def _made_by_other_code(
+  root: str, key: UnitKey, config: CacheConfig, vocabulary: Vocabulary
+) -> str:
+  """Says of which version a unit is that would be the one but for the code."""
+  dataset, _ = registry.find_part(key.part)
+  for path in remote.find(root, f'{dataset.name}/{key}-*/{MANIFEST}'):
+    folder = path.removesuffix(f'/{MANIFEST}')
+    try:
+      manifest = remote.read_json(path)
+      engine, version = manifest['engine'], manifest['flan_jax']
+    except (ValueError, KeyError, TypeError):
+      continue  # Damaged, or of another layout.
+    copy = folder.rpartition('-')[2]
+    if folder.endswith(unit_name(key, config, vocabulary, copy, engine)):
+      return f' but one that other code has made, of flan_jax {version}'
+  return ''
 
 
 def open_unit(path: str) -> 'Unit':
@@ -391,7 +443,8 @@ class Framing:
   """What the pieces of an example stand between.
 
   Attributes:
-    start: Tokens before the input (BOS where the vocabulary has one).
+    start: Tokens before the input (BOS where the vocabulary has one, and what
+      SEPARATOR puts before it).
     separator: Tokens between input and target.
     end: Tokens after a target that was not cut.
     between: Tokens after the target of an exemplar.
@@ -406,9 +459,10 @@ class Framing:
   def of(cls, config: CacheConfig, vocabulary: Vocabulary) -> 'Framing':
     """Returns the framing of a run: [BOS] input SEP target EOS."""
     start = () if vocabulary.bos_id is None else (vocabulary.bos_id,)
+    before, after = _split_separator(config.separator)
     return cls(
-      start=start,
-      separator=_separator_ids(config.separator, vocabulary),
+      start=(*start, *vocabulary.encode_markup(before)),
+      separator=_separator_ids(after, vocabulary),
       end=(vocabulary.eos_id,),
       between=_separator_ids(config.exemplar_separator, vocabulary),
     )

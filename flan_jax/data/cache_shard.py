@@ -19,6 +19,7 @@ import tensorflow as tf
 from flan_jax.data import cache, fingerprint, names, remote
 from flan_jax.data.cache import CacheConfig
 from flan_jax.data.dataset import ANSWER_TARGET, Dataset
+from flan_jax.data.engine_code import engine_digest
 from flan_jax.data.expand import Fitter, render_rows
 from flan_jax.data.source import SPLIT_OF_ROLE, RoleSource, plain_tensorflow
 from flan_jax.data.templates import compile_templates
@@ -42,6 +43,7 @@ class ShardTask:
     start: First row of the role's slice that is read.
     stop: One past the last.
     renderings: Most renderings of a row; None for all.
+    engine: Digest of the code that is to write it.
   """
 
   unit: str
@@ -56,6 +58,7 @@ class ShardTask:
   start: int
   stop: int
   renderings: int | None
+  engine: str
 
   @property
   def name(self) -> str:
@@ -67,7 +70,15 @@ def write_shard(task: ShardTask) -> dict[str, Any]:
 
   It is written beside its place and renamed, so that a shard is whole or not
   there. On a remote path it is written locally and copied, shard.json last.
+
+  Raises:
+    CacheError: this worker has other code than the driver.
   """
+  if task.engine != engine_digest():
+    raise cache.CacheError(
+      f'{socket.gethostname()} has other code of flan_jax than what started '
+      'it: install the same one on all workers'
+    )
   done = remote.read_json(f'{task.unit}/{task.name}/{cache.SHARD}')
   if done is not None:
     return done

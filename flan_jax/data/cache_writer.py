@@ -13,6 +13,7 @@ from flan_jax import __version__
 from flan_jax.data import cache, fingerprint, registry, remote, roles
 from flan_jax.data.cache import CacheConfig, Unit, UnitKey
 from flan_jax.data.cache_shard import ShardTask, remove_leftovers, write_shard
+from flan_jax.data.engine_code import engine_digest
 from flan_jax.data.source import SPLIT_OF_ROLE, RoleSource
 from flan_jax.data.vocabulary import Vocabulary
 
@@ -147,6 +148,7 @@ class CacheWriter:
         start=bounds[index],
         stop=bounds[index + 1],
         renderings=renderings if key.role == 'train' else None,
+        engine=engine_digest(),
       )
       for index in range(count)
     ]
@@ -282,6 +284,7 @@ def _describe(key, source, config, vocabulary) -> dict[str, Any]:
   return {
     'layout': cache.LAYOUT,
     'flan_jax': __version__,
+    'engine': engine_digest(),
     'part': part.name,
     'dataset': dataset.name,
     'version': part.version,

@@ -14,7 +14,7 @@ from flan_jax.data import fingerprint
 from flan_jax.data.assembly import assemble
 from flan_jax.data.packing import Capacity, PackingError
 from flan_jax.data.sampler import Sampler
-from flan_jax.data.window import Windows
+from flan_jax.data.window import Windows, pack_window, rows_for_all
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,14 +28,15 @@ class PackingConfig:
     target_budget: Predicted tokens of a row (TARGET_BUDGET); None for three
       times the mean, at least 257.
     headroom: Rows of a window over what its expected tokens fill
-      (PACK_HEADROOM).
+      (PACK_HEADROOM); None for as many as the first window and the spread of
+      the others ask for, see `window.rows_for_all`.
     max_segments: Examples of a row.
   """
 
   batch_rows: int = 4
   pack_length: int = 2048
   target_budget: int | None = None
-  headroom: float = 1.02
+  headroom: float | None = None
   max_segments: int = 256
 
 
@@ -76,19 +77,28 @@ class BatchPlan:
         f'PACK_LENGTH is {config.pack_length}, TARGET_BUDGET {budget}: raise '
         'them, or lower TASK_FEATURE_LENGTHS'
       )
-    rows = math.ceil(tokens * config.headroom / config.pack_length)
+    first = None
+    if config.headroom is None:
+      first = pack_window(sampler, self.capacity)
+      rows = rows_for_all(first, self.capacity)
+    else:
+      rows = math.ceil(tokens * config.headroom / config.pack_length)
     self.steps_per_window = math.ceil(rows / config.batch_rows)
     self.rows_per_window = self.steps_per_window * config.batch_rows
     self._windows = Windows(
-      sampler, self.capacity, self.rows_per_window, config.headroom
+      sampler, self.capacity, self.rows_per_window, config.headroom, first
     )
 
   @property
   def contract(self) -> str:
     """Digest of all that decides which batch comes at which step."""
-    sampler = self._sampler
+    sampler, rows = self._sampler, {}
+    if self._config.headroom is None:
+      # They depend on how they are found, too.
+      rows = {'rows_per_window': self.rows_per_window}
     return fingerprint.digest(
       {
+        **rows,
         'units': [unit.digest for unit in sampler.units],
         'names': [unit.name for unit in sampler.units],
         'rates': sampler.rates,
@@ -125,6 +135,11 @@ class BatchPlan:
     return assemble(
       np.concatenate(parts), draws.length, draws.targets, counts, self.capacity
     )
+
+  def no_rows(self) -> dict[str, np.ndarray]:
+    """Returns a batch of no rows; types and widths are those of any batch."""
+    none = _NOTHING
+    return assemble(none, none, none, counts=none, capacity=self.capacity)
 
   def plan_ahead(self, step: int) -> None:
     """Does a step's share of planning the window after the step's own.
@@ -217,6 +232,19 @@ def global_batch(plan: BatchPlan, step: int, sharding: Any) -> dict[str, Any]:
   batch = plan.batch(step, local_rows(sharding, total, jax.process_index()))
   shapes = {name: (total, *array.shape[1:]) for name, array in batch.items()}
   return jax.make_array_from_process_local_data(sharding, batch, shapes)
+
+
+def abstract_batch(plan: BatchPlan, sharding: Any) -> dict[str, Any]:
+  """Returns shapes, types and sharding of every batch; reads none."""
+  import jax
+
+  total = plan.rows_per_window // plan.steps_per_window
+  return {
+    name: jax.ShapeDtypeStruct(
+      (total, *array.shape[1:]), array.dtype, sharding=sharding
+    )
+    for name, array in plan.no_rows().items()
+  }
 
 
 @functools.lru_cache(maxsize=8)

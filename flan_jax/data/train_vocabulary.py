@@ -79,7 +79,7 @@ def main() -> None:
   parser.add_argument('--output', default=str(vocabulary_lib.MINI_MODEL))
   output = pathlib.Path(parser.parse_args().output)
   output.write_bytes(train())
-  trained = vocabulary_lib.Vocabulary(output)
+  trained = vocabulary_lib.load_vocabulary(str(output))
   print(f'{output}: {trained.size} pieces, digest {trained.digest}')
 
 

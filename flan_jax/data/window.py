@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 import dataclasses
+import math
 import threading
 
 import numpy as np
@@ -15,6 +16,10 @@ _BITE = 64
 _UNITS_A_BITE = 8
 # Windows whose plans are held: the one that is read, and the next.
 _HELD = 2
+# Parts of a window that are packed by themselves, to see how rows vary, and the
+# standard deviations that rows are kept for.
+_STRIPES = 32
+_DEVIATIONS = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +42,77 @@ class WindowPlan:
     return self.draws.take(np.concatenate(places)), last - first
 
 
+@dataclasses.dataclass(frozen=True)
+class PackedWindow:
+  """A window's examples in the rows that they fill.
+
+  Attributes:
+    draws: The examples, in drawing order.
+    items: Places in `draws`, row after row.
+    start: First of `items` of each row, and their number at the end.
+  """
+
+  draws: Draws
+  items: np.ndarray
+  start: np.ndarray
+
+  @property
+  def rows(self) -> int:
+    return len(self.start) - 1
+
+  def plan(self, rows: int, key: np.uint64) -> WindowPlan | None:
+    """Returns the plan with empty rows and in order; None if rows lack.
+
+    Args:
+      rows: Rows of the plan.
+      key: Of their order.
+    """
+    if self.rows > rows:
+      return None
+    order = permute(np.arange(rows), rows, key)
+    start = np.pad(self.start, (0, rows - self.rows), 'edge')
+    counts = np.diff(start)[order]
+    row_start = np.concatenate([[0], np.cumsum(counts)])
+    places = np.arange(len(self.items))
+    places += np.repeat(start[order] - row_start[:-1], counts)
+    return WindowPlan(self.draws.take(self.items[places]), row_start)
+
+
+def pack_window(
+  sampler: Sampler, capacity: Capacity, window: int = 0
+) -> PackedWindow:
+  """Packs a window into as many rows as it needs."""
+  draws = sampler.draws(window)
+  packer = Packer(draws.length, draws.targets, capacity)
+  packer.place(len(draws.length))
+  return PackedWindow(draws, *packer.rows())
+
+
+def rows_for_all(first: PackedWindow, capacity: Capacity) -> int:
+  """Returns rows that every window fits into, judged by the first one.
+
+  Those that it fills, and five standard deviations of the difference between
+  two windows. The rows of a window vary as those of its parts do: it is packed
+  once more in 32 stripes, each with its share of every unit. Between windows
+  they vary less, if anything: in a pass over a unit no row comes twice.
+
+  Args:
+    first: The first window.
+    capacity: Of one row.
+  """
+  length, targets = first.draws.length, first.draws.targets
+  rows = []
+  for stripe in range(_STRIPES):
+    chosen = slice(stripe, None, _STRIPES)
+    packer = Packer(length[chosen], targets[chosen], capacity)
+    packer.place(len(length))
+    rows.append(len(packer.rows()[1]) - 1)
+  # In whole numbers: every process must find the same.
+  squares = _STRIPES * sum(n * n for n in rows) - sum(rows) ** 2
+  variance = squares / (_STRIPES - 1)
+  return math.ceil(first.rows + _DEVIATIONS * math.sqrt(2 * variance))
+
+
 class Windows:
   """Plans windows and holds the plans of two.
 
@@ -44,7 +120,12 @@ class Windows:
   """
 
   def __init__(
-    self, sampler: Sampler, capacity: Capacity, rows: int, headroom: float
+    self,
+    sampler: Sampler,
+    capacity: Capacity,
+    rows: int,
+    headroom: float | None,
+    first: PackedWindow | None = None,
   ):
     """Initializes it.
 
@@ -53,6 +134,7 @@ class Windows:
       capacity: Of one row.
       rows: Rows of a window.
       headroom: As in `PackingConfig`; named where a window does not fit.
+      first: Window 0, where it is packed already.
     """
     self._sampler = sampler
     self._capacity = capacity
@@ -60,6 +142,8 @@ class Windows:
     self._headroom = headroom
     self._drafts: dict[int, _Draft] = {}  # The one used last is last.
     self._lock = threading.Lock()
+    if first is not None:
+      self._drafts[0] = _Draft(1, _last_bite(first, rows, sampler.seed, 0))
 
   def get(self, window: int) -> WindowPlan:
     """Returns the plan of a window.
@@ -73,9 +157,10 @@ class Windows:
     if draft.rows > self._rows:
       places = draft.rows * self._capacity.tokens
       needed = places / self._sampler.expected()[0]
+      verb = 'set' if self._headroom is None else 'raise'
       raise PackingError(
         f'window {window} fills {draft.rows} rows, PACK_HEADROOM '
-        f'{self._headroom} leaves it {self._rows}: raise it to '
+        f'{self._headroom} leaves it {self._rows}: {verb} it to '
         f'{needed + 0.01:.2f}, or raise PACK_LENGTH'
       )
     return draft.plan
@@ -97,7 +182,8 @@ class Windows:
     if draft is None:
       while len(self._drafts) >= _HELD:
         del self._drafts[next(iter(self._drafts))]
-      draft = _Draft(self._sampler, self._capacity, self._rows, window)
+      work = _bites(self._sampler, self._capacity, self._rows, window)
+      draft = _Draft(_count_bites(self._sampler), work)
     self._drafts[window] = draft
     return draft
 
@@ -111,15 +197,12 @@ class _Draft:
     plan: The plan when none is left, unless the rows do not suffice.
   """
 
-  def __init__(
-    self, sampler: Sampler, capacity: Capacity, rows: int, window: int
-  ):
-    draws = sum(sampler.rates) * sampler.epochs_per_window
-    units = len(sampler.units)
-    self.left = -(-units // _UNITS_A_BITE) + -(-draws // _BITE) + 1
+  def __init__(self, bites: int, work: Iterator):
+    """Initializes it with what `_bites` returns, and how often it yields."""
+    self.left = bites
     self.rows = 0
     self.plan: WindowPlan | None = None
-    self._work = _bites(sampler, capacity, rows, window)
+    self._work = work
 
   def advance(self, bites: int) -> None:
     for _ in range(min(bites, self.left)):
@@ -128,6 +211,11 @@ class _Draft:
       if done is not None:
         self.rows, self.plan = done
         self._work = iter(())  # What it holds is ten times the plan.
+
+
+def _count_bites(sampler: Sampler) -> int:
+  draws = sum(sampler.rates) * sampler.epochs_per_window
+  return -(-len(sampler.units) // _UNITS_A_BITE) + -(-draws // _BITE) + 1
 
 
 def _bites(
@@ -145,29 +233,11 @@ def _bites(
   for _ in range(0, len(draws.unit), _BITE):
     packer.place(_BITE)
     yield
-  items, start = packer.rows()
-  filled = len(start) - 1
-  if filled > rows:
-    yield filled, None
-    return
-  order = permute(np.arange(rows), rows, key_of(sampler.seed, window))
-  yield filled, _in_order(draws, items, start, order)
+  packed = PackedWindow(draws, *packer.rows())
+  yield from _last_bite(packed, rows, sampler.seed, window)
 
 
-def _in_order(
-  draws: Draws, items: np.ndarray, start: np.ndarray, order: np.ndarray
-) -> WindowPlan:
-  """Brings packed rows into an order; those beyond the packed ones are empty.
-
-  Args:
-    draws: The examples.
-    items: Places in `draws`, row after row.
-    start: First of `items` of each packed row, and their number at the end.
-    order: The packed row that comes at each place, [rows].
-  """
-  start = np.pad(start, (0, len(order) + 1 - len(start)), 'edge')
-  counts = np.diff(start)[order]
-  row_start = np.concatenate([[0], np.cumsum(counts)])
-  places = np.arange(len(items))
-  places += np.repeat(start[order] - row_start[:-1], counts)
-  return WindowPlan(draws.take(items[places]), row_start)
+def _last_bite(
+  packed: PackedWindow, rows: int, seed: int, window: int
+) -> Iterator[tuple[int, WindowPlan | None]]:
+  yield packed.rows, packed.plan(rows, key_of(seed, window))

@@ -25,12 +25,15 @@ def write(
   Args:
     folder: Where; made if missing. Each file is written whole or not at all.
     evaluation: What was found.
-    about: What is recorded beside it: mixture, checkpoint, step, …
+    about: What is recorded beside it: mixture, checkpoint, step, …; units that
+      were `left_out` also stand below the tables.
   """
   folder = pathlib.Path(folder)
   folder.mkdir(parents=True, exist_ok=True)
   by_template = templates_table(evaluation.results)
   table = f'{by_template}\n\n{results_table(evaluation.results)}'
+  if about.get('left_out'):
+    table += f'\nleft out, as not prepared: {", ".join(about["left_out"])}'
   results = {
     **about,
     'flan_jax': __version__,

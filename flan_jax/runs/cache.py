@@ -93,7 +93,7 @@ def cache(
   with quiet_start():
     from flan_jax.data.cache_writer import CacheWriter
 
-    tokens.as_seqio().tf_tokenizer  # noqa: B018 - made on first use
+    tokens.as_seqio().encode_tf('')  # What it needs is made on first use.
   data_dir = open_data_dir(cache_config.data_dir, cache_config.cache_dir)
   config = dataclasses.replace(cache_config, data_dir=data_dir)
   writer = CacheWriter(keys, config, tokens, allow_missing)

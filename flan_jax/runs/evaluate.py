@@ -16,6 +16,7 @@ from flan_jax.evaluation.generate import Generator
 from flan_jax.evaluation.rank import Scorer
 from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.runs.cache import unit_keys
+from flan_jax.runs.compilation import keep_compiled
 from flan_jax.runs.units import UnitStore, check_vocabulary
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.training import Checkpointer
@@ -35,6 +36,7 @@ def evaluate(
   max_rows: int | None = None,
   tokens_per_batch: int = 8192,
   seed: int = 0,
+  compilation_cache: str | None = None,
   arguments: Arguments | None = None,
   dry_run: bool = False,
 ) -> None:
@@ -53,12 +55,14 @@ def evaluate(
     max_rows: Most rows of a part; None for all.
     tokens_per_batch: Places of a batch.
     seed: Chooses exemplars.
+    compilation_cache: Where compiled programs are kept; None keeps none.
     arguments: What a child process that makes missing caches is started with.
     dry_run: Checks what can be checked without computing, and stops.
 
   Raises:
     ConfigError, UnknownNameError, ValueError: before anything is compiled.
   """
+  keep_compiled(compilation_cache)
   keys = unit_keys([mixture], training=False)
   tokens = load_vocabulary(vocabulary)
   check_vocabulary(tokens, model)
@@ -83,7 +87,11 @@ def evaluate(
     params=params,
     max_rows=max_rows,
     model_dir=model_dir,
-    about={'checkpoint': path, 'left_out': store.left_out},
+    about={
+      'checkpoint': path,
+      'separator': cache_config.separator,
+      'left_out': store.left_out,
+    },
   )
 
 

@@ -72,7 +72,8 @@ def describe(
   with quiet_start():
     import flan_jax.data.few_shot_tasks  # noqa: F401
 
-    vocabulary.as_seqio().tf_tokenizer  # noqa: B018 - made on first use
+    # What it needs is made on first use.
+    vocabulary.as_seqio().encode_tf('')
   return {
     'task': name,
     'data_dir': str(catalogue.data_root(data_dir)),

@@ -177,15 +177,21 @@ def _add_cache_flags(parser: argparse.ArgumentParser) -> None:
   for name, default, of in (
     ('pack_length', shape.pack_length, 'tokens of a row that is packed'),
     ('batch_rows', shape.batch_rows, 'rows of a batch'),
-    ('pack_headroom', shape.headroom, 'rows packed into over rows expected'),
     ('steps', 30_000, 'length of the run whose passes are counted'),
   ):
     parser.add_argument(
       f'--{name}',
-      type=type(default),
+      type=int,
       default=default,
       help=f'{of}; {default} if not given',
     )
+  parser.add_argument(
+    '--pack_headroom',
+    type=float,
+    default=shape.headroom,
+    help='rows packed into over rows expected; if not given, what the first '
+    'window and the spread of the others ask for',
+  )
 
 
 def _lengths(text: str) -> tuple[int, int]:

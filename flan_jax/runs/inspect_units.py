@@ -143,8 +143,15 @@ def _open(root: str, about: dict[str, Any], vocabulary: Vocabulary) -> Found:
     )
     return refused(counted, OTHER_VOCABULARY, reason)
   key, config = _made_from(manifest, root)
-  if cache.unit_name(key, config, vocabulary, about['copy']) != folder:
+  kind = key, config, vocabulary, about['copy']
+  if cache.unit_name(*kind, engine=manifest['engine']) != folder:
     reason = 'its templates or mapping are not those in force: no run takes it'
+    return refused(counted, OUTDATED, reason)
+  if cache.unit_name(*kind) != folder:
+    reason = (
+      f'made by other code than this, of flan_jax {manifest["flan_jax"]}: no '
+      'run takes it'
+    )
     return refused(counted, OUTDATED, reason)
   framing = Framing.of(config, vocabulary)
   return Found(_describe(about, unit, framing), key, unit)

@@ -13,12 +13,13 @@ from flan_jax.data import registry
 from flan_jax.data.cache import CacheConfig, Framing, Unit
 from flan_jax.data.loader import BatchPlan, PackingConfig
 from flan_jax.data.sampler import Sampler
-from flan_jax.data.vocabulary import load_vocabulary
+from flan_jax.data.vocabulary import Vocabulary, load_vocabulary
 from flan_jax.evaluation.evaluate import Models, requests, score_requests
 from flan_jax.evaluation.generate import Generator
 from flan_jax.evaluation.rank import Scorer
 from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.runs.cache import unit_keys
+from flan_jax.runs.compilation import keep_compiled
 from flan_jax.runs.evaluate import run_evaluation
 from flan_jax.runs.units import UnitStore, check_vocabulary
 from flan_jax.sharding import (
@@ -38,6 +39,7 @@ from flan_jax.training import (
 )
 from flan_jax.training.loop import Loop, LoopConfig
 from flan_jax.training.metrics import Console, MetricWriter
+from flan_jax.training.profile import ProfileWindow
 import gin
 
 
@@ -59,6 +61,8 @@ def train(
   eval_rows: int | None = None,
   max_eval_rows: int | None = None,
   tokens_per_eval_batch: int = 8192,
+  compilation_cache: str | None = None,
+  profile: str | None = None,
   arguments: Arguments | None = None,
   dry_run: bool = False,
 ) -> None:
@@ -82,6 +86,8 @@ def train(
     eval_rows: Development rows of a part scored every eval_period steps.
     max_eval_rows: Most rows of a part evaluated at the end; None for all.
     tokens_per_eval_batch: Places of an evaluation batch.
+    compilation_cache: Where compiled programs are kept; None keeps none.
+    profile: First and last step to profile, as '10:12'; None for no profile.
     arguments: What a child process that makes missing caches is started with.
     dry_run: Checks everything that can be checked without computing, and
       stops.
@@ -89,6 +95,10 @@ def train(
   Raises:
     ConfigError, UnknownNameError, ValueError: before anything is compiled.
   """
+  keep_compiled(compilation_cache)
+  window = None if profile is None else ProfileWindow.parse(profile)
+  if window is not None:
+    window.check(taken=0, train_steps=loop.train_steps)
   keys = unit_keys([mixture, eval_mixture])
   tokens = load_vocabulary(vocabulary)
   check_vocabulary(tokens, model)
@@ -118,10 +128,11 @@ def train(
     seed,
     devices,
   )
-  writer = MetricWriter(model_dir, int(state['step']))
-  console = Console(
-    int(state['step']), loop.train_steps, jax.process_index() == 0
-  )
+  taken, shows = int(state['step']), jax.process_index() == 0
+  if window is not None:
+    window.check(taken, loop.train_steps)
+  writer = MetricWriter(model_dir, taken, shows)
+  console = Console(taken, loop.train_steps, shows)
   state = Loop(
     loop,
     plan,
@@ -130,8 +141,10 @@ def train(
     ),
     batch_sharding(devices),
     checkpointer,
-    _record(plan, model, seed),
+    _record(plan, model, seed, tokens, cache_config),
+    model,
     _dev_evaluation(store, units, scorer, framing, eval_rows),
+    window,
   ).run(state, writer, console)
   console.close()
   writer.close()
@@ -154,6 +167,7 @@ def train(
       about={
         'step': int(state['step']),
         'trained_on': mixture,
+        'separator': cache_config.separator,
         'left_out': store.left_out,
       },
     )
@@ -191,12 +205,20 @@ def _say_data(
   )
 
 
-def _record(plan: BatchPlan, model: DecoderConfig, seed: int) -> dict[str, Any]:
+def _record(
+  plan: BatchPlan,
+  model: DecoderConfig,
+  seed: int,
+  vocabulary: Vocabulary,
+  cache_config: CacheConfig,
+) -> dict[str, Any]:
   return {
     'contract': plan.contract,
     'model': dataclasses.asdict(model),
     'seed': seed,
     'template_set': registry.template_set(),
+    'vocabulary': vocabulary.record(),
+    'separator': cache_config.separator,
   }
 
 

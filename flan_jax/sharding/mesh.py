@@ -62,15 +62,41 @@ def make_mesh(
 ) -> jax.sharding.Mesh:
   """Lays devices (by default all there are) out with neighbours along `model`.
 
+  Slices of TPUs, between which the network is slow, are divided by `data` only.
+
   Raises:
-    ValueError: The axes do not multiply to the number of devices.
+    ValueError: The axes do not multiply to the number of devices, or `data` is
+      not a multiple of the number of slices.
   """
   devices = jax.devices() if devices is None else list(devices)
-  laid_out = mesh_utils.create_device_mesh(
-    config.shape(len(devices)), devices, allow_split_physical_axes=True
-  )
+  shape = config.shape(len(devices))
+  slices = _slice_count(devices)
+  if shape[0] % slices:
+    raise ValueError(
+      f'Mesh axis data={shape[0]} is not a multiple of the {slices} slices '
+      'that the devices lie in, and nothing else may cross slices: set '
+      f'MESH_DATA to a multiple of {slices}.'
+    )
+  if slices > 1:
+    laid_out = mesh_utils.create_hybrid_device_mesh(
+      (shape[0] // slices, *shape[1:]),
+      (slices, 1, 1),
+      devices,
+      allow_split_physical_axes=True,
+    )
+  else:
+    laid_out = mesh_utils.create_device_mesh(
+      shape, devices, allow_split_physical_axes=True
+    )
   types = (jax.sharding.AxisType.Auto,) * len(AXES)
   return jax.sharding.Mesh(laid_out, AXES, axis_types=types)
+
+
+def _slice_count(devices):
+  """In how many slices TPUs lie; other devices count as one."""
+  if devices[0].platform != 'tpu':
+    return 1
+  return len({getattr(device, 'slice_index', 0) for device in devices})
 
 
 def batch_shards(mesh: jax.sharding.Mesh) -> int:

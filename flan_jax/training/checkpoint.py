@@ -156,6 +156,18 @@ class Checkpointer:
         f'The parameters of {checkpoint} cannot be read: {error}'
       ) from error
 
+  @staticmethod
+  def read_record(path: str | os.PathLike) -> dict[str, Any]:
+    """Reads the record that was saved with a checkpoint.
+
+    Args:
+      path: A checkpoint, or a MODEL_DIR, whose newest one is meant.
+
+    Raises:
+      FileNotFoundError: No checkpoint there.
+    """
+    return _read_record(_find(_absolute(path)))['record']
+
   def steps(self) -> list[int]:
     """Steps of the complete checkpoints, oldest first."""
     return _steps(self._folder)

@@ -2,14 +2,23 @@
 
 from collections.abc import Callable, Mapping
 import dataclasses
+import os
 import time
 from typing import Any
 
 import jax
 
-from flan_jax.data.loader import BatchPlan, Loader
+from flan_jax.data.loader import BatchPlan, Loader, abstract_batch
+from flan_jax.model.config import DecoderConfig
+from flan_jax.sharding import rules
 from flan_jax.training.checkpoint import Checkpointer, check_finite
 from flan_jax.training.metrics import Console, MetricWriter
+from flan_jax.training.profile import Profiler, ProfileWindow
+from flan_jax.training.throughput import (
+  Throughput,
+  batch_counts,
+  device_peak,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,22 +55,27 @@ class Loop:
     self,
     config: LoopConfig,
     plan: BatchPlan,
-    train_step: Callable,
-    sharding: Any,
+    train_step: Any,
+    sharding: jax.sharding.NamedSharding,
     checkpointer: Checkpointer,
     record: Mapping[str, Any],
+    model: DecoderConfig,
     evaluate_dev: DevEvaluation | None = None,
+    profile: ProfileWindow | None = None,
   ):
     """Initializes the loop.
 
     Args:
       config: Periods.
       plan: Finds the batch of a step.
-      train_step: (state, batch) -> (state, metrics).
+      train_step: Jitted, (state, batch) -> (state, metrics), see
+        `step.make_train_step`.
       sharding: Of a batch.
       checkpointer: Of MODEL_DIR.
       record: Stored with every checkpoint; holds the contract of the data.
+      model: Tells how many operations a token takes.
       evaluate_dev: Parameters -> metrics on development rows.
+      profile: Steps whose profile is written to MODEL_DIR/profile.
     """
     self._config = config
     self._plan = plan
@@ -69,14 +83,18 @@ class Loop:
     self._sharding = sharding
     self._checkpointer = checkpointer
     self._record = dict(record)
+    self._model = model
     self._evaluate_dev = evaluate_dev
+    folder = os.path.join(checkpointer.model_dir, 'profile')
+    self._profiler = Profiler(profile, folder)
 
   def run(self, state: Any, writer: MetricWriter, console: Console) -> Any:
     """Trains to the last step and returns the state.
 
-    Metrics of a step are fetched when the next one runs already, so that the
-    device never waits for the host; before a checkpoint they are fetched at
-    once, and must be finite.
+    The step is compiled while the first batches are read. Metrics of a step
+    are fetched when the next one runs already, so that the device never waits
+    for the host; before a checkpoint they are fetched at once, and must be
+    finite.
 
     Raises:
       FloatingPointError: loss or a norm is not finite; nothing was saved since.
@@ -84,45 +102,91 @@ class Loop:
     first, last = int(state['step']), self._config.train_steps
     if first >= last:
       return state
+    # Before the loader starts, which would disturb what may be measured.
+    throughput = self._throughput()
+    console.say(throughput.basis)
     loader = Loader(self._plan, first, self._sharding)
-    lagged = _Lagged(writer, console)
+    lagged = _Lagged(writer, console, throughput)
     try:
+      train_step, count = self._compile(state, console)
+      lagged.restart_clock()
       for step, batch in zip(range(first + 1, last + 1), loader, strict=False):
-        state, metrics = self._train_step(state, batch)
-        lagged.push(step, metrics)
-        if self._due(step, self._config.checkpoint_period) or step == last:
-          lagged.flush()
-          self._checkpointer.save(step, state, self._record)
-        if self._evaluate_dev and self._due(step, self._config.eval_period):
-          lagged.flush()
-          self._report_dev(step, state, writer, console)
-          lagged.restart_clock()
+        self._start_profile(step, lagged)
+        with jax.profiler.StepTraceAnnotation('train', step_num=step):
+          counts = count(batch)
+          state, metrics = train_step(state, batch)
+        lagged.push(step, {**counts, **metrics})
+        self._stop_profile(step, lagged)
+        self._save(step, state, lagged)
+        self._report_dev(step, state, writer, console, lagged)
     finally:
+      self._profiler.stop()
       loader.close()
     self._checkpointer.wait()
     return state
 
+  def _throughput(self) -> Throughput:
+    peak = device_peak(self._model.compute_dtype)
+    return Throughput(self._model, self._sharding.mesh.size, peak)
+
+  def _compile(self, state: Any, console: Console) -> tuple[Any, Any]:
+    """Compiles the step, and what counts the tokens of a batch."""
+    began = time.monotonic()
+    batch = abstract_batch(self._plan, self._sharding)
+    train_step = self._train_step.lower(state, batch).compile()
+    whole = rules.replicated(self._sharding.mesh)
+    count = jax.jit(batch_counts, out_shardings=whole).lower(batch).compile()
+    console.say(f'compiled in {time.monotonic() - began:.1f} s')
+    return train_step, count
+
+  def _start_profile(self, step: int, lagged: '_Lagged') -> None:
+    if self._profiler.starts_at(step):
+      lagged.flush()  # The step before is not to run into the profile.
+      self._profiler.start()
+      lagged.restart_clock()
+
+  def _stop_profile(self, step: int, lagged: '_Lagged') -> None:
+    if self._profiler.stops_at(step):
+      lagged.flush()  # The last step is to be over.
+      self._profiler.stop()
+      lagged.restart_clock()
+
+  def _save(self, step: int, state: Any, lagged: '_Lagged') -> None:
+    last = step == self._config.train_steps
+    if last or self._due(step, self._config.checkpoint_period):
+      lagged.flush()
+      self._checkpointer.save(step, state, self._record)
+      lagged.restart_clock()
+
   def _due(self, step: int, period: int) -> bool:
     return period > 0 and step % period == 0
 
-  def _report_dev(self, step, state, writer, console) -> None:
+  def _report_dev(self, step, state, writer, console, lagged) -> None:
+    if not self._evaluate_dev or not self._due(step, self._config.eval_period):
+      return
+    lagged.flush()
     values = dict(self._evaluate_dev(state['params']))
     writer.write(step, 'dev', values)
     # Values of single parts (accuracy/rte) are for the files.
     shown = [f'{k} {v:.1f}' for k, v in values.items() if '/' not in k]
     console.say(f'step {step}: dev {", ".join(shown)}')
+    lagged.restart_clock()
 
 
 class _Lagged:
   """Holds the metrics of the newest step until the next one is running."""
 
-  def __init__(self, writer: MetricWriter, console: Console):
+  def __init__(
+    self, writer: MetricWriter, console: Console, throughput: Throughput
+  ):
     self._writer = writer
     self._console = console
+    self._throughput = throughput
     self._pending: tuple[int, Any] | None = None
     self.restart_clock()
 
   def restart_clock(self) -> None:
+    """Leaves out of the rates what was not training since the last step."""
     self._clock = time.monotonic()
 
   def push(self, step: int, metrics: Any) -> None:
@@ -138,7 +202,7 @@ class _Lagged:
     values = {k: float(v) for k, v in jax.device_get(metrics).items()}
     check_finite(values)
     now = time.monotonic()
-    values['tokens_per_second'] = values['tokens'] / (now - self._clock)
+    values |= self._throughput.rates(values, now - self._clock)
     self._clock = now
     self._writer.write(step, 'train', values)
-    self._console.step(values['loss'], values['tokens_per_second'])
+    self._console.step(values)

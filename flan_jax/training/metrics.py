@@ -9,12 +9,19 @@ import tensorboardX
 import tqdm
 
 METRICS = 'metrics.jsonl'
+# How the console calls the metrics of which a step has one.
+_SHARES = {'mfu': 'MFU', 'matmul_share': 'matmul share'}
 
 
 class MetricWriter:
   """Appends metrics of steps to MODEL_DIR/metrics.jsonl and TensorBoard."""
 
-  def __init__(self, model_dir: str | os.PathLike, first_step: int):
+  def __init__(
+    self,
+    model_dir: str | os.PathLike,
+    first_step: int,
+    enabled: bool = True,
+  ):
     """Opens the files, cut back to what happened before `first_step`.
 
     A run that is resumed repeats the steps after its last checkpoint; their
@@ -23,7 +30,11 @@ class MetricWriter:
     Args:
       model_dir: Folder of the run.
       first_step: The step that training starts from.
+      enabled: Whether anything is written (on one process only).
     """
+    self._enabled = enabled
+    if not enabled:
+      return
     path = pathlib.Path(model_dir) / METRICS
     path.parent.mkdir(parents=True, exist_ok=True)
     _cut_back(path, first_step)
@@ -40,6 +51,8 @@ class MetricWriter:
       kind: `train` or `dev`.
       values: Name -> number.
     """
+    if not self._enabled:
+      return
     record = {'step': step, 'kind': kind, **values}
     self._file.write(json.dumps(record) + '\n')
     self._file.flush()
@@ -48,6 +61,8 @@ class MetricWriter:
 
   def close(self) -> None:
     """Closes the files."""
+    if not self._enabled:
+      return
     self._file.close()
     self._board.close()
 
@@ -70,7 +85,7 @@ def _cut_back(path: pathlib.Path, first_step: int) -> None:
 
 
 class Console:
-  """A progress bar with step, loss, tokens per second and time left."""
+  """A progress bar with step, loss, rates and time left."""
 
   def __init__(self, first: int, last: int, enabled: bool = True):
     """Starts the bar.
@@ -91,16 +106,29 @@ class Console:
       ),
     )
 
-  def step(self, loss: float, tokens_per_second: float) -> None:
-    """Advances by one step."""
-    self._bar.set_postfix_str(
-      f'loss {loss:.3f}, {tokens_per_second:,.0f} tokens/s', refresh=False
-    )
+  def step(self, values: Mapping[str, float]) -> None:
+    """Advances by one step.
+
+    Args:
+      values: Metrics of the step: loss, tokens_per_second, and mfu or
+        matmul_share.
+    """
+    shown = [
+      f'loss {values["loss"]:.3f}',
+      f'{values["tokens_per_second"]:,.0f} tokens/s',
+      *(
+        f'{label} {100 * values[name]:.1f} %'
+        for name, label in _SHARES.items()
+        if name in values
+      ),
+    ]
+    self._bar.set_postfix_str(', '.join(shown), refresh=False)
     self._bar.update()
 
   def say(self, line: str) -> None:
     """Prints a line above the bar."""
-    self._bar.write(line)
+    if not self._bar.disable:
+      self._bar.write(line)
 
   def close(self) -> None:
     """Leaves the bar as it is."""

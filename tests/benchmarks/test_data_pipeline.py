@@ -28,7 +28,6 @@ def test_the_last_line_holds_what_is_promised(tmp_path):
       '--lengths=64,16',
       '--pack_length=256',
       '--batch_rows=2',
-      '--headroom=1.4',
       '--warmup=1',
       '--seconds=0.1',
       '--repetitions=2',

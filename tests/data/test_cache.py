@@ -6,7 +6,13 @@ import json
 import numpy as np
 import pytest
 
-from flan_jax.data import cache, cache_shard, registry, tfds_import
+from flan_jax.data import (
+  cache,
+  cache_shard,
+  cache_writer,
+  registry,
+  tfds_import,
+)
 from flan_jax.data.cache import CacheConfig, CacheError, Framing, UnitKey
 from flan_jax.data.cache_writer import make_units
 from flan_jax.data.vocabulary import load_vocabulary
@@ -149,6 +155,28 @@ def test_a_change_of_content_makes_another_unit(config, vocabulary):
   subset = dataclasses.replace(key, templates=(0, 1))
   with pytest.raises(CacheError):
     cache.find_unit(subset, config, vocabulary)
+
+
+def test_a_unit_of_other_code_is_made_anew(
+  config, vocabulary, tmp_path, monkeypatch
+):
+  own = dataclasses.replace(config, cache_dir=str(tmp_path))
+  key = UnitKey('rte', 'dev')
+  (unit,) = _make(own, vocabulary, key)
+  for module in (cache, cache_shard, cache_writer):
+    monkeypatch.setattr(module, 'engine_digest', lambda: 'another')
+  with pytest.raises(CacheError, match='but one that other code has made'):
+    cache.find_unit(key, own, vocabulary)
+  # Where its lengths differ too, code is not the reason.
+  short = dataclasses.replace(own, lengths={'inputs': 80, 'targets': 8})
+  with pytest.raises(CacheError, match=r'no cache of rte\.dev in [^ ]*: make'):
+    cache.find_unit(key, short, vocabulary)
+  (again,) = _make(own, vocabulary, key)
+  assert again.path != unit.path
+  # Runs that are resumed see tokens, and these are the same.
+  assert again.digest == unit.digest
+  monkeypatch.undo()
+  assert cache.find_unit(key, own, vocabulary).path == unit.path
 
 
 def test_a_unit_is_found_without_its_source_where_it_is_the_only_one(

@@ -198,6 +198,14 @@ def test_missing_sources_are_refused_or_left_out(config, vocabulary, tmp_path):
   assert [unit.name for unit in writer.units()] == ['snli']
 
 
+def test_a_worker_with_other_code_writes_nothing(config, vocabulary):
+  task, *_ = CacheWriter(_KEYS, config, vocabulary).plan().tasks
+  foreign = dataclasses.replace(task, engine='another')
+  with pytest.raises(CacheError, match='install the same one'):
+    cache_shard.write_shard(foreign)
+  assert not pathlib.Path(config.cache_dir).exists()
+
+
 def test_a_remote_cache_is_written_and_copied(
   config, vocabulary, monkeypatch, tmp_path
 ):

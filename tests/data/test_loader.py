@@ -18,6 +18,7 @@ from flan_jax.data.loader import (
   BatchPlan,
   Loader,
   PackingConfig,
+  abstract_batch,
   global_batch,
   local_rows,
 )
@@ -275,6 +276,19 @@ def test_arrays_over_a_mesh_hold_the_same_batch(units, shape):
     assert array.dtype == wanted[name].dtype
     for shard in array.addressable_shards:
       assert np.array_equal(np.asarray(shard.data), wanted[name][shard.index])
+
+
+def test_a_step_can_be_compiled_for_batches_that_are_not_read_yet(units):
+  plan = _plan(units)
+  sharding = batch_sharding(make_mesh(MeshConfig(data=4, fsdp=2)))
+  with mock.patch.object(plan, 'batch', side_effect=AssertionError):
+    abstract = abstract_batch(plan, sharding)
+  batch = global_batch(plan, 0, sharding)
+  assert set(abstract) == set(batch)
+  for name, array in batch.items():
+    assert abstract[name].shape == array.shape
+    assert abstract[name].dtype == array.dtype
+    assert abstract[name].sharding == array.sharding
 
 
 def test_the_loader_goes_on_from_any_step_and_stops(units):

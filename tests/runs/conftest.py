@@ -17,14 +17,14 @@ SMALL = (
   '--gin.DecoderConfig.d_ff=256',
   '--gin.DecoderConfig.head_dim=16',
 )
+LENGTHS = "--gin.TASK_FEATURE_LENGTHS={'inputs': 128, 'targets': 16}"
 TRAIN = (
   *SMALL,
   '--gin_file=runs/train.gin',
   '--gin.LEARNING_RATE=0.02',
   '--gin.PACK_LENGTH=256',
-  '--gin.PACK_HEADROOM=1.2',
   '--gin.BATCH_ROWS=8',
-  "--gin.TASK_FEATURE_LENGTHS={'inputs': 128, 'targets': 16}",
+  LENGTHS,
 )
 RULE = '--task_module=flan_jax.testing.rule'
 
@@ -45,7 +45,13 @@ class Cli:
     return subprocess.Popen(
       [sys.executable, '-m', 'flan_jax', *arguments],
       cwd=self.folder,
-      env={**inherited, 'PYTHONPATH': str(ROOT), **environment},
+      env={
+        **inherited,
+        'PYTHONPATH': str(ROOT),
+        # Nothing of a test's stays in the home directory.
+        'JAX_COMPILATION_CACHE_DIR': str(self.folder / 'compiled'),
+        **environment,
+      },
       stdout=subprocess.PIPE,
       stderr=subprocess.PIPE,
       text=True,

@@ -1,12 +1,15 @@
 """Caching that is killed goes on where it was, and ends up the same."""
 
+import json
 import pathlib
 
 from flan_jax.data import registry
 from flan_jax.data.cache import DEFAULT_LENGTHS, CacheConfig
 from flan_jax.data.cache_writer import make_units
 from flan_jax.data.vocabulary import load_vocabulary
+from flan_jax.evaluation import records
 from flan_jax.runs.cache import unit_keys
+from tests.runs.conftest import LENGTHS, TRAIN
 
 registry.load()
 
@@ -71,14 +74,17 @@ def test_a_disk_without_room_is_one_line(cli, mini_data, tmp_path):
   assert len(error.splitlines()) == 1 and 'cache' in error
 
 
-def test_what_is_missing_is_left_out_and_every_result_says_so(cli, mini_data):
+def test_what_is_missing_is_left_out_and_results_say_so(cli, mini_data):
   data = cli.folder / 'tfds'
-  (data / 'glue').mkdir(parents=True)
-  (data / 'glue/mrpc').symlink_to(pathlib.Path(mini_data) / 'glue/mrpc')
+  (data / 'anli').mkdir(parents=True)
+  for name in ('r1', 'r2'):
+    source = pathlib.Path(mini_data) / 'anli' / name
+    (data / 'anli' / name).symlink_to(source)
   flags = (
-    '--gin.MIXTURE_OR_TASK_NAME=flan_eval_paraphrase',
+    '--gin.MIXTURE_OR_TASK_NAME=anli',
     f'--gin.DATA_DIR={data}',
     '--gin.CACHE_DIR=cache',
+    LENGTHS,
   )
   code, _, error = cli('cache', '--gin_file=runs/cache.gin', *flags)
   assert code == 2 and 'flan-jax prepare' in error
@@ -86,4 +92,24 @@ def test_what_is_missing_is_left_out_and_every_result_says_so(cli, mini_data):
   out = cli.check(
     'cache', '--gin_file=runs/cache.gin', *flags, '--allow_missing'
   )
-  assert 'left out: glue_qqp' in out and 'cached glue_mrpc' in out
+  assert 'left out: anli_r3' in out and 'cached anli_r1' in out
+  # Nor does a run come upon it later: on what it trains, what it evaluates.
+  out = cli.check(
+    'train',
+    *TRAIN,
+    *flags,
+    '--gin.EVAL_MIXTURE=anli',
+    '--gin.MODEL_DIR=model',
+    '--gin.TRAIN_STEPS=1',
+    '--gin.EVAL_PERIOD=0',
+    '--gin.MAX_EVAL_ROWS=1',
+    '--allow_missing',
+  )
+  assert 'training on 2 parts' in out
+  line = 'left out, as not prepared: anli_r3.train, anli_r3.test'
+  folder = cli.folder / 'model/eval/anli'
+  assert line in out.splitlines()
+  assert line in (folder / records.TABLE).read_text().splitlines()
+  results = json.loads((folder / records.RESULTS).read_text())
+  assert results['left_out'] == ['anli_r3.train', 'anli_r3.test']
+  assert {r['part'] for r in results['parts']} == {'anli_r1', 'anli_r2'}

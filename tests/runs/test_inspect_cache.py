@@ -295,6 +295,13 @@ def test_units_of_another_making_are_listed(inspect, copy):
   assert set(states) == {'rte.train', 'rte.dev', 'old_rte'}
 
 
+def test_units_of_other_code_are_told(inspect, config, units, monkeypatch):
+  monkeypatch.setattr(cache, 'engine_digest', lambda: 'another')
+  found = inspect(config.cache_dir, 'imdb_reviews')
+  (unit,) = (u for u in found['unusable'] if u['folder'])
+  assert unit['state'] == 'outdated' and 'made by other code' in unit['reason']
+
+
 def test_copies_are_told_apart_by_the_data_dir(inspect, copy, mini_data):
   train = _only(copy, 'rte/rte.train-*')
   other = train.with_name(train.name[:-8] + '0' * 8)

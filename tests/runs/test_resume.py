@@ -36,7 +36,9 @@ def _metrics(folder) -> list[dict]:
 
 
 def _comparable(record: dict) -> dict:
-  return {k: v for k, v in record.items() if k != 'tokens_per_second'}
+  """What does not depend on how fast the machine was."""
+  timed = ('_per_second', '_per_device', '_share')
+  return {k: v for k, v in record.items() if not k.endswith(timed)}
 
 
 def _leaves(folder, step: int) -> list[np.ndarray]:

@@ -1,5 +1,9 @@
+import dataclasses
+import itertools
+
 import jax
 from jax.sharding import AxisType
+import numpy as np
 import pytest
 
 from flan_jax.sharding import MeshConfig, batch_shards, check_batch, make_mesh
@@ -16,6 +20,53 @@ def test_takes_the_devices_that_it_is_given():
   devices = jax.devices()[2:4]
   mesh = make_mesh(MeshConfig(fsdp=2), devices)
   assert list(mesh.devices.flat) == devices
+
+
+@dataclasses.dataclass(frozen=True)
+class _Chip:
+  """What a mesh asks of a TPU: 4 chips in a square, in each of two slices."""
+
+  id: int
+  slice_index: int
+  coords: tuple[int, int, int]
+  platform: str = 'tpu'
+  device_kind: str = 'TPU v5 lite'
+  core_on_chip: int = 0
+
+  @property
+  def process_index(self):
+    return self.slice_index
+
+
+def _two_slices():
+  places = itertools.product(range(2), range(2), range(2))
+  return [_Chip(n, s, (x, y, 0)) for n, (s, y, x) in enumerate(places)]
+
+
+@pytest.mark.parametrize(
+  'config',
+  [
+    MeshConfig(data=2, fsdp=2, model=2),
+    MeshConfig(data=4, model=2),
+    MeshConfig(data=8),
+  ],
+)
+def test_only_data_crosses_slices(config, monkeypatch):
+  # A mesh of devices that are none cannot be made; its layout can.
+  monkeypatch.setattr(jax.sharding, 'Mesh', lambda laid_out, *_, **__: laid_out)
+  laid_out = make_mesh(config, _two_slices())
+  assert laid_out.shape == config.shape(8)
+  assert len({chip.id for chip in laid_out.flat}) == 8
+  for half, number in zip(np.split(laid_out, 2), (0, 1), strict=True):
+    assert {chip.slice_index for chip in half.flat} == {number}
+
+
+@pytest.mark.parametrize(
+  'config', [MeshConfig(fsdp=8), MeshConfig(fsdp=2, model=4)]
+)
+def test_data_must_be_a_multiple_of_the_slices(config):
+  with pytest.raises(ValueError, match='data=1 is not a multiple of the 2 sl'):
+    make_mesh(config, _two_slices())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,18 @@
+"""Models of others in, ours out."""
+
+from flan_jax.interop.families import FAMILIES, family_for
+from flan_jax.interop.family import find_family
+from flan_jax.interop.hf_config import decoder_config
+from flan_jax.interop.params import import_params
+from flan_jax.interop.source import InteropError, Source, open_source
+
+__all__ = [
+  'FAMILIES',
+  'InteropError',
+  'Source',
+  'decoder_config',
+  'family_for',
+  'find_family',
+  'import_params',
+  'open_source',
+]

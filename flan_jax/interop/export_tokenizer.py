@@ -1,0 +1,85 @@
+"""Writes a vocabulary as the tokenizer of a Hugging Face folder."""
+
+import pathlib
+import shutil
+from typing import Any
+
+from flan_jax.data.tokenizer_vocabulary import (
+  TokenizerVocabulary,
+  read_config,
+)
+from flan_jax.data.vocabulary import TOKENIZER_JSON, Vocabulary
+from flan_jax.interop import tokenizer_json
+from flan_jax.interop.safetensors_folder import copy_tokenizer
+from flan_jax.interop.source import InteropError
+
+# On these a converted tokenizer must agree with the one it comes from.
+_PROBES = (
+  'The quick brown fox jumps over the lazy dog.',
+  "It's 12,408 o'clock:\n- yes\n- no\n\n  indented, and  two  spaces",
+  'Überraschung – 日本語, naïve façade, "quotes" & <tags> … 🦊 end ',
+  'Options:\n- it is not possible to tell\t(tab)\r\n',
+)
+
+
+def write_tokenizer(vocabulary: Vocabulary, folder: pathlib.Path) -> None:
+  """Writes tokenizer.json and what belongs to it.
+
+  Args:
+    vocabulary: A tokenizer.json is copied with the files beside it, a
+      SentencePiece model converted.
+    folder: Where.
+
+  Raises:
+    InteropError: a SentencePiece model that `tokenizers` cannot follow.
+  """
+  path = pathlib.Path(vocabulary.path)
+  if isinstance(vocabulary, TokenizerVocabulary):
+    if path.name == TOKENIZER_JSON:
+      copy_tokenizer(path.parent, folder)
+    else:
+      shutil.copyfile(path, folder / TOKENIZER_JSON)
+      settings = read_config(path.parent)
+      tokenizer_json.write_config(folder, settings)
+    return
+  tokenizer, settings = _converted(path)
+  for text in _PROBES:
+    ids = tokenizer.encode(text, add_special_tokens=False).ids
+    if ids != vocabulary.encode(text):
+      raise InteropError(
+        f'{path} cannot be exported: as tokenizer.json it would read {text!r} '
+        'as other tokens'
+      )
+  tokenizer_json.save(
+    tokenizer, folder, {**settings, **read_config(path.parent)}
+  )
+
+
+def _converted(path: pathlib.Path) -> tuple[Any, dict[str, Any]]:
+  """A SentencePiece model as a tokenizer, with the names of special tokens."""
+  from sentencepiece import sentencepiece_model_pb2
+
+  model = sentencepiece_model_pb2.ModelProto.FromString(path.read_bytes())
+  pieces = tokenizer_json.Pieces(
+    names=[piece.piece for piece in model.pieces],
+    types=[piece.type for piece in model.pieces],
+    scores=[piece.score for piece in model.pieces],
+  )
+  trainer, normalizer = model.trainer_spec, model.normalizer_spec
+  if normalizer.precompiled_charsmap or normalizer.remove_extra_whitespaces:
+    raise InteropError(
+      f'{path} changes text before it tokenizes it, so it cannot be exported'
+    )
+  build = {
+    trainer.UNIGRAM: tokenizer_json.sentencepiece_unigram,
+    trainer.BPE: tokenizer_json.sentencepiece_bpe,
+  }.get(trainer.model_type)
+  if build is None:
+    raise InteropError(f'{path} is neither a unigram nor a BPE model')
+  ids = {'bos': trainer.bos_id, 'eos': trainer.eos_id, 'pad': trainer.pad_id}
+  settings = {
+    f'{name}_token': pieces.names[number] if number >= 0 else None
+    for name, number in {**ids, 'unk': trainer.unk_id}.items()
+  }
+  settings['add_bos_token'] = trainer.bos_id >= 0
+  return build(pieces, normalizer.add_dummy_prefix), settings

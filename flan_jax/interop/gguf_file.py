@@ -1,0 +1,157 @@
+"""GGUF files: tensors dequantized one by one, under Hugging Face's names."""
+
+from collections.abc import Mapping
+import pathlib
+import re
+from typing import Any
+
+import numpy as np
+
+from flan_jax.interop import gguf_tokenizer
+from flan_jax.interop.source import Index, InteropError
+
+# GGUF's architectures and ours. What GGUF calls llama may be a Mistral: both
+# compute the same.
+_ARCHITECTURES = {'llama': 'llama', 'qwen2': 'qwen2', 'qwen3': 'qwen3'}
+
+# GGUF's metadata, each below the architecture's name, and config.json's keys.
+_CONFIG_KEYS = {
+  'context_length': 'max_position_embeddings',
+  'embedding_length': 'hidden_size',
+  'block_count': 'num_hidden_layers',
+  'feed_forward_length': 'intermediate_size',
+  'attention.head_count': 'num_attention_heads',
+  'attention.head_count_kv': 'num_key_value_heads',
+  'attention.key_length': 'head_dim',
+  'attention.layer_norm_rms_epsilon': 'rms_norm_eps',
+  'attention.sliding_window': 'sliding_window',
+  'rope.freq_base': 'rope_theta',
+  'expert_count': 'num_local_experts',
+}
+
+_EMBEDDING = 'token_embd.weight'
+_TENSORS = {
+  _EMBEDDING: 'model.embed_tokens.weight',
+  'output_norm.weight': 'model.norm.weight',
+  'output.weight': 'lm_head.weight',
+}
+# Of each layer, without 'blk.N.' and 'model.layers.N.', weight or bias.
+_LAYER_TENSORS = {
+  'attn_norm': 'input_layernorm',
+  'attn_q': 'self_attn.q_proj',
+  'attn_k': 'self_attn.k_proj',
+  'attn_v': 'self_attn.v_proj',
+  'attn_q_norm': 'self_attn.q_norm',
+  'attn_k_norm': 'self_attn.k_norm',
+  'attn_output': 'self_attn.o_proj',
+  'ffn_norm': 'post_attention_layernorm',
+  'ffn_gate': 'mlp.gate_proj',
+  'ffn_up': 'mlp.up_proj',
+  'ffn_down': 'mlp.down_proj',
+}
+_LAYER_NAME = re.compile(r'blk\.(\d+)\.(\w+)\.(weight|bias)')
+
+
+class GgufFile:
+  """A model in one GGUF file; see `source.Source`."""
+
+  def __init__(self, path: pathlib.Path):
+    """Reads the metadata.
+
+    Raises:
+      InteropError: the architecture is none that we know, or part of the
+        model lies in other files.
+    """
+    import gguf
+
+    self.path = path
+    reader = gguf.GGUFReader(path)
+    self._fields: Mapping[str, Any] = reader.fields
+    if self.field('split.count', 1) > 1:
+      raise InteropError(
+        f'{path} is one of several files: join them with llama-gguf-split'
+      )
+    self._tensors = {_hf_name(t.name): t for t in reader.tensors}
+    self.shapes = {
+      name: tuple(reversed(tensor.shape.tolist()))
+      for name, tensor in self._tensors.items()
+    }
+    self.config = self._config()
+
+  def field(self, name: str, default: Any = None) -> Any:
+    """Returns a value of the metadata."""
+    found = self._fields.get(name)
+    return default if found is None else found.contents()
+
+  def _config(self) -> dict[str, Any]:
+    kind = self.field('general.architecture')
+    if kind not in _ARCHITECTURES:
+      known = ', '.join(_ARCHITECTURES)
+      raise InteropError(
+        f'{self.path} has the architecture {kind}, which is not among those '
+        f'that can be imported: {known}'
+      )
+    values = {
+      ours: self.field(f'{kind}.{key}') for key, ours in _CONFIG_KEYS.items()
+    }
+    config = {key: _plain(v) for key, v in values.items() if v is not None}
+    scaling = self.field(f'{kind}.rope.scaling.type', 'none')
+    # Llama 3.1 and later: frequencies scaled one by one, in a tensor.
+    if 'rope_freqs.weight' in self.shapes:
+      scaling = 'llama3'
+    if scaling != 'none':
+      config['rope_scaling'] = {'rope_type': scaling}
+    rotated = self.field(f'{kind}.rope.dimension_count')
+    if rotated is not None:
+      width = config['hidden_size'] // config['num_attention_heads']
+      config['partial_rotary_factor'] = rotated / config.get('head_dim', width)
+    return {
+      'model_type': _ARCHITECTURES[kind],
+      'vocab_size': self.shapes[_TENSORS[_EMBEDDING]][0],
+      'tie_word_embeddings': 'lm_head.weight' not in self.shapes,
+      **config,
+    }
+
+  def read(self, name: str, index: Index) -> np.ndarray:
+    from gguf import quants
+
+    tensor = self._tensors[name]
+    # Rows are quantized one by one, each along its whole length.
+    stored = np.asarray(tensor.data)[self._rows(name, index[0])]
+    values = quants.dequantize(stored, tensor.tensor_type)
+    return values[:, index[1]] if len(index) > 1 else values
+
+  def _rows(self, name: str, rows: slice) -> slice | np.ndarray:
+    """Where the rows lie: llama's queries and keys are stored in pairs.
+
+    GGUF rotates neighbours, Hugging Face and we the halves of a head.
+    """
+    if self.config['model_type'] != 'llama':
+      return rows
+    for projection, heads in (
+      ('.q_proj.', self.config['num_attention_heads']),
+      ('.k_proj.', self.config['num_key_value_heads']),
+    ):
+      if projection in name:
+        stored = np.arange(self.shapes[name][0]).reshape(heads, -1, 2)
+        return stored.swapaxes(1, 2).reshape(-1)[rows]
+    return rows
+
+  def write_tokenizer(self, folder: pathlib.Path) -> None:
+    gguf_tokenizer.write(self.field, folder)
+
+
+def _plain(value: Any) -> Any:
+  """The shortest decimal number that is the same float32."""
+  return float(str(np.float32(value))) if isinstance(value, float) else value
+
+
+def _hf_name(name: str) -> str:
+  """Hugging Face's name of a tensor; GGUF's where there is none."""
+  found = _LAYER_NAME.fullmatch(name)
+  if found is None:
+    return _TENSORS.get(name, name)
+  layer, part, kind = found.groups()
+  if part not in _LAYER_TENSORS:
+    return name
+  return f'model.layers.{layer}.{_LAYER_TENSORS[part]}.{kind}'

@@ -1,0 +1,10 @@
+"""Mistral: Llama with a window of attention in its first version."""
+
+from flan_jax.interop import llama
+from flan_jax.interop.family import Family
+
+FAMILY = Family(
+  name='mistral',
+  architecture='MistralForCausalLM',
+  tensors=llama.TENSORS,
+)

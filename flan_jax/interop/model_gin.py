@@ -1,0 +1,91 @@
+"""The gin file of an imported model."""
+
+import dataclasses
+import pathlib
+
+from flan_jax.model import DecoderConfig
+
+NAME = 'model.gin'
+
+# What is written even where it is the default.
+_ALWAYS = (
+  'vocab_size',
+  'num_layers',
+  'd_model',
+  'd_ff',
+  'num_heads',
+  'num_kv_heads',
+  'head_dim',
+)
+# What says how a model is, and not how it is computed.
+_SHAPE = (
+  *_ALWAYS,
+  'position',
+  'rope_base',
+  'activation',
+  'norm_eps',
+  'tie_embeddings',
+  'qkv_bias',
+  'qk_norm',
+)
+
+_TEXT = """\
+# {title}
+#
+# Give it after the run file, whose defaults it replaces:
+#   flan-jax train --gin_file=runs/train.gin --gin_file={path} …
+
+INITIAL_CHECKPOINT_PATH = {folder!r}
+VOCABULARY = {folder!r}
+
+# What stands between input and target, to be chosen by the model's score on
+# development rows before it is tuned.
+SEPARATOR = '\\n'
+EXEMPLAR_SEPARATOR = '\\n\\n'
+{chat}
+DROPOUT_RATE = 0.0
+COMPUTE_DTYPE = 'float32'
+
+{bindings}
+DecoderConfig.dropout_rate = %DROPOUT_RATE
+DecoderConfig.compute_dtype = %COMPUTE_DTYPE
+"""
+
+
+def write(
+  folder: pathlib.Path, title: str, config: DecoderConfig, chat: str | None
+) -> pathlib.Path:
+  """Writes model.gin into the folder of an imported model.
+
+  Args:
+    folder: It holds checkpoint and tokenizer.
+    title: What the model is, one line.
+    config: Its shape.
+    chat: Its chat template as a SEPARATOR, offered as the other choice.
+
+  Returns:
+    Path of the file.
+  """
+  folder = folder.absolute()
+  path = folder / NAME
+  choice = f'# SEPARATOR = {chat!r}  # its chat template\n' if chat else ''
+  path.write_text(
+    _TEXT.format(
+      title=title,
+      path=path,
+      folder=str(folder),
+      chat=choice,
+      bindings='\n'.join(_bindings(config)),
+    ),
+    encoding='utf-8',
+  )
+  return path
+
+
+def _bindings(config: DecoderConfig) -> list[str]:
+  defaults = {f.name: f.default for f in dataclasses.fields(DecoderConfig)}
+  return [
+    f'DecoderConfig.{name} = {getattr(config, name)!r}'
+    for name in _SHAPE
+    if name in _ALWAYS or getattr(config, name) != defaults[name]
+  ]

@@ -1,0 +1,168 @@
+"""Reads a model's tensors straight to where they belong on the mesh."""
+
+from collections.abc import Mapping
+import functools
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from flan_jax.interop.family import Family, Mapped, mapped_arrays
+from flan_jax.interop.source import InteropError, Source
+from flan_jax.model import DecoderConfig, param_shardings
+from flan_jax.sharding import MeshConfig, make_mesh
+
+_EMBEDDING, _HEAD = 'model.embed_tokens.weight', 'lm_head.weight'
+# Rows of two tables that are compared at a time.
+_ROWS = 8192
+
+
+def import_mesh(config: DecoderConfig) -> jax.sharding.Mesh:
+  """A mesh of as many devices as divide the parameters by the model's width."""
+  devices = jax.local_devices()
+  count = math.gcd(config.d_model, len(devices))
+  return make_mesh(MeshConfig(data=1, fsdp=count, model=1), devices[:count])
+
+
+def import_params(
+  source: Source,
+  family: Family,
+  config: DecoderConfig,
+  mesh: jax.sharding.Mesh,
+  dtype: str = 'float32',
+) -> dict[str, Any]:
+  """Reads all parameters, one tensor after the other.
+
+  Beside the parameters themselves, memory holds one device's share of one
+  tensor at a time.
+
+  Args:
+    source: Where they are.
+    family: How they are laid out there.
+    config: Shape of the decoder.
+    mesh: Where they go.
+    dtype: Type that they get.
+
+  Returns:
+    As `model.init_params` returns them.
+
+  Raises:
+    InteropError: tensors are missing, left over or of another shape; lists
+      them.
+  """
+  arrays = list(mapped_arrays(family, config))
+  check_tensors(source, family, config, arrays)
+  shardings = _flat(param_shardings(config, mesh))
+  flat: dict[str, jax.Array] = {}
+  for array in arrays:
+    sharding = shardings[array.param]
+    if array.layer is None:
+      flat[array.param] = _read(source, array, sharding, dtype)
+      continue
+    per_layer = jax.sharding.NamedSharding(
+      mesh, jax.sharding.PartitionSpec(*sharding.spec[1:])
+    )
+    layer = _read(source, array, per_layer, dtype)
+    if array.layer == 0:
+      shape = (config.num_layers, *layer.shape)
+      flat[array.param] = jnp.zeros(shape, dtype, device=sharding)
+    flat[array.param] = _put(flat[array.param], layer, array.layer)
+  return _nested(flat)
+
+
+def _read(
+  source: Source, array: Mapped, sharding: jax.sharding.Sharding, dtype: str
+) -> jax.Array:
+  """One array in our orientation, each device's share read by itself."""
+  shape = array.shape[::-1] if array.transposed else array.shape
+
+  def share(index):
+    index = index[::-1] if array.transposed else index
+    values = source.read(array.source, index).astype(dtype, copy=False)
+    return values.T if array.transposed else values
+
+  return jax.make_array_from_callback(shape, sharding, share)
+
+
+@functools.partial(jax.jit, donate_argnums=0)
+def _put(stack, layer, number):
+  return jax.lax.dynamic_update_index_in_dim(stack, layer, number, 0)
+
+
+def check_tensors(
+  source: Source,
+  family: Family,
+  config: DecoderConfig,
+  arrays: list[Mapped],
+) -> None:
+  """Makes sure that every tensor is used once, and has its shape.
+
+  Raises:
+    InteropError: lists those for which this is not so.
+  """
+  problems = []
+  left = dict(source.shapes)
+  for array in arrays:
+    shape = left.pop(array.source, None)
+    if shape is None:
+      problems.append(f'{array.source}: missing')
+    elif shape != array.shape:
+      problems.append(f'{array.source}: {shape}, not {array.shape}')
+  if config.tie_embeddings and _HEAD in left and _is_embedding(source):
+    left.pop(_HEAD)
+  for name in left.keys() & _buffers(family, config):
+    if _is_frequencies(source, name, config):
+      left.pop(name)
+  problems += [f'{name}: not a part of {family.name}' for name in sorted(left)]
+  if problems:
+    listed = '\n  '.join(problems)
+    raise InteropError(f'{source.path} does not fit:\n  {listed}')
+
+
+def _is_embedding(source: Source) -> bool:
+  """Whether a tied model's output table, saved as well, is its embedding."""
+  shape = source.shapes[_EMBEDDING]
+  if source.shapes[_HEAD] != shape:
+    return False
+  for start in range(0, shape[0], _ROWS):
+    index = (slice(start, min(start + _ROWS, shape[0])), slice(0, shape[1]))
+    if not np.array_equal(
+      source.read(_EMBEDDING, index), source.read(_HEAD, index)
+    ):
+      return False
+  return True
+
+
+def _buffers(family: Family, config: DecoderConfig) -> set[str]:
+  layers = range(config.num_layers)
+  return {n.format(layer=layer) for n in family.buffers for layer in layers}
+
+
+def _is_frequencies(source: Source, name: str, config: DecoderConfig) -> bool:
+  """Whether a saved buffer holds the frequencies that we compute."""
+  half = config.head_dim // 2
+  if source.shapes[name] != (half,):
+    return False
+  expected = config.rope_base ** (-np.arange(half) / half)
+  stored = source.read(name, (slice(0, half),)).astype(np.float32)
+  # Some were saved in bfloat16.
+  return np.allclose(stored, expected, rtol=1e-2)
+
+
+def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
+  """A nested dictionary with the keys of `PARAM_AXES`."""
+  layers = {f'layers/{name}': leaf for name, leaf in tree['layers'].items()}
+  return {**{k: v for k, v in tree.items() if k != 'layers'}, **layers}
+
+
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+  tree: dict[str, Any] = {'layers': {}}
+  for name, leaf in flat.items():
+    outer, _, inner = name.partition('/')
+    if inner:
+      tree[outer][inner] = leaf
+    else:
+      tree[name] = leaf
+  return tree

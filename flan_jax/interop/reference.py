@@ -1,0 +1,160 @@
+"""Compares a model with what `transformers` computes, on the CPU."""
+
+from collections.abc import Sequence
+import dataclasses
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+
+from flan_jax.data.vocabulary import Vocabulary
+from flan_jax.interop.source import InteropError
+from flan_jax.model import DecoderConfig, hidden_states, target_logits
+
+# Differences beyond this share of the largest logit are no rounding errors.
+TOLERANCE = 1e-4
+
+PROMPTS = (
+  'The capital of France is',
+  'Translate to German: Where is the next pharmacy?',
+  'Premise: Two dogs run over a meadow.\nHypothesis: No animal is outside.\n'
+  'Does the premise entail the hypothesis?\nOptions:\n- yes\n- no',
+  'In 1971 the town had 12,408 inhabitants; by 2011 there were 9,877 left. '
+  'How many had moved away, and what share of the earlier number is that?',
+  '"Nobody\'s here," she whispered — although, naïvely, everyone had hoped so.',
+  'Once upon a time there was a fox who lived under an old pear tree. ' * 16,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+  """How one prompt fared.
+
+  Attributes:
+    prompt: Its text.
+    tokens: Its length.
+    difference: Largest absolute difference of two logits.
+    largest: Largest absolute logit of the reference.
+    agreed: Positions at which both find the same token most probable.
+    same_tokens: Whether both read it as the same tokens.
+  """
+
+  prompt: str
+  tokens: int
+  difference: float
+  largest: float
+  agreed: int
+  same_tokens: bool
+
+  @property
+  def fits(self) -> bool:
+    return self.same_tokens and self.difference <= TOLERANCE * self.largest
+
+
+def load(path: pathlib.Path) -> tuple[Any, Any]:
+  """Returns model and tokenizer of `transformers`, in float32.
+
+  Args:
+    path: A Hugging Face folder or a GGUF file.
+
+  Raises:
+    InteropError: `transformers` is not installed, or not all that it needs.
+  """
+  try:
+    import torch
+    import transformers
+  except ImportError as error:
+    raise InteropError(
+      f"{error.name} is not installed: pip install 'flan_jax[reference]'"
+    ) from error
+  about: dict[str, Any] = {'local_files_only': True}
+  if path.is_file():
+    about['gguf_file'], path = path.name, path.parent
+  model = transformers.AutoModelForCausalLM.from_pretrained(
+    path, dtype=torch.float32, **about
+  )
+  tokenizer = transformers.AutoTokenizer.from_pretrained(path, **about)
+  return model.eval(), tokenizer
+
+
+def logits(model: Any, ids: Sequence[int]) -> np.ndarray:
+  """Returns the logits of a model of `transformers` for one row [L, V]."""
+  import torch
+
+  with torch.no_grad():
+    return model(torch.tensor([list(ids)])).logits[0].float().numpy()
+
+
+def our_logits(
+  config: DecoderConfig, params: Any, ids: Sequence[int]
+) -> np.ndarray:
+  """Returns ours for one row [L, V]."""
+  length = len(ids)
+  batch = {
+    'tokens': np.array([ids], np.int32),
+    'segments': np.ones((1, length), np.int32),
+    'positions': np.arange(length, dtype=np.int32)[None],
+  }
+  return np.asarray(_forward(config, params, batch)[0])
+
+
+@jax.jit(static_argnums=0)
+def _forward(config, params, batch):
+  return target_logits(config, params, hidden_states(config, params, batch))
+
+
+def compare(
+  reference: tuple[Any, Any],
+  config: DecoderConfig,
+  params: Any,
+  vocabulary: Vocabulary,
+  prompts: Sequence[str] = PROMPTS,
+) -> list[Comparison]:
+  """Compares tokens and logits of every position of each prompt.
+
+  Args:
+    reference: From `load`.
+    config: Shape of our decoder.
+    params: Its parameters.
+    vocabulary: Its vocabulary.
+    prompts: Texts.
+  """
+  model, tokenizer = reference
+  return [
+    _compare(model, tokenizer, config, params, vocabulary, prompt)
+    for prompt in prompts
+  ]
+
+
+def _compare(model, tokenizer, config, params, vocabulary, prompt):
+  start = () if vocabulary.bos_id is None else (vocabulary.bos_id,)
+  ids = [*start, *vocabulary.encode(prompt)]
+  theirs, ours = logits(model, ids), our_logits(config, params, ids)
+  return Comparison(
+    prompt=prompt,
+    tokens=len(ids),
+    difference=float(np.abs(theirs - ours).max()),
+    largest=float(np.abs(theirs).max()),
+    agreed=int((theirs.argmax(-1) == ours.argmax(-1)).sum()),
+    same_tokens=list(tokenizer(prompt)['input_ids']) == ids,
+  )
+
+
+def table(comparisons: Sequence[Comparison]) -> str:
+  """Returns a table of comparisons and a line that sums it up."""
+  lines = ['tokens  difference  same top token  same tokens  prompt']
+  for one in comparisons:
+    same = 'yes' if one.same_tokens else 'NO'
+    lines.append(
+      f'{one.tokens:6d}  {one.difference:10.1e}  {one.agreed:8d} of '
+      f'{one.tokens:<3d}  {same:>11}  {one.prompt[:30]!r}'
+    )
+  tokens = sum(one.tokens for one in comparisons)
+  agreed = sum(one.agreed for one in comparisons)
+  lines.append(
+    f'largest difference {max(one.difference for one in comparisons):.1e} of '
+    f'logits up to {max(one.largest for one in comparisons):.1f}; the top '
+    f'token is the same at {agreed} of {tokens} positions'
+  )
+  return '\n'.join(lines)

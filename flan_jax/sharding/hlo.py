@@ -1,0 +1,308 @@
+"""Reads the text of a compiled XLA program: how often it does what.
+
+XLA's own cost analysis counts the body of a loop once, whether layers are
+scanned 2 or 64 times. Here loops are multiplied by their number of iterations.
+"""
+
+from collections.abc import Iterator
+import dataclasses
+import math
+import re
+
+_BITS = {'pred': 8, 'token': 0, 'opaque': 0}
+_ARRAY = re.compile(r'\b([a-z]\w*)\[([\d,<=]*)\](?:\{([^{}]*)\})?')
+_NAME = re.compile(r'%([\w.\-]+)')
+_COMMENT = re.compile(r'/\*.*?\*/')
+_HEADER = re.compile(r'(ENTRY )?%([\w.\-]+) \(.*\{$')
+_CALLED = re.compile(
+  r'\b(calls|body|condition|to_apply|\w+_computations?)='
+  r'(\{[^{}]*\}|%[\w.\-]+)'
+)
+_TRIP_COUNT = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
+# What they are given is no instruction: a value, a number.
+_LITERAL = ('constant', 'parameter')
+# Attributes that name computations that are applied to single elements.
+_ELEMENTWISE = ('to_apply',)
+
+
+@dataclasses.dataclass(frozen=True)
+class Array:
+  """An array, or one of a tuple.
+
+  Attributes:
+    dtype: As XLA writes it, `bf16`.
+    dims: Sizes on one device.
+    in_memory: Whether it lies in the chip's main memory (HBM) and not in a
+      memory within the chip.
+  """
+
+  dtype: str
+  dims: tuple[int, ...]
+  in_memory: bool = True
+
+  @property
+  def bytes(self) -> int:
+    bits = _BITS.get(self.dtype)
+    if bits is None:
+      bits = int(re.search(r'\d+', self.dtype)[0])
+    return math.prod(self.dims) * bits // 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Instruction:
+  """One instruction.
+
+  Attributes:
+    name: Unique in its computation.
+    opcode: As `all-gather` or `fusion`.
+    arrays: What it yields; several where it yields a tuple.
+    operands: Names of instructions of the same computation.
+    called: Attribute -> computations that it names, as `body`.
+    text: All that stands behind the opcode.
+  """
+
+  name: str
+  opcode: str
+  arrays: tuple[Array, ...]
+  operands: tuple[str, ...]
+  called: dict[str, tuple[str, ...]]
+  text: str
+
+  @property
+  def bytes(self) -> int:
+    """Of what it yields, in main memory."""
+    return sum(array.bytes for array in self.arrays if array.in_memory)
+
+  @property
+  def index(self) -> int | None:
+    """Which element of a tuple it takes, if it does."""
+    if self.opcode != 'get-tuple-element':
+      return None
+    return int(re.search(r'\bindex=(\d+)', self.text)[1])
+
+
+@dataclasses.dataclass(frozen=True)
+class Computation:
+  """A function of the program.
+
+  Attributes:
+    name: Unique in the program.
+    instructions: By name, in order.
+    root: The one whose result it returns.
+  """
+
+  name: str
+  instructions: dict[str, Instruction]
+  root: Instruction
+
+  def operands(self, instruction: Instruction) -> list[Instruction]:
+    return [self.instructions[name] for name in instruction.operands]
+
+  def users(self, instruction: Instruction) -> list[Instruction]:
+    return [
+      user
+      for user in self.instructions.values()
+      if instruction.name in user.operands
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Loop:
+  """A `while` of the program.
+
+  Attributes:
+    instruction: The `while`.
+    body: What is repeated.
+    count: Iterations; None where the text does not tell.
+    times: How often the loop itself runs.
+  """
+
+  instruction: Instruction
+  body: Computation
+  count: int | None
+  times: int
+
+  def carried(self) -> Iterator[tuple[Array, bool]]:
+    """Yields each array that it carries, and whether iterations change it."""
+    root = self.body.root
+    for place, array in enumerate(self.instruction.arrays):
+      source = self.body.instructions[root.operands[place]]
+      yield array, source.index != place
+
+
+class Program:
+  """A compiled program of one device.
+
+  Attributes:
+    computations: By name.
+    entry: Where it starts.
+  """
+
+  def __init__(self, text: str):
+    """Parses what `jax.stages.Compiled.as_text` returns.
+
+    Raises:
+      ValueError: The text holds no program.
+    """
+    self.computations: dict[str, Computation] = {}
+    entry, header, lines = None, None, []
+    for line in text.splitlines():
+      if header is None:
+        header, lines = _HEADER.match(line), []
+      elif line.startswith('}'):
+        computation = _computation(header[2], lines)
+        self.computations[computation.name] = computation
+        entry = computation if header[1] else entry
+        header = None
+      else:
+        lines.append(line)
+    if entry is None:
+      raise ValueError('no entry computation in the text of the program')
+    self.entry: Computation = entry
+
+  def executed(self) -> Iterator[tuple[Computation, int]]:
+    """Yields each computation that runs, and how often, from the entry on.
+
+    Those that a fusion consists of, and those that are applied to elements,
+    are parts of their instruction and not among them.
+    """
+    todo = [(self.entry, 1)]
+    while todo:
+      computation, times = todo.pop()
+      yield computation, times
+      for instruction in computation.instructions.values():
+        for name, repeats in self._runs(computation, instruction):
+          todo.append((self.computations[name], times * repeats))
+
+  def loops(self) -> list[Loop]:
+    """The loops, outer before inner, those of a computation in order."""
+    return [
+      Loop(
+        instruction,
+        self.computations[instruction.called['body'][0]],
+        self._trip_count(computation, instruction),
+        times,
+      )
+      for computation, times in self.executed()
+      for instruction in computation.instructions.values()
+      if instruction.opcode == 'while'
+    ]
+
+  def _runs(self, computation, instruction):
+    """The computations that an instruction runs, and how often each."""
+    if instruction.opcode == 'fusion':
+      return
+    repeats = 1
+    if instruction.opcode == 'while':
+      repeats = self._trip_count(computation, instruction) or 1
+    for attribute, names in instruction.called.items():
+      if attribute not in _ELEMENTWISE or instruction.opcode == 'call':
+        for name in names:
+          yield name, repeats
+
+  def _trip_count(self, computation, loop) -> int | None:
+    """Iterations of a loop that counts up from a constant to a constant."""
+    known = _TRIP_COUNT.search(loop.text)
+    if known:
+      return int(known[1])
+    condition = self.computations[loop.called['condition'][0]]
+    test = condition.root
+    if test.opcode != 'compare' or 'direction=LT' not in test.text:
+      return None
+    counter, limit = condition.operands(test)
+    place = counter.index
+    if limit.opcode != 'constant' or place is None:
+      return None
+    body = self.computations[loop.called['body'][0]]
+    start = _constant(
+      computation, computation.operands(loop)[0].operands[place]
+    )
+    last = body.instructions[body.root.operands[place]]
+    steps = [_constant(body, name) for name in last.operands]
+    steps = [step for step in steps if step is not None]
+    if last.opcode != 'add' or start is None or len(steps) != 1:
+      return None
+    return max(0, -(-(_literal(limit) - start) // steps[0]))
+
+
+def _computation(name, lines):
+  instructions, root = {}, None
+  for line in lines:
+    instruction, is_root = _instruction(line)
+    instructions[instruction.name] = instruction
+    root = instruction if is_root else root
+  return Computation(name, instructions, root)
+
+
+def _instruction(line):
+  left, _, right = _COMMENT.sub('', line).strip().partition(' = ')
+  shape, right = _split_shape(right)
+  opcode, _, right = right.partition('(')
+  end = _closing(right, depth=1)
+  inside, text = right[:end], right[end + 1 :]
+  # What follows describes origin and scheduling at length.
+  text = text.partition(', metadata={')[0] + _tail(text)
+  called = {
+    attribute: tuple(_NAME.findall(names))
+    for attribute, names in _CALLED.findall(text)
+  }
+  instruction = Instruction(
+    name=left.removeprefix('ROOT ').removeprefix('%'),
+    opcode=opcode,
+    arrays=tuple(arrays(shape)),
+    operands=tuple(_NAME.findall(inside)),
+    called=called,
+    text=(inside if opcode in _LITERAL else '') + text,
+  )
+  return instruction, left.startswith('ROOT ')
+
+
+def _tail(text):
+  """What of the part behind the metadata is of interest."""
+  known = _TRIP_COUNT.search(text)
+  return f' {known[0]}' if known else ''
+
+
+def _split_shape(text):
+  """Splits the type off, which has blanks only if it is a tuple's."""
+  if not text.startswith('('):
+    shape, _, rest = text.partition(' ')
+    return shape, rest
+  end = _closing(text[1:], depth=1) + 2
+  return text[:end], text[end + 1 :]
+
+
+def _closing(text, depth):
+  """Where the parenthesis closes that was opened `depth` levels before."""
+  for match in re.finditer(r'[()]', text):
+    depth += 1 if match[0] == '(' else -1
+    if depth == 0:
+      return match.start()
+  return len(text)
+
+
+def arrays(shape: str) -> Iterator[Array]:
+  """Yields the arrays of a type as XLA writes it.
+
+  >>> [(a.dims, a.bytes) for a in arrays('(bf16[2,3]{1,0:T(8,128)}, pred[4])')]
+  [((2, 3), 12), ((4,), 4)]
+  """
+  for dtype, dims, layout in _ARRAY.findall(shape):
+    yield Array(
+      dtype,
+      tuple(int(d.removeprefix('<=')) for d in dims.split(',') if d),
+      in_memory=not re.search(r'S\([1-9]', layout),
+    )
+
+
+def _constant(computation, name):
+  """The value of a scalar constant or a copy of one, else None."""
+  instruction = computation.instructions[name]
+  while instruction.opcode == 'copy':
+    instruction = computation.operands(instruction)[0]
+  return _literal(instruction) if instruction.opcode == 'constant' else None
+
+
+def _literal(constant):
+  value = re.match(r'-?\d+', constant.text)
+  return int(value[0]) if value else None

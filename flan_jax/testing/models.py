@@ -1,0 +1,81 @@
+"""Small models in Hugging Face's form, with random weights."""
+
+from collections.abc import Mapping
+import json
+import pathlib
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from flan_jax.interop import FAMILIES, decoder_config, tokenizer_json
+from flan_jax.interop.family import mapped_arrays
+from flan_jax.interop.safetensors_folder import INDEX
+
+# Of the tokenizer: all bytes, some merges, and these.
+SPECIAL = ('<|start|>', '<|end|>', '<|user|>')
+_MERGES = ('t h', 'th e', 'i n', 'a n', 'Ġ the', 'Ġ a', 'o n', 'e r')
+
+
+def write_tokenizer(folder: pathlib.Path, adds_bos: bool = False) -> int:
+  """Writes a small byte-level tokenizer; returns how many tokens it has.
+
+  Args:
+    folder: Where.
+    adds_bos: Whether it starts sequences with a token.
+  """
+  from tokenizers import pre_tokenizers
+
+  alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+  merged = [merge.replace(' ', '') for merge in _MERGES]
+  names = [*SPECIAL, *alphabet, *merged]
+  types = [tokenizer_json.CONTROL] * len(SPECIAL)
+  types += [tokenizer_json.NORMAL] * (len(names) - len(SPECIAL))
+  tokenizer = tokenizer_json.byte_level_bpe(
+    tokenizer_json.Pieces(names, types),
+    _MERGES,
+    tokenizer_json.SPLITTINGS['gpt-2'],
+  )
+  start, end, _ = SPECIAL
+  settings = {'bos_token': start, 'eos_token': end, 'add_bos_token': adds_bos}
+  tokenizer_json.save(tokenizer, folder, settings)
+  return len(names)
+
+
+def write_model(
+  folder: pathlib.Path,
+  config: Mapping[str, Any],
+  shard_bytes: int = 10**9,
+  dtype: str = 'bfloat16',
+) -> None:
+  """Writes config.json and random *.safetensors, one file after the other.
+
+  Args:
+    folder: Where.
+    config: What config.json says.
+    shard_bytes: Bytes after which another file begins.
+    dtype: Type of the weights.
+  """
+  from safetensors import numpy as safetensors_numpy
+
+  (folder / 'config.json').write_text(json.dumps(dict(config)))
+  family = FAMILIES[config['model_type']]
+  rng = np.random.default_rng(0)
+  shard: dict[str, np.ndarray] = {}
+  weight_map: dict[str, str] = {}
+
+  def flush() -> None:
+    name = f'model-{len(set(weight_map.values())) + 1:05d}.safetensors'
+    weight_map.update(dict.fromkeys(shard, name))
+    safetensors_numpy.save_file(shard, folder / name, {'format': 'pt'})
+    shard.clear()
+
+  for array in mapped_arrays(family, decoder_config(family, config)):
+    # Logits stay moderate whatever the width.
+    scale = array.shape[-1] ** -0.5
+    values = scale * rng.standard_normal(array.shape, np.float32)
+    shard[array.source] = values.astype(ml_dtypes.bfloat16).astype(dtype)
+    if sum(values.nbytes for values in shard.values()) > shard_bytes:
+      flush()
+  flush()
+  (folder / INDEX).write_text(json.dumps({'weight_map': weight_map}))

@@ -1,0 +1,231 @@
+"""The loop compiles while it reads, and its rates are those of training."""
+
+import functools
+import json
+import threading
+
+import jax
+import numpy as np
+import pytest
+
+from flan_jax import sharding
+from flan_jax.data.cache import Framing
+from flan_jax.data.loader import BatchPlan, PackingConfig
+from flan_jax.data.sampler import Sampler
+from flan_jax.model import DecoderConfig
+from flan_jax.testing.units import write_unit
+from flan_jax.training import (
+  Checkpointer,
+  OptimizerConfig,
+  init_state,
+  make_optimizer,
+  make_train_step,
+)
+from flan_jax.training import loop as loop_lib
+from flan_jax.training.loop import Loop, LoopConfig
+from flan_jax.training.metrics import Console, MetricWriter
+from flan_jax.training.profile import ProfileWindow
+
+CONFIG = DecoderConfig(
+  vocab_size=4096,
+  num_layers=1,
+  d_model=16,
+  d_ff=16,
+  num_heads=2,
+  num_kv_heads=2,
+  head_dim=8,
+  position='rope',
+)
+STEPS = 6
+
+
+@pytest.fixture(scope='module')
+def plan(tmp_path_factory) -> BatchPlan:
+  number = np.arange(300)
+  unit = write_unit(
+    tmp_path_factory.mktemp('cache') / 'unit',
+    'part',
+    inputs=4 + number % 20,
+    targets=1 + number % 3,
+    lengths={'inputs': 32, 'targets': 8},
+  )
+  framing = Framing(start=(), separator=(1,), end=(1,), between=(1,))
+  packing = PackingConfig(batch_rows=4, pack_length=64, headroom=1.1)
+  return BatchPlan(Sampler([unit], framing, 0), packing)
+
+
+@pytest.fixture(scope='module')
+def mesh():
+  return sharding.make_mesh(
+    sharding.MeshConfig(data=2, fsdp=2), jax.devices()[:4]
+  )
+
+
+@pytest.fixture(scope='module')
+def train_step(mesh):
+  return make_train_step(CONFIG, make_optimizer(OptimizerConfig()), mesh)
+
+
+class _Run:
+  """A run in a folder of its own."""
+
+  def __init__(self, folder, plan, mesh):
+    self.folder, self._plan, self._mesh = folder, plan, mesh
+
+  def __call__(self, train_step, **more) -> list[dict]:
+    """Trains; returns the metrics of the training steps."""
+    config = LoopConfig(STEPS, eval_period=3, checkpoint_period=2)
+    writer, checkpointer = MetricWriter(self.folder, 0), None
+    console = Console(0, STEPS)
+    try:
+      checkpointer = Checkpointer(self.folder)
+      Loop(
+        config,
+        self._plan,
+        train_step,
+        sharding.batch_sharding(self._mesh),
+        checkpointer,
+        {},
+        CONFIG,
+        **more,
+      ).run(self.state(), writer, console)
+    finally:
+      checkpointer.close()
+      writer.close()
+      console.close()
+    lines = (self.folder / 'metrics.jsonl').read_text().splitlines()
+    records = map(json.loads, lines)
+    return [record for record in records if record['kind'] == 'train']
+
+  def state(self):
+    return init_state(CONFIG, make_optimizer(OptimizerConfig()), 0, self._mesh)
+
+
+@pytest.fixture
+def run(tmp_path, plan, mesh) -> _Run:
+  return _Run(tmp_path / 'run', plan, mesh)
+
+
+class _Step:
+  """A jitted step with something done before it is lowered or run."""
+
+  def __init__(self, step, on_lower=None, on_call=None):
+    self._step, self._on_lower, self._on_call = step, on_lower, on_call
+
+  def lower(self, *arguments):
+    if self._on_lower:
+      self._on_lower()
+    lowered = self._step.lower(*arguments)
+    return _Step(lowered, on_call=self._on_call) if self._on_call else lowered
+
+  def compile(self):
+    compiled, before = self._step.compile(), self._on_call
+
+    def call(*arguments):
+      before()
+      return compiled(*arguments)
+
+    return call
+
+
+def test_rates_are_logged_and_what_was_compiled_is_said(
+  run, plan, train_step, capsys
+):
+  records = run(train_step)
+  said = capsys.readouterr()
+  assert 'compiled in' in said.out + said.err
+  assert 'matmul_share is a share of' in said.out + said.err
+  assert [record['step'] for record in records] == list(range(1, STEPS + 1))
+  for step, record in enumerate(records):
+    batch = plan.batch(step)
+    real, positions = batch['segments'] > 0, batch['positions']
+    assert record['places'] == real.size
+    assert record['tokens'] == real.sum()
+    assert record['examples'] == np.sum(real & (positions == 0))
+    assert record['visible_pairs'] == np.sum((positions + 1)[real])
+    for name in ('tokens', 'places', 'examples'):
+      # All rates are over the same time.
+      ratio = record[f'{name}_per_second'] / record['tokens_per_second']
+      assert ratio == pytest.approx(record[name] / record['tokens'])
+    assert record['model_tflops_per_device'] > 0
+    assert record['matmul_share'] > 0 and 'mfu' not in record
+    assert np.isfinite(list(record.values())[2:]).all()
+
+
+def test_batches_are_read_while_the_step_is_compiled(run, plan, train_step):
+  read = threading.Event()
+  batch_of = plan.batch
+
+  def noticed(*arguments):
+    batch = batch_of(*arguments)
+    read.set()
+    return batch
+
+  def wait():
+    assert read.wait(60), 'no batch was read before the step was compiled'
+
+  plan.batch = noticed
+  try:
+    assert len(run(_Step(train_step, on_lower=wait))) == STEPS
+  finally:
+    del plan.batch
+
+
+def test_pauses_are_not_counted_as_training(run, train_step, monkeypatch):
+  # A clock that moves by 1 whenever metrics of a step are fetched, and by
+  # 1,000 in whatever is no step.
+  now = 0.0
+
+  def pass_time(seconds):
+    nonlocal now
+    now += seconds
+
+  def slowed(function):
+    @functools.wraps(function)
+    def call(*arguments, **more):
+      pass_time(1000)
+      return function(*arguments, **more)
+
+    return call
+
+  monkeypatch.setattr(loop_lib.time, 'monotonic', lambda: now)
+  monkeypatch.setattr(loop_lib, 'check_finite', lambda values: pass_time(1))
+  monkeypatch.setattr(Checkpointer, 'save', slowed(Checkpointer.save))
+  for name in ('start_trace', 'stop_trace'):
+    function = slowed(getattr(jax.profiler, name))
+    monkeypatch.setattr(jax.profiler, name, function)
+  evaluated = []
+
+  def evaluate_dev(params):
+    pass_time(1000)
+    evaluated.append(params)
+    return {'accuracy': 50.0}
+
+  records = run(
+    _Step(train_step, on_lower=lambda: pass_time(1000)),
+    evaluate_dev=evaluate_dev,
+    profile=ProfileWindow(4, 5),
+  )
+  assert len(evaluated) == STEPS // 3
+  seconds = [r['tokens'] / r['tokens_per_second'] for r in records]
+  assert seconds == pytest.approx([1] * STEPS)
+
+
+def test_the_steps_of_the_window_are_profiled(run, train_step):
+  run(train_step, profile=ProfileWindow(2, 3))
+  [profile] = (run.folder / 'profile').rglob('*.xplane.pb')
+  data = profile.read_bytes()
+  # Steps are annotated, so that viewers tell them apart.
+  assert b'train' in data and b'step_num' in data
+
+
+def test_a_failing_step_ends_profile_and_loader(run, train_step):
+  def fail():
+    raise KeyboardInterrupt
+
+  with pytest.raises(KeyboardInterrupt):
+    step = _Step(train_step, on_call=fail)
+    run(step, profile=ProfileWindow(1, 3))
+  assert list((run.folder / 'profile').rglob('*.xplane.pb'))
+  names = [thread.name for thread in threading.enumerate()]
+  assert 'loader' not in names
