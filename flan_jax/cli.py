@@ -19,6 +19,8 @@ _PLAIN = {
   'export': 'export_weights',
   'plan': 'plan',
 }
+# Commands that several processes can do together.
+_MULTIPROCESS = ('train', 'eval')
 _COMMANDS = (*_RUNS, *_PLAIN)
 
 _USAGE = """\
@@ -52,6 +54,10 @@ flags of train, eval, cache and plan:
                            cache, as '--runner=DataflowRunner --project=…'
   --profile=FIRST:LAST     of train: write a JAX profile of these steps to
                            MODEL_DIR/profile
+  --multiprocess           train and eval: join the other processes of a TPU
+                           pod, GKE or SLURM job
+  --coordinator_address=HOST:PORT --process_count=N --process_index=I
+                           join processes anywhere else
   --dry_run                check everything, compute nothing
 """
 
@@ -118,6 +124,8 @@ def _user_errors(command: str) -> tuple[type[Exception], ...]:
 
 
 def _run(command: str, argv: Sequence[str]) -> int:
+  if command in _MULTIPROCESS:
+    argv = _join_processes(argv)
   arguments, dry_run = parse_arguments(command, argv)
   from flan_jax import config
   from flan_jax.data import registry, template_set
@@ -140,6 +148,34 @@ def _run(command: str, argv: Sequence[str]) -> int:
 
     evaluate(arguments=arguments, dry_run=dry_run)
   return 0
+
+
+def _join_processes(argv: Sequence[str]) -> list[str]:
+  """Joins the other processes of the run, if there are any.
+
+  Returns:
+    The flags that do not name processes.
+
+  Raises:
+    ConfigError: some, but not all, of what names them is given.
+  """
+  parser = argparse.ArgumentParser(allow_abbrev=False, usage=_USAGE)
+  parser.add_argument('--multiprocess', action='store_true')
+  parser.add_argument('--coordinator_address')
+  parser.add_argument('--process_count', type=int)
+  parser.add_argument('--process_index', type=int)
+  flags, rest = parser.parse_known_args(list(argv))
+  named = (flags.coordinator_address, flags.process_count, flags.process_index)
+  given = [value is not None for value in named]
+  if any(given) and not all(given):
+    raise ConfigError(
+      '--coordinator_address, --process_count and --process_index go together'
+    )
+  if all(given) or flags.multiprocess:
+    from flan_jax.runs import processes
+
+    processes.start(*named)
+  return rest
 
 
 def parse_arguments(

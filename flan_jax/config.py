@@ -33,6 +33,7 @@ MACROS = {
   'EVAL_ROWS': 'development rows of a part scored every EVAL_PERIOD steps',
   'EXEMPLAR_SEPARATOR': 'text after an exemplar; None for the end token',
   'HARDWARE': "what plans are made for, as 'v4:4x4x4'; training ignores it",
+  'FROZEN': 'regular expressions of the names of parameters not trained',
   'INITIAL_CHECKPOINT_PATH': 'checkpoint whose parameters training starts from',
   'KEEP_CHECKPOINTS': 'newest checkpoints kept',
   'LEARNING_RATE': 'learning rate, constant after the warm-up',
@@ -53,6 +54,7 @@ MACROS = {
   'TOKENS_PER_EVAL_BATCH': 'places of an evaluation batch, over all devices',
   'TRAIN_STEPS': 'steps of the whole run',
   'VOCABULARY': "'mini', a SentencePiece model, tokenizer.json or its folder",
+  'Z_LOSS': 'coefficient of the z-loss, 0 for none',
   'WARMUP_STEPS': 'steps in which the learning rate rises to its value',
 }
 

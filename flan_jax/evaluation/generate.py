@@ -19,7 +19,7 @@ from flan_jax.model import (
   hidden_states,
   target_logits,
 )
-from flan_jax.sharding import batch_sharding, batch_shards
+from flan_jax.sharding import batch_sharding, batch_shards, place, replicated
 
 
 class Generator:
@@ -48,7 +48,9 @@ class Generator:
     self._continue = jax.jit(
       lambda params, tokens, lengths, limits: _continue(
         config, params, tokens, lengths, limits, end
-      )
+      ),
+      # So that every process can read all of them.
+      out_shardings=replicated(mesh),
     )
     self._end = end
 
@@ -96,7 +98,7 @@ class Generator:
     for row, index in enumerate(chosen):
       lengths[row], most[row] = len(prompts[index]), limits[index]
       tokens[row, : lengths[row]] = prompts[index]
-    return jax.device_put((tokens, lengths, most), self._sharding)
+    return place((tokens, lengths, most), self._sharding)
 
 
 def _continue(config, params, tokens_BxL, lengths_B, limits_B, end):

@@ -21,7 +21,7 @@ from flan_jax.data.packing import (
   pack,
 )
 from flan_jax.model import DecoderConfig, for_mesh, target_log_probs
-from flan_jax.sharding import batch_sharding, batch_shards
+from flan_jax.sharding import batch_sharding, batch_shards, place, replicated
 
 # Rows of 256 tokens and its doublings: few shapes to compile, and attention
 # over short rows stays cheap.
@@ -66,7 +66,9 @@ class Scorer:
     self._tokens_per_batch = tokens_per_batch
     config = for_mesh(config, mesh)
     self._log_probs = jax.jit(
-      lambda params, batch: target_log_probs(config, params, batch)
+      lambda params, batch: target_log_probs(config, params, batch),
+      # So that every process can read all of them.
+      out_shardings=replicated(mesh),
     )
 
   def score(
@@ -88,7 +90,7 @@ class Scorer:
     results: list[Any] = [None] * len(examples)
     pending = None
     for batch, owners in self._batches(examples):
-      device_batch = jax.device_put(batch, self._sharding)
+      device_batch = place(batch, self._sharding)
       with jax.set_mesh(self._mesh):
         current = (self._log_probs(params, device_batch), owners)
       # The device works on this batch while the last one is read.

@@ -15,6 +15,7 @@ from flan_jax.evaluation.evaluate import evaluate as score
 from flan_jax.evaluation.generate import Generator
 from flan_jax.evaluation.rank import Scorer
 from flan_jax.model import DecoderConfig, abstract_params
+from flan_jax.runs import processes
 from flan_jax.runs.cache import unit_keys
 from flan_jax.runs.compilation import keep_compiled
 from flan_jax.runs.units import UnitStore, check_vocabulary
@@ -74,7 +75,7 @@ def evaluate(
     return
   path = checkpoint or model_dir
   params = Checkpointer.restore_params(path, abstract_params(model, devices))
-  store.ensure(keys)
+  processes.first_then_others(lambda: store.ensure(keys))
   run_evaluation(
     mixture=mixture,
     parts=store.evaluation(mixture),
@@ -104,8 +105,15 @@ def run_evaluation(
   model_dir: str,
   about: Mapping[str, Any],
 ) -> Evaluation:
-  """Evaluates, prints the table, and writes it with results and records."""
-  bar = tqdm.tqdm(unit='example', desc=f'evaluating {mixture}')
+  """Evaluates, prints the table, and writes it with results and records.
+
+  All processes score, the first one prints and writes.
+  """
+  bar = tqdm.tqdm(
+    unit='example',
+    desc=f'evaluating {mixture}',
+    disable=not processes.is_first(),
+  )
 
   def progress(done: int, total: int) -> None:
     bar.total = total
@@ -113,6 +121,8 @@ def run_evaluation(
 
   evaluation = score(parts, models, params, max_rows, progress)
   bar.close()
+  if not processes.is_first():
+    return evaluation
   folder = os.path.join(model_dir, 'eval', mixture)
   table = records.write(
     folder,

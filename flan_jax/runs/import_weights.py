@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import dataclasses
 import pathlib
 
-import numpy as np
 
 from flan_jax import interop
 from flan_jax.data.vocabulary import Vocabulary, load_vocabulary
@@ -85,9 +84,7 @@ def _save(out, source, family, config, vocabulary, params) -> None:
     'vocabulary': vocabulary.record(),
     'imported': {'from': str(source.path.absolute()), 'family': family.name},
   }
-  checkpointer = Checkpointer(out)
-  checkpointer.save(0, {'params': params, 'step': np.int32(0)}, record)
-  checkpointer.close()
+  Checkpointer.save_params(out, params, record)
 
 
 def _count(config: DecoderConfig) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 from typing import Any
 
-import jax
 import numpy as np
 
 from flan_jax import config as config_lib
@@ -18,6 +17,7 @@ from flan_jax.evaluation.evaluate import Models, requests, score_requests
 from flan_jax.evaluation.generate import Generator
 from flan_jax.evaluation.rank import Scorer
 from flan_jax.model import DecoderConfig, abstract_params
+from flan_jax.runs import processes
 from flan_jax.runs.cache import unit_keys
 from flan_jax.runs.compilation import keep_compiled
 from flan_jax.runs.evaluate import run_evaluation
@@ -109,14 +109,15 @@ def train(
   if dry_run:
     _say_plan(mixture, eval_mixture, model, store.missing(keys))
     return
-  store.ensure(keys)
+  processes.first_then_others(lambda: store.ensure(keys))
   units = store.training(mixture)
   # Opened now, so that what cannot be evaluated is said before training.
   parts = store.evaluation(eval_mixture) if eval_mixture is not None else []
   framing = Framing.of(cache_config, tokens)
   plan = BatchPlan(Sampler(units, framing, seed), packing)
   _say_data(units, plan, packing)
-  config_lib.write_record(model_dir, registry.template_set())
+  if processes.is_first():
+    config_lib.write_record(model_dir, registry.template_set())
   scorer = Scorer(model, devices, tokens_per_eval_batch)
   checkpointer = Checkpointer(model_dir, keep=loop.keep_checkpoints)
   state = _first_state(
@@ -128,7 +129,7 @@ def train(
     seed,
     devices,
   )
-  taken, shows = int(state['step']), jax.process_index() == 0
+  taken, shows = int(state['step']), processes.is_first()
   if window is not None:
     window.check(taken, loop.train_steps)
   writer = MetricWriter(model_dir, taken, shows)
@@ -137,7 +138,12 @@ def train(
     loop,
     plan,
     make_train_step(
-      model, make_optimizer(optimizer), devices, loop.microbatches
+      model,
+      make_optimizer(optimizer),
+      devices,
+      loop.microbatches,
+      loop.z_loss,
+      optimizer.frozen,
     ),
     batch_sharding(devices),
     checkpointer,
@@ -195,13 +201,12 @@ def _say_data(
 ) -> None:
   adapted = [unit.name for unit in units if unit.manifest['adapted']]
   if adapted:
-    print(f'splits adapted to a smaller copy: {", ".join(adapted)}')
+    processes.say(f'splits adapted to a smaller copy: {", ".join(adapted)}')
   rows = sum(unit.num_rows for unit in units)
-  print(
+  processes.say(
     f'training on {len(units)} parts, {rows} rows; batches of '
     f'{packing.batch_rows} x {packing.pack_length} tokens, '
-    f'{plan.capacity.targets} target tokens a row, fill {plan.fill():.3f}',
-    flush=True,
+    f'{plan.capacity.targets} target tokens a row, fill {plan.fill():.3f}'
   )
 
 
@@ -243,15 +248,17 @@ def _first_state(
         'the same settings, or another MODEL_DIR'
       )
     if initial_checkpoint is not None:
-      print('INITIAL_CHECKPOINT_PATH is not used: MODEL_DIR has checkpoints')
-    print(f'resuming from step {step} of {checkpointer.model_dir}')
+      processes.say(
+        'INITIAL_CHECKPOINT_PATH is not used: MODEL_DIR has checkpoints'
+      )
+    processes.say(f'resuming from step {step} of {checkpointer.model_dir}')
     return state
   params = None
   if initial_checkpoint is not None:
     params = Checkpointer.restore_params(
       initial_checkpoint, abstract_params(model, devices)
     )
-    print(f'starting from the parameters of {initial_checkpoint}')
+    processes.say(f'starting from the parameters of {initial_checkpoint}')
   return init_state(model, transform, seed, devices, params)
 
 

@@ -131,6 +131,19 @@ def shard_tree(mesh: Mesh, logical_axes: Any, arrays: Any) -> Any:
   return jax.device_put(arrays, tree_shardings(mesh, logical_axes, arrays))
 
 
+def place(arrays: Any, sharding: NamedSharding) -> Any:
+  """Moves host arrays, which all processes hold whole, to the devices."""
+  if jax.process_count() == 1:
+    return jax.device_put(arrays, sharding)
+  # `device_put` would have the processes compare their copies every time.
+  return jax.tree.map(
+    lambda array: jax.make_array_from_callback(
+      array.shape, sharding, lambda index: array[index]
+    ),
+    arrays,
+  )
+
+
 def batch_sharding(mesh: Mesh) -> NamedSharding:
   """The sharding of every array of a batch: rows over data and fsdp."""
   return NamedSharding(mesh, partition_spec(['batch']))

@@ -22,6 +22,8 @@ import orbax.checkpoint as ocp
 
 _FOLDER = 'checkpoints'
 _DAMAGED = '.damaged'
+# 10^9 bytes that `save_params` copies at a time.
+_SAVE_GB = 1
 
 
 class CheckpointMismatchError(ValueError):
@@ -155,6 +157,36 @@ class Checkpointer:
       raise CheckpointDamagedError(
         f'The parameters of {checkpoint} cannot be read: {error}'
       ) from error
+
+  @staticmethod
+  def save_params(
+    path: str | os.PathLike, params: Any, record: Mapping[str, Any]
+  ) -> None:
+    """Writes parameters and nothing else, in a folder of their own.
+
+    `save` may copy the whole state at once, so that training goes on; here
+    memory holds few copies at a time, whatever the size of the model.
+
+    Args:
+      path: The folder; other files may lie in it.
+      params: The parameters.
+      record: Anything JSON can hold; comes back from `read_record`.
+
+    Raises:
+      ValueError: There are parameters already.
+    """
+    path = _absolute(path)
+    handler = ocp.PyTreeCheckpointHandler(
+      save_device_host_concurrent_gb=_SAVE_GB
+    )
+    with contextlib.closing(ocp.Checkpointer(handler)) as writer:
+      writer.save(path / 'params', args=ocp.args.PyTreeSave(params))
+    prints = {'params': int(_fingerprint(params))}
+    contents = {'fingerprints': prints, 'record': dict(record)}
+    with contextlib.closing(
+      ocp.Checkpointer(ocp.JsonCheckpointHandler())
+    ) as writer:
+      writer.save(path / 'record', args=ocp.args.JsonSave(contents))
 
   @staticmethod
   def read_record(path: str | os.PathLike) -> dict[str, Any]:

@@ -31,6 +31,7 @@ class LoopConfig:
     checkpoint_period: Steps between checkpoints; the last step has one too.
     keep_checkpoints: Newest checkpoints kept.
     microbatches: Pieces that a batch is computed in, one after the other.
+    z_loss: Coefficient of the z-loss, see `loss.cross_entropy`; 0 for none.
   """
 
   train_steps: int = 30_000
@@ -38,6 +39,7 @@ class LoopConfig:
   checkpoint_period: int = 1_000
   keep_checkpoints: int = 3
   microbatches: int = 1
+  z_loss: float = 0.0
 
   def __post_init__(self):
     for name in ('train_steps', 'checkpoint_period', 'microbatches'):

@@ -1,6 +1,8 @@
 """Adafactor over a model whose layers are stacked."""
 
+from collections.abc import Sequence
 import dataclasses
+import re
 from typing import Any
 
 import jax
@@ -38,6 +40,9 @@ class OptimizerConfig:
     weight_decay: Share of a parameter that a step removes, not multiplied by
       the rate; None for none.
     gradient_clip_norm: Largest norm of the whole gradient; None for no limit.
+    frozen: Regular expressions; parameters whose whole name one of them matches
+      ('layers/query', 'embedding', 'layers/.*') stay as they are, and have
+      neither gradient nor optimizer state.
   """
 
   learning_rate: float = 3e-5
@@ -48,6 +53,7 @@ class OptimizerConfig:
   min_dim_size_to_factor: int = 128
   weight_decay: float | None = None
   gradient_clip_norm: float | None = 1.0
+  frozen: tuple[str, ...] = ()
 
   def __post_init__(self):
     if self.learning_rate <= 0:
@@ -58,6 +64,13 @@ class OptimizerConfig:
       raise ValueError(
         f'warmup_steps must not be negative, not {self.warmup_steps!r}.'
       )
+    for pattern in self.frozen:
+      try:
+        re.compile(pattern)
+      except re.error as error:
+        raise ValueError(
+          f'frozen: {pattern!r} is no regular expression: {error}.'
+        ) from error
 
 
 def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
@@ -75,11 +88,64 @@ def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
     clipping_threshold=config.clipping_threshold,
     weight_decay_rate=config.weight_decay,
   )
-  per_layer = over_layers(adafactor)
-  if config.gradient_clip_norm is None:
-    return per_layer
-  clip = optax.clip_by_global_norm(config.gradient_clip_norm)
-  return optax.chain(clip, per_layer)
+  transformation = over_layers(adafactor)
+  if config.gradient_clip_norm is not None:
+    clip = optax.clip_by_global_norm(config.gradient_clip_norm)
+    transformation = optax.chain(clip, transformation)
+  return _of_trained(transformation, config.frozen)
+
+
+def trained(params: Any, frozen: Sequence[str]) -> Any:
+  """The parameters, or anything in their structure, that are trained.
+
+  Args:
+    params: Nested dictionary.
+    frozen: See `OptimizerConfig`.
+
+  Raises:
+    ValueError: an expression matches no parameter, or all are frozen.
+  """
+  names = [*_rest(params), *(f'{_STACKED}/{name}' for name in params[_STACKED])]
+  still = {
+    pattern: {name for name in names if re.fullmatch(pattern, name)}
+    for pattern in frozen
+  }
+  for pattern, matched in still.items():
+    if not matched:
+      raise ValueError(
+        f'frozen: {pattern!r} matches no parameter; they are '
+        f'{", ".join(sorted(names))}.'
+      )
+  kept = set(names).difference(*still.values())
+  if not kept:
+    raise ValueError('frozen: nothing is left to train.')
+  chosen = {
+    name: value for name, value in _rest(params).items() if name in kept
+  }
+  chosen[_STACKED] = {
+    name: value
+    for name, value in params[_STACKED].items()
+    if f'{_STACKED}/{name}' in kept
+  }
+  return chosen
+
+
+def with_trained(params: Any, changed: Any) -> Any:
+  """The parameters with those of `trained` replaced."""
+  stacked = {**params[_STACKED], **changed[_STACKED]}
+  return {**params, **changed, _STACKED: stacked}
+
+
+def _of_trained(transformation, frozen):
+  """Takes all parameters, but gradients and updates of the trained ones."""
+
+  def init(params):
+    return transformation.init(trained(params, frozen))
+
+  def update(updates, state, params):
+    return transformation.update(updates, state, trained(params, frozen))
+
+  return optax.GradientTransformation(init, update)
 
 
 def over_layers(
@@ -93,17 +159,17 @@ def over_layers(
 
   def init(params):
     stacked, rest = _split(params)
-    return {
-      'stacked': jax.vmap(transformation.init)(stacked),
-      'rest': transformation.init(rest),
-    }
+    of_stacked = jax.vmap(transformation.init)(stacked) if stacked else {}
+    return {'stacked': of_stacked, 'rest': transformation.init(rest)}
 
   def update(updates, state, params=None):
     stacked_updates, rest_updates = _split(updates)
     stacked_params, rest_params = _split(params)
-    stacked, stacked_state = jax.vmap(transformation.update)(
-      stacked_updates, state['stacked'], stacked_params
-    )
+    stacked, stacked_state = {}, {}
+    if stacked_updates:
+      stacked, stacked_state = jax.vmap(transformation.update)(
+        stacked_updates, state['stacked'], stacked_params
+      )
     rest, rest_state = transformation.update(
       rest_updates, state['rest'], rest_params
     )
@@ -151,8 +217,9 @@ def optimizer_sharding(
           leaf.shape, param.shape, sharding, batch_dims, reduced
         ),
         moment,
-        params,
-        shardings,
+        # Frozen parameters have no moments.
+        {name: params[name] for name in moment},
+        {name: shardings[name] for name in moment},
       )
 
     return optax.FactoredState(
@@ -192,8 +259,11 @@ def _moment_sharding(shape, param_shape, sharding, batch_dims, reduced):
 
 
 def _split(tree):
-  rest = {name: value for name, value in tree.items() if name != _STACKED}
-  return tree[_STACKED], rest
+  return tree[_STACKED], _rest(tree)
+
+
+def _rest(tree):
+  return {name: value for name, value in tree.items() if name != _STACKED}
 
 
 def _schedule(config):

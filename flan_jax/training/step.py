@@ -1,6 +1,6 @@
 """One training step over a mesh."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -94,6 +94,7 @@ def make_train_step(
   mesh: Mesh,
   microbatches: int = 1,
   z_loss: float = 0.0,
+  frozen: Sequence[str] = (),
 ) -> Callable[[TrainState, Mapping[str, Any]], tuple[TrainState, Metrics]]:
   """Compiles `(state, batch) -> (state, metrics)` for a mesh.
 
@@ -113,26 +114,31 @@ def make_train_step(
     microbatches: Parts that a batch is read in, one after the other, for
       memory. Equals one batch but for the draws of dropout.
     z_loss: See `loss.cross_entropy`.
+    frozen: Parameters that are not trained, see `OptimizerConfig`.
 
   Returns:
     A jitted function. It raises ValueError while tracing if the parts' rows
     are not divisible by the mesh.
 
   Raises:
-    ValueError: the attention that the configuration names does not run here.
+    ValueError: the attention that the configuration names does not run here;
+      what is frozen is not there.
   """
   shardings = state_shardings(model_config, optimizer, mesh)
   model_config = multihead.for_mesh(model_config, mesh)
+  gradient_shardings = optimizer_lib.trained(shardings['params'], frozen)
 
-  def sums(params, batch, key, total):
+  def sums(changed, params, batch, key, total):
+    params = optimizer_lib.with_trained(params, changed)
     outputs = prediction.target_outputs(model_config, params, batch, key)
     summed = loss_lib.cross_entropy(outputs, batch['target_weights'], z_loss)
     return summed.loss / total, summed
 
   def gradients(params, batch, key, total):
     whole = jax.value_and_grad(sums, has_aux=True)
-    (_, summed), grads = whole(params, batch, key, total)
-    return summed, jax.lax.with_sharding_constraint(grads, shardings['params'])
+    changed = optimizer_lib.trained(params, frozen)
+    (_, summed), grads = whole(changed, params, batch, key, total)
+    return summed, jax.lax.with_sharding_constraint(grads, gradient_shardings)
 
   def step(state, batch):
     params = state['params']
@@ -150,7 +156,10 @@ def make_train_step(
         microbatches,
       )
     updates, opt_state = optimizer.update(grads, state['opt_state'], params)
-    new_params = optax.apply_updates(params, updates)
+    changed = optimizer_lib.trained(params, frozen)
+    new_params = optimizer_lib.with_trained(
+      params, optax.apply_updates(changed, updates)
+    )
     metrics = {
       'loss': summed.loss / total,
       'target_tokens': summed.weight,

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from flan_jax.data import sampler as sampler_lib
+from flan_jax.data import window as window_lib
 from flan_jax.data.cache import Framing
 from flan_jax.data.few_shot import FewShotUnit
 from flan_jax.data.loader import (
@@ -228,6 +229,23 @@ def test_processes_that_share_some_rows_build_all():
   # Rows that are not neighbours, and shared with no other process.
   mesh = _Mesh(2, 8, [0, 4, 1, 5, 2, 6, 3, 7])
   assert local_rows(mesh, 8, 1).tolist() == [1, 3, 5, 7]
+
+
+def test_headroom_that_is_found_is_as_if_it_had_been_given(units):
+  found = _plan(units, PackingConfig(4, 512))
+  tokens, _ = Sampler(units, _FRAMING, 0).expected()
+  headroom = (found.rows_per_window - 0.5) * 512 / tokens
+  given = _plan(units, PackingConfig(4, 512, headroom=headroom))
+  assert given.rows_per_window == found.rows_per_window
+  for step in (0, found.steps_per_window + 1):
+    assert _equal(found.batch(step), given.batch(step))
+  # What finds it may change: then the contract does.
+  with mock.patch.object(window_lib, '_DEVIATIONS', 9):
+    other = _plan(units, PackingConfig(4, 512))
+  assert other.rows_per_window > found.rows_per_window
+  assert other.contract != found.contract
+  again = _plan(units, PackingConfig(4, 512))
+  assert again.contract == found.contract
 
 
 def test_the_contract_names_what_decides_a_batch(units):

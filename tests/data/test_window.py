@@ -15,7 +15,7 @@ from flan_jax.data.cache import RECORD, Framing
 from flan_jax.data.loader import BatchPlan, PackingConfig
 from flan_jax.data.packing import Capacity, Packer, PackingError
 from flan_jax.data.sampler import Sampler
-from flan_jax.data.window import Windows
+from flan_jax.data.window import Windows, pack_window, rows_for_all
 
 _FRAMING = Framing(start=(), separator=(1,), end=(1,), between=(1,))
 
@@ -64,6 +64,49 @@ def test_rows_of_a_large_mixture_are_full(pack_length):
   assert plan.capacity.targets < pack_length
   for window in (0, 1_000):
     assert plan.fill(window) > 0.97
+
+
+def _beside_halves(generator, count):
+  """Half of the examples leave no room for a second one of their kind."""
+  return np.where(generator.random(count) < 0.5, 70, 60)
+
+
+def _no_two_alike(generator, count):
+  return generator.integers(1, 100, count)
+
+
+def _mostly_long(generator, count):
+  return np.where(generator.random(count) < 0.8, generator.integers(60, 99), 5)
+
+
+@pytest.mark.parametrize(
+  'lengths', [_beside_halves, _no_two_alike, _mostly_long]
+)
+@pytest.mark.parametrize('targets', [64, 12])
+def test_rows_for_all_hold_windows_to_come(lengths, targets):
+  # Where rows depend on tokens, on what fits beside what, and on targets.
+  generator = np.random.default_rng(0)
+  units = [
+    _unit(f'{i}', lengths(generator, n), generator.integers(1, 9, n))
+    for i, n in enumerate((300, 5_000, 40_000))
+  ]
+  capacity = Capacity(128, targets, 256)
+  with mock.patch.object(sampler_lib, 'WINDOW_DRAWS', 4_000):
+    sampler = Sampler(units, _FRAMING, seed=0)
+  first = pack_window(sampler, capacity)
+  rows = rows_for_all(first, capacity)
+  needed = [pack_window(sampler, capacity, w).rows for w in range(1, 60)]
+  assert max(needed) <= rows
+  # Not by keeping rows for far more than ever comes.
+  assert rows - first.rows < 12 * np.std(needed, ddof=1) + 4
+
+
+def test_examples_of_one_length_need_no_more_rows_than_the_first_window():
+  units = [_unit('a', np.full(500, 30), np.full(500, 3))]
+  sampler = Sampler(units, _FRAMING, seed=0)
+  capacity = Capacity(100, 100, 256)
+  first = pack_window(sampler, capacity)
+  assert rows_for_all(first, capacity) == first.rows
 
 
 @given(st.data())
@@ -160,3 +203,17 @@ def test_a_window_that_does_not_fit_is_an_error_when_it_is_reached():
   windows.plan_ahead(1, 1)  # Training may end before it.
   with pytest.raises(PackingError, match=r'window 1 .* PACK_HEADROOM'):
     windows.get(1)
+
+
+def test_a_first_window_that_is_packed_is_not_drawn_again():
+  sampler = _Counting(_mixture(12), _FRAMING, seed=0)
+  capacity = Capacity(4096, 4096, 256)
+  first = pack_window(sampler, capacity)
+  windows = Windows(sampler, capacity, first.rows + 9, None, first)
+  found = windows.get(0)
+  assert sampler.asked == sum(sampler.rates)
+  planned = Windows(sampler, capacity, first.rows + 9, None).get(0)
+  assert _columns(found.draws) == _columns(planned.draws)
+  assert np.array_equal(found.row_start, planned.row_start)
+  with pytest.raises(PackingError, match=r'HEADROOM None .* set it to'):
+    Windows(sampler, capacity, first.rows - 1, None, first).get(0)

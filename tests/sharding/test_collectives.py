@@ -23,10 +23,10 @@ _MESH = MeshConfig(data=1, fsdp=4, model=2)
 _SIZE = 8 * 128 * 4
 
 
-def _compiled(function, out=P()):
+def _compiled(function):
   mesh = make_mesh(_MESH)
   mapped = jax.shard_map(
-    function, mesh=mesh, in_specs=P('fsdp'), out_specs=out, check_vma=False
+    function, mesh=mesh, in_specs=P('fsdp'), out_specs=P(), check_vma=False
   )
   x = jax.ShapeDtypeStruct((32, 128), jnp.float32)
   return Program(jax.jit(mapped).lower(x).compile().as_text())
@@ -76,14 +76,14 @@ def test_exchanges_in_a_loop_are_counted_with_its_iterations():
 def test_a_tpu_writes_reduce_scatter_as_a_fusion():
   program = Program("""\
 %all-reduce-scatter.1 (p: bf16[64,8]) -> bf16[16,8] {
-  %p = bf16[64,8]{1,0} parameter(0)
-  %sum = bf16[64,8]{1,0} all-reduce(%p), replica_groups=[2,4]<=[4,2]T(1,0), to_apply=%add
-  ROOT %own = bf16[16,8]{1,0} dynamic-slice(%sum), dynamic_slice_sizes={16,8}
+  %p = bf16[64,8] parameter(0)
+  %sum = bf16[64,8] all-reduce(%p), replica_groups=[2,4]<=[8], to_apply=%add
+  ROOT %own = bf16[16,8] dynamic-slice(%sum), dynamic_slice_sizes={16,8}
 }
 
 ENTRY %main (a: bf16[64,8]) -> bf16[16,8] {
-  %a = bf16[64,8]{1,0} parameter(0)
-  ROOT %f = bf16[16,8]{1,0} fusion(%a), kind=kCustom, calls=%all-reduce-scatter.1
+  %a = bf16[64,8] parameter(0)
+  ROOT %f = bf16[16,8] fusion(%a), kind=kCustom, calls=%all-reduce-scatter.1
 }
 """)
   assert by_kind(collectives(program, 8)) == {
@@ -94,9 +94,9 @@ ENTRY %main (a: bf16[64,8]) -> bf16[16,8] {
 def test_a_started_exchange_is_counted_once():
   program = Program("""\
 ENTRY %main (a: f32[64]) -> f32[256] {
-  %a = f32[64]{0} parameter(0)
-  %s = (f32[64]{0}, f32[256]{0}) all-gather-start(%a), replica_groups={}, dimensions={0}
-  ROOT %d = f32[256]{0} all-gather-done(%s)
+  %a = f32[64] parameter(0)
+  %s = (f32[64], f32[256]) all-gather-start(%a), replica_groups={}
+  ROOT %d = f32[256] all-gather-done(%s)
 }
 """)
   assert by_kind(collectives(program, 4)) == {

@@ -14,14 +14,14 @@ HloModule jit_f, is_scheduled=true
   %p.0 = (s32[]{:T(256)}, f32[5,8]{1,0:T(8,128)}) parameter(0)
   %limit = s32[]{:T(256)} constant(11)
   %counter = s32[]{:T(256)} get-tuple-element(%p.0), index=0
-  ROOT %lt = pred[]{:T(1024)} compare(%counter, %limit), direction=LT, metadata={op_name="a(b)"}
+  ROOT %lt = pred[]{:T(1024)} compare(%counter, %limit), direction=LT
 }
 
 %body (p.1: (s32[], f32[5,8])) -> (s32[], f32[5,8]) {
   %two = s32[] constant(2)
   %p.1 = (s32[]{:T(256)}, f32[5,8]{1,0:T(8,128)}) parameter(0)
   %c = s32[]{:T(256)} get-tuple-element(%p.1), index=0
-  %x = f32[5,8]{1,0:T(8,128)} get-tuple-element(%p.1), index=1, backend_config={"a":[]}
+  %x = f32[5,8]{1,0} get-tuple-element(%p.1), index=1, metadata={a="b("}
   %next = s32[]{:T(256)} add(%c, %two)
   ROOT %t = (s32[]{:T(256)}, /*index=1*/f32[5,8]{1,0:T(8,128)}) tuple(%next, %x)
 }
@@ -30,8 +30,8 @@ ENTRY %main (a: f32[5,8]) -> f32[5,8] {
   %a = f32[5,8]{1,0:T(8,128)S(1)} parameter(0)
   %one = s32[] constant(1)
   %start = s32[] copy(%one)
-  %init = (s32[], f32[5,8]{1,0:T(8,128)}) tuple(%start, %a)
-  %loop = (s32[], f32[5,8]{1,0:T(8,128)}) while(%init), condition=%cond, body=%body
+  %init = (s32[], f32[5,8]{1,0}) tuple(%start, %a)
+  %loop = (s32[], f32[5,8]{1,0}) while(%init), condition=%cond, body=%body
   ROOT %out = f32[5,8]{1,0:T(8,128)} get-tuple-element(%loop), index=1
 }
 """

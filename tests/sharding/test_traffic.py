@@ -52,27 +52,29 @@ _SCAN = """\
   ROOT %put = f32[64,256]{1,0} dynamic-update-slice(%k, %row, %i2, %z2)
 }
 
-%body (t: (s32[], f32[64,256], f32[64,256])) -> (s32[], f32[64,256], f32[64,256]) {
-  %t = (s32[], f32[64,256]{1,0}, f32[64,256]{1,0}) parameter(0)
+%body (t: STATE) -> STATE {
+  %t = STATE parameter(0)
   %n = s32[]{:S(2)} get-tuple-element(%t), index=0
   %all = f32[64,256]{1,0} get-tuple-element(%t), index=1
   %kept = f32[64,256]{1,0} get-tuple-element(%t), index=2
   %x = f32[256]{0} fusion(%all, %n), kind=kOutput, calls=%nested
   %y = f32[64,256]{1,0} fusion(%kept, %x, %n), kind=kLoop, calls=%keep
-  ROOT %u = (s32[], f32[64,256]{1,0}, f32[64,256]{1,0}) tuple(%n, %all, %y)
+  ROOT %u = STATE tuple(%n, %all, %y)
 }
 
-%cond (s: (s32[], f32[64,256], f32[64,256])) -> pred[] {
-  %s = (s32[], f32[64,256]{1,0}, f32[64,256]{1,0}) parameter(0)
+%cond (s: STATE) -> pred[] {
+  %s = STATE parameter(0)
   ROOT %true = pred[]{:S(2)} constant(true)
 }
 
-ENTRY %main (a: (s32[], f32[64,256], f32[64,256])) -> f32[64,256] {
-  %a = (s32[], f32[64,256]{1,0}, f32[64,256]{1,0}) parameter(0)
-  %loop = (s32[], f32[64,256]{1,0}, f32[64,256]{1,0}) while(%a), condition=%cond, body=%body, backend_config={"known_trip_count":{"n":"64"}}
+ENTRY %main (a: STATE) -> f32[64,256] {
+  %a = STATE parameter(0)
+  %loop = STATE while(%a), condition=%cond, body=%body, COUNT
   ROOT %out = f32[64,256]{1,0} get-tuple-element(%loop), index=2
 }
 """
+_SCAN = _SCAN.replace('STATE', '(s32[], f32[64,256], f32[64,256])')
+_SCAN = _SCAN.replace('COUNT', 'x={"known_trip_count":{"n":"64"}}')
 
 
 def test_of_stacks_the_slices_count_that_an_iteration_touches():

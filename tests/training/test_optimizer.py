@@ -180,3 +180,43 @@ def test_sharding_follows_optax_where_dimensions_are_equal():
 def test_senseless_settings_are_errors(change):
   with pytest.raises(ValueError, match=next(iter(change))):
     OptimizerConfig(**change)
+
+
+def test_frozen_parameters_have_no_state():
+  params = random_tree(0)
+  config = OptimizerConfig(
+    min_dim_size_to_factor=4, frozen=('embedding', 'layers/(up|n)')
+  )
+  state = make_optimizer(config).init(params)
+  names = {
+    entry.key
+    for path, _ in jax.tree_util.tree_leaves_with_path(state)
+    for entry in path
+    if hasattr(entry, 'key')
+  }
+  assert names == {'stacked', 'rest', 'down', 'norm'}
+  left = optimizer_lib.trained(params, config.frozen)
+  assert set(left) == {'norm', 'layers'}
+  changed = jax.tree.map(jnp.zeros_like, left)
+  merged = optimizer_lib.with_trained(params, changed)
+  assert jax.tree.structure(merged) == jax.tree.structure(params)
+  assert merged['layers']['up'] is params['layers']['up']
+  assert not merged['layers']['down'].any()
+
+
+@pytest.mark.parametrize(
+  ('frozen', 'message'),
+  [
+    (('layers/upp',), "'layers/upp' matches no parameter; they are embedding"),
+    (('.*',), 'nothing is left to train'),
+  ],
+)
+def test_freezing_nothing_or_everything_is_an_error(frozen, message):
+  optimizer = make_optimizer(OptimizerConfig(frozen=frozen))
+  with pytest.raises(ValueError, match=message):
+    optimizer.init(random_tree(0))
+
+
+def test_a_bad_expression_is_refused_at_once():
+  with pytest.raises(ValueError, match='no regular expression'):
+    OptimizerConfig(frozen=('layers/(',))

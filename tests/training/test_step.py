@@ -1,5 +1,6 @@
 import dataclasses
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -168,6 +169,28 @@ def test_bfloat16_leaves_parameters_in_float32(reference):
   assert types == {jnp.dtype('float32')}
   np.testing.assert_allclose(
     history[0]['loss'], reference[1][0]['loss'], rtol=0.03
+  )
+
+
+@pytest.mark.parametrize(
+  'frozen', [('embedding', 'layers/(gate|up|down)'), ('layers/.*',)], ids=str
+)
+def test_frozen_parameters_stay_and_the_others_train(frozen):
+  config = dataclasses.replace(OPTIMIZER, frozen=frozen)
+  mesh, optimizer = make_mesh(2, 2, 2), make_optimizer(config)
+  step = make_train_step(CONFIG, optimizer, mesh, 2, frozen=frozen)
+  state = first_state(optimizer, mesh)
+  for seed in range(2):
+    state, metrics = step(state, make_batch(seed))
+  assert np.isfinite(float(metrics['loss']))
+
+  def compare(path, before, after):
+    name = jax.tree_util.keystr(path, simple=True, separator='/')
+    still = any(re.fullmatch(pattern, name) for pattern in frozen)
+    assert np.array_equal(before, after) == still, name
+
+  jax.tree_util.tree_map_with_path(
+    compare, first_params(), jax.device_get(state['params'])
   )
 
 

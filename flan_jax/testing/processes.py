@@ -1,0 +1,78 @@
+"""Runs the command line as several processes of one run, on this machine."""
+
+from collections.abc import Mapping, Sequence
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def run_processes(
+  count: int,
+  arguments: Sequence[str],
+  folder: str | os.PathLike,
+  devices: int = 1,
+  environment: Mapping[str, str] | None = None,
+  timeout: float = 900,
+) -> list[str]:
+  """Runs `flan-jax` in processes that work on one mesh of CPU devices.
+
+  Args:
+    count: Number of processes; 1 for a run by itself.
+    arguments: Command and flags.
+    folder: Where they run.
+    devices: Simulated devices of each process.
+    environment: Variables that are set or replaced.
+    timeout: Seconds after which all are killed.
+
+  Returns:
+    What each process printed, by its number.
+
+  Raises:
+    RuntimeError: a process failed; with the end of what it printed.
+  """
+  address = f'localhost:{_free_port()}'
+  variables = {
+    **os.environ,
+    'PYTHONPATH': str(_ROOT),
+    'JAX_PLATFORMS': 'cpu',
+    'XLA_FLAGS': f'--xla_force_host_platform_device_count={devices}',
+    **(environment or {}),
+  }
+
+  def start(index: int) -> subprocess.Popen:
+    named = ()
+    if count > 1:
+      named = (
+        f'--coordinator_address={address}',
+        f'--process_count={count}',
+        f'--process_index={index}',
+      )
+    return subprocess.Popen(
+      [sys.executable, '-m', 'flan_jax', *arguments, *named],
+      cwd=folder,
+      env=variables,
+      stdout=subprocess.PIPE,
+      stderr=subprocess.STDOUT,
+      text=True,
+    )
+
+  running = [start(index) for index in range(count)]
+  try:
+    printed = [process.communicate(timeout=timeout)[0] for process in running]
+  finally:
+    for process in running:
+      process.kill()
+  for index, process in enumerate(running):
+    if process.returncode:
+      raise RuntimeError(f'process {index} failed:\n{printed[index][-3000:]}')
+  return printed
+
+
+def _free_port() -> int:
+  with socket.socket() as listener:
+    listener.bind(('localhost', 0))
+    return listener.getsockname()[1]
