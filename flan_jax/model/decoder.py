@@ -17,9 +17,7 @@ target_positions and target_labels [B, T] say at which index of the row which
 token is to be predicted.
 """
 
-from collections.abc import Mapping
-import contextlib
-import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flax import nnx
@@ -27,7 +25,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from flan_jax.model import attention, multihead, position
+from flan_jax.model import attention, layers, multihead, position
 from flan_jax.model import config as config_lib
 from flan_jax.sharding import rules
 
@@ -35,7 +33,6 @@ DecoderConfig = config_lib.DecoderConfig
 Params = dict[str, Any]
 Batch = Mapping[str, Any]
 
-_ACTIVATIONS = {'gelu': jax.nn.gelu, 'silu': jax.nn.silu}
 _REMAT_POLICIES = {
   'dots': jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
   'full': jax.checkpoint_policies.nothing_saveable,
@@ -199,46 +196,47 @@ def hidden_states(
   Returns:
     In the compute type. Values at padding mean nothing.
   """
-  with matmul_precision(config):
+  with layers.matmul_precision(config):
     sight, rotations = _sight(config, params, batch)
     # Gathers the table over `fsdp`, as every parameter is before its use.
     table_VxD = rules.constrain(params['embedding'], 'vocab', 'residual')
     x_BxLxD = jnp.take(table_VxD, batch['tokens'], axis=0)
     x_BxLxD = x_BxLxD.astype(config.compute_dtype)
-    x_BxLxD = _dropout(config, x_BxLxD, dropout_key, config.num_layers, 0)
+    x_BxLxD = layers.dropout(config, x_BxLxD, dropout_key, config.num_layers, 0)
     x_BxLxD = rules.constrain(x_BxLxD, 'batch', 'length', 'residual')
+
+    def attend(*heads):
+      return multihead.attend(config, *heads, sight)
 
     def layer(x_BxLxD, numbered):
       weights, number = numbered
-      x_BxLxD = _attention_block(
-        config,
-        weights,
-        x_BxLxD,
-        (sight, rotations),
-        dropout_key,
-        number,
+      added = layers.attention_block(
+        config, weights, x_BxLxD, rotations, attend
       )
-      x_BxLxD = _feed_forward_block(
-        config, weights, x_BxLxD, dropout_key, number
-      )
+      x_BxLxD += layers.dropout(config, added, dropout_key, number, 0)
+      added = layers.feed_forward_block(config, weights, x_BxLxD)
+      x_BxLxD += layers.dropout(config, added, dropout_key, number, 1)
       return rules.constrain(x_BxLxD, 'batch', 'length', 'residual'), None
 
-    x_BxLxD = _run_layers(config, layer, params['layers'], x_BxLxD)
-    return rms_norm(x_BxLxD, params['final_norm'], config.norm_eps)
+    numbered = (params['layers'], jnp.arange(config.num_layers))
+    x_BxLxD, _ = run_layers(config, layer, x_BxLxD, numbered)
+    return layers.rms_norm(x_BxLxD, params['final_norm'], config.norm_eps)
 
 
-def rms_norm(
-  x: Float[Array, '... D'], scale_D: Float[Array, ' D'], eps: float
-) -> Float[Array, '... D']:
-  """Divides by the root mean square in float32; keeps the type of `x`."""
-  wide = x.astype(jnp.float32)
-  mean_square = jnp.mean(jnp.square(wide), axis=-1, keepdims=True)
-  scale = jnp.expand_dims(scale_D, tuple(range(x.ndim - 1)))
-  return (wide * jax.lax.rsqrt(mean_square + eps) * scale).astype(x.dtype)
+def run_layers(
+  config: DecoderConfig, layer: Callable, carry: Any, per_layer: Any
+) -> tuple[Any, Any]:
+  """Runs the layers in order, as one scan or one by one.
 
+  Args:
+    config: Shape of the decoder.
+    layer: (carry, what is its own) -> (carry, what it returns of its own).
+    carry: What goes from layer to layer.
+    per_layer: What each layer has of its own, stacked [N, ...].
 
-def _run_layers(config, layer, stacked, x_BxLxD):
-  """Runs the layers in order, as one scan or one by one."""
+  Returns:
+    As `jax.lax.scan`.
+  """
   if config.remat != 'none':
     layer = jax.checkpoint(
       layer,
@@ -246,13 +244,9 @@ def _run_layers(config, layer, stacked, x_BxLxD):
       # Inside a scan the recomputation cannot be merged with the forward pass.
       prevent_cse=not config.scan_layers,
     )
-  if config.scan_layers:
-    numbers = jnp.arange(config.num_layers)
-    return jax.lax.scan(layer, x_BxLxD, (stacked, numbers))[0]
-  for number in range(config.num_layers):
-    weights = {name: stack[number] for name, stack in stacked.items()}
-    x_BxLxD, _ = layer(x_BxLxD, (weights, number))
-  return x_BxLxD
+  return jax.lax.scan(
+    layer, carry, per_layer, unroll=1 if config.scan_layers else True
+  )
 
 
 def _sight(config, params, batch):
@@ -274,129 +268,3 @@ def _sight(config, params, batch):
     bias=bias,
   )
   return multihead.prepare(config, sight), rotations
-
-
-def _attention_block(config, weights, x_BxLxD, where, dropout_key, number):
-  sight, rotations = where
-  y_BxLxD = rms_norm(x_BxLxD, weights['attention_norm'], config.norm_eps)
-
-  def heads(name, axis):
-    projected = _project(y_BxLxD, weights[name])
-    if config.qkv_bias:
-      bias = weights[f'{name}_bias'].astype(projected.dtype)
-      projected = projected + bias[None, None]
-    projected = rules.constrain(projected, 'batch', 'length', axis)
-    projected = projected.reshape(*x_BxLxD.shape[:2], -1, config.head_dim)
-    if name == 'value':
-      return projected
-    if config.qk_norm:
-      projected = rms_norm(projected, weights[f'{name}_norm'], config.norm_eps)
-    if rotations is not None:
-      projected = position.apply_rope(projected, rotations)
-    return projected
-
-  mixed = multihead.attend(
-    config,
-    heads('query', 'heads'),
-    heads('key', 'kv'),
-    heads('value', 'kv'),
-    sight,
-  )
-  mixed = mixed.reshape(*x_BxLxD.shape[:2], -1)
-  added = _project(mixed, weights['output'])
-  return x_BxLxD + _dropout(config, added, dropout_key, number, 0)
-
-
-def _feed_forward_block(config, weights, x_BxLxD, dropout_key, number):
-  y_BxLxD = rms_norm(x_BxLxD, weights['feed_forward_norm'], config.norm_eps)
-  hidden = _gated(
-    config.activation,
-    _project(y_BxLxD, weights['gate']),
-    _project(y_BxLxD, weights['up']),
-  )
-  hidden = rules.constrain(hidden, 'batch', 'length', 'mlp')
-  added = _project(hidden, weights['down'])
-  return x_BxLxD + _dropout(config, added, dropout_key, number, 1)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _gated(activation, gate, up):
-  """The activated gate times the other branch.
-
-  Its gradient computes the activation again. The usual one would keep half a
-  dozen arrays of the feed-forward layer's width.
-  """
-  return _ACTIVATIONS[activation](gate) * up
-
-
-def _gated_forward(activation, gate, up):
-  return _gated(activation, gate, up), (gate, up)
-
-
-def _gated_backward(activation, kept, grad):
-  gate, up = kept
-  activated, pull = jax.vjp(_ACTIVATIONS[activation], gate)
-  return pull(grad * up)[0], grad * activated
-
-
-_gated.defvjp(_gated_forward, _gated_backward)
-
-
-@jax.custom_vjp
-def _project(x_BxLxX, weights_XxY):
-  """A product with a parameter, in the type of `x_BxLxX`.
-
-  The parameter's gradient comes in the parameter's type, unrounded, and from a
-  product in which the narrower of the two activations is the one that has to
-  be transposed; the usual one may transpose the feed-forward layer's.
-  """
-  return jnp.einsum('BLX,XY->BLY', x_BxLxX, weights_XxY.astype(x_BxLxX.dtype))
-
-
-def _project_forward(x_BxLxX, weights_XxY):
-  return _project(x_BxLxX, weights_XxY), (x_BxLxX, weights_XxY)
-
-
-def _project_backward(kept, grad_BxLxY):
-  x_BxLxX, weights_XxY = kept
-  precision = _precision(x_BxLxX.dtype)
-  grad_BxLxX = jnp.einsum(
-    'BLY,XY->BLX',
-    grad_BxLxY,
-    weights_XxY.astype(x_BxLxX.dtype),
-    precision=precision,
-  )
-  product = functools.partial(
-    jnp.einsum, precision=precision, preferred_element_type=weights_XxY.dtype
-  )
-  if x_BxLxX.shape[-1] <= grad_BxLxY.shape[-1]:
-    grad_XxY = product('BLX,BLY->XY', x_BxLxX, grad_BxLxY)
-  else:
-    grad_YxX = product('BLY,BLX->YX', grad_BxLxY, x_BxLxX)
-    # Without the barrier, XLA exchanges the activations again.
-    grad_XxY = jax.lax.optimization_barrier(grad_YxX).T
-  return grad_BxLxX, grad_XxY
-
-
-_project.defvjp(_project_forward, _project_backward)
-
-
-def _dropout(config, x, key, number, place):
-  """Drops values by a key of the layer's number and the place in it."""
-  if key is None or config.dropout_rate == 0.0:
-    return x
-  key = jax.random.fold_in(key, 2 * number + place)
-  keep = 1.0 - config.dropout_rate
-  kept = jax.random.bernoulli(key, keep, x.shape)
-  return jnp.where(kept, x / keep, 0).astype(x.dtype)
-
-
-def matmul_precision(
-  config: DecoderConfig,
-) -> contextlib.AbstractContextManager:
-  """Full products in float32; bfloat16 products are exact as they are."""
-  return jax.default_matmul_precision(_precision(config.compute_dtype))
-
-
-def _precision(dtype):
-  return 'highest' if dtype == 'float32' else None

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from flan_jax.model import config as config_lib
-from flan_jax.model import decoder
+from flan_jax.model import decoder, layers
 from flan_jax.sharding import rules
 
 DecoderConfig = config_lib.DecoderConfig
@@ -40,7 +40,7 @@ def target_outputs(
   )
   hidden_BxTxD = rules.constrain(hidden_BxTxD, 'batch', 'length', 'residual')
   labels_BxT = jnp.asarray(batch['target_labels'])
-  with decoder.matmul_precision(config):
+  with layers.matmul_precision(config):
     if config.logits_block() == config.vocab_size:
       return _outputs_whole(config, params, hidden_BxTxD, labels_BxT)
     return _outputs_in_blocks(config, params, hidden_BxTxD, labels_BxT)
@@ -63,7 +63,7 @@ def target_logits(
 ) -> Float[Array, 'B T V']:
   """Logits in float32 for hidden states at chosen positions."""
   table, product = _table(config, params)
-  with decoder.matmul_precision(config):
+  with layers.matmul_precision(config):
     logits_BxTxV = jnp.einsum(
       product,
       hidden_BxTxD,

@@ -1,0 +1,175 @@
+"""What a layer computes.
+
+All functions take the weights of one layer, by their names in
+`decoder.Decoder`.
+"""
+
+from collections.abc import Callable, Mapping
+import contextlib
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from flan_jax.model import config as config_lib
+from flan_jax.model import position
+from flan_jax.sharding import rules
+
+DecoderConfig = config_lib.DecoderConfig
+Weights = Mapping[str, Array]
+
+_ACTIVATIONS = {'gelu': jax.nn.gelu, 'silu': jax.nn.silu}
+
+
+def rms_norm(
+  x: Float[Array, '... D'], scale_D: Float[Array, ' D'], eps: float
+) -> Float[Array, '... D']:
+  """Divides by the root mean square in float32; keeps the type of `x`."""
+  wide = x.astype(jnp.float32)
+  mean_square = jnp.mean(jnp.square(wide), axis=-1, keepdims=True)
+  scale = jnp.expand_dims(scale_D, tuple(range(x.ndim - 1)))
+  return (wide * jax.lax.rsqrt(mean_square + eps) * scale).astype(x.dtype)
+
+
+def attention_block(
+  config: DecoderConfig,
+  weights: Weights,
+  x_BxLxD: Float[Array, 'B L D'],
+  rotations: Any,
+  attend: Callable[..., Float[Array, 'B L H h']],
+) -> Float[Array, 'B L D']:
+  """What attention adds to the residual stream.
+
+  Args:
+    config: Shape of the decoder.
+    weights: Of the layer.
+    x_BxLxD: The residual stream.
+    rotations: From `position.rope_rotations`; None without RoPE.
+    attend: Queries [B, L, H, h], keys and values [B, L, K, h] -> [B, L, H, h].
+  """
+  y_BxLxD = rms_norm(x_BxLxD, weights['attention_norm'], config.norm_eps)
+
+  def heads(name, axis):
+    projected = _project(y_BxLxD, weights[name])
+    if config.qkv_bias:
+      bias = weights[f'{name}_bias'].astype(projected.dtype)
+      projected = projected + bias[None, None]
+    projected = rules.constrain(projected, 'batch', 'length', axis)
+    projected = projected.reshape(*x_BxLxD.shape[:2], -1, config.head_dim)
+    if name == 'value':
+      return projected
+    if config.qk_norm:
+      projected = rms_norm(projected, weights[f'{name}_norm'], config.norm_eps)
+    if rotations is not None:
+      projected = position.apply_rope(projected, rotations)
+    return projected
+
+  mixed = attend(
+    heads('query', 'heads'), heads('key', 'kv'), heads('value', 'kv')
+  )
+  return _project(mixed.reshape(*x_BxLxD.shape[:2], -1), weights['output'])
+
+
+def feed_forward_block(
+  config: DecoderConfig, weights: Weights, x_BxLxD: Float[Array, 'B L D']
+) -> Float[Array, 'B L D']:
+  """What the feed-forward layer adds to the residual stream."""
+  y_BxLxD = rms_norm(x_BxLxD, weights['feed_forward_norm'], config.norm_eps)
+  hidden = _gated(
+    config.activation,
+    _project(y_BxLxD, weights['gate']),
+    _project(y_BxLxD, weights['up']),
+  )
+  hidden = rules.constrain(hidden, 'batch', 'length', 'mlp')
+  return _project(hidden, weights['down'])
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _gated(activation, gate, up):
+  """The activated gate times the other branch.
+
+  Its gradient computes the activation again. The usual one would keep half a
+  dozen arrays of the feed-forward layer's width.
+  """
+  return _ACTIVATIONS[activation](gate) * up
+
+
+def _gated_forward(activation, gate, up):
+  return _gated(activation, gate, up), (gate, up)
+
+
+def _gated_backward(activation, kept, grad):
+  gate, up = kept
+  activated, pull = jax.vjp(_ACTIVATIONS[activation], gate)
+  return pull(grad * up)[0], grad * activated
+
+
+_gated.defvjp(_gated_forward, _gated_backward)
+
+
+@jax.custom_vjp
+def _project(x_BxLxX, weights_XxY):
+  """A product with a parameter, in the type of `x_BxLxX`.
+
+  The parameter's gradient comes in the parameter's type, unrounded, and from a
+  product in which the narrower of the two activations is the one that has to
+  be transposed; the usual one may transpose the feed-forward layer's.
+  """
+  return jnp.einsum('BLX,XY->BLY', x_BxLxX, weights_XxY.astype(x_BxLxX.dtype))
+
+
+def _project_forward(x_BxLxX, weights_XxY):
+  return _project(x_BxLxX, weights_XxY), (x_BxLxX, weights_XxY)
+
+
+def _project_backward(kept, grad_BxLxY):
+  x_BxLxX, weights_XxY = kept
+  precision = _precision(x_BxLxX.dtype)
+  grad_BxLxX = jnp.einsum(
+    'BLY,XY->BLX',
+    grad_BxLxY,
+    weights_XxY.astype(x_BxLxX.dtype),
+    precision=precision,
+  )
+  product = functools.partial(
+    jnp.einsum, precision=precision, preferred_element_type=weights_XxY.dtype
+  )
+  if x_BxLxX.shape[-1] <= grad_BxLxY.shape[-1]:
+    grad_XxY = product('BLX,BLY->XY', x_BxLxX, grad_BxLxY)
+  else:
+    grad_YxX = product('BLY,BLX->YX', grad_BxLxY, x_BxLxX)
+    # Without the barrier, XLA exchanges the activations again.
+    grad_XxY = jax.lax.optimization_barrier(grad_YxX).T
+  return grad_BxLxX, grad_XxY
+
+
+_project.defvjp(_project_forward, _project_backward)
+
+
+def dropout(
+  config: DecoderConfig,
+  x: Float[Array, 'B L D'],
+  key: Array | None,
+  number: Any,
+  place: int,
+) -> Float[Array, 'B L D']:
+  """Drops values by a key of the layer's number and the place in it."""
+  if key is None or config.dropout_rate == 0.0:
+    return x
+  key = jax.random.fold_in(key, 2 * number + place)
+  keep = 1.0 - config.dropout_rate
+  kept = jax.random.bernoulli(key, keep, x.shape)
+  return jnp.where(kept, x / keep, 0).astype(x.dtype)
+
+
+def matmul_precision(
+  config: DecoderConfig,
+) -> contextlib.AbstractContextManager:
+  """Full products in float32; bfloat16 products are exact as they are."""
+  return jax.default_matmul_precision(_precision(config.compute_dtype))
+
+
+def _precision(dtype):
+  return 'highest' if dtype == 'float32' else None
