@@ -196,8 +196,23 @@ def hidden_states(
   Returns:
     In the compute type. Values at padding mean nothing.
   """
+  return read(config, params, batch, dropout_key)[0]
+
+
+def read(
+  config: DecoderConfig,
+  params: Params,
+  batch: Batch,
+  dropout_key: Array | None = None,
+  keep_heads: bool = False,
+) -> tuple[Float[Array, 'B L D'], Any]:
+  """As `hidden_states`, with keys and values of all layers if wanted.
+
+  Returns:
+    The hidden states, and None or (keys, values), each [N, B, L, K, h].
+  """
   with layers.matmul_precision(config):
-    sight, rotations = _sight(config, params, batch)
+    sight, rotations = sight_of(config, params, batch)
     # Gathers the table over `fsdp`, as every parameter is before its use.
     table_VxD = rules.constrain(params['embedding'], 'vocab', 'residual')
     x_BxLxD = jnp.take(table_VxD, batch['tokens'], axis=0)
@@ -205,22 +220,27 @@ def hidden_states(
     x_BxLxD = layers.dropout(config, x_BxLxD, dropout_key, config.num_layers, 0)
     x_BxLxD = rules.constrain(x_BxLxD, 'batch', 'length', 'residual')
 
-    def attend(*heads):
-      return multihead.attend(config, *heads, sight)
-
     def layer(x_BxLxD, numbered):
       weights, number = numbered
+      kept = []
+
+      def attend(query, key, value):
+        kept.append((key, value))
+        return multihead.attend(config, query, key, value, sight)
+
       added = layers.attention_block(
         config, weights, x_BxLxD, rotations, attend
       )
       x_BxLxD += layers.dropout(config, added, dropout_key, number, 0)
       added = layers.feed_forward_block(config, weights, x_BxLxD)
       x_BxLxD += layers.dropout(config, added, dropout_key, number, 1)
-      return rules.constrain(x_BxLxD, 'batch', 'length', 'residual'), None
+      x_BxLxD = rules.constrain(x_BxLxD, 'batch', 'length', 'residual')
+      return x_BxLxD, kept[0] if keep_heads else None
 
     numbered = (params['layers'], jnp.arange(config.num_layers))
-    x_BxLxD, _ = run_layers(config, layer, x_BxLxD, numbered)
-    return layers.rms_norm(x_BxLxD, params['final_norm'], config.norm_eps)
+    x_BxLxD, heads = run_layers(config, layer, x_BxLxD, numbered)
+    x_BxLxD = layers.rms_norm(x_BxLxD, params['final_norm'], config.norm_eps)
+    return x_BxLxD, heads
 
 
 def run_layers(
@@ -249,7 +269,9 @@ def run_layers(
   )
 
 
-def _sight(config, params, batch):
+def sight_of(
+  config: DecoderConfig, params: Params, batch: Batch
+) -> tuple[attention.Sight, Any]:
   """Who sees whom, and RoPE's rotations if positions are told by them."""
   positions_BxL = jnp.asarray(batch['positions'])
   bias = rotations = None

@@ -22,8 +22,10 @@ import orbax.checkpoint as ocp
 
 _FOLDER = 'checkpoints'
 _DAMAGED = '.damaged'
-# 10^9 bytes that `save_params` copies at a time.
+# What `save_params` copies at a time, in 10^9 bytes, and writes to one file, all
+# of which is in memory until then.
 _SAVE_GB = 1
+_FILE_BYTES = 2**28
 
 
 class CheckpointMismatchError(ValueError):
@@ -180,7 +182,12 @@ class Checkpointer:
       save_device_host_concurrent_gb=_SAVE_GB
     )
     with contextlib.closing(ocp.Checkpointer(handler)) as writer:
-      writer.save(path / 'params', args=ocp.args.PyTreeSave(params))
+      writer.save(
+        path / 'params',
+        args=ocp.args.PyTreeSave(
+          params, ocdbt_target_data_file_size=_FILE_BYTES
+        ),
+      )
     prints = {'params': int(_fingerprint(params))}
     contents = {'fingerprints': prints, 'record': dict(record)}
     with contextlib.closing(
@@ -316,11 +323,21 @@ def _fingerprint(tree):
   """
   total = jnp.uint32(0)
   for leaf in jax.tree.leaves(tree):
-    unsigned = f'uint{8 * leaf.dtype.itemsize}'
-    bits = jax.lax.bitcast_convert_type(leaf, unsigned)
     # Odd factors, so that swapped arrays are noticed as well.
-    total = total * 31 + jnp.sum(bits.astype(jnp.uint32), dtype=jnp.uint32)
+    total = total * 31 + _sum_of_bits(leaf)
   return total
+
+
+def _sum_of_bits(array):
+  if array.ndim > 2:
+    # Layer by layer: on CPU the bits would be a copy of the whole stack.
+    def add(total, part):
+      return total + _sum_of_bits(part), None
+
+    return jax.lax.scan(add, jnp.uint32(0), array)[0]
+  unsigned = f'uint{8 * array.dtype.itemsize}'
+  bits = jax.lax.bitcast_convert_type(array, unsigned)
+  return jnp.sum(bits.astype(jnp.uint32), dtype=jnp.uint32)
 
 
 def _types(tree):

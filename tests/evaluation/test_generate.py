@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from flan_jax.evaluation.generate import Generator
+from flan_jax.evaluation.sampling import Sampling
 from flan_jax.model import (
   DecoderConfig,
   hidden_states,
@@ -95,3 +96,59 @@ def test_an_end_token_ends_an_answer_before_its_limit():
   )
   assert len(free) == _LIMIT
   assert ended == free[: free.index(free[2])]
+
+
+def test_slots_are_filled_again_until_all_prompts_are_answered():
+  config, mesh = _config('relative_bias'), _mesh()
+  params = init_params(config, 0, mesh)
+  rng = np.random.default_rng(1)
+  prompts = [rng.integers(2, 30, n).tolist() for n in rng.integers(1, 60, 23)]
+  limits = rng.integers(0, 30, 23).tolist()
+  # Two slots for 23 prompts of very different answers, and one for each.
+  few, many = (
+    Generator(config, mesh, _END, tokens).generate(params, prompts, limits)
+    for tokens in (512, 8192)
+  )
+  assert few == many
+  assert [len(a) <= n for a, n in zip(few, limits, strict=True)] == [True] * 23
+  assert max(map(len, few)) > 8  # more than one visit of the host
+
+
+def test_draws_depend_on_seed_prompt_and_place_and_not_on_the_batch():
+  config, mesh = _config('rope'), _mesh()
+  params = init_params(config, 0, mesh)
+  prompts, limits = [[5, 6], [5, 6], [7], [8, 9]], [6] * 4
+
+  def generate(tokens_per_batch, **sampling):
+    generator = Generator(
+      config, mesh, -1, tokens_per_batch, Sampling(1.0, **sampling)
+    )
+    return generator.generate(params, prompts, limits)
+
+  drawn = generate(8192)
+  assert drawn == generate(256)
+  assert drawn[0] != drawn[1]  # the same prompt twice
+  assert drawn != generate(8192, seed=1)
+
+
+def test_ids_beyond_the_vocabulary_never_come():
+  config, mesh = _config('rope'), _mesh()
+  params = init_params(config, 0, mesh)
+  generator = Generator(config, mesh, -1, sampling=Sampling(5.0), vocab_size=3)
+  (tokens,) = generator.generate(params, [[5, 6]], [40])
+  assert set(tokens) == {0, 1, 2}
+
+
+def test_a_stop_ends_an_answer():
+  config, mesh = _config('rope'), _mesh()
+  params = init_params(config, 0, mesh)
+  generator = Generator(config, mesh, -1)
+  (free,) = generator.generate(params, [[5, 6]], [20])
+  cut = free.index(free[4])
+  (stopped,) = generator.generate(
+    params,
+    [[5, 6]],
+    [20],
+    stop=lambda tokens: cut if free[4] in tokens else None,
+  )
+  assert stopped == free[:cut]
