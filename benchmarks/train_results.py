@@ -130,6 +130,10 @@ def summary(results: Results) -> dict[str, Any]:
       case: quartiles(rates) for case in CASES if (rates := _of(results, case))
     },
     'ratios': ratios,
+    'versions': {
+      **described.get(TORCH, {}).get('versions', {}),
+      **own.get('versions', {}),
+    },
     'sides': described,
     'failed': {'/'.join(key): why for key, why in results.failed.items()},
     'model': dataclasses.asdict(results.shape),

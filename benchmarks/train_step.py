@@ -98,9 +98,7 @@ def _measure(
       for case in train_shapes.CASES:
         ready = list(_prepared(processes, case, results))
         for number in range(rounds):
-          # Each begins in its turn.
-          begin = number % len(ready) if ready else 0
-          for process in (*ready[begin:], *ready[:begin]):
+          for process in _in_turn(ready, number):
             _take_turn(process, case, number, _STEPS[platform], results)
   return results
 
@@ -131,6 +129,14 @@ def _prepared(
       results.facts[process.name, case] = process.facts
       say(side=process.name, case=case, **process.facts)
       yield process
+
+
+def _in_turn(ready: Sequence[Process], number: int) -> list[Process]:
+  """Each side begins in its turn, after the machine has shown its rate."""
+  first = [process for process in ready if process.name == train_sides.MATMUL]
+  sides = [process for process in ready if process not in first]
+  begin = number % max(len(sides), 1)
+  return [*first, *sides[begin:], *sides[:begin]]
 
 
 def _take_turn(process, case, number, steps, results) -> None:

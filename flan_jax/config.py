@@ -28,6 +28,7 @@ MACROS = {
   'COMPUTE_DTYPE': "'float32' or 'bfloat16'; parameters are always float32",
   'DATA_DIR': "TFDS data directory; 'mini' for the corpus that is shipped",
   'DROPOUT_RATE': 'share of activations dropped in training',
+  'EVAL_BASE': 'whether what training starts from is evaluated too',
   'EVAL_MIXTURE': 'mixture or task evaluated when training ends, or None',
   'EVAL_PERIOD': 'steps between evaluations on development rows',
   'EVAL_ROWS': 'development rows of a part scored every EVAL_PERIOD steps',
@@ -53,7 +54,7 @@ MACROS = {
   'TASK_FEATURE_LENGTHS': "{'inputs': …, 'targets': …}, tokens of one example",
   'TOKENS_PER_EVAL_BATCH': 'places of an evaluation batch, over all devices',
   'TRAIN_STEPS': 'steps of the whole run',
-  'VOCABULARY': "'mini', a SentencePiece model, tokenizer.json or its folder",
+  'VOCABULARY': "'mini', a tokenizer's file or folder, or 'package:NAME'",
   'Z_LOSS': 'coefficient of the z-loss, 0 for none',
   'WARMUP_STEPS': 'steps in which the learning rate rises to its value',
 }

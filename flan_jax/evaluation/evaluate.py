@@ -123,10 +123,12 @@ class Evaluation:
     results: One object a part, see `protocol.part_result`.
     records: One object a scored record: its row, template, option scores,
       prediction.
+    answers: What was said to the test rows of each part that was evaluated.
   """
 
   results: list[dict[str, Any]]
   records: list[dict[str, Any]]
+  answers: list[tuple[EvalPart, list[Answer]]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,7 +191,10 @@ def evaluate(
         answers.get(id(part.dev), []),
       )
     results += [{**r, 'max_rows': max_rows, 'shots': part.shots} for r in found]
-  return Evaluation(results, records)
+  said = [
+    (part, answers.get(id(part.test), [])) for part in parts if not part.null
+  ]
+  return Evaluation(results, records, said)
 
 
 def _counter(total: int, progress: Callable[[int, int], None]):

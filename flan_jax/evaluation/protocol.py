@@ -107,12 +107,13 @@ def _template_result(unit, rows, predictions, names) -> dict[str, Any]:
     'most_frequent_prediction': predictions.top_share(),
     'interval': metrics.bootstrap_interval(
       lambda chosen: predictions.take(chosen).value(names[0]),
-      _groups(unit, rows),
+      groups_of(unit, rows),
     ),
   }
 
 
-def _groups(unit: Unit, rows: np.ndarray) -> np.ndarray:
+def groups_of(unit: Unit, rows: np.ndarray) -> np.ndarray:
+  """The group of each of these rows, which are drawn together."""
   return np.array([unit.rows[row]['group'] for row in rows])
 
 
@@ -130,7 +131,7 @@ def _mean_interval(unit, by_template, name) -> tuple[float, float] | None:
       np.mean([p.take(chosen).value(name) for _, p in by_template.values()])
     )
 
-  return metrics.bootstrap_interval(mean, _groups(unit, rows[0]))
+  return metrics.bootstrap_interval(mean, groups_of(unit, rows[0]))
 
 
 def part_results(
@@ -182,7 +183,7 @@ def _part_result(test, test_answers, dev, dev_answers) -> dict[str, Any]:
     **_about(test, dev),
     'metric': names[0],
     'rows': len(rows),
-    'groups': len(set(_groups(test, rows))),
+    'groups': len(set(groups_of(test, rows))),
     'mean': float(np.mean(values)),
     'std': float(np.std(values, ddof=1)) if len(values) > 1 else None,
     'interval': _mean_interval(test, by_template, names[0]),

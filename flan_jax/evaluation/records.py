@@ -1,6 +1,6 @@
 """Writes what an evaluation found: results, records and the table."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import importlib.metadata
 import json
 import os
@@ -13,6 +13,7 @@ from flan_jax.evaluation.evaluate import Evaluation
 from flan_jax.evaluation.table import results_table, templates_table
 
 RESULTS, RECORDS, TABLE = 'results.json', 'records.jsonl', 'table.txt'
+COMPARISON, COMPARISON_TABLE = 'comparison.json', 'comparison.txt'
 
 _SOFTWARE = ('jax', 'jaxlib', 'flax', 'optax', 'numpy', 'sentencepiece')
 
@@ -46,6 +47,18 @@ def write(
   _write(folder / TABLE, table + '\n')
   _write(folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False))
   return table
+
+
+def write_comparison(
+  folder: str | os.PathLike,
+  comparisons: Sequence[Mapping[str, Any]],
+  table: str,
+) -> None:
+  """Writes what `comparison.compare` found, and its table."""
+  folder = pathlib.Path(folder)
+  text = json.dumps(list(comparisons), indent=1, ensure_ascii=False)
+  _write(folder / COMPARISON, text)
+  _write(folder / COMPARISON_TABLE, table + '\n')
 
 
 def _write(path: pathlib.Path, text: str) -> None:

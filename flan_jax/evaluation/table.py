@@ -38,7 +38,7 @@ def results_table(results: Sequence[Mapping[str, Any]]) -> str:
   test score of the template that is best on development rows; `macro F1` and
   `top share` (share of the most frequent prediction) are means over templates.
   """
-  return _layout(_HEADER, [_line(result) for result in results])
+  return layout(_HEADER, [_line(result) for result in results])
 
 
 def templates_table(results: Sequence[Mapping[str, Any]]) -> str:
@@ -63,10 +63,11 @@ def templates_table(results: Sequence[Mapping[str, Any]]) -> str:
           _number(template['most_frequent_prediction']),
         )
       )
-  return _layout(_TEMPLATE_HEADER, lines)
+  return layout(_TEMPLATE_HEADER, lines)
 
 
-def _layout(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def layout(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+  """Lays lines out in columns, all but the first two to the right."""
   lines = [header, *lines]
   widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
   text = []

@@ -141,4 +141,5 @@ def to_hf_config(
     'tie_word_embeddings': config.tie_embeddings,
     'attention_bias': False,
     'mlp_bias': False,
+    'sliding_window': None,
   }

@@ -11,6 +11,7 @@ from flan_jax.config import ConfigError
 from flan_jax.data import names, registry
 from flan_jax.data.cache import CacheConfig, UnitKey
 from flan_jax.data.vocabulary import Vocabulary, load_vocabulary
+from flan_jax.runs import base_model
 from flan_jax.runs.reading import open_data_dir, quiet_start
 import gin
 
@@ -88,7 +89,8 @@ def cache(
     ConfigError: Beam is asked for and not installed.
   """
   keys = unit_keys(mixtures)
-  tokens = load_vocabulary(vocabulary)
+  cache_dir = cache_config.cache_dir
+  tokens = load_vocabulary(base_model.locate(vocabulary, cache_dir))
   # TensorFlow is for this command alone.
   with quiet_start():
     from flan_jax.data.cache_writer import CacheWriter

@@ -10,12 +10,13 @@ from flan_jax.config import Arguments
 from flan_jax.data.cache import CacheConfig, Framing
 from flan_jax.data.vocabulary import load_vocabulary
 from flan_jax.evaluation import records
+from flan_jax.evaluation.comparison import compare, comparison_table
 from flan_jax.evaluation.evaluate import EvalPart, Evaluation, Models
 from flan_jax.evaluation.evaluate import evaluate as score
 from flan_jax.evaluation.generate import Generator
 from flan_jax.evaluation.rank import Scorer
 from flan_jax.model import DecoderConfig, abstract_params
-from flan_jax.runs import processes
+from flan_jax.runs import base_model, processes
 from flan_jax.runs.cache import unit_keys
 from flan_jax.runs.compilation import keep_compiled
 from flan_jax.runs.units import UnitStore, check_vocabulary
@@ -65,7 +66,9 @@ def evaluate(
   """
   keep_compiled(compilation_cache)
   keys = unit_keys([mixture], training=False)
-  tokens = load_vocabulary(vocabulary)
+  cache_dir = cache_config.cache_dir
+  tokens = load_vocabulary(base_model.locate(vocabulary, cache_dir))
+  checkpoint = base_model.locate(checkpoint, cache_dir)
   check_vocabulary(tokens, model)
   devices = make_mesh(mesh)
   store = UnitStore(cache_config, tokens, arguments, seed, allow_missing)
@@ -74,6 +77,7 @@ def evaluate(
     print(f'would evaluate {mixture}; units to be cached: {listed or "none"}')
     return
   path = checkpoint or model_dir
+  check_vocabulary(tokens, model, path)
   params = Checkpointer.restore_params(path, abstract_params(model, devices))
   processes.first_then_others(lambda: store.ensure(keys))
   run_evaluation(
@@ -81,7 +85,13 @@ def evaluate(
     parts=store.evaluation(mixture),
     models=Models(
       scorer=Scorer(model, devices, tokens_per_batch),
-      generator=Generator(model, devices, tokens.eos_id, tokens_per_batch),
+      generator=Generator(
+        model,
+        devices,
+        tokens.eos_id,
+        tokens_per_batch,
+        vocab_size=tokens.size,
+      ),
       vocabulary=tokens,
       framing=Framing.of(cache_config, tokens),
     ),
@@ -104,10 +114,12 @@ def run_evaluation(
   max_rows: int | None,
   model_dir: str,
   about: Mapping[str, Any],
+  folder: str = 'eval',
 ) -> Evaluation:
   """Evaluates, prints the table, and writes it with results and records.
 
-  All processes score, the first one prints and writes.
+  All processes score, the first one prints and writes, to
+  MODEL_DIR/FOLDER/MIXTURE.
   """
   bar = tqdm.tqdm(
     unit='example',
@@ -123,7 +135,7 @@ def run_evaluation(
   bar.close()
   if not processes.is_first():
     return evaluation
-  folder = os.path.join(model_dir, 'eval', mixture)
+  folder = os.path.join(model_dir, folder, mixture)
   table = records.write(
     folder,
     evaluation,
@@ -135,6 +147,29 @@ def run_evaluation(
   _say_exceptions(evaluation)
   print(f'results: {folder}')
   return evaluation
+
+
+def say_comparison(
+  mixture: str, base: Evaluation, tuned: Evaluation, model_dir: str
+) -> None:
+  """Prints and writes what changed from one evaluation to the other.
+
+  To MODEL_DIR/eval/MIXTURE/comparison.json and .txt.
+  """
+  if not processes.is_first():
+    return
+  comparisons = [
+    comparison
+    for (part, before), (_, after) in zip(
+      base.answers, tuned.answers, strict=True
+    )
+    for comparison in compare(part.test, before, after)
+  ]
+  table = comparison_table(comparisons)
+  print(f'\n{mixture}, before and after training, means over templates:')
+  print(table)
+  folder = os.path.join(model_dir, 'eval', mixture)
+  records.write_comparison(folder, comparisons, table)
 
 
 def _say_exceptions(evaluation: Evaluation) -> None:

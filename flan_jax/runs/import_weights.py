@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import dataclasses
 import pathlib
 
-
 from flan_jax import interop
 from flan_jax.data.vocabulary import Vocabulary, load_vocabulary
 from flan_jax.interop import boundary, hf_config, model_gin, reference

@@ -16,11 +16,11 @@ from flan_jax.data.vocabulary import Vocabulary, load_vocabulary
 from flan_jax.evaluation.evaluate import Models, requests, score_requests
 from flan_jax.evaluation.generate import Generator
 from flan_jax.evaluation.rank import Scorer
-from flan_jax.model import DecoderConfig, abstract_params
-from flan_jax.runs import processes
+from flan_jax.model import DecoderConfig, abstract_params, init_params
+from flan_jax.runs import base_model, processes
 from flan_jax.runs.cache import unit_keys
 from flan_jax.runs.compilation import keep_compiled
-from flan_jax.runs.evaluate import run_evaluation
+from flan_jax.runs.evaluate import run_evaluation, say_comparison
 from flan_jax.runs.units import UnitStore, check_vocabulary
 from flan_jax.sharding import (
   MeshConfig,
@@ -58,6 +58,7 @@ def train(
   seed: int = 0,
   initial_checkpoint: str | None = None,
   eval_mixture: str | None = None,
+  eval_base: bool = False,
   eval_rows: int | None = None,
   max_eval_rows: int | None = None,
   tokens_per_eval_batch: int = 8192,
@@ -83,6 +84,8 @@ def train(
     initial_checkpoint: Where parameters start from; only without a checkpoint
       in model_dir.
     eval_mixture: What is evaluated at the end; None for nothing.
+    eval_base: Whether what training starts from is evaluated first, and
+      compared with what it ends with.
     eval_rows: Development rows of a part scored every eval_period steps.
     max_eval_rows: Most rows of a part evaluated at the end; None for all.
     tokens_per_eval_batch: Places of an evaluation batch.
@@ -100,7 +103,9 @@ def train(
   if window is not None:
     window.check(taken=0, train_steps=loop.train_steps)
   keys = unit_keys([mixture, eval_mixture])
-  tokens = load_vocabulary(vocabulary)
+  cache_dir = cache_config.cache_dir
+  tokens = load_vocabulary(base_model.locate(vocabulary, cache_dir))
+  initial_checkpoint = base_model.locate(initial_checkpoint, cache_dir)
   check_vocabulary(tokens, model)
   devices = make_mesh(mesh)
   check_batch(packing.batch_rows, devices)
@@ -118,11 +123,46 @@ def train(
   _say_data(units, plan, packing)
   if processes.is_first():
     config_lib.write_record(model_dir, registry.template_set())
-  scorer = Scorer(model, devices, tokens_per_eval_batch)
+  models = Models(
+    scorer=Scorer(model, devices, tokens_per_eval_batch),
+    generator=Generator(
+      model,
+      devices,
+      tokens.eos_id,
+      tokens_per_eval_batch,
+      vocab_size=tokens.size,
+    ),
+    vocabulary=tokens,
+    framing=framing,
+  )
+
+  def evaluate(params, folder, **about):
+    return run_evaluation(
+      mixture=eval_mixture,
+      parts=parts,
+      models=models,
+      params=params,
+      max_rows=max_eval_rows,
+      model_dir=model_dir,
+      about={
+        **about,
+        'separator': cache_config.separator,
+        'left_out': store.left_out,
+      },
+      folder=folder,
+    )
+
+  def initial_params():
+    return _initial_params(initial_checkpoint, tokens, model, seed, devices)
+
+  base = None
+  if eval_base and parts:
+    base = evaluate(initial_params(), 'eval_base', step=0, trained_on=None)
   checkpointer = Checkpointer(model_dir, keep=loop.keep_checkpoints)
   state = _first_state(
     checkpointer,
     plan.contract,
+    initial_params,
     initial_checkpoint,
     model,
     optimizer,
@@ -149,34 +189,18 @@ def train(
     checkpointer,
     _record(plan, model, seed, tokens, cache_config),
     model,
-    _dev_evaluation(store, units, scorer, framing, eval_rows),
+    _dev_evaluation(store, units, models.scorer, framing, eval_rows),
     window,
   ).run(state, writer, console)
   console.close()
   writer.close()
   checkpointer.close()
   if parts:
-    run_evaluation(
-      mixture=eval_mixture,
-      parts=parts,
-      models=Models(
-        scorer=scorer,
-        generator=Generator(
-          model, devices, tokens.eos_id, tokens_per_eval_batch
-        ),
-        vocabulary=tokens,
-        framing=framing,
-      ),
-      params=state['params'],
-      max_rows=max_eval_rows,
-      model_dir=model_dir,
-      about={
-        'step': int(state['step']),
-        'trained_on': mixture,
-        'separator': cache_config.separator,
-        'left_out': store.left_out,
-      },
+    tuned = evaluate(
+      state['params'], 'eval', step=int(state['step']), trained_on=mixture
     )
+    if base is not None:
+      say_comparison(eval_mixture, base, tuned, model_dir)
 
 
 def _check_microbatches(
@@ -227,10 +251,27 @@ def _record(
   }
 
 
+def _initial_params(initial_checkpoint, tokens, model, seed, devices):
+  """What training starts from: a checkpoint's parameters, or drawn ones."""
+  if initial_checkpoint is None:
+    return init_params(model, seed, devices)
+  check_vocabulary(tokens, model, initial_checkpoint)
+  return Checkpointer.restore_params(
+    initial_checkpoint, abstract_params(model, devices)
+  )
+
+
 def _first_state(
-  checkpointer, contract, initial_checkpoint, model, optimizer, seed, devices
+  checkpointer,
+  contract,
+  initial_params,
+  initial_checkpoint,
+  model,
+  optimizer,
+  seed,
+  devices,
 ):
-  """Resumes from MODEL_DIR, or starts from a checkpoint's parameters, or anew.
+  """Resumes from MODEL_DIR, or starts from the initial parameters.
 
   Raises:
     ConfigError: the checkpoint was trained on other data, or in other order.
@@ -253,13 +294,9 @@ def _first_state(
       )
     processes.say(f'resuming from step {step} of {checkpointer.model_dir}')
     return state
-  params = None
   if initial_checkpoint is not None:
-    params = Checkpointer.restore_params(
-      initial_checkpoint, abstract_params(model, devices)
-    )
     processes.say(f'starting from the parameters of {initial_checkpoint}')
-  return init_state(model, transform, seed, devices, params)
+  return init_state(model, transform, seed, devices, initial_params())
 
 
 def _dev_evaluation(

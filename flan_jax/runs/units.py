@@ -22,6 +22,7 @@ from flan_jax.data.mini import resolve_data_dir
 from flan_jax.data.vocabulary import Vocabulary
 from flan_jax.evaluation.evaluate import EvalPart
 from flan_jax.model.config import DecoderConfig
+from flan_jax.training import Checkpointer
 
 
 class UnitStore:
@@ -177,11 +178,31 @@ class UnitStore:
     return self.find(UnitKey(part_name, 'dev', None, form))
 
 
-def check_vocabulary(vocabulary: Vocabulary, model: DecoderConfig) -> None:
-  """Raises ConfigError where the vocabulary has more ids than the embedding."""
+def check_vocabulary(
+  vocabulary: Vocabulary, model: DecoderConfig, checkpoint: str | None = None
+) -> None:
+  """Makes sure that a vocabulary is the model's.
+
+  Args:
+    vocabulary: It may have fewer ids than the embedding has rows.
+    model: Shape of the decoder.
+    checkpoint: What its parameters are read from, if anything.
+
+  Raises:
+    ConfigError: it has more ids than the embedding has rows, or is not the one
+      that the checkpoint was made with.
+    FileNotFoundError: there is no such checkpoint.
+  """
   if vocabulary.size > model.vocab_size:
     raise ConfigError(
       f'the vocabulary has {vocabulary.size} pieces, the embedding '
       f'{model.vocab_size} rows: raise DecoderConfig.vocab_size or choose '
       'another VOCABULARY'
+    )
+  record = {} if checkpoint is None else Checkpointer.read_record(checkpoint)
+  known = record.get('vocabulary', {'digest': vocabulary.digest})
+  if known['digest'] != vocabulary.digest:
+    raise ConfigError(
+      f'{checkpoint} was made with the vocabulary {known["path"]}, and '
+      f'VOCABULARY is {vocabulary.path} (the gin file given last decides)'
     )

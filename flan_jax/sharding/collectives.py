@@ -1,6 +1,6 @@
 """What devices send each other in a compiled program."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 import dataclasses
 import re
 from typing import Any
@@ -47,24 +47,38 @@ def collectives(program: Program, devices: int) -> list[Collective]:
     program: Of one device.
     devices: All that run it.
   """
-  found = []
-  for computation, times in program.executed():
-    for instruction in computation.instructions.values():
-      if instruction.opcode == 'fusion':
-        name = instruction.called['calls'][0]
-        inside = program.computations[name]
-        fused = name.startswith(_FUSED_REDUCE_SCATTER)
-      else:
-        inside, fused = computation, False
-      members = (
-        inside.instructions.values() if inside is not computation else ()
-      )
-      for member in members or (instruction,):
-        kind = _kind(member)
-        if kind is not None:
-          kind = 'reduce-scatter' if fused else kind
-          found.append(_collective(kind, inside, member, times, devices))
-  return found
+  return [
+    _collective(kind, place, instruction, times, devices)
+    for computation, times in program.executed()
+    for kind, place, instruction in _instructions(program, computation)
+  ]
+
+
+def _instructions(
+  program: Program, computation: Computation
+) -> Iterator[tuple[str, Computation, Instruction]]:
+  """Yields kind, place and instruction of the collectives of a computation.
+
+  A TPU may run one beside others, in pieces: several fusions then hold it, all
+  with its channel, and the first is taken.
+  """
+  channels = set()
+  for instruction in computation.instructions.values():
+    kind = _kind(instruction)
+    if kind is not None:
+      yield kind, computation, instruction
+    if instruction.opcode != 'fusion':
+      continue
+    inside = program.computations[instruction.called['calls'][0]]
+    scatter = inside.name.startswith(_FUSED_REDUCE_SCATTER)
+    for member in inside.instructions.values():
+      kind = _kind(member)
+      channel = re.search(r'\bchannel_id=\d+', member.text)
+      if kind is None or (channel and channel[0] in channels):
+        continue
+      if channel:
+        channels.add(channel[0])
+      yield 'reduce-scatter' if scatter else kind, inside, member
 
 
 def by_kind(found: Iterable[Collective]) -> dict[str, dict[str, float]]:

@@ -17,7 +17,7 @@ from flan_jax.model import (
 )
 from flan_jax.model import flops as flops_lib
 from flan_jax.sharding.mesh import MeshConfig, batch_shards
-from flan_jax.sharding.rules import batch_sharding
+from flan_jax.sharding.rules import batch_sharding, replicated
 from flan_jax.training.optimizer import OptimizerConfig, make_optimizer
 from flan_jax.training.step import abstract_state, make_train_step
 
@@ -132,7 +132,10 @@ def _lower_evaluation(request, mesh):
     'parameters': device_bytes(params),
     'batch': device_bytes(batch),
   }
-  score = jax.jit(lambda params, batch: target_log_probs(config, params, batch))
+  score = jax.jit(
+    lambda params, batch: target_log_probs(config, params, batch),
+    out_shardings=replicated(mesh),
+  )
   with jax.set_mesh(mesh):
     return Lowered(score.lower(params, batch), given, *shape)
 

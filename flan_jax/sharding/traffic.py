@@ -23,6 +23,8 @@ _SLICES = ('dynamic-slice', 'slice', 'gather')
 # What stands between an array and the slice that is taken of it.
 _SAME_BYTES = ('bitcast', 'copy', 'convert', 'reshape', 'transpose')
 _UPDATE = 'dynamic-update-slice'
+# Ends what a TPU runs beside others in several fusions, and moves nothing.
+_ASYNC_DONE = 'AsyncCollectiveDone'
 
 
 def traffic(program: Program) -> int:
@@ -48,6 +50,8 @@ def _moved(
   operands = computation.operands(instruction)
   if instruction.opcode == 'fusion':
     inside = _inside(program, instruction)
+    if _ASYNC_DONE in inside.root.text:
+      return 0
     read = sum(
       min(operand.bytes, _read(program, inside, parameter))
       for operand, parameter in zip(operands, _parameters(inside), strict=True)
@@ -95,6 +99,8 @@ def _read(program: Program, inside: Computation, array: Instruction) -> int:
       read += user.bytes
     elif user.opcode == _UPDATE and user.operands[0] == array.name:
       continue  # Replaced in place.
+    elif user.opcode == 'tuple':
+      continue  # Handed on.
     elif user.opcode in _SAME_BYTES:
       read += _read(program, inside, user)
     elif user.opcode == 'fusion':
@@ -128,6 +134,8 @@ def _replaced(program, inside, root, whole):
     root = inside.operands(root)[0]
   if root.opcode == _UPDATE:
     return inside.operands(root)[1].bytes
+  if root.opcode == 'parameter':
+    return 0
   if root.opcode == 'fusion':
     nested = _inside(program, root)
     return _replaced(program, nested, nested.root, whole)

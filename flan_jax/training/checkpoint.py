@@ -197,7 +197,7 @@ class Checkpointer:
 
   @staticmethod
   def read_record(path: str | os.PathLike) -> dict[str, Any]:
-    """Reads the record that was saved with a checkpoint.
+    """Reads the record that was saved with a checkpoint; {} if none was.
 
     Args:
       path: A checkpoint, or a MODEL_DIR, whose newest one is meant.
@@ -205,7 +205,10 @@ class Checkpointer:
     Raises:
       FileNotFoundError: No checkpoint there.
     """
-    return _read_record(_find(_absolute(path)))['record']
+    checkpoint = _find(_absolute(path))
+    if not (checkpoint / 'record').exists():
+      return {}
+    return _read_record(checkpoint)['record']
 
   def steps(self) -> list[int]:
     """Steps of the complete checkpoints, oldest first."""

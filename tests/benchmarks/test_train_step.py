@@ -65,15 +65,15 @@ def test_the_last_line_holds_what_is_promised(tmp_path):
   assert summary['mfu'] is None  # A CPU has no published rate.
   turns = [line['turn'] for line in lines if 'turn' in line]
   begun = [turns[0]['side'], turns[len(turns) // 4]['side']]
-  assert begun[0] != begun[1], 'the same side begins every round'
+  assert begun == ['flan_jax', 'flan_jax_llama'], 'one begins every round'
 
 
 def test_on_a_gpu_one_side_comes_after_the_other(tmp_path):
   # Without a GPU this runs on the CPU all the same.
   sides = 'flan_jax,flan_jax_llama'
-  lines = _run(tmp_path, '--platform=gpu', '--rounds=2', f'--sides={sides}')
+  lines = _run(tmp_path, '--platform=gpu', '--rounds=1', f'--sides={sides}')
   turns = [line['turn']['side'] for line in lines if 'turn' in line]
-  assert turns == ['flan_jax'] * 4 + ['flan_jax_llama'] * 4
+  assert turns == ['flan_jax'] * 2 + ['flan_jax_llama'] * 2
 
 
 def test_a_sixth_are_targets_and_labels_follow():

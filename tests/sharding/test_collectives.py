@@ -91,6 +91,32 @@ ENTRY %main (a: bf16[64,8]) -> bf16[16,8] {
   }
 
 
+def test_an_exchange_in_pieces_is_counted_once():
+  piece = """\
+%PIECE (p: bf16[64]) -> bf16[256] {
+  %p = bf16[64] parameter(0)
+  ROOT %g = bf16[256] all-gather(%p), channel_id=7, replica_groups=[2,4]<=[8]
+}
+
+"""
+  program = Program(
+    piece.replace('PIECE', 'start')
+    + piece.replace('PIECE', 'done')
+    + piece.replace('PIECE', 'other').replace('=7', '=8')
+    + """\
+ENTRY %main (a: bf16[64]) -> bf16[256] {
+  %a = bf16[64] parameter(0)
+  %s = bf16[256] fusion(%a), kind=kCustom, calls=%start
+  %o = bf16[256] fusion(%a), kind=kCustom, calls=%other
+  ROOT %d = bf16[256] fusion(%a), kind=kCustom, calls=%done
+}
+"""
+  )
+  assert by_kind(collectives(program, 8)) == {
+    'all-gather': {'count': 2, 'bytes': 2 * 3 * 128}
+  }
+
+
 def test_a_started_exchange_is_counted_once():
   program = Program("""\
 ENTRY %main (a: f32[64]) -> f32[256] {

@@ -6,11 +6,11 @@ import jax
 import pytest
 
 from flan_jax.sharding import MeshConfig, chips
-from flan_jax.sharding.plan import plan
+from flan_jax.sharding.plan import check, plan, plan_program
 from flan_jax.sharding.proposals import propose
 from tests.sharding.plans import MODEL, request
 
-# Much activation and few parameters: 8 rows of 256 tokens in a narrow model.
+# Much activation and few parameters, on more devices along `model` than help.
 _REQUEST = request(
   topology='t4:8',
   programs=('train',),
@@ -20,62 +20,41 @@ _REQUEST = request(
 )
 
 
-def _with_memory(monkeypatch, size):
-  chip = dataclasses.replace(chips.chip_named('t4'), memory_bytes=size)
-  monkeypatch.setattr(chips, 'chip_named', lambda name: chip)
+@pytest.fixture(scope='module')
+def planned():
+  return plan(_REQUEST, jax.devices())
 
 
-def _needed(asked):
-  return plan(asked, jax.devices())['train']['needed_bytes']
+def _short_of_memory(planned, available):
+  """The same plan on a chip with less memory."""
+  train = {**planned['train'], 'fits': False, 'memory_bytes': available}
+  return {**planned, 'train': train}
 
 
-def test_nothing_is_proposed_where_all_fits():
-  planned = plan(_REQUEST, jax.devices())
+def test_nothing_is_proposed_where_all_fits(planned):
   assert planned['train']['fits']
   assert propose(_REQUEST, planned, jax.devices()) == []
 
 
-def test_proposals_are_compiled_and_fit(monkeypatch):
-  devices = jax.devices()
-  available = int(0.95 * _needed(_REQUEST))
-  _with_memory(monkeypatch, available)
-  planned = plan(_REQUEST, devices)
-  assert planned['train']['fits'] is False
-  found = propose(_REQUEST, planned, devices)
-  assert 1 <= len(found) <= 3
-  assert len({proposal['name'] for proposal in found}) == len(found)
+def test_one_change_of_each_kind_is_proposed(planned, monkeypatch):
+  available = int(0.97 * planned['train']['needed_bytes'])
+  chip = dataclasses.replace(chips.chip_named('t4'), memory_bytes=available)
+  monkeypatch.setattr(chips, 'chip_named', lambda name: chip)
+  found = propose(_REQUEST, _short_of_memory(planned, available), jax.devices())
+  by_name = {proposal['name']: proposal for proposal in found}
+  assert set(by_name) == {'mesh', 'rematerialization', 'microbatches'}
   for proposal in found:
-    changed = _changed(proposal['settings'])
-    assert _needed(changed) == proposal['needed_bytes']['train'] <= available
+    assert proposal['needed_bytes']['train'] <= available
+  assert by_name['microbatches']['settings'] == {'MICROBATCHES': 2}
+  # The settings are those that were compiled.
+  changed = dataclasses.replace(_REQUEST, microbatches=2)
+  again = plan_program(changed, 'train', check(changed, jax.devices()))
+  said = by_name['microbatches']['needed_bytes']['train']
+  assert again['needed_bytes'] == said
 
 
-def _changed(settings):
-  """The request with the gin bindings of a proposal."""
-  axes = {
-    axis: settings.get(f'MESH_{axis.upper()}', size)
-    for axis, size in dataclasses.asdict(_REQUEST.mesh).items()
-  }
-  remat = settings.get('DecoderConfig.remat', _REQUEST.model.remat)
-  return dataclasses.replace(
-    _REQUEST,
-    mesh=MeshConfig(**axes),
-    model=dataclasses.replace(_REQUEST.model, remat=remat),
-    microbatches=settings.get('MICROBATCHES', _REQUEST.microbatches),
-  )
-
-
-def test_nothing_is_compiled_that_cannot_fit(monkeypatch):
-  devices = jax.devices()
-  _with_memory(monkeypatch, 2**20)
-  planned = plan(_REQUEST, devices)
+def test_nothing_is_compiled_that_cannot_fit(planned, monkeypatch):
   monkeypatch.setattr(jax.stages.Lowered, 'compile', None)
-  assert propose(_REQUEST, planned, devices) == []
-
-
-@pytest.mark.parametrize('kind', ['mesh', 'rematerialization', 'microbatches'])
-def test_each_kind_is_found_where_it_helps(kind, monkeypatch):
-  devices = jax.devices()
-  available = int(0.97 * _needed(_REQUEST))
-  _with_memory(monkeypatch, available)
-  found = propose(_REQUEST, plan(_REQUEST, devices), devices)
-  assert kind in [proposal['name'] for proposal in found]
+  assert (
+    propose(_REQUEST, _short_of_memory(planned, 2**20), jax.devices()) == []
+  )

@@ -98,9 +98,16 @@ def assert_same_run(got, expected):
   )
 
 
-@pytest.mark.parametrize(
-  'shape', [(8, 1, 1), (2, 2, 2), (1, 4, 2), (1, 1, 8)], ids=str
-)
+# Every way to write 8 as a product of three.
+MESHES = [
+  (data, fsdp, 8 // data // fsdp)
+  for data in (1, 2, 4, 8)
+  for fsdp in (1, 2, 4, 8)
+  if data * fsdp <= 8
+]
+
+
+@pytest.mark.parametrize('shape', MESHES, ids=str)
 def test_every_mesh_trains_alike(shape, reference):
   batches = [make_batch(0), make_batch(1)]
   assert_same_run(run(shape=shape, batches=batches), reference)

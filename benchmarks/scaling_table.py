@@ -1,0 +1,147 @@
+"""The table of `docs/scaling.md`: FLAN's sizes, planned for shipped hardware.
+
+  python -m benchmarks.scaling_table --plans=DIR --write=docs/scaling.md
+
+Plans what DIR does not hold yet, one JSON file a plan (minutes each for the
+largest models), and replaces the table of the file. TPUs need the extra
+`[tpu]`.
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+import json
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+# Model -> hardware that it is planned for.
+PLANNED = {
+  'flan_422m': ('one_gpu', 'v5e_16'),
+  'flan_2b': ('one_gpu', 'v5e_16'),
+  'flan_8b': ('v5e_16',),
+  'flan_68b': ('v3_128', 'v4_128', 'v5p_128'),
+  'flan_137b': ('v3_128', 'v4_128', 'v5p_128'),
+}
+_GIB = 2**30
+_BEGIN = '<!-- Made by benchmarks/scaling_table.py -->'
+_END = '<!-- End of what is made -->'
+_COLUMNS = (
+  'model',
+  'hardware',
+  'mesh',
+  'training, GiB',
+  'evaluation, GiB',
+  'compute, memory, interconnect, s',
+  'bound by',
+  'step, s',
+  'MFU, %',
+  'run, hours',
+  'chip-hours',
+  'kWh',
+  'US dollars',
+)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+  """Plans, prints the table, and writes it where that was asked for."""
+  parser = argparse.ArgumentParser(description=__doc__)
+  parser.add_argument('--plans', type=pathlib.Path, required=True)
+  parser.add_argument('--write', type=pathlib.Path)
+  flags = parser.parse_args(argv)
+  flags.plans.mkdir(parents=True, exist_ok=True)
+  rows = [
+    row(model, hardware, _planned(flags.plans, model, hardware))
+    for model, all_hardware in PLANNED.items()
+    for hardware in all_hardware
+  ]
+  made = '\n'.join(table(rows))
+  print(made)
+  if flags.write is not None:
+    flags.write.write_text(replaced(flags.write.read_text(), made))
+
+
+def _planned(folder: pathlib.Path, model: str, hardware: str) -> dict[str, Any]:
+  path = folder / f'{model}_{hardware}.json'
+  if not path.exists():
+    done = subprocess.run(
+      [
+        sys.executable,
+        *('-m', 'flan_jax', 'plan', '--format=json'),
+        f'--gin_file=models/{model}.gin',
+        f'--gin_file=hardware/{hardware}.gin',
+      ],
+      stdout=subprocess.PIPE,
+      text=True,
+      check=False,
+    )
+    if done.returncode not in (0, 1):  # 1: it does not fit, and says so.
+      raise SystemExit(f'no plan of {model} for {hardware}')
+    path.write_text(done.stdout)
+  return json.loads(path.read_text())
+
+
+def row(model: str, hardware: str, plan: Mapping[str, Any]) -> list[str]:
+  """The cells of one plan, in the order of the columns."""
+  train, run = plan['train'], plan['run']
+  step = train.get('step')
+  cells = [
+    model,
+    f'{hardware} ({plan["topology"]})',
+    ' x '.join(str(size) for size in plan['mesh'].values()),
+    _memory(train),
+    _memory(plan['evaluation']),
+  ]
+  if not step or not run:
+    return cells + ['-'] * (len(_COLUMNS) - len(cells))
+  times = [step[f'{n}_s'] for n in ('compute', 'memory', 'interconnect')]
+  return [
+    *cells,
+    ', '.join('-' if time is None else f'{time:.3g}' for time in times),
+    step['bound'],
+    _range([step['overlapped_s'], step['serial_s']], '{:.3g}'),
+    _range([100 * share for share in step['mfu']], '{:.0f}'),
+    _range(run['hours'], '{:.1f}'),
+    _range(run['chip_hours'], '{:,.0f}'),
+    _range(run['kwh'], '{:,.0f}'),
+    _range(run['dollars'], '{:,.0f}'),
+  ]
+
+
+def _memory(program: Mapping[str, Any]) -> str:
+  needed = program['needed_bytes'] / _GIB
+  available = program['memory_bytes'] / _GIB
+  said = '' if program['fits'] else ', does not fit'
+  return f'{needed:.1f} of {available:.0f}{said}'
+
+
+def _range(values: Sequence[float] | None, pattern: str) -> str:
+  if values is None:
+    return '-'
+  low, high = map(pattern.format, values)
+  return low if low == high else f'{low} to {high}'
+
+
+def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+  """Yields the lines of a table in Markdown."""
+  yield f'| {" | ".join(_COLUMNS)} |'
+  yield f'|{" --- |" * len(_COLUMNS)}'
+  for cells in rows:
+    yield f'| {" | ".join(cells)} |'
+
+
+def replaced(text: str, made: str) -> str:
+  """The text with another table between the marks.
+
+  Raises:
+    ValueError: a mark is missing.
+  """
+  before, begin, rest = text.partition(_BEGIN)
+  _, end, after = rest.partition(_END)
+  if not begin or not end:
+    raise ValueError(f'no place between {_BEGIN!r} and {_END!r}')
+  return f'{before}{_BEGIN}\n\n{made}\n\n{_END}{after}'
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,142 @@
+"""Each family computes what its class in `transformers` computes.
+
+The weights of most models cannot be had here, so small ones with random
+weights, made by `transformers`, stand for them.
+"""
+
+import jax
+import numpy as np
+import pytest
+
+from flan_jax.interop import (
+  FAMILIES,
+  decoder_config,
+  export,
+  hf_config,
+  import_params,
+  open_source,
+  reference,
+)
+from flan_jax.interop.params import import_mesh
+from flan_jax.model import hidden_states, target_logits
+from flan_jax.testing import models
+
+pytest.importorskip('torch')
+pytest.importorskip('transformers')
+
+_TOLERANCE = 1e-4
+# Longer than a block of attention, and than two.
+_LENGTH = 600
+
+_SIZES = {
+  'vocab_size': 320,
+  'hidden_size': 64,
+  'intermediate_size': 112,
+  'num_hidden_layers': 3,
+  'num_attention_heads': 8,
+  'num_key_value_heads': 2,
+  'max_position_embeddings': 1024,
+  'rms_norm_eps': 1e-5,
+}
+_CASES = {
+  'llama': ('llama', {'head_dim': 16}),
+  'llama-tied': ('llama', {'tie_word_embeddings': True}),
+  'llama-every-head': ('llama', {'num_key_value_heads': 8}),
+  'llama-one-group': ('llama', {'num_key_value_heads': 1}),
+  'llama-3': ('llama', {'rope_theta': 5e5}),
+  'llama-gelu': ('llama', {'hidden_act': 'gelu_pytorch_tanh'}),
+  'mistral': ('mistral', {'head_dim': 16, 'sliding_window': None}),
+  'mistral-window': ('mistral', {'sliding_window': 1024}),
+  'qwen2': ('qwen2', {}),
+  'qwen2-tied': ('qwen2', {'tie_word_embeddings': True, 'rope_theta': 1e6}),
+  'qwen3': ('qwen3', {'head_dim': 16}),
+  'qwen3-tied': ('qwen3', {'tie_word_embeddings': True, 'head_dim': 24}),
+}
+
+
+def _make(family, settings, folder):
+  """Saves a random model of `transformers`, every parameter drawn."""
+  import torch
+  import transformers
+
+  settings = _SIZES | settings
+  base = settings.pop('rope_theta', None)
+  config = transformers.AutoConfig.for_model(family, **settings)
+  if base is not None:
+    config.rope_parameters = {'rope_type': 'default', 'rope_theta': base}
+  model = transformers.AutoModelForCausalLM.from_config(config).float()
+  generator = torch.Generator().manual_seed(0)
+  with torch.no_grad():
+    for name, parameter in model.named_parameters():
+      noise = torch.randn(parameter.shape, generator=generator)
+      if 'norm' in name:
+        parameter.copy_(1 + noise / 4)
+      else:
+        parameter.copy_(noise * parameter.shape[-1] ** -0.5)
+  model.save_pretrained(folder)
+  models.write_tokenizer(folder)
+  return model.eval()
+
+
+@pytest.fixture(scope='module', params=list(_CASES))
+def case(request, tmp_path_factory):
+  """A model of `transformers`, and ours with the same weights."""
+  family, settings = _CASES[request.param]
+  folder = tmp_path_factory.mktemp(request.param)
+  theirs = _make(family, settings, folder)
+  source = open_source(str(folder))
+  family = FAMILIES[source.config['model_type']]
+  config = decoder_config(family, source.config)
+  params = import_params(source, family, config, import_mesh(config))
+  return theirs, family, config, params
+
+
+def _ids(length, seed=0):
+  rng = np.random.default_rng(seed)
+  return rng.integers(0, _SIZES['vocab_size'], length).tolist()
+
+
+def test_logits_over_a_long_context(case):
+  theirs, _, config, params = case
+  ids = _ids(_LENGTH)
+  expected = reference.logits(theirs, ids)
+  got = reference.our_logits(config, params, ids)
+  # Weights that are left at zero or one would show nothing.
+  assert expected.std() > 0.3
+  np.testing.assert_allclose(got, expected, rtol=0, atol=_TOLERANCE)
+
+
+def test_logits_of_packed_rows(case):
+  theirs, _, config, params = case
+  pieces = [_ids(length, seed=length) for length in (130, 7, 61)]
+  row = {
+    'tokens': np.concatenate(pieces)[None].astype(np.int32),
+    'segments': np.repeat([1, 2, 3], [130, 7, 61])[None],
+    'positions': np.concatenate([np.arange(len(p)) for p in pieces])[None],
+  }
+
+  @jax.jit
+  def forward(params):
+    return target_logits(config, params, hidden_states(config, params, row))
+
+  got = np.asarray(forward(params)[0])
+  expected = np.concatenate([reference.logits(theirs, p) for p in pieces])
+  np.testing.assert_allclose(got, expected, rtol=0, atol=_TOLERANCE)
+
+
+def test_transformers_loads_what_is_exported(case, tmp_path):
+  import transformers
+
+  theirs, family, config, params = case
+  export.write_weights(tmp_path, family, config, params, 'float32')
+  content = hf_config.to_hf_config(family, config, 1024)
+  export.write_json(tmp_path / 'config.json', content)
+  loaded, notes = transformers.AutoModelForCausalLM.from_pretrained(
+    tmp_path, output_loading_info=True
+  )
+  assert not any(notes.values()), notes
+  assert type(loaded) is type(theirs)
+  ids = _ids(40)
+  np.testing.assert_array_equal(
+    reference.logits(loaded.eval(), ids), reference.logits(theirs, ids)
+  )

@@ -1,0 +1,47 @@
+"""The gin file of an imported model says all that differs from a default."""
+
+import pytest
+
+from flan_jax import config as config_lib
+from flan_jax.interop import model_gin
+from flan_jax.model import DecoderConfig
+import gin
+
+_CONFIG = DecoderConfig(
+  vocab_size=300,
+  num_layers=2,
+  d_model=16,
+  d_ff=24,
+  num_heads=4,
+  num_kv_heads=2,
+  head_dim=4,
+  position='rope',
+  rope_base=5e5,
+  activation='silu',
+  norm_eps=1e-5,
+  tie_embeddings=True,
+  qkv_bias=True,
+)
+
+
+@pytest.fixture(autouse=True)
+def own_gin():
+  config_lib.register()
+  gin.clear_config()
+  yield
+  gin.clear_config()
+
+
+def test_it_says_what_the_model_is(tmp_path):
+  path = model_gin.write(tmp_path, 'A model.', _CONFIG, None)
+  gin.parse_config_file(str(path))
+  made = gin.get_configurable('DecoderConfig')()
+  assert made == _CONFIG
+  assert gin.query_parameter('VOCABULARY/macro.value') == str(tmp_path)
+  assert gin.query_parameter('SEPARATOR/macro.value') == '\n'
+
+
+def test_the_chat_template_is_offered_as_a_comment(tmp_path):
+  chat = '<u>{input}\n<a>'
+  text = model_gin.write(tmp_path, 'A model.', _CONFIG, chat).read_text()
+  assert "# SEPARATOR = '<u>{input}\\n<a>'" in text

