@@ -5,7 +5,8 @@ import json
 import pathlib
 from typing import Any
 
-import ml_dtypes
+# Registers bfloat16 with NumPy.
+import ml_dtypes  # noqa: F401
 import numpy as np
 
 from flan_jax.interop import FAMILIES, decoder_config, tokenizer_json
@@ -74,7 +75,7 @@ def write_model(
     # Logits stay moderate whatever the width.
     scale = array.shape[-1] ** -0.5
     values = scale * rng.standard_normal(array.shape, np.float32)
-    shard[array.source] = values.astype(ml_dtypes.bfloat16).astype(dtype)
+    shard[array.source] = values.astype(dtype)
     if sum(values.nbytes for values in shard.values()) > shard_bytes:
       flush()
   flush()

@@ -1,0 +1,144 @@
+"""A model comes in, is tuned from its gin file, and goes out again."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from flan_jax.data.vocabulary import load_vocabulary
+from flan_jax.interop import InteropError
+from flan_jax.model import DecoderConfig, abstract_params
+from flan_jax.runs import export_weights, import_weights
+from flan_jax.sharding import MeshConfig, make_mesh
+from flan_jax.testing import models
+from flan_jax.training import Checkpointer
+from tests.runs.conftest import LENGTHS, RULE
+
+_CONFIG = {
+  'model_type': 'qwen2',
+  'vocab_size': 288,
+  'hidden_size': 32,
+  'intermediate_size': 48,
+  'num_hidden_layers': 2,
+  'num_attention_heads': 4,
+  'num_key_value_heads': 2,
+  'rms_norm_eps': 1e-5,
+  'max_position_embeddings': 512,
+  'tie_word_embeddings': True,
+}
+
+
+def _write_model(folder, **settings):
+  folder.mkdir()
+  models.write_tokenizer(folder)
+  models.write_model(folder, _CONFIG | settings)
+  return folder
+
+
+def _import(source, out, *flags):
+  return import_weights.main([f'--from={source}', f'--out={out}', *flags])
+
+
+def _params(path):
+  config = DecoderConfig(**Checkpointer.read_record(path)['model'])
+  mesh = make_mesh(MeshConfig(1, 1, 1), jax.devices()[:1])
+  return Checkpointer.restore_params(path, abstract_params(config, mesh))
+
+
+def _assert_same(got, expected):
+  jax.tree.map(np.testing.assert_array_equal, got, expected)
+
+
+def test_what_an_import_leaves(tmp_path, capsys):
+  source, out = _write_model(tmp_path / 'source'), tmp_path / 'out'
+  assert _import(source, out) == 0
+  assert f'--gin_file={out}/model.gin' in capsys.readouterr().out
+  record = Checkpointer.read_record(out)
+  assert record['imported'] == {'from': str(source), 'family': 'qwen2'}
+  vocabulary = load_vocabulary(str(out))
+  assert record['vocabulary']['digest'] == vocabulary.digest
+  settings = json.loads((out / 'tokenizer_config.json').read_text())
+  assert settings['model_max_length'] == 512
+
+
+def test_padding_of_the_embedding_is_said(tmp_path, capsys):
+  _import(_write_model(tmp_path / 'source'), tmp_path / 'out')
+  size = load_vocabulary(str(tmp_path / 'out')).size
+  assert f'{288 - size} of 288 rows' in capsys.readouterr().out
+
+
+def test_a_vocabulary_larger_than_the_embedding(tmp_path):
+  source = _write_model(tmp_path / 'source', vocab_size=200)
+  with pytest.raises(InteropError, match='tokens, the embedding only 200 rows'):
+    _import(source, tmp_path / 'out')
+
+
+def test_a_folder_in_use_is_not_written_to(tmp_path):
+  source = _write_model(tmp_path / 'source')
+  with pytest.raises(InteropError, match='is not empty'):
+    _import(source, source)
+
+
+def test_half_precision_takes_half_the_room_and_loses_nothing(tmp_path):
+  source = _write_model(tmp_path / 'source')
+  _import(source, tmp_path / 'full')
+  _import(source, tmp_path / 'half', '--dtype=bfloat16')
+  _assert_same(_params(tmp_path / 'half'), _params(tmp_path / 'full'))
+
+
+def test_check_tells_whether_the_model_is_the_same(tmp_path, capsys):
+  pytest.importorskip('torch')
+  pytest.importorskip('transformers')
+  source = _write_model(tmp_path / 'source')
+  prompts = tmp_path / 'prompts.txt'
+  prompts.write_text('The cat sat on the mat.\n\nOptions: yes or no?\n')
+  flags = ('--check', f'--prompts={prompts}')
+  assert _import(source, tmp_path / 'good', *flags) == 0
+  printed = capsys.readouterr().out
+  assert "'Options: yes or no?'" in printed
+  assert 'the top token is the same at' in printed
+  # Weights that half precision rounds make another model.
+  models.write_model(source, _CONFIG, dtype='float32')
+  assert _import(source, tmp_path / 'bad', '--dtype=bfloat16', *flags) == 1
+
+
+def test_tuned_from_its_gin_file_and_exported(cli, rule_data, tmp_path):
+  source, base = _write_model(tmp_path / 'source'), tmp_path / 'base'
+  _import(source, base)
+  train = (
+    'train',
+    '--gin_file=runs/train.gin',
+    f'--gin_file={base}/model.gin',
+    RULE,
+    LENGTHS,
+    '--gin.MIXTURE_OR_TASK_NAME=rule_train',
+    f'--gin.DATA_DIR={rule_data}',
+    '--gin.CACHE_DIR=cache',
+    '--gin.PACK_LENGTH=256',
+    '--gin.BATCH_ROWS=8',
+    '--gin.TRAIN_STEPS=2',
+    '--gin.EVAL_PERIOD=0',
+    '--gin.MODEL_DIR=model',
+  )
+  other = tmp_path / 'other'
+  other.mkdir()
+  models.write_tokenizer(other, adds_bos=True)
+  code, _, error = cli(*train, f'--gin.VOCABULARY={other}')
+  assert code == 2 and f'was made with the vocabulary {base}' in error
+  out = cli.check(*train)
+  assert f'starting from the parameters of {base}' in out
+  tuned = tmp_path / 'tuned'
+  checkpoint = cli.folder / 'model'
+  flags = [f'--checkpoint={checkpoint}', f'--out={tuned}']
+  assert export_weights.main(flags) == 0
+  readme = (tuned / 'README.md').read_text()
+  assert r"'{input}\n'" in readme and models.SPECIAL[1] in readme
+  config = json.loads((tuned / 'config.json').read_text())
+  assert config['architectures'] == ['Qwen2ForCausalLM']
+  assert config['max_position_embeddings'] == 512
+  assert config['eos_token_id'] == 1
+  again = tmp_path / 'again'
+  assert _import(tuned, again) == 0
+  _assert_same(_params(again), _params(checkpoint))
+  assert load_vocabulary(str(again)).digest == load_vocabulary(str(base)).digest
