@@ -71,6 +71,9 @@ class TokenizerVocabulary(Vocabulary):
 
   def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
     """Returns the ids of each text; other threads run meanwhile."""
+    if len(texts) == 1:
+      # Spreading one text over threads takes longer than encoding it.
+      return [self.encode(texts[0])]
     encoded = self._tokenizer.encode_batch(
       list(texts), add_special_tokens=False
     )

@@ -87,7 +87,7 @@ def _save(out, source, family, config, vocabulary, params) -> None:
 
 
 def _count(config: DecoderConfig) -> str:
-  return f'{config.param_count() / 1e6:,.1f} million parameters'
+  return f'{config.param_count():,} parameters'
 
 
 def _say_padding(config: DecoderConfig, vocabulary: Vocabulary) -> None:

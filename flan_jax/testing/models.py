@@ -79,4 +79,6 @@ def write_model(
     if sum(values.nbytes for values in shard.values()) > shard_bytes:
       flush()
   flush()
-  (folder / INDEX).write_text(json.dumps({'weight_map': weight_map}))
+  (folder / INDEX).write_text(
+    json.dumps({'metadata': {}, 'weight_map': weight_map})
+  )
