@@ -1,4 +1,4 @@
-"""Whether tuning changed what a model answers: the same rows before and after."""
+"""Whether tuning changed what a model answers, on the same rows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -59,10 +59,15 @@ class GgufFile:
     """Reads the metadata.
 
     Raises:
-      InteropError: the architecture is none that we know, or part of the
-        model lies in other files.
+      InteropError: the architecture is none that we know, part of the model
+        lies in other files, or the package gguf is not installed.
     """
-    import gguf
+    try:
+      import gguf
+    except ImportError:
+      raise InteropError(
+        f"{path} is read by the package gguf: pip install 'flan_jax[gguf]'"
+      ) from None
 
     self.path = path
     reader = gguf.GGUFReader(path)

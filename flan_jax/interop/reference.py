@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import dataclasses
+import importlib.util
 import pathlib
 from typing import Any
 
@@ -52,22 +53,25 @@ class Comparison:
     return self.same_tokens and self.difference <= TOLERANCE * self.largest
 
 
+def check_installed() -> None:
+  """Raises InteropError unless there is all that `load` needs."""
+  needed = ('torch', 'transformers', 'accelerate')
+  missing = [n for n in needed if importlib.util.find_spec(n) is None]
+  if missing:
+    raise InteropError(
+      f"not installed: {', '.join(missing)}: pip install 'flan_jax[reference]'"
+    )
+
+
 def load(path: pathlib.Path) -> tuple[Any, Any]:
   """Returns model and tokenizer of `transformers`, in float32.
 
   Args:
     path: A Hugging Face folder or a GGUF file.
-
-  Raises:
-    InteropError: `transformers` is not installed, or not all that it needs.
   """
-  try:
-    import torch
-    import transformers
-  except ImportError as error:
-    raise InteropError(
-      f"{error.name} is not installed: pip install 'flan_jax[reference]'"
-    ) from error
+  import torch
+  import transformers
+
   about: dict[str, Any] = {'local_files_only': True}
   if path.is_file():
     about['gguf_file'], path = path.name, path.parent

@@ -27,6 +27,8 @@ def main(argv: Sequence[str]) -> int:
     InteropError, ValueError, OSError: the model cannot be imported.
   """
   flags = _parse(argv)
+  if flags.check:
+    reference.check_installed()
   out = pathlib.Path(flags.out).expanduser()
   if out.exists() and any(out.iterdir()):
     raise interop.InteropError(f'{out} is not empty')
@@ -47,15 +49,23 @@ def main(argv: Sequence[str]) -> int:
   print(f'give after the run file: --gin_file={path}')
   if not flags.check:
     return 0
-  prompts = reference.PROMPTS
-  if flags.prompts is not None:
-    text = pathlib.Path(flags.prompts).read_text(encoding='utf-8')
-    prompts = tuple(filter(None, text.splitlines()))
   compared = reference.compare(
-    reference.load(source.path), config, params, vocabulary, prompts
+    reference.load(source.path),
+    config,
+    params,
+    vocabulary,
+    _prompts(flags.prompts),
   )
   print(reference.table(compared))
   return 0 if all(one.fits for one in compared) else 1
+
+
+def _prompts(path: str | None) -> tuple[str, ...]:
+  """Returns the lines of a file, or the prompts that are compared without."""
+  if path is None:
+    return reference.PROMPTS
+  text = pathlib.Path(path).read_text(encoding='utf-8')
+  return tuple(filter(None, text.splitlines()))
 
 
 def _write_tokenizer(

@@ -98,6 +98,13 @@ class Computation:
   def operands(self, instruction: Instruction) -> list[Instruction]:
     return [self.instructions[name] for name in instruction.operands]
 
+  def source(self, name: str) -> Instruction:
+    """The instruction whose result another one may only copy."""
+    instruction = self.instructions[name]
+    while instruction.opcode == 'copy':
+      instruction = self.instructions[instruction.operands[0]]
+    return instruction
+
   def users(self, instruction: Instruction) -> list[Instruction]:
     return [
       user
@@ -126,7 +133,7 @@ class Loop:
     """Yields each array that it carries, and whether iterations change it."""
     root = self.body.root
     for place, array in enumerate(self.instruction.arrays):
-      source = self.body.instructions[root.operands[place]]
+      source = self.body.source(root.operands[place])
       yield array, source.index != place
 
 
@@ -217,7 +224,7 @@ class Program:
     start = _constant(
       computation, computation.operands(loop)[0].operands[place]
     )
-    last = body.instructions[body.root.operands[place]]
+    last = body.source(body.root.operands[place])
     steps = [_constant(body, name) for name in last.operands]
     steps = [step for step in steps if step is not None]
     if last.opcode != 'add' or start is None or len(steps) != 1:
@@ -297,9 +304,7 @@ def arrays(shape: str) -> Iterator[Array]:
 
 def _constant(computation, name):
   """The value of a scalar constant or a copy of one, else None."""
-  instruction = computation.instructions[name]
-  while instruction.opcode == 'copy':
-    instruction = computation.operands(instruction)[0]
+  instruction = computation.source(name)
   return _literal(instruction) if instruction.opcode == 'constant' else None
 
 

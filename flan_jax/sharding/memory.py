@@ -68,15 +68,26 @@ def _stacks(parsed: Program, layers: int, changed: bool) -> Iterator[Array]:
       yield array
 
 
-def memory_used(message: str) -> int | None:
-  """Bytes that a compiler's error says a program needs; None if it is another.
+def memory_used(message: str, given: int) -> int | None:
+  """Bytes that a program needs by a compiler's error; None if it is another.
 
-  >>> memory_used('RESOURCE_EXHAUSTED: … Used 17.5G of 16.00G hbm.') / 2**30
+  >>> error = 'RESOURCE_EXHAUSTED: … the total memory required for '
+  >>> error += 'HLO temporaries (41.00G) exceeds available HBM (15.75G).'
+  >>> memory_used(error, given=2**30) / 2**30
+  42.0
+  >>> memory_used('RESOURCE_EXHAUSTED: … Used 17.5G of 16.00G hbm.', 0) / 2**30
   17.5
+
+  Args:
+    message: Of the error.
+    given: Bytes of the program's arguments, beside which are temporaries.
   """
   if 'RESOURCE_EXHAUSTED' not in message:
     return None
-  used = re.search(r'[Uu]sed (\d+(?:\.\d+)?)([KMGT]?)', message)
+  used = re.search(
+    r'(?:[Uu]sed |required for [^()]*\()(\d+(?:\.\d+)?)([KMGT]?)', message
+  )
   if used is None:
     return None
-  return int(float(used[1]) * _UNITS[used[2]])
+  size = int(float(used[1]) * _UNITS[used[2]])
+  return size + (given if 'temporaries (' in message else 0)

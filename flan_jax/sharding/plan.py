@@ -114,7 +114,7 @@ def plan_program(request: Request, name: str, mesh: Mesh) -> dict[str, Any]:
   try:
     compiled = lowered.lowered.compile()
   except jax.errors.JaxRuntimeError as error:
-    used = memory_used(str(error))
+    used = memory_used(str(error), sum(lowered.given.values()))
     if used is None:
       raise
     result |= {'fits': False, 'needed_bytes': used, 'memory': lowered.given}

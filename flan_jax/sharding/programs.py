@@ -112,7 +112,13 @@ def _lower_train(request, mesh):
   state = abstract_state(request.model, optimizer, mesh)
   shape = (request.batch_rows, request.pack_length, request.target_budget)
   batch = _abstract_batch(*shape, mesh)
-  step = make_train_step(request.model, optimizer, mesh, request.microbatches)
+  step = make_train_step(
+    request.model,
+    optimizer,
+    mesh,
+    request.microbatches,
+    frozen=request.optimizer.frozen,
+  )
   given = {
     'parameters': device_bytes(state['params']),
     'optimizer_state': device_bytes(state['opt_state']),

@@ -2,7 +2,8 @@
 
 `MODEL_DIR/checkpoints/STEP/` holds three items: `params`; `training`, which is
 the rest of the train state; and `record`, JSON. What a killed save leaves
-has another name, or lacks the mark of completion, and is never read.
+has another name, or lacks the mark of completion, and is never read. A folder
+of imported parameters holds `params` and `record`.
 """
 
 from collections.abc import Mapping
@@ -22,8 +23,8 @@ import orbax.checkpoint as ocp
 
 _FOLDER = 'checkpoints'
 _DAMAGED = '.damaged'
-# What `save_params` copies at a time, in 10^9 bytes, and writes to one file, all
-# of which is in memory until then.
+# What `save_params` copies at a time, in 10^9 bytes, and writes to one file,
+# all of which is in memory until then.
 _SAVE_GB = 1
 _FILE_BYTES = 2**28
 
@@ -256,12 +257,13 @@ def _steps(folder):
 
 def _find(path):
   """The checkpoint that a path means."""
-  if (path / 'params').exists():
-    return path
   for folder in (path / _FOLDER, path):
     steps = _steps(folder)
     if steps:
       return folder / str(steps[-1])
+  # Last: a run may have begun in a folder of imported parameters.
+  if (path / 'params').exists():
+    return path
   raise FileNotFoundError(f'There is no checkpoint in {path}.')
 
 

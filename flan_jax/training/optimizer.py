@@ -64,6 +64,10 @@ class OptimizerConfig:
       raise ValueError(
         f'warmup_steps must not be negative, not {self.warmup_steps!r}.'
       )
+    if isinstance(self.frozen, str):
+      raise ValueError(f'frozen is a list of expressions, not {self.frozen!r}.')
+    # Gin and JSON make lists.
+    object.__setattr__(self, 'frozen', tuple(self.frozen))
     for pattern in self.frozen:
       try:
         re.compile(pattern)

@@ -1,17 +1,20 @@
 """The table says what the plans say."""
 
+import dataclasses
+
 import jax
 import pytest
 
 from benchmarks import scaling_table
 from flan_jax.sharding.plan import plan
-from tests.sharding.plans import request
+from tests.sharding.plans import MODEL, request
 
 
 @pytest.fixture(scope='module')
 def planned():
   # A TPU's rates, played by the CPU.
-  return plan(request(topology='v5e:2x4'), jax.devices())
+  model = dataclasses.replace(MODEL, compute_dtype='bfloat16')
+  return plan(request(topology='v5e:2x4', model=model), jax.devices())
 
 
 def test_a_row_of_a_plan(planned):

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from flan_jax.data.vocabulary import load_vocabulary
+from flan_jax.evaluation.generate import Generator
 from flan_jax.interop import (
   FAMILIES,
   decoder_config,
@@ -124,6 +125,20 @@ def test_golden_continuations(golden, last_logits):
     positions = np.arange(start - 1, len(ids) - 1)[None]
     logits = last_logits(_row([ids], 160), positions)[0]
     assert logits.argmax(-1).tolist() == prompt['continuation']
+
+
+def test_generation_finds_them(golden, model, vocabulary):
+  config, params = model
+  continued = [p for p in golden['prompts'] if 'continuation' in p]
+  generator = Generator(config, import_mesh(config), vocabulary.eos_id)
+  answers = generator.generate(
+    params, [p['ids'] for p in continued], [64] * len(continued)
+  )
+  for answer, prompt in zip(answers, continued, strict=True):
+    expected = prompt['continuation']
+    if vocabulary.eos_id in expected:
+      expected = expected[: expected.index(vocabulary.eos_id)]
+    assert answer == expected
 
 
 def test_the_vocabulary(vocabulary, golden, model):

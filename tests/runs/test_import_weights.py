@@ -88,8 +88,8 @@ def test_half_precision_takes_half_the_room_and_loses_nothing(tmp_path):
 
 
 def test_check_tells_whether_the_model_is_the_same(tmp_path, capsys):
-  pytest.importorskip('torch')
-  pytest.importorskip('transformers')
+  for name in ('torch', 'transformers', 'accelerate'):
+    pytest.importorskip(name)
   source = _write_model(tmp_path / 'source')
   prompts = tmp_path / 'prompts.txt'
   prompts.write_text('The cat sat on the mat.\n\nOptions: yes or no?\n')

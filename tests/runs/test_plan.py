@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from flan_jax.runs import plan_text
+from flan_jax.runs import plan, plan_text
 from flan_jax.sharding.topology import has_libtpu
+import gin
 from tests.runs.conftest import SMALL
 
 _PLAN = (
@@ -15,6 +16,13 @@ _PLAN = (
   "--gin.TASK_FEATURE_LENGTHS={'inputs': 96, 'targets': 32}",
   '--gin.TOKENS_PER_EVAL_BATCH=512',
 )
+
+
+@pytest.fixture(autouse=True)
+def _clean_gin():
+  gin.clear_config()
+  yield
+  gin.clear_config()
 
 
 def test_a_model_and_devices_are_enough(cli):
@@ -45,24 +53,33 @@ def test_a_chip_that_is_played_has_its_memory_and_price(cli):
   assert 'evaluation:' not in out
 
 
+_DEVICES = ('--devices=2', '--gin.MESH_FSDP=2')
+
+
 @pytest.mark.parametrize(
   'flags, message',
   [
     ([], 'no hardware to plan for: add a file of hardware/'),
     (['--topology=v4-128'], "topology 'v4-128' is not of the form"),
     (['--devices=8', '--topology=v4:2x2x1'], 'v4:2x2x1 has 4 devices'),
-    (['--devices=2', '--gin.MESH_MODEL=3'], '2 is not a multiple of 3'),
-    (['--devices=8'], 'BATCH_ROWS=4 is not a multiple of data * fsdp'),
-    (['--devices=2', '--gin.MESH_MODLE=2'], 'nearest: MESH_MODEL'),
-    (['--devices=2', '--fromat=json'], "unknown flag '--fromat=json'"),
+    (['--devices=0'], 'has no chips'),
+    ([*_DEVICES, '--gin.MESH_MODLE=2'], 'nearest: MESH_MODEL'),
+    ([*_DEVICES, '--fromat=json'], "unknown flag '--fromat=json'"),
     (['--devices=two'], "invalid int value: 'two'"),
+    (['--devices=8'], r'BATCH_ROWS=4 is not a multiple of data \* fsdp'),
+    ([*_DEVICES, '--gin.MICROBATCHES=4'], 'MICROBATCHES=4 times the 2 parts'),
   ],
 )
-def test_mistakes_are_one_line(cli, flags, message):
-  code, out, error = cli(*_PLAN, *flags)
+def test_mistakes_are_one_error(flags, message):
+  with pytest.raises(ValueError, match=message):
+    plan.main([*_PLAN[1:], *flags])
+
+
+def test_a_mistake_is_one_line(cli):
+  code, out, error = cli(*_PLAN, '--devices=2', '--gin.MESH_MODEL=3')
   assert code == 2
-  assert error.splitlines()[-1].startswith('flan-jax plan: error: ')
-  assert message in error
+  said = error.splitlines()[-1]
+  assert said.startswith('flan-jax plan: error: A mesh of data=-1')
   assert 'Traceback' not in error
   assert out == ''
 

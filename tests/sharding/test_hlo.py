@@ -22,7 +22,8 @@ HloModule jit_f, is_scheduled=true
   %p.1 = (s32[]{:T(256)}, f32[5,8]{1,0:T(8,128)}) parameter(0)
   %c = s32[]{:T(256)} get-tuple-element(%p.1), index=0
   %x = f32[5,8]{1,0} get-tuple-element(%p.1), index=1, metadata={a="b("}
-  %next = s32[]{:T(256)} add(%c, %two)
+  %sum = s32[]{:T(256)S(6)} add(%c, %two)
+  %next = s32[]{:T(256)} copy(%sum)
   ROOT %t = (s32[]{:T(256)}, /*index=1*/f32[5,8]{1,0:T(8,128)}) tuple(%next, %x)
 }
 

@@ -258,6 +258,29 @@ def test_parameters_are_found_by_run_folder_and_checkpoint(tmp_path, state):
     Checkpointer.restore_params(tmp_path / 'elsewhere', wanted)
 
 
+def test_parameters_alone_in_a_folder_with_other_files(tmp_path, state):
+  folder = tmp_path / 'imported'
+  folder.mkdir()
+  (folder / 'tokenizer.json').write_text('{}')
+  Checkpointer.save_params(folder, state['params'], {'from': 'elsewhere'})
+  wanted = abstract_params(CONFIG, make_mesh(1, 4, 2))
+  got = Checkpointer.restore_params(folder, wanted)
+  assert_same_bits(got, state['params'])
+  assert Checkpointer.read_record(folder) == {'from': 'elsewhere'}
+  with pytest.raises(ValueError, match='exists'):
+    Checkpointer.save_params(folder, state['params'], {})
+  for path in data_files(folder, 'params'):
+    flip_a_bit(path)
+  with pytest.raises(CheckpointDamagedError):
+    Checkpointer.restore_params(folder, wanted)
+
+
+def test_a_run_in_such_a_folder_comes_first(tmp_path, state):
+  Checkpointer.save_params(tmp_path, state['params'], {'from': 'elsewhere'})
+  save_all(tmp_path, state, 10)
+  assert Checkpointer.read_record(tmp_path) == {'contract': 'of 10'}
+
+
 def test_the_record_is_plain_json(tmp_path, state):
   save_all(tmp_path, state, 10)
   text = (tmp_path / 'checkpoints/10/record/metadata').read_text()
