@@ -107,9 +107,10 @@ def rows_for_all(first: PackedWindow, capacity: Capacity) -> int:
     packer = Packer(length[chosen], targets[chosen], capacity)
     packer.place(len(length))
     rows.append(len(packer.rows()[1]) - 1)
-  # In whole numbers: every process must find the same.
+  # In whole numbers: every process must find the same. One more stands for
+  # examples too rare to be among those of the first window.
   squares = _STRIPES * sum(n * n for n in rows) - sum(rows) ** 2
-  variance = squares / (_STRIPES - 1)
+  variance = squares / (_STRIPES - 1) + 1
   return math.ceil(first.rows + _DEVIATIONS * math.sqrt(2 * variance))
 
 

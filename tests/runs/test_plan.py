@@ -88,7 +88,8 @@ def test_a_mistake_is_one_line(cli):
 def test_compiles_for_tpus_that_are_not_there(cli):
   out = cli.check(
     *_PLAN,
-    '--topology=v5e:2x2',
+    '--topology=2*v5e:2x2',
+    '--gin.MESH_DATA=2',
     '--gin.MESH_FSDP=2',
     '--gin.MESH_MODEL=2',
     '--gin.COMPUTE_DTYPE=bfloat16',
@@ -96,7 +97,8 @@ def test_compiles_for_tpus_that_are_not_there(cli):
   )
   planned = json.loads(out)
   assert planned['simulated'] is False
-  assert planned['chip'] == 'v5e'
+  # Two slices of four chips.
+  assert (planned['chip'], planned['chips']) == ('v5e', 8)
   for name in ('train', 'evaluation'):
     program = planned[name]
     assert program['fits'] is True
