@@ -155,7 +155,8 @@ def parse(arguments: Arguments, run: str) -> None:
 
   Raises:
     ConfigError: a file is missing, a binding names nothing, a macro is
-      misspelt, or a required one is missing.
+      misspelt, a required one is missing, or the defaults of a shipped run file
+      would replace what a file before it has set.
   """
   register()
   paths = [os.getcwd(), str(shipped_gin_dir()), *arguments.search_paths]
@@ -165,16 +166,54 @@ def parse(arguments: Arguments, run: str) -> None:
   # Gin logs an error for each place where an included file does not lie.
   logging.disable(logging.ERROR)
   try:
+    lost = [loss for path in files for loss in _parse_file(path)]
     # Not finalized: gin would demand macros that this run never reads.
     gin.parse_config_files_and_bindings(
-      files, list(arguments.bindings), finalize_config=False
+      [], list(arguments.bindings), finalize_config=False
     )
   except (ValueError, SyntaxError, OSError) as error:
     raise ConfigError(f'{error}{_nearest_binding(str(error))}') from error
   finally:
     logging.disable(logging.NOTSET)
   check_macros()
+  _check_lost(lost, arguments.bindings)
   check_required(run)
+
+
+def _macros() -> dict[str, Any]:
+  return {
+    scope: values.get('value')
+    for (scope, selector), values in _bindings().items()
+    if selector == _MACRO
+  }
+
+
+def _parse_file(path: str) -> list[tuple[str, Any, Any, str]]:
+  """Returns the macros that a shipped run file replaced, with both values."""
+  before = _macros()
+  gin.parse_config_files_and_bindings([path], [], finalize_config=False)
+  if pathlib.Path(path).resolve().parent != shipped_gin_dir() / 'runs':
+    return []
+  after = _macros()
+  return [
+    (name, value, after[name], path)
+    for name, value in before.items()
+    if after[name] != value
+  ]
+
+
+def _check_lost(
+  lost: Sequence[tuple[str, Any, Any, str]], bindings: Sequence[str]
+) -> None:
+  """Raises ConfigError where a default has replaced a setting for good."""
+  said = {binding.partition('=')[0].strip() for binding in bindings}
+  for name, setting, default, path in lost:
+    if name not in said and _macros()[name] == default:
+      raise ConfigError(
+        f'{name} is {setting!r} in a file before {path}, which sets it back to '
+        f'{default!r}: give --gin_file={path} before that file, or say '
+        f'--gin.{name}=VALUE'
+      )
 
 
 def _find(name: str, paths: Sequence[str]) -> str:

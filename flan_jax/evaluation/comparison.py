@@ -91,7 +91,9 @@ def _compare(test, group, before, after) -> dict[str, Any]:
 
 
 def _verdict(interval, lower_is_better) -> str:
-  if interval is None or interval[0] <= 0 <= interval[1]:
+  if interval is None:
+    return 'no interval: templates fit different rows'
+  if interval[0] <= 0 <= interval[1]:
     return 'no difference shown'
   return 'better' if (interval[0] > 0) != lower_is_better else 'worse'
 

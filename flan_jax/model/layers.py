@@ -126,7 +126,7 @@ def _project_forward(x_BxLxX, weights_XxY):
 
 def _project_backward(kept, grad_BxLxY):
   x_BxLxX, weights_XxY = kept
-  precision = _precision(x_BxLxX.dtype)
+  precision = precision_of(x_BxLxX.dtype)
   grad_BxLxX = jnp.einsum(
     'BLY,XY->BLX',
     grad_BxLxY,
@@ -168,8 +168,9 @@ def matmul_precision(
   config: DecoderConfig,
 ) -> contextlib.AbstractContextManager:
   """Full products in float32; bfloat16 products are exact as they are."""
-  return jax.default_matmul_precision(_precision(config.compute_dtype))
+  return jax.default_matmul_precision(precision_of(config.compute_dtype))
 
 
-def _precision(dtype):
+def precision_of(dtype) -> str | None:
+  """Of products of activations of this type, see `matmul_precision`."""
   return 'highest' if dtype == 'float32' else None

@@ -1,5 +1,7 @@
 """What the decoder says about the target tokens of a batch."""
 
+import functools
+import re
 from typing import NamedTuple
 
 import jax
@@ -64,12 +66,16 @@ def target_logits(
   """Logits in float32 for hidden states at chosen positions."""
   table, product = _table(config, params)
   with layers.matmul_precision(config):
-    logits_BxTxV = jnp.einsum(
-      product,
-      hidden_BxTxD,
-      table.astype(hidden_BxTxD.dtype),
-      preferred_element_type=jnp.float32,
-    )
+    return _logits(product, hidden_BxTxD, table)
+
+
+def _logits(product, hidden_BxTxD, table):
+  logits_BxTxV = jnp.einsum(
+    product,
+    hidden_BxTxD,
+    table.astype(hidden_BxTxD.dtype),
+    preferred_element_type=jnp.float32,
+  )
   return rules.constrain(logits_BxTxV, 'batch', 'length', 'vocab')
 
 
@@ -80,10 +86,63 @@ def _table(config, params):
 
 
 def _outputs_whole(config, params, hidden_BxTxD, labels_BxT):
-  logits_BxTxV = target_logits(config, params, hidden_BxTxD)
-  ids_V = jnp.arange(config.vocab_size)
-  sums = _Sums(*_block_sums(logits_BxTxV, ids_V, labels_BxT))
-  return sums.outputs()
+  table, product = _table(config, params)
+  return TargetOutputs(*_predict(product, hidden_BxTxD, table, labels_BxT))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _predict(product, hidden_BxTxD, table, labels_BxT):
+  """The fields of `TargetOutputs`.
+
+  The gradient keeps the exponentials, not the logits, so that none is computed
+  twice: of a large vocabulary they take as long as a matrix product. The
+  table's gradient comes in its type, unrounded.
+  """
+  return _predict_forward(product, hidden_BxTxD, table, labels_BxT)[0]
+
+
+def _predict_forward(product, hidden_BxTxD, table, labels_BxT):
+  logits_BxTxV = _logits(product, hidden_BxTxD, table)
+  most_BxT = jnp.max(logits_BxTxV, axis=-1)
+  raised_BxTxV = jnp.exp(logits_BxTxV - most_BxT[:, :, None])
+  total_BxT = jnp.sum(raised_BxTxV, axis=-1)
+  own_BxTxV = _own(logits_BxTxV.shape[-1], labels_BxT)
+  label_BxT = jnp.sum(jnp.where(own_BxTxV, logits_BxTxV, 0), axis=-1)
+  outputs = _Sums(most_BxT, total_BxT, label_BxT).outputs()
+  raised_BxTxV = raised_BxTxV.astype(hidden_BxTxD.dtype)
+  kept = (hidden_BxTxD, table, labels_BxT, raised_BxTxV, total_BxT)
+  return tuple(outputs), kept
+
+
+def _predict_backward(product, kept, gradients):
+  hidden_BxTxD, table, labels_BxT, raised_BxTxV, total_BxT = kept
+  grad_log_prob_BxT, _, grad_normalizer_BxT = gradients
+  spread_BxT = (grad_normalizer_BxT - grad_log_prob_BxT) / total_BxT
+  own_BxTxV = _own(raised_BxTxV.shape[-1], labels_BxT)
+  grad_BxTxV = raised_BxTxV * spread_BxT[:, :, None]
+  grad_BxTxV += jnp.where(own_BxTxV, grad_log_prob_BxT[:, :, None], 0)
+  grad_BxTxV = grad_BxTxV.astype(hidden_BxTxD.dtype)
+  inputs, weights, logits = re.split(',|->', product)
+  times = functools.partial(
+    jnp.einsum, precision=layers.precision_of(hidden_BxTxD.dtype)
+  )
+  narrow = table.astype(hidden_BxTxD.dtype)
+  grad_table = times(
+    f'{inputs},{logits}->{weights}',
+    hidden_BxTxD,
+    grad_BxTxV,
+    preferred_element_type=table.dtype,
+  )
+  grad_hidden_BxTxD = times(f'{logits},{weights}->{inputs}', grad_BxTxV, narrow)
+  return grad_hidden_BxTxD, grad_table, None
+
+
+_predict.defvjp(_predict_forward, _predict_backward)
+
+
+def _own(vocab_size, labels_BxT):
+  """Which token is the label [B, T, V]; see `_block_sums`."""
+  return jnp.arange(vocab_size)[None, None] == labels_BxT[:, :, None]
 
 
 class _Sums(NamedTuple):

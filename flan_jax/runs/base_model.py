@@ -6,7 +6,7 @@ import pathlib
 import shutil
 
 from flan_jax.config import ConfigError
-from flan_jax.runs import processes
+from flan_jax.runs import child, processes
 
 PREFIX = 'package:'
 
@@ -25,8 +25,8 @@ def locate(spec: str | None, cache_dir: str | os.PathLike) -> str | None:
     cache_dir: As CACHE_DIR.
 
   Raises:
-    ConfigError: the package is not installed.
-    InteropError: it holds no model that can be imported.
+    ConfigError: the package is not installed, or holds no model that can be
+      imported.
   """
   if spec is None or not spec.startswith(PREFIX):
     return spec
@@ -47,8 +47,9 @@ def locate(spec: str | None, cache_dir: str | os.PathLike) -> str | None:
 def _import(name: str, folder: pathlib.Path) -> None:
   if (folder / _COMPLETE).exists():
     return
-  from flan_jax.runs import import_weights
-
   # What a killed import left.
   shutil.rmtree(folder, ignore_errors=True)
-  import_weights.main([f'--from={name}', f'--out={folder}'])
+  # In a process of its own: one of several that do a run together could not
+  # write a checkpoint without the others.
+  if not child.succeeds('import', [f'--from={name}', f'--out={folder}']):
+    raise ConfigError(f'{PREFIX}{name} could not be imported, see above')

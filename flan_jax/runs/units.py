@@ -2,10 +2,6 @@
 
 from collections.abc import Sequence
 import dataclasses
-import os
-import pathlib
-import subprocess
-import sys
 
 from flan_jax.config import Arguments, ConfigError
 from flan_jax.data import names, registry
@@ -22,6 +18,7 @@ from flan_jax.data.mini import resolve_data_dir
 from flan_jax.data.vocabulary import Vocabulary
 from flan_jax.evaluation.evaluate import EvalPart
 from flan_jax.model.config import DecoderConfig
+from flan_jax.runs import child
 from flan_jax.training import Checkpointer
 
 
@@ -78,19 +75,7 @@ class UnitStore:
     if self._arguments is None:
       self.find(missing[0])
     print(f'caching {len(missing)} units first', flush=True)
-    root = str(pathlib.Path(__file__).resolve().parents[2])
-    paths = [os.environ.get('PYTHONPATH'), root]
-    environment = {
-      **os.environ,
-      'PYTHONPATH': os.pathsep.join(path for path in paths if path),
-      # The child computes nothing: it must not claim this process's devices.
-      'JAX_PLATFORMS': 'cpu',
-    }
-    command = [sys.executable, '-m', 'flan_jax', 'cache']
-    child = subprocess.run(
-      [*command, *self._arguments.flags()], env=environment, check=False
-    )
-    if child.returncode:
+    if not child.succeeds('cache', self._arguments.flags()):
       raise CacheError('the cache could not be made, see above')
 
   def find(self, key: UnitKey) -> Unit:

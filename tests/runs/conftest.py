@@ -29,27 +29,30 @@ TRAIN = (
 RULE = '--task_module=flan_jax.testing.rule'
 
 
+# Commands compile much and compute little.
+CHEAP_PROGRAMS = (
+  '--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true'
+)
+
+
 class Cli:
   """Runs `python -m flan_jax`, from a folder of its own."""
 
-  def __init__(self, folder: pathlib.Path):
+  def __init__(self, folder: pathlib.Path, compiled: pathlib.Path):
     self.folder = folder
+    self._compiled = compiled
 
   def start(self, *arguments: str, **environment: str) -> subprocess.Popen:
-    inherited = {
-      name: value
-      for name, value in os.environ.items()
-      # Eight simulated devices would only slow a command down.
-      if name != 'XLA_FLAGS'
-    }
     return subprocess.Popen(
       [sys.executable, '-m', 'flan_jax', *arguments],
       cwd=self.folder,
       env={
-        **inherited,
+        **os.environ,
+        # Eight simulated devices would only slow a command down.
+        'XLA_FLAGS': CHEAP_PROGRAMS,
         'PYTHONPATH': str(ROOT),
         # Nothing of a test's stays in the home directory.
-        'JAX_COMPILATION_CACHE_DIR': str(self.folder / 'compiled'),
+        'JAX_COMPILATION_CACHE_DIR': str(self._compiled),
         **environment,
       },
       stdout=subprocess.PIPE,
@@ -70,6 +73,22 @@ class Cli:
     return out
 
 
+@pytest.fixture(scope='session')
+def compiled(tmp_path_factory) -> pathlib.Path:
+  return tmp_path_factory.mktemp('compiled')
+
+
 @pytest.fixture
-def cli(tmp_path) -> Cli:
-  return Cli(tmp_path)
+def cli(tmp_path, compiled) -> Cli:
+  return Cli(tmp_path, compiled)
+
+
+@pytest.fixture(scope='session')
+def kept_cache(tmp_path_factory) -> pathlib.Path:
+  return tmp_path_factory.mktemp('kept_cache')
+
+
+@pytest.fixture
+def warm_cache(tmp_path, kept_cache) -> None:
+  """`cache` in the test's folder holds the units that tests before it made."""
+  (tmp_path / 'cache').symlink_to(kept_cache)

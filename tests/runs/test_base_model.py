@@ -5,7 +5,7 @@ import json
 import pytest
 
 from flan_jax.config import ConfigError
-from flan_jax.runs import base_model, import_weights
+from flan_jax.runs import base_model, child
 
 
 def test_other_places_are_left_alone(tmp_path):
@@ -23,7 +23,8 @@ def test_a_missing_package_is_named_with_the_mend(tmp_path):
 def test_a_package_is_imported_once_and_whole(tmp_path, monkeypatch):
   calls = []
 
-  def fake(arguments):
+  def fake(command, arguments):
+    assert command == 'import'
     source, out = (argument.partition('=')[2] for argument in arguments)
     calls.append(source)
     folder = tmp_path / 'imported' / out.rpartition('/')[2]
@@ -31,11 +32,12 @@ def test_a_package_is_imported_once_and_whole(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     if len(calls) == 1:
       (folder / 'params').write_text('half')
-      raise KeyboardInterrupt
+      return False
     (folder / 'model.gin').write_text('')
+    return True
 
-  monkeypatch.setattr(import_weights, 'main', fake)
-  with pytest.raises(KeyboardInterrupt):
+  monkeypatch.setattr(child, 'succeeds', fake)
+  with pytest.raises(ConfigError, match='package:pytest could not be imported'):
     base_model.locate('package:pytest', tmp_path)
   # What the killed import left is removed, and the import done again.
   folder = base_model.locate('package:pytest', tmp_path)
@@ -44,6 +46,7 @@ def test_a_package_is_imported_once_and_whole(tmp_path, monkeypatch):
   assert folder.startswith(str(tmp_path / 'imported/pytest-'))
 
 
+@pytest.mark.usefixtures('warm_cache')
 def test_what_training_starts_from_is_compared_with_its_end(cli, rule_data):
   from tests.runs.conftest import LENGTHS, RULE, TRAIN
 

@@ -55,6 +55,7 @@ def test_hosts_with_other_instructions_share_no_programs(tmp_path, monkeypatch):
   assert len(kinds) == 3
 
 
+@pytest.mark.usefixtures('warm_cache')
 def test_a_run_from_kept_programs_is_the_same_and_profiled(cli, rule_data):
   def train(model_dir, *more):
     out = cli.check(
@@ -105,6 +106,7 @@ def test_a_run_from_kept_programs_is_the_same_and_profiled(cli, rule_data):
   assert code == 2 and 'takes, 5 to 8' in error
 
 
+@pytest.mark.usefixtures('warm_cache')
 def test_only_training_is_profiled(cli):
   code, _, error = cli(
     'eval', *SMALL, '--gin_file=runs/eval.gin', '--profile=1:2'

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.runs.conftest import RULE, TRAIN
 
 
@@ -32,12 +34,14 @@ def _run(cli, data_dir: str, name: str) -> dict:
   return result
 
 
+@pytest.mark.usefixtures('warm_cache')
 def test_a_rule_is_learned_and_carries_over_to_unseen_templates(cli, rule_data):
   result = _run(cli, rule_data, 'true')
   assert result['mean'] >= 95
   assert result['best_dev']['test'] >= 95
 
 
+@pytest.mark.usefixtures('warm_cache')
 def test_shuffled_labels_stay_at_chance(cli, shuffled_rule_data):
   result = _run(cli, shuffled_rule_data, 'shuffled')
   # Two standard errors of 500 rows around 50 %.

@@ -8,6 +8,7 @@ import time
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+import pytest
 
 from tests.runs.conftest import ROOT, RULE, SMALL, TRAIN
 
@@ -50,6 +51,7 @@ def _leaves(folder, step: int) -> list[np.ndarray]:
   )
 
 
+@pytest.mark.usefixtures('warm_cache')
 def test_killed_and_resumed_equals_unbroken_bit_for_bit(cli, rule_data):
   cli.check(*_arguments(rule_data, 'whole', 20))
   process = cli.start(*_arguments(rule_data, 'broken', 20))
@@ -79,6 +81,7 @@ def _whole_lines(path) -> list[str]:
   return [line for line in path.read_text().split('\n') if line.endswith('}')]
 
 
+@pytest.mark.usefixtures('warm_cache')
 def test_other_data_order_is_refused(cli, rule_data):
   cli.check(*_arguments(rule_data, 'model', 5))
   code, _, error = cli(*_arguments(rule_data, 'model', 10), '--gin.SEED=1')
@@ -87,6 +90,7 @@ def test_other_data_order_is_refused(cli, rule_data):
   assert 'Traceback' not in error
 
 
+@pytest.mark.usefixtures('warm_cache')
 def test_an_initial_checkpoint_gives_parameters_only(cli, rule_data):
   cli.check(*_arguments(rule_data, 'first', 5))
   second = [
