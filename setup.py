@@ -38,6 +38,7 @@ PACKAGE_DATA = {
   'flan_jax': ['mini/*.json', 'mini/*.jsonl'],
   'flan_jax.data': ['*.model'],
   'flan_jax.gin': ['**/*.gin'],
+  'flan_jax.tasks': ['*.json'],
 }
 
 INSTALL_REQUIRES = [

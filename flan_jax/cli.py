@@ -48,7 +48,9 @@ flags of train, eval, cache and plan:
   --gin_search_paths=DIR   a further folder of gin files
   --task_module=MODULE     a module that registers your datasets
   --template_set=FILE      templates, in JSON or as a Python dictionary, that
-                           replace those of the datasets it names
+                           replace those of the datasets it names; the word
+                           continuation for prompts that a model which knows no
+                           instructions goes on with (with --gin.SEPARATOR=' ')
   --allow_missing          leave out what is not prepared; results say so
   --pipeline_options=TEXT  options of an Apache Beam runner that makes the
                            cache, as '--runner=DataflowRunner --project=…'

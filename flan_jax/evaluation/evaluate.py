@@ -3,116 +3,22 @@
 Answers that are options are ranked; free text is generated greedily.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import dataclasses
-import hashlib
 from typing import Any
 
-import numpy as np
-
-from flan_jax.data.cache import Framing, Unit
-from flan_jax.data.few_shot import FewShotUnit
+from flan_jax.data.cache import Framing
 from flan_jax.data.packing import Example
-from flan_jax.data.sampler import key_of, permute
 from flan_jax.data.vocabulary import Vocabulary
 from flan_jax.evaluation import protocol, rank
 from flan_jax.evaluation.generate import Generator
+from flan_jax.evaluation.journal import Journal
 from flan_jax.evaluation.protocol import Answer
+from flan_jax.evaluation.rank import OptionScore
+from flan_jax.evaluation.requests import EvalPart, Request, about, requests
 
-
-@dataclasses.dataclass(frozen=True)
-class EvalPart:
-  """One part to evaluate.
-
-  Attributes:
-    test: Unit of the rows that are reported.
-    dev: Unit of the rows that choose the template; None without such rows.
-    templates: The templates to evaluate; None for every ordinary one.
-    shots: Most exemplars before each example.
-    null: Why it cannot be evaluated as asked; empty where it can.
-  """
-
-  test: Unit
-  dev: Unit | None = None
-  templates: tuple[int, ...] | None = None
-  shots: int = 0
-  null: str = ''
-
-  @property
-  def units(self) -> tuple[Unit, ...]:
-    """The units to score."""
-    units = () if self.null else (self.test, self.dev)
-    return tuple(unit for unit in units if unit is not None)
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-  """One record of a unit, as an example to score or a prompt to continue.
-
-  Attributes:
-    unit: The unit.
-    record: Index of the record.
-    example: Its prompt and options; the only target of free text is gold.
-    ended: Which targets carry an end token.
-  """
-
-  unit: Unit
-  record: int
-  example: Example
-  ended: tuple[bool, ...]
-
-  @property
-  def ranked(self) -> bool:
-    return 'correct' in self.row
-
-  @property
-  def row(self) -> Mapping[str, Any]:
-    return self.unit.rows[int(self.unit.records[self.record]['row'])]
-
-  @property
-  def template(self) -> int:
-    return int(self.unit.records[self.record]['template'])
-
-
-def requests(
-  unit: Unit,
-  framing: Framing,
-  templates: Sequence[int] | None = None,
-  max_rows: int | None = None,
-) -> list[Request]:
-  """Returns the records of a unit to score, in the unit's order.
-
-  Args:
-    unit: An evaluation unit.
-    framing: What stands between the pieces.
-    templates: Templates to use; None for all.
-    max_rows: At most so many rows, picked by a hash of the part's name, so
-      that every run picks the same; None for all.
-  """
-  chosen = _chosen_rows(unit, max_rows)
-  limit = unit.manifest['lengths']['targets']
-  found = []
-  for index, record in enumerate(unit.records):
-    if int(record['row']) not in chosen:
-      continue
-    if templates is not None and int(record['template']) not in templates:
-      continue
-    _, *options = unit.pieces(record)
-    ended = tuple(len(option) < limit for option in options)
-    targets = tuple(
-      framing.target(option[:limit], cut=not end)
-      for option, end in zip(options, ended, strict=True)
-    )
-    example = Example(unit.prompt(index, framing), targets)
-    found.append(Request(unit, index, example, ended))
-  return found
-
-
-def _chosen_rows(unit: Unit, max_rows: int | None) -> set[int]:
-  rows = np.arange(unit.num_rows)
-  if max_rows is not None and max_rows < unit.num_rows:
-    rows = permute(rows, unit.num_rows, key_of(unit.name))[:max_rows]
-  return set(rows.tolist())
+# What an option is scored after where its prompt is left out (GPT-3).
+_NO_PROMPT = 'Answer:'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,6 +60,7 @@ def evaluate(
   params: Any,
   max_rows: int | None = None,
   progress: Callable[[int, int], None] = lambda done, total: None,
+  journal: Journal | None = None,
 ) -> Evaluation:
   """Scores every part in one queue and reduces it to results.
 
@@ -164,6 +71,7 @@ def evaluate(
     max_rows: At most so many rows of each unit; None for all. The result says
       so.
     progress: Called with the examples done and in all.
+    journal: Has the answers found before, and is told those found now.
   """
   queue = [
     request
@@ -173,9 +81,13 @@ def evaluate(
   ]
   ranked = [request for request in queue if request.ranked]
   written = [request for request in queue if not request.ranked]
+  journal = journal or Journal()
   advance = _counter(len(queue), progress)
-  records = score_requests(ranked, models.scorer, params, advance)
-  records += answer_requests(written, models, params, advance)
+  alone = _scores_alone(ranked, models, params, journal)
+  records = score_requests(
+    ranked, models.scorer, params, advance, alone, journal
+  )
+  records += answer_requests(written, models, params, advance, journal)
   answers: dict[int, list[Answer]] = {}
   for request, record in zip([*ranked, *written], records, strict=True):
     answers.setdefault(id(request.unit), []).append(_answer(request, record))
@@ -211,7 +123,74 @@ def _counter(total: int, progress: Callable[[int, int], None]):
 def _answer(request: Request, record: Mapping[str, Any]) -> Answer:
   row = int(request.unit.records[request.record]['row'])
   option = record['predicted'] if request.ranked else None
-  return Answer(row, request.template, option, record['text'])
+  by_rule = record.get('predicted_by', {})
+  return Answer(row, request.template, option, record['text'], by_rule)
+
+
+def _scores_alone(
+  queue: Sequence[Request], models: Models, params: Any, journal: Journal
+) -> list[list[OptionScore]]:
+  """Scores the options of each request after a prompt that says nothing.
+
+  Options that several prompts share, as classes do, are scored once.
+  """
+  prompt = models.framing.prompt(models.vocabulary.encode(_NO_PROMPT))
+  first: dict[Any, Request] = {}
+  keys = [tuple(map(tuple, request.example.targets)) for request in queue]
+  for key, request in zip(keys, queue, strict=True):
+    first.setdefault(key, request)
+  asked = [
+    dataclasses.replace(request, example=Example(prompt, key))
+    for key, request in first.items()
+  ]
+  scored = _option_scores(asked, models.scorer, params, journal, 'alone')
+  by_key = dict(zip(first, scored, strict=True))
+  return [by_key[key] for key in keys]
+
+
+def _option_scores(
+  queue: Sequence[Request],
+  scorer: rank.Scorer,
+  params: Any,
+  journal: Journal,
+  kind: str,
+  advance: Callable[[int], None] = lambda count: None,
+) -> list[list[OptionScore]]:
+  """Scores a queue, but for what the journal has."""
+
+  def found(todo: Sequence[int]) -> Iterator[tuple[int, Any]]:
+    examples = [queue[n].example for n in todo]
+    for index, log_probs in scorer.scored(params, examples):
+      ended = queue[todo[index]].ended
+      scores = rank.option_scores(log_probs, ended)
+      yield index, [dataclasses.astuple(score) for score in scores]
+
+  answers = _through(journal, kind, len(queue), found, advance)
+  return [[OptionScore(*score) for score in scores] for scores in answers]
+
+
+def _through(
+  journal: Journal,
+  kind: str,
+  count: int,
+  find: Callable[[Sequence[int]], Iterator[tuple[int, Any]]],
+  advance: Callable[[int], None],
+) -> list[Any]:
+  """Finds what a journal does not have, and notes it there.
+
+  Args:
+    journal: Has answers under `kind` and their number.
+    kind: Of the queue.
+    count: Requests of the queue.
+    find: Numbers to find -> (index among them, answer), in any order.
+    advance: Called with the number of answers there since last.
+  """
+  todo = [n for n in range(count) if f'{kind} {n}' not in journal.found]
+  advance(count - len(todo))
+  for index, answer in find(todo):
+    journal.add(f'{kind} {todo[index]}', answer)
+    advance(1)
+  return [journal.found[f'{kind} {n}'] for n in range(count)]
 
 
 def score_requests(
@@ -219,32 +198,59 @@ def score_requests(
   scorer: rank.Scorer,
   params: Any,
   advance: Callable[[int], None] = lambda count: None,
+  alone: Sequence[Sequence[OptionScore]] | None = None,
+  journal: Journal | None = None,
 ) -> list[dict[str, Any]]:
-  """Ranks the options of a queue; returns one record a request, in order."""
-  scored = scorer.score(params, [r.example for r in queue], advance)
-  records = []
-  for request, log_probs in zip(queue, scored, strict=True):
-    scores = rank.option_scores(log_probs, request.ended)
-    predicted = rank.best(scores)
-    gold = request.row['correct']
-    records.append(
-      {
-        **_about(request, request.example.targets[gold[0]]),
-        'options': [dataclasses.asdict(score) for score in scores],
-        'predicted': predicted,
-        'text': _option(request, predicted),
-        'gold': gold,
-        'correct': predicted in gold,
-      }
+  """Ranks the options of a queue.
+
+  Args:
+    queue: What is asked.
+    scorer: Scores it.
+    params: Parameters of the decoder.
+    advance: Called with the number of requests done since last.
+    alone: The scores of each request's options without their prompt.
+    journal: As in `evaluate`.
+
+  Returns:
+    One record a request, in order.
+  """
+  journal = journal or Journal()
+  scored = _option_scores(queue, scorer, params, journal, 'ranked', advance)
+  nothing = [None] * len(queue)
+  return [
+    _ranked_record(request, scores, lone)
+    for request, scores, lone in zip(
+      queue, scored, nothing if alone is None else alone, strict=True
     )
-  return records
+  ]
 
 
-def _option(request: Request, index: int) -> str:
-  """Returns the words of an option."""
-  choices = request.unit.manifest['choices']
-  words = list(choices.values()) if choices else request.row['options']
-  return words[index]
+def _ranked_record(
+  request: Request,
+  scores: Sequence[OptionScore],
+  alone: Sequence[OptionScore] | None,
+) -> dict[str, Any]:
+  texts = request.option_texts
+  rules = rank.values_by_rule(scores, texts, alone)
+  predicted_by = {rule: rank.best(values) for rule, values in rules.items()}
+  gold = request.row['correct']
+  lone = [None] * len(scores) if alone is None else alone
+  return {
+    **about(request, request.example.targets[gold[0]]),
+    'options': [
+      {
+        'text': text,
+        **dataclasses.asdict(score),
+        'unconditional': single.without_end if single else None,
+      }
+      for text, score, single in zip(texts, scores, lone, strict=True)
+    ],
+    'predicted': predicted_by['total'],
+    'predicted_by': predicted_by,
+    'text': texts[predicted_by['total']],
+    'gold': gold,
+    'correct': predicted_by['total'] in gold,
+  }
 
 
 def answer_requests(
@@ -252,17 +258,23 @@ def answer_requests(
   models: Models,
   params: Any,
   advance: Callable[[int], None] = lambda count: None,
+  journal: Journal | None = None,
 ) -> list[dict[str, Any]]:
   """Answers a queue in free text; returns one record a request, in order."""
-  generated = models.generator.generate(
-    params,
-    [request.example.prompt for request in queue],
-    [request.unit.manifest['lengths']['targets'] for request in queue],
-    advance,
+
+  def found(todo: Sequence[int]) -> Iterator[tuple[int, Any]]:
+    yield from models.generator.answers(
+      params,
+      [queue[n].example.prompt for n in todo],
+      [queue[n].unit.manifest['lengths']['targets'] for n in todo],
+    )
+
+  generated = _through(
+    journal or Journal(), 'written', len(queue), found, advance
   )
   return [
     {
-      **_about(request, request.example.targets[0]),
+      **about(request, request.example.targets[0]),
       'text': models.vocabulary.decode(tokens).strip(),
       'references': protocol.references(
         request.unit, request.row, request.template
@@ -270,30 +282,3 @@ def answer_requests(
     }
     for request, tokens in zip(queue, generated, strict=True)
   ]
-
-
-def _about(request: Request, target: Sequence[int]) -> dict[str, Any]:
-  return {
-    'dataset': request.unit.manifest['dataset'],
-    'part': request.unit.name,
-    'format': request.unit.manifest['format'],
-    'template_set': request.unit.manifest['template_set'],
-    'role': request.unit.manifest['role'],
-    'template': request.template,
-    'shots': _shots_shown(request),
-    'id': request.row['id'],
-    'group': request.row['group'],
-    'prompt_hash': _hash(request.example.prompt),
-    'target_hash': _hash(target),
-  }
-
-
-def _shots_shown(request: Request) -> int:
-  if not isinstance(request.unit, FewShotUnit):
-    return 0
-  return len(request.unit.exemplars(request.record))
-
-
-def _hash(tokens: Sequence[int]) -> str:
-  data = np.asarray(tokens, '<i4').tobytes()
-  return hashlib.sha256(data).hexdigest()[:16]

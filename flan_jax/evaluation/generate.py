@@ -5,7 +5,7 @@ then kept in the slots of a batch, where they are continued together. A slot
 whose answer is finished is given to the next prompt.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 import dataclasses
 from typing import Any
 
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from flan_jax.data.packing import Capacity, Example, empty_batch, fill_row, pack
-from flan_jax.evaluation.rank import row_length
+from flan_jax.evaluation.rank_batches import row_length
 from flan_jax.evaluation.sampling import Sampling, choose
 from flan_jax.model import DecoderConfig, decoding, for_mesh, target_logits
 from flan_jax.sharding import batch_sharding, batch_shards, place, replicated
@@ -93,11 +93,25 @@ class Generator:
       stop: Says of what was generated so far how many tokens of it are the
         whole answer, or None if it may go on; see `stop_at`.
     """
-    results: list[Any] = [[] for _ in prompts]
+    results: list[list[int]] = [[] for _ in prompts]
+    for index, tokens in self.answers(params, prompts, limits, stop):
+      results[index] = tokens
+      progress(1)
+    return results
+
+  def answers(
+    self,
+    params: Any,
+    prompts: Sequence[Sequence[int]],
+    limits: Sequence[int],
+    stop: Callable[[list[int]], int | None] = lambda tokens: None,
+  ) -> Iterator[tuple[int, list[int]]]:
+    """Yields (index of the prompt, its answer) as `generate` finds them."""
     totals = [len(p) + n for p, n in zip(prompts, limits, strict=True)]
     widths = np.array([row_length(total) for total in totals])
     wanted = np.array(limits) > 0
-    progress(int((~wanted).sum()))
+    for index in np.flatnonzero(~wanted).tolist():
+      yield index, []
     for width in sorted(set(widths[wanted].tolist())):
       members = np.flatnonzero((widths == width) & wanted).tolist()
       # Long answers first: what is left at the end is short.
@@ -105,10 +119,7 @@ class Generator:
       slots = max(1, self._tokens_per_batch // width // self._shards)
       slots = min(slots, -(-len(members) // self._shards)) * self._shards
       run = _Run(self, params, prompts, limits, width, slots, stop)
-      for index, tokens in run.answers(members):
-        results[index] = tokens
-        progress(1)
-    return results
+      yield from run.answers(members)
 
 
 class _Programs:

@@ -27,12 +27,15 @@ class Answer:
     template: Template index.
     option: Option chosen; None where the answer is free text.
     text: The answer in words.
+    by_rule: The option that each rule of ranking chooses, see
+      `rank.values_by_rule`.
   """
 
   row: int
   template: int
   option: int | None
   text: str
+  by_rule: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 # What the rows of one template answered: rows of the unit, and predictions.
@@ -189,7 +192,24 @@ def _part_result(test, test_answers, dev, dev_answers) -> dict[str, Any]:
     'interval': _mean_interval(test, by_template, names[0]),
     'majority_rate': _majority_rate(first),
     'best_dev': _best_dev(dev, dev_answers, templates, names[0]),
+    'accuracy_by_rule': _accuracy_by_rule(test, test_answers),
     'templates': templates,
+  }
+
+
+def _accuracy_by_rule(
+  test: Unit, answers: Sequence[Answer]
+) -> dict[str, float]:
+  """Share of right options by each rule of ranking, mean over templates."""
+  right: dict[str, dict[int, list[bool]]] = {}
+  for answer in answers:
+    correct = test.rows[answer.row]['correct'] if answer.by_rule else ()
+    for rule, option in answer.by_rule.items():
+      by_template = right.setdefault(rule, {})
+      by_template.setdefault(answer.template, []).append(option in correct)
+  return {
+    rule: 100 * float(np.mean([np.mean(hits) for hits in templates.values()]))
+    for rule, templates in right.items()
   }
 
 
@@ -225,6 +245,7 @@ def null_result(test: Unit, reason: str) -> dict[str, Any]:
     'interval': None,
     'majority_rate': None,
     'best_dev': None,
+    'accuracy_by_rule': {},
     'templates': {},
     'null': reason,
   }

@@ -13,20 +13,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from flan_jax.data.packing import (
-  Capacity,
-  Example,
-  empty_batch,
-  fill_row,
-  pack,
-)
+from flan_jax.data.packing import Example
+from flan_jax.evaluation import rank_batches
 from flan_jax.model import DecoderConfig, for_mesh, target_log_probs
 from flan_jax.sharding import batch_sharding, batch_shards, place, replicated
-
-# Rows of 256 tokens and its doublings: few shapes to compile, and attention
-# over short rows stays cheap.
-_SHORTEST_ROW = 256
-_MAX_SEGMENTS = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,14 +24,16 @@ class OptionScore:
   """The score of one option.
 
   Attributes:
-    total: Summed log-likelihood of its tokens and the end token.
+    total: Summed log-likelihood of its tokens and the end token, in nats.
     without_end: The sum without the end token (equal where there is none).
     tokens: Tokens summed in `total`.
+    text_tokens: Tokens summed in `without_end`.
   """
 
   total: float
   without_end: float
   tokens: int
+  text_tokens: int
 
 
 class Scorer:
@@ -64,7 +56,7 @@ class Scorer:
     self._sharding = batch_sharding(mesh)
     self._shards = batch_shards(mesh)
     self._tokens_per_batch = tokens_per_batch
-    config = for_mesh(config, mesh)
+    self._config = config = for_mesh(config, mesh)
     self._log_probs = jax.jit(
       lambda params, batch: target_log_probs(config, params, batch),
       # So that every process can read all of them.
@@ -87,58 +79,61 @@ class Scorer:
     Returns:
       For every example and option, float32 [tokens of the option].
     """
-    results: list[Any] = [None] * len(examples)
+    results: list[list[np.ndarray]] = [[] for _ in examples]
+    for index, options in self.scored(params, examples):
+      results[index] = options
+      progress(1)
+    return results
+
+  def scored(
+    self, params: Any, examples: Sequence[Example]
+  ) -> Iterator[tuple[int, list[np.ndarray]]]:
+    """Yields (index of the example, as `score`) as they are found."""
+    parts = _Parts(examples)
     pending = None
-    for batch, owners in self._batches(examples):
+    for batch, owners in rank_batches.batches(
+      self._groups(examples), self._tokens_per_batch, self._shards
+    ):
       device_batch = place(batch, self._sharding)
       with jax.set_mesh(self._mesh):
         current = (self._log_probs(params, device_batch), owners)
       # The device works on this batch while the last one is read.
       if pending is not None:
-        progress(_collect(*pending, results))
+        yield from parts.add(*pending)
       pending = current
     if pending is not None:
-      progress(_collect(*pending, results))
-    return results
+      yield from parts.add(*pending)
 
-  def _batches(self, examples) -> Iterator[tuple[dict, list]]:
-    """Yields batches, and (row, example, places of its options) for each."""
-    lengths = np.array([example.length for example in examples])
-    predicted = np.array([example.predicted for example in examples])
-    shapes = np.array([row_length(int(length)) for length in lengths])
-    for tokens in sorted(set(shapes.tolist()), reverse=True):
-      members = np.flatnonzero(shapes == tokens)
-      budget = max(tokens // 4, int(predicted[members].max()))
-      capacity = Capacity(tokens, -(-budget // 64) * 64, _MAX_SEGMENTS)
-      packed = pack(lengths[members], predicted[members], capacity)
-      rows = max(1, self._tokens_per_batch // tokens // self._shards)
-      rows *= self._shards
-      for first in range(0, len(packed), rows):
-        batch, owners = empty_batch(rows, capacity), []
-        for row, items in enumerate(packed[first : first + rows]):
-          chosen = [int(members[item]) for item in items]
-          places = fill_row(batch, row, [examples[i] for i in chosen])
-          owners += [(row, i, p) for i, p in zip(chosen, places, strict=True)]
-        yield batch, owners
+  def _groups(self, examples: Sequence[Example]) -> list[rank_batches.Group]:
+    longest = max(1, self._tokens_per_batch // self._shards)
+    return rank_batches.groups_of(examples, self._config, longest)
 
 
-def row_length(length: int) -> int:
-  """Returns the length of the rows that an example is packed into.
+class PlainScorer(Scorer):
+  """Scores one option a row, its prompt read again: the reference."""
 
-  >>> row_length(20), row_length(129), row_length(700)
-  (256, 256, 1024)
-  """
-  tokens = _SHORTEST_ROW
-  while tokens < length:
-    tokens *= 2
-  return tokens
+  def _groups(self, examples: Sequence[Example]) -> list[rank_batches.Group]:
+    return rank_batches.plain_groups(examples)
 
 
-def _collect(log_probs, owners, results) -> int:
-  values = np.asarray(log_probs)
-  for row, index, places in owners:
-    results[index] = [values[row, place] for place in places]
-  return len(owners)
+class _Parts:
+  """Puts the options of an example together, which may lie in several rows."""
+
+  def __init__(self, examples: Sequence[Example]):
+    self._options = [[None] * len(e.targets) for e in examples]
+    self._missing = [len(e.targets) for e in examples]
+
+  def add(
+    self, log_probs: jax.Array, owners: Sequence[rank_batches.Owner]
+  ) -> Iterator[tuple[int, list[np.ndarray]]]:
+    """Takes a batch; yields the examples that are whole."""
+    values = np.asarray(log_probs)
+    for row, item, places in owners:
+      for option, where in enumerate(places, start=item.first):
+        self._options[item.index][option] = values[row, where]
+      self._missing[item.index] -= len(places)
+      if not self._missing[item.index]:
+        yield item.index, self._options[item.index]
 
 
 def option_scores(
@@ -154,12 +149,46 @@ def option_scores(
   for values, has_end in zip(example_log_probs, ended, strict=True):
     values = values.astype(np.float64)
     text = values[:-1] if has_end else values
-    scores.append(
-      OptionScore(float(values.sum()), float(text.sum()), len(values))
-    )
+    sums = float(values.sum()), float(text.sum())
+    scores.append(OptionScore(*sums, len(values), len(text)))
   return scores
 
 
-def best(scores: Sequence[OptionScore]) -> int:
-  """Returns the option with the highest total; the first of equals."""
-  return int(np.argmax([score.total for score in scores]))
+def best(values: Sequence[float]) -> int:
+  """Returns the option with the highest value; the first of equals."""
+  return int(np.argmax(values))
+
+
+def values_by_rule(
+  scores: Sequence[OptionScore],
+  texts: Sequence[str],
+  unconditional: Sequence[OptionScore] | None = None,
+) -> dict[str, list[float]]:
+  """Returns what options can be ranked by; `total` is what is reported.
+
+  All but `total` are without the end token: `without_end`; `per_token`;
+  `per_byte` of the option's words in UTF-8, what lm-evaluation-harness calls
+  acc_norm; and `unconditional`, less the log-likelihood of the option after a
+  prompt that says nothing (GPT-3, section 2.4, for ARC and OpenBookQA).
+
+  Args:
+    scores: Of the options of one prompt.
+    texts: Their words.
+    unconditional: Their scores after such a prompt, if there are any.
+  """
+  sums = [score.without_end for score in scores]
+  rules = {
+    'total': [score.total for score in scores],
+    'without_end': sums,
+    'per_token': [s.without_end / max(1, s.text_tokens) for s in scores],
+    'per_byte': [
+      value / max(1, len(text.encode()))
+      for value, text in zip(sums, texts, strict=True)
+    ],
+  }
+  if unconditional is not None:
+    rules['unconditional'] = [
+      value - alone.without_end
+      for value, alone in zip(sums, unconditional, strict=True)
+    ]
+  return rules

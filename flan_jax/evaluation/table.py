@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from flan_jax.evaluation import protocol
+
 _HEADER = (
   'part',
   'metric',
@@ -64,6 +66,22 @@ def templates_table(results: Sequence[Mapping[str, Any]]) -> str:
         )
       )
   return layout(_TEMPLATE_HEADER, lines)
+
+
+def checkpoints_table(
+  found: Sequence[tuple[str, str, Sequence[Mapping[str, Any]]]],
+) -> str:
+  """Lays means out as text, one line a checkpoint, mixture and metric.
+
+  Args:
+    found: Checkpoint, mixture and results of each evaluation.
+  """
+  lines = [
+    (label, mixture, metric, str(mean['parts']), _number(mean['mean']))
+    for label, mixture, results in found
+    for metric, mean in protocol.summary(results).items()
+  ]
+  return layout(('checkpoint', 'mixture', 'metric', 'parts', 'mean'), lines)
 
 
 def layout(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -19,6 +19,23 @@ if TYPE_CHECKING:
   from flan_jax.data.cache_writer import Plan
 
 
+def flat(
+  mixtures: Sequence[str | Sequence[str] | None],
+) -> list[str]:
+  """Returns the names among them, each once, those of nested lists too.
+
+  >>> flat(['flan_eval_nli', ['rte', 'cb'], None, 'rte'])
+  ['flan_eval_nli', 'rte', 'cb']
+  """
+  names_found = []
+  for entry in mixtures:
+    if isinstance(entry, str):
+      names_found.append(entry)
+    elif entry is not None:
+      names_found += flat(entry)
+  return list(dict.fromkeys(names_found))
+
+
 def unit_keys(
   mixtures: Sequence[str | None], training: bool = True
 ) -> list[UnitKey]:
@@ -67,7 +84,7 @@ _LARGE = 50_000
 
 @gin.configurable(module='flan_jax')
 def cache(
-  mixtures: Sequence[str | None],
+  mixtures: Sequence[str | Sequence[str] | None],
   cache_config: CacheConfig,
   vocabulary: str,
   allow_missing: bool = False,
@@ -77,7 +94,7 @@ def cache(
   """Makes every unit that is not there yet.
 
   Args:
-    mixtures: Mixtures or tasks; None is skipped.
+    mixtures: Mixtures or tasks, or lists of them; None is skipped.
     cache_config: Directories and lengths.
     vocabulary: As VOCABULARY.
     allow_missing: Leaves out what is not prepared.
@@ -88,7 +105,7 @@ def cache(
   Raises:
     ConfigError: Beam is asked for and not installed.
   """
-  keys = unit_keys(mixtures)
+  keys = unit_keys(flat(mixtures))
   cache_dir = cache_config.cache_dir
   tokens = load_vocabulary(base_model.locate(vocabulary, cache_dir))
   # TensorFlow is for this command alone.

@@ -1,40 +1,49 @@
-"""`flan-jax eval`: evaluates a checkpoint, zero-shot or few-shot."""
+"""`flan-jax eval`: evaluates checkpoints, zero-shot or few-shot."""
 
 from collections.abc import Mapping, Sequence
+import dataclasses
 import os
+import pathlib
 from typing import Any
 
 import tqdm
 
-from flan_jax.config import Arguments
+from flan_jax import __version__
+from flan_jax.config import Arguments, ConfigError
 from flan_jax.data.cache import CacheConfig, Framing
 from flan_jax.data.vocabulary import load_vocabulary
 from flan_jax.evaluation import records
 from flan_jax.evaluation.comparison import compare, comparison_table
-from flan_jax.evaluation.evaluate import EvalPart, Evaluation, Models
+from flan_jax.evaluation.evaluate import Evaluation, Models
 from flan_jax.evaluation.evaluate import evaluate as score
 from flan_jax.evaluation.generate import Generator
+from flan_jax.evaluation.journal import Journal
 from flan_jax.evaluation.rank import Scorer
+from flan_jax.evaluation.requests import EvalPart
+from flan_jax.evaluation.table import checkpoints_table
 from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.runs import base_model, processes
-from flan_jax.runs.cache import unit_keys
+from flan_jax.runs.cache import flat, unit_keys
 from flan_jax.runs.compilation import keep_compiled
 from flan_jax.runs.units import UnitStore, check_vocabulary
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.training import Checkpointer
+from flan_jax.training.checkpoint import fingerprint
 import gin
+
+_ANSWERS = 'answers.jsonl'
 
 
 @gin.configurable(module='flan_jax')
 def evaluate(
-  mixture: str,
+  mixture: str | Sequence[str],
   model_dir: str,
   model: DecoderConfig,
   mesh: MeshConfig,
   cache_config: CacheConfig,
   vocabulary: str,
   allow_missing: bool = False,
-  checkpoint: str | None = None,
+  checkpoint: str | Sequence[str] | None = None,
   max_rows: int | None = None,
   tokens_per_batch: int = 8192,
   seed: int = 0,
@@ -42,10 +51,12 @@ def evaluate(
   arguments: Arguments | None = None,
   dry_run: bool = False,
 ) -> None:
-  """Evaluates a checkpoint on every ordinary template of a mixture.
+  """Evaluates checkpoints on every ordinary template of mixtures.
+
+  What was answered before a run was broken off is not asked again.
 
   Args:
-    mixture: Mixture or task, as `flan_eval_nli`.
+    mixture: Mixture or task, as `flan_eval_nli`, or several.
     model_dir: Folder that results are written below; its newest checkpoint is
       evaluated.
     model: Shape of the decoder.
@@ -53,7 +64,8 @@ def evaluate(
     cache_config: Directories and lengths of the token cache.
     vocabulary: As VOCABULARY.
     allow_missing: Leaves out what is not prepared; results say so.
-    checkpoint: Another checkpoint, or model directory, to evaluate.
+    checkpoint: Another checkpoint, or model directory, to evaluate; several;
+      'all' of model_dir; or its 'best', see KEEP_BEST.
     max_rows: Most rows of a part; None for all.
     tokens_per_batch: Places of a batch.
     seed: Chooses exemplars.
@@ -65,51 +77,84 @@ def evaluate(
     ConfigError, UnknownNameError, ValueError: before anything is compiled.
   """
   keep_compiled(compilation_cache)
-  keys = unit_keys([mixture], training=False)
+  mixtures = flat([mixture])
+  keys = unit_keys(mixtures, training=False)
   cache_dir = cache_config.cache_dir
   tokens = load_vocabulary(base_model.locate(vocabulary, cache_dir))
-  checkpoint = base_model.locate(checkpoint, cache_dir)
   check_vocabulary(tokens, model)
   devices = make_mesh(mesh)
   store = UnitStore(cache_config, tokens, arguments, seed, allow_missing)
   if dry_run:
     listed = ', '.join(map(str, store.missing(keys)))
-    print(f'would evaluate {mixture}; units to be cached: {listed or "none"}')
+    print(f'would evaluate {", ".join(mixtures)}; units to be cached: {listed}')
     return
-  path = checkpoint or model_dir
-  check_vocabulary(tokens, model, path)
-  params = Checkpointer.restore_params(path, abstract_params(model, devices))
+  paths = _checkpoints(checkpoint, model_dir, cache_dir)
+  for path in paths.values():
+    check_vocabulary(tokens, model, path)
   processes.first_then_others(lambda: store.ensure(keys))
-  run_evaluation(
-    mixture=mixture,
-    parts=store.evaluation(mixture),
-    models=Models(
-      scorer=Scorer(model, devices, tokens_per_batch),
-      generator=Generator(
-        model,
-        devices,
-        tokens.eos_id,
-        tokens_per_batch,
-        vocab_size=tokens.size,
-      ),
-      vocabulary=tokens,
-      framing=Framing.of(cache_config, tokens),
+  all_parts = {name: store.evaluation(name) for name in mixtures}
+  models = Models(
+    scorer=Scorer(model, devices, tokens_per_batch),
+    generator=Generator(
+      model, devices, tokens.eos_id, tokens_per_batch, vocab_size=tokens.size
     ),
-    params=params,
-    max_rows=max_rows,
-    model_dir=model_dir,
-    about={
-      'checkpoint': path,
-      'separator': cache_config.separator,
-      'left_out': store.left_out,
-    },
+    vocabulary=tokens,
+    framing=Framing.of(cache_config, tokens),
   )
+  found = []
+  for label, path in paths.items():
+    params = Checkpointer.restore_params(path, abstract_params(model, devices))
+    for name, parts in all_parts.items():
+      evaluation = run_evaluation(
+        mixture=name,
+        parts=parts,
+        models=models,
+        model=model,
+        params=params,
+        max_rows=max_rows,
+        model_dir=model_dir,
+        about={
+          'checkpoint': path,
+          'separator': cache_config.separator,
+          'left_out': store.left_out,
+        },
+        folder=os.path.join('eval', label),
+      )
+      found.append((label or path, name, evaluation.results))
+  if len(found) > 1 and processes.is_first():
+    print(f'\nmeans over parts, in percent:\n{checkpoints_table(found)}')
+
+
+def _checkpoints(
+  spec: str | Sequence[str] | None, model_dir: str, cache_dir: str
+) -> dict[str, str]:
+  """Returns the checkpoints meant, by what tells them apart; '' for one."""
+  if spec == 'all':
+    paths = [str(path) for path in Checkpointer.paths(model_dir)]
+    if not paths:
+      raise ConfigError(f"CHECKPOINT_PATH = 'all': none in {model_dir}")
+  elif spec == 'best':
+    paths = [Checkpointer.best(model_dir)]
+  elif spec is None or isinstance(spec, str):
+    paths = [base_model.locate(spec, cache_dir) or model_dir]
+  else:
+    paths = [base_model.locate(path, cache_dir) for path in spec]
+  if len(paths) == 1:
+    return {'': paths[0]}
+  labels = [pathlib.PurePath(path).name for path in paths]
+  if len(set(labels)) < len(labels):
+    raise ConfigError(
+      f'CHECKPOINT_PATH: results go to folders named by the last part of each '
+      f'path, and these are not all different: {", ".join(labels)}'
+    )
+  return dict(zip(labels, paths, strict=True))
 
 
 def run_evaluation(
   mixture: str,
   parts: Sequence[EvalPart],
   models: Models,
+  model: DecoderConfig,
   params: Any,
   max_rows: int | None,
   model_dir: str,
@@ -119,8 +164,22 @@ def run_evaluation(
   """Evaluates, prints the table, and writes it with results and records.
 
   All processes score, the first one prints and writes, to
-  MODEL_DIR/FOLDER/MIXTURE.
+  MODEL_DIR/FOLDER/MIXTURE. Answers found there are taken, where the same
+  parameters gave them to the same prompts.
   """
+  folder = os.path.join(model_dir, folder, mixture)
+  journal = _journal(
+    os.path.join(folder, _ANSWERS),
+    {
+      'params': fingerprint(params),
+      'model': dataclasses.asdict(model),
+      'framing': dataclasses.asdict(models.framing),
+      'units': [unit.digest for part in parts for unit in part.units],
+      'templates': [part.templates for part in parts],
+      'max_rows': max_rows,
+      'flan_jax': __version__,
+    },
+  )
   bar = tqdm.tqdm(
     unit='example',
     desc=f'evaluating {mixture}',
@@ -131,11 +190,13 @@ def run_evaluation(
     bar.total = total
     bar.update(done - bar.n)
 
-  evaluation = score(parts, models, params, max_rows, progress)
-  bar.close()
+  try:
+    evaluation = score(parts, models, params, max_rows, progress, journal)
+  finally:
+    bar.close()
+    journal.flush()
   if not processes.is_first():
     return evaluation
-  folder = os.path.join(model_dir, folder, mixture)
   table = records.write(
     folder,
     evaluation,
@@ -147,6 +208,21 @@ def run_evaluation(
   _say_exceptions(evaluation)
   print(f'results: {folder}')
   return evaluation
+
+
+def _journal(path: str, key: Mapping[str, Any]) -> Journal:
+  """Opens what was answered so far, alike on all processes."""
+  opened = []
+
+  def open_it() -> None:
+    opened.append(Journal(path, key, writes=processes.is_first()))
+    opened[0].start()
+
+  processes.first_then_others(open_it)
+  (journal,) = opened
+  if journal.found:
+    processes.say(f'{len(journal.found)} answers are there: {path}')
+  return journal
 
 
 def say_comparison(

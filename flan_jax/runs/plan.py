@@ -10,7 +10,7 @@ from flan_jax import config as config_lib
 from flan_jax.config import ConfigError
 from flan_jax.data import registry
 from flan_jax.data.loader import PackingConfig
-from flan_jax.evaluation.rank import row_length
+from flan_jax.evaluation.rank_batches import row_length
 from flan_jax.model import DecoderConfig
 from flan_jax.runs import plan_text
 from flan_jax.sharding import MeshConfig

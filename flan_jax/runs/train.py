@@ -1,7 +1,8 @@
 """`flan-jax train`: tunes a decoder, then evaluates what it never saw."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 import dataclasses
+import difflib
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from flan_jax.data.cache import CacheConfig, Framing, Unit
 from flan_jax.data.loader import BatchPlan, PackingConfig
 from flan_jax.data.sampler import Sampler
 from flan_jax.data.vocabulary import Vocabulary, load_vocabulary
-from flan_jax.evaluation.evaluate import Models, requests, score_requests
+from flan_jax.evaluation.evaluate import Models, score_requests
 from flan_jax.evaluation.generate import Generator
 from flan_jax.evaluation.rank import Scorer
+from flan_jax.evaluation.requests import Request, requests
 from flan_jax.model import DecoderConfig, abstract_params, init_params
 from flan_jax.runs import base_model, processes
 from flan_jax.runs.cache import unit_keys
@@ -57,6 +59,7 @@ def train(
   allow_missing: bool = False,
   seed: int = 0,
   initial_checkpoint: str | None = None,
+  dev_mixture: str | None = None,
   eval_mixture: str | None = None,
   eval_base: bool = False,
   eval_rows: int | None = None,
@@ -83,6 +86,8 @@ def train(
     seed: Decides initial parameters, order of examples and dropout.
     initial_checkpoint: Where parameters start from; only without a checkpoint
       in model_dir.
+    dev_mixture: Whose development rows are scored every eval_period steps;
+      None for those of what is trained.
     eval_mixture: What is evaluated at the end; None for nothing.
     eval_base: Whether what training starts from is evaluated first, and
       compared with what it ends with.
@@ -103,6 +108,7 @@ def train(
   if window is not None:
     window.check(taken=0, train_steps=loop.train_steps)
   keys = unit_keys([mixture, eval_mixture])
+  keys += [k for k in unit_keys([dev_mixture], training=False) if k not in keys]
   cache_dir = cache_config.cache_dir
   tokens = load_vocabulary(base_model.locate(vocabulary, cache_dir))
   initial_checkpoint = base_model.locate(initial_checkpoint, cache_dir)
@@ -141,6 +147,7 @@ def train(
       mixture=eval_mixture,
       parts=parts,
       models=models,
+      model=model,
       params=params,
       max_rows=max_eval_rows,
       model_dir=model_dir,
@@ -158,7 +165,13 @@ def train(
   base = None
   if eval_base and parts:
     base = evaluate(initial_params(), 'eval_base', step=0, trained_on=None)
-  checkpointer = Checkpointer(model_dir, keep=loop.keep_checkpoints)
+  dev = _dev_evaluation(
+    store, dev_mixture, units, models.scorer, framing, eval_rows
+  )
+  _check_best(loop, dev)
+  checkpointer = Checkpointer(
+    model_dir, keep=loop.keep_checkpoints, best=loop.keep_best is not None
+  )
   state = _first_state(
     checkpointer,
     plan.contract,
@@ -189,7 +202,7 @@ def train(
     checkpointer,
     _record(plan, model, seed, tokens, cache_config),
     model,
-    _dev_evaluation(store, units, models.scorer, framing, eval_rows),
+    dev,
     window,
   ).run(state, writer, console)
   console.close()
@@ -299,30 +312,17 @@ def _first_state(
   return init_state(model, transform, seed, devices, initial_params())
 
 
-def _dev_evaluation(
-  store: UnitStore,
-  units: Sequence[Unit],
-  scorer: Scorer,
-  framing: Framing,
-  rows: int | None,
-) -> Callable[[Any], Mapping[str, float]] | None:
-  """Returns a function that ranks development rows of the trained parts.
+class _DevEvaluation:
+  """Ranks development rows: accuracy of each part, and their mean."""
 
-  It yields the accuracy of each part, over all ordinary templates, and their
-  mean. None where no part has development rows that can be ranked.
-  """
-  developments = [
-    store.development(unit.name, unit.manifest['format']) for unit in units
-  ]
-  queue = [
-    request
-    for unit in developments
-    if unit is not None and unit.rows and 'correct' in unit.rows[0]
-    for request in requests(unit, framing, max_rows=rows)
-  ]
+  def __init__(self, queue: Sequence[Request], scorer: Scorer):
+    self._queue = queue
+    self._scorer = scorer
+    parts = dict.fromkeys(request.unit.name for request in queue)
+    self.names = ('accuracy', *(f'accuracy/{part}' for part in parts))
 
-  def evaluate_dev(params: Any) -> dict[str, float]:
-    records = score_requests(queue, scorer, params)
+  def __call__(self, params: Any) -> dict[str, float]:
+    records = score_requests(self._queue, self._scorer, params)
     by_part: dict[str, list[bool]] = {}
     for record in records:
       by_part.setdefault(record['part'], []).append(record['correct'])
@@ -332,4 +332,39 @@ def _dev_evaluation(
     }
     return {'accuracy': float(np.mean(list(values.values()))), **values}
 
-  return evaluate_dev if queue else None
+
+def _dev_evaluation(
+  store: UnitStore,
+  mixture: str | None,
+  units: Sequence[Unit],
+  scorer: Scorer,
+  framing: Framing,
+  rows: int | None,
+) -> _DevEvaluation | None:
+  """Ranks development rows of a mixture, or else of the trained parts.
+
+  None where no part has development rows that can be ranked.
+  """
+  if mixture is None:
+    developments = [
+      store.development(unit.name, unit.manifest['format']) for unit in units
+    ]
+  else:
+    developments = [part.dev for part in store.evaluation(mixture)]
+  queue = [
+    request
+    for unit in developments
+    if unit is not None and unit.rows and 'correct' in unit.rows[0]
+    for request in requests(unit, framing, max_rows=rows)
+  ]
+  return _DevEvaluation(queue, scorer) if queue else None
+
+
+def _check_best(loop: LoopConfig, dev: _DevEvaluation | None) -> None:
+  names = () if dev is None else dev.names
+  if loop.keep_best is not None and loop.keep_best not in names:
+    close = difflib.get_close_matches(loop.keep_best, names, n=1)
+    hint = f', nearest: {close[0]}' if close else ''
+    raise ConfigError(
+      f'KEEP_BEST is {loop.keep_best!r}, which no development rows give{hint}'
+    )

@@ -16,7 +16,7 @@ from flan_jax.data.cache import (
 from flan_jax.data.few_shot import FewShotUnit
 from flan_jax.data.mini import resolve_data_dir
 from flan_jax.data.vocabulary import Vocabulary
-from flan_jax.evaluation.evaluate import EvalPart
+from flan_jax.evaluation.requests import EvalPart
 from flan_jax.model.config import DecoderConfig
 from flan_jax.runs import child
 from flan_jax.training import Checkpointer

@@ -8,6 +8,7 @@ of imported parameters holds `params` and `record`.
 
 from collections.abc import Mapping
 import contextlib
+import json
 import logging
 import math
 import os
@@ -20,9 +21,12 @@ from jax.experimental import multihost_utils
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
+from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 _FOLDER = 'checkpoints'
 _DAMAGED = '.damaged'
+# Where Orbax puts the metrics of a checkpoint, and the one that is there.
+_METRICS, _SCORE = 'metrics/metrics', 'score'
 # What `save_params` copies at a time, in 10^9 bytes, and writes to one file,
 # all of which is in memory until then.
 _SAVE_GB = 1
@@ -52,25 +56,42 @@ class Checkpointer:
     model_dir: MODEL_DIR as it was given.
   """
 
-  def __init__(self, model_dir: str | os.PathLike, keep: int = 3):
+  def __init__(
+    self, model_dir: str | os.PathLike, keep: int = 3, best: bool = False
+  ):
     """Opens a run's folder and removes what killed saves left in it.
 
     Args:
       model_dir: MODEL_DIR; made if it is missing.
       keep: Newest checkpoints that are kept.
+      best: Whether the one with the highest score is kept as well.
     """
+    policies = [preservation_policy.LatestN(keep)]
+    if best:
+      policies.append(
+        preservation_policy.BestN(
+          get_metric_fn=lambda metrics: metrics[_SCORE],
+          n=1,
+          keep_checkpoints_without_metrics=False,
+        )
+      )
     self.model_dir = model_dir
     self._folder = _absolute(model_dir) / _FOLDER
     self._folder.mkdir(parents=True, exist_ok=True)
     self._manager = ocp.CheckpointManager(
       self._folder,
       options=ocp.CheckpointManagerOptions(
-        max_to_keep=keep, cleanup_tmp_directories=True
+        preservation_policy=preservation_policy.AnyPreservationPolicy(policies),
+        cleanup_tmp_directories=True,
       ),
     )
 
   def save(
-    self, step: int, state: Mapping[str, Any], record: Mapping[str, Any]
+    self,
+    step: int,
+    state: Mapping[str, Any],
+    record: Mapping[str, Any],
+    score: float | None = None,
   ) -> None:
     """Writes a checkpoint in the background, after the one before is done.
 
@@ -81,6 +102,7 @@ class Checkpointer:
       step: Steps done, larger than that of every checkpoint there is.
       state: The train state.
       record: Anything JSON can hold; comes back with the state.
+      score: How good it is, the higher the better, if that is known.
 
     Raises:
       ValueError: There is a checkpoint of this or a later step.
@@ -94,6 +116,7 @@ class Checkpointer:
         record=ocp.args.JsonSave(contents),
         **{n: ocp.args.StandardSave(item) for n, item in items.items()},
       ),
+      metrics=None if score is None else {_SCORE: float(score)},
     )
     if not saved:
       raise ValueError(
@@ -211,6 +234,30 @@ class Checkpointer:
       return {}
     return _read_record(checkpoint)['record']
 
+  @staticmethod
+  def best(model_dir: str | os.PathLike) -> str:
+    """Returns the checkpoint with the highest score, the first of equals.
+
+    Raises:
+      FileNotFoundError: No checkpoint there has a score.
+    """
+    scores = {
+      path: json.loads((path / _METRICS).read_text())[_SCORE]
+      for path in Checkpointer.paths(model_dir)
+      if (path / _METRICS).exists()
+    }
+    if not scores:
+      raise FileNotFoundError(
+        f'No checkpoint in {model_dir} has a score: train with KEEP_BEST.'
+      )
+    return str(max(scores, key=scores.get))
+
+  @staticmethod
+  def paths(model_dir: str | os.PathLike) -> list[epath.Path]:
+    """Returns the complete checkpoints of a run, oldest first."""
+    folder = _absolute(model_dir) / _FOLDER
+    return [folder / str(step) for step in _steps(folder)]
+
   def steps(self) -> list[int]:
     """Steps of the complete checkpoints, oldest first."""
     return _steps(self._folder)
@@ -312,6 +359,11 @@ def _restore_item(checkpoint, item, abstract):
     if int(_fingerprint(restored)) != written:
       raise CheckpointDamagedError(f'{folder} is not as it was written.')
   return restored
+
+
+def fingerprint(params: Any) -> int:
+  """Returns a number that changes with any bit of the parameters."""
+  return int(_fingerprint(params))
 
 
 def _read_record(checkpoint):

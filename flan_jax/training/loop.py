@@ -30,6 +30,8 @@ class LoopConfig:
     eval_period: Steps between evaluations on development rows; 0 for none.
     checkpoint_period: Steps between checkpoints; the last step has one too.
     keep_checkpoints: Newest checkpoints kept.
+    keep_best: Metric on development rows by which the best checkpoint is kept
+      as well, as 'accuracy' or 'accuracy/rte'; None keeps none.
     microbatches: Pieces that a batch is computed in, one after the other.
     z_loss: Coefficient of the z-loss, see `loss.cross_entropy`; 0 for none.
   """
@@ -38,6 +40,7 @@ class LoopConfig:
   eval_period: int = 1_000
   checkpoint_period: int = 1_000
   keep_checkpoints: int = 3
+  keep_best: str | None = None
   microbatches: int = 1
   z_loss: float = 0.0
 
@@ -45,6 +48,14 @@ class LoopConfig:
     for name in ('train_steps', 'checkpoint_period', 'microbatches'):
       if getattr(self, name) < 1:
         raise ValueError(f'{name} must be at least 1')
+    if self.keep_best and (
+      not self.eval_period or self.checkpoint_period % self.eval_period
+    ):
+      raise ValueError(
+        f'KEEP_BEST = {self.keep_best!r} needs development rows scored before '
+        f'every checkpoint: CHECKPOINT_PERIOD {self.checkpoint_period} is no '
+        f'multiple of EVAL_PERIOD {self.eval_period}'
+      )
 
 
 DevEvaluation = Callable[[Any], Mapping[str, float]]
@@ -119,8 +130,8 @@ class Loop:
           state, metrics = train_step(state, batch)
         lagged.push(step, {**counts, **metrics})
         self._stop_profile(step, lagged)
-        self._save(step, state, lagged)
-        self._report_dev(step, state, writer, console, lagged)
+        values = self._report_dev(step, state, writer, console, lagged)
+        self._save(step, state, lagged, values)
     finally:
       self._profiler.stop()
       loader.close()
@@ -153,19 +164,29 @@ class Loop:
       self._profiler.stop()
       lagged.restart_clock()
 
-  def _save(self, step: int, state: Any, lagged: '_Lagged') -> None:
+  def _save(
+    self,
+    step: int,
+    state: Any,
+    lagged: '_Lagged',
+    dev: Mapping[str, float],
+  ) -> None:
     last = step == self._config.train_steps
     if last or self._due(step, self._config.checkpoint_period):
       lagged.flush()
-      self._checkpointer.save(step, state, self._record)
+      score = dev.get(self._config.keep_best)
+      self._checkpointer.save(step, state, self._record, score)
       lagged.restart_clock()
 
   def _due(self, step: int, period: int) -> bool:
     return period > 0 and step % period == 0
 
-  def _report_dev(self, step, state, writer, console, lagged) -> None:
+  def _report_dev(
+    self, step, state, writer, console, lagged
+  ) -> dict[str, float]:
+    """Scores development rows where that is due, and returns the metrics."""
     if not self._evaluate_dev or not self._due(step, self._config.eval_period):
-      return
+      return {}
     lagged.flush()
     values = dict(self._evaluate_dev(state['params']))
     writer.write(step, 'dev', values)
@@ -173,6 +194,7 @@ class Loop:
     shown = [f'{k} {v:.1f}' for k, v in values.items() if '/' not in k]
     console.say(f'step {step}: dev {", ".join(shown)}')
     lagged.restart_clock()
+    return values
 
 
 class _Lagged:

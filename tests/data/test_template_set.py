@@ -14,7 +14,8 @@ from flan_jax.data.registry import UnknownNameError
 from flan_jax.data.template_set import TemplateSetError
 from flan_jax.data.vocabulary import load_vocabulary
 from flan_jax.evaluation import protocol
-from flan_jax.evaluation.evaluate import requests, score_requests
+from flan_jax.evaluation.evaluate import score_requests
+from flan_jax.evaluation.requests import requests
 from tests.runs.conftest import RULE, TRAIN, Cli
 
 registry.load()
@@ -319,11 +320,10 @@ def _declared() -> dict[str, Dataset]:
 class _FirstOption:
   """Stands in for a scorer: the first option is always likelier."""
 
-  def score(self, params, examples, advance):
-    return [
-      [np.full(len(target), -1.0 - i) for i, target in enumerate(e.targets)]
-      for e in examples
-    ]
+  def scored(self, params, examples):
+    for index, example in enumerate(examples):
+      targets = enumerate(example.targets)
+      yield index, [np.full(len(target), -1.0 - i) for i, target in targets]
 
 
 def test_results_and_records_tell_the_set(write_set, config):

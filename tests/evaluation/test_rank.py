@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from flan_jax.data.packing import Example
-from flan_jax.evaluation import rank
+from flan_jax.evaluation import rank, rank_batches
 from flan_jax.model import DecoderConfig, init_params, target_log_probs
 from flan_jax.sharding import MeshConfig, make_mesh
 
@@ -128,7 +128,69 @@ def test_totals_include_the_end_token_and_ties_go_to_the_first():
   assert [s.total for s in scores] == [-3, -3, -4]
   assert [s.without_end for s in scores] == [-1, -2, -4]
   assert [s.tokens for s in scores] == [2, 2, 1]
-  assert rank.best(scores) == 0
+  assert [s.text_tokens for s in scores] == [1, 1, 1]
+  assert rank.best([s.total for s in scores]) == 0
+
+
+def test_options_are_ranked_by_other_rules_too():
+  scores = rank.option_scores(
+    [np.float32([-3, -3, -1]), np.float32([-4, -1])], ended=[True, True]
+  )
+  alone = rank.option_scores(
+    [np.float32([-1, -1, -1]), np.float32([-9, -1])], ended=[True, True]
+  )
+  assert rank.values_by_rule(scores, ['a bc', 'é'], alone) == {
+    'total': [-7, -5],
+    'without_end': [-6, -4],
+    'per_token': [-3, -4],
+    'per_byte': [-6 / 4, -4 / 2],
+    'unconditional': [-4, 5],
+  }
+  assert 'unconditional' not in rank.values_by_rule(scores, ['a', 'b'])
+
+
+@pytest.mark.parametrize('position', ['relative_bias', 'rope'])
+def test_options_that_fill_several_rows_repeat_their_prompt(position):
+  config, mesh = _config(position), _mesh()
+  params = init_params(config, 0, mesh)
+  long = [
+    Example(list(range(3, 43)) * 4, tuple([n] * 30 for n in range(3, 20))),
+    Example([3, 4, 5], ([6], [7, 8])),
+    # Its prompt fills a row of its own with any one option.
+    Example(list(range(3, 43)) * 8, ([4] * 9, [5] * 7)),
+  ]
+  plain = rank.PlainScorer(config, mesh).score(params, long)
+  for tokens in (256, 8192):
+    scored = rank.Scorer(config, mesh, tokens).score(params, long)
+    for shared, alone in zip(scored, plain, strict=True):
+      assert [len(v) for v in shared] == [len(v) for v in alone]
+    _assert_equal(_sums(scored), _sums(plain))
+
+
+def test_no_row_is_longer_than_it_has_to_be():
+  config = _config('rope')
+  examples = [Example([3] * 100, tuple([4] * 60 for _ in range(9)))] * 7
+  groups = rank_batches.groups_of(examples, config, longest=256)
+  assert {group.capacity.tokens for group in groups} == {256}
+  items = [item for group in groups for item in group.items]
+  assert sum(len(item.example.targets) for item in items) == 63
+  # Unless a prompt needs it.
+  groups = rank_batches.groups_of([Example([3] * 300, ([4],))], config, 256)
+  assert [group.capacity.tokens for group in groups] == [512]
+
+
+def test_rows_of_a_group_are_spread_evenly_over_batches():
+  config = _config('rope')
+  examples = [Example([3] * 200, ([4, 5], [6, 7]))] * 9
+  groups = rank_batches.groups_of(examples, config, longest=1024)
+  shapes = [
+    batch['tokens'].shape
+    for batch, _ in rank_batches.batches(groups, 1024, shards=1)
+  ]
+  assert len(set(shapes)) == 1
+  rows, length = shapes[0]
+  used = sum(example.length for example in examples)
+  assert rows * length * len(shapes) < 1.5 * used
 
 
 def test_progress_counts_every_example():

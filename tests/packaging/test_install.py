@@ -20,6 +20,7 @@ import zipfile
 import pytest
 
 import flan_jax
+from flan_jax.data import registry, template_set
 
 _CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 _FOLDERS = ('flan_jax', 'tasks', 'mixtures', 'gin', 'tests/packaging')
@@ -39,6 +40,12 @@ print(json.dumps({
 _GIN_PROBE = """
 from flan_jax import config
 print(config.shipped_gin_dir())
+"""
+
+_TEMPLATE_SET_PROBE = """
+from flan_jax.data import registry, template_set
+registry.load()
+print(template_set.load('continuation').digest)
 """
 
 
@@ -186,7 +193,8 @@ def hostile(tmp_path_factory) -> pathlib.Path:
 def _shipped(checkout: pathlib.Path) -> set[str]:
   """Paths that an installation must have, relative to site-packages."""
   shipped = set((checkout / 'flan_jax').rglob('*'))
-  for pattern in ('tasks/**/*.py', 'mixtures/**/*.py', 'gin/**/*.gin'):
+  patterns = 'tasks/**/*.py tasks/*.json mixtures/**/*.py gin/**/*.gin'
+  for pattern in patterns.split():
     shipped |= set(checkout.glob(pattern))
   return {
     'flan_jax/' + str(path.relative_to(checkout)).removeprefix('flan_jax/')
@@ -263,6 +271,13 @@ def test_gin_files_are_found(installed):
   names = {str(p.relative_to(folder)) for p in folder.rglob('*.gin')}
   source = _CHECKOUT / 'gin'
   assert names == {str(p.relative_to(source)) for p in source.rglob('*.gin')}
+
+
+def test_the_shipped_template_set_is_found(installed):
+  command = ('python', '-c', _TEMPLATE_SET_PROBE)
+  registry.load()
+  here = template_set.load('continuation')
+  assert installed.run(*command, cwd='/').strip() == here.digest
 
 
 @pytest.mark.parametrize('beside', ['root', 'hostile'])

@@ -38,9 +38,11 @@ CHEAP_PROGRAMS = (
 class Cli:
   """Runs `python -m flan_jax`, from a folder of its own."""
 
-  def __init__(self, folder: pathlib.Path, compiled: pathlib.Path):
+  def __init__(
+    self, folder: pathlib.Path, compiled: pathlib.Path | None = None
+  ):
     self.folder = folder
-    self._compiled = compiled
+    self._compiled = compiled or folder / 'compiled'
 
   def start(self, *arguments: str, **environment: str) -> subprocess.Popen:
     return subprocess.Popen(

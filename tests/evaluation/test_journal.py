@@ -1,0 +1,52 @@
+"""What was answered is not asked again, and nothing else is taken for it."""
+
+from flan_jax.evaluation.journal import Journal
+
+
+def _filled(path, key, answers):
+  journal = Journal(path, key)
+  journal.start()
+  for name, answer in answers.items():
+    journal.add(name, answer)
+  journal.flush()
+
+
+def test_answers_come_back(tmp_path):
+  path = tmp_path / 'a/answers.jsonl'
+  answers = {'ranked 0': [[-1.25, -1.0, 2, 1]], 'written 0': [5, 6]}
+  _filled(path, {'params': 1, 'templates': [None, (1, 2)]}, answers)
+  assert Journal(path, {'params': 1, 'templates': [None, (1, 2)]}).found == (
+    answers
+  )
+
+
+def test_answers_of_another_evaluation_are_thrown_away(tmp_path):
+  path = tmp_path / 'answers.jsonl'
+  _filled(path, {'params': 1}, {'ranked 0': 1})
+  other = Journal(path, {'params': 2})
+  assert other.found == {}
+  other.start()
+  assert Journal(path, {'params': 1}).found == {}
+
+
+def test_a_line_that_was_cut_is_left_out_and_written_anew(tmp_path):
+  path = tmp_path / 'answers.jsonl'
+  _filled(path, {'params': 1}, {'ranked 0': 1, 'ranked 1': 2})
+  path.write_bytes(path.read_bytes()[:-4])
+  _filled(path, {'params': 1}, {'ranked 1': 3})
+  assert Journal(path, {'params': 1}).found == {'ranked 0': 1, 'ranked 1': 3}
+
+
+def test_who_does_not_write_only_reads(tmp_path):
+  path = tmp_path / 'answers.jsonl'
+  _filled(path, {'params': 1}, {'ranked 0': 1})
+  reader = Journal(path, {'params': 1}, writes=False)
+  reader.start()
+  reader.add('ranked 1', 2)
+  reader.flush()
+  assert Journal(path, {'params': 1}).found == {'ranked 0': 1}
+  nowhere = Journal()
+  nowhere.start()
+  nowhere.add('ranked 0', 1)
+  nowhere.flush()
+  assert nowhere.found == {'ranked 0': 1}
