@@ -9,7 +9,12 @@ import sys
 from flan_jax.config import Arguments, ConfigError, override
 
 # Command -> the run function that gin binds.
-_RUNS = {'train': 'train', 'eval': 'evaluate', 'cache': 'cache'}
+_RUNS = {
+  'train': 'train',
+  'eval': 'evaluate',
+  'cache': 'cache',
+  'infer': 'infer',
+}
 # Command -> the module that parses its plain flags.
 _PLAIN = {
   'inspect': 'inspect_tasks',
@@ -20,7 +25,7 @@ _PLAIN = {
   'plan': 'plan',
 }
 # Commands that several processes can do together.
-_MULTIPROCESS = ('train', 'eval')
+_MULTIPROCESS = ('train', 'eval', 'infer')
 _COMMANDS = (*_RUNS, *_PLAIN)
 
 _USAGE = """\
@@ -29,6 +34,7 @@ flan-jax COMMAND [--gin_file=FILE …] [--gin.NAME=VALUE …] [--dry_run]
 commands:
   train        instruction-tune a decoder, then evaluate what it never saw
   eval         evaluate a checkpoint zero-shot
+  infer        continue the prompts of a file, or answer the rows of a task
   cache        render and tokenize what a run needs
   inspect      show datasets, rows of a task, rates of a mixture, what is in a
                cache, and whether a hold-out leaks
@@ -40,7 +46,7 @@ commands:
 
 Five of them have plain flags and plan has some more: flan-jax COMMAND --help.
 
-flags of train, eval, cache and plan:
+flags of train, eval, infer, cache and plan:
   --gin_file=FILE          a gin file, looked for here, among the shipped ones
                            (runs/quickstart.gin) and in the search paths
   --gin.NAME=VALUE         sets a macro (--gin.TRAIN_STEPS=100) or a parameter
@@ -56,8 +62,8 @@ flags of train, eval, cache and plan:
                            cache, as '--runner=DataflowRunner --project=…'
   --profile=FIRST:LAST     of train: write a JAX profile of these steps to
                            MODEL_DIR/profile
-  --multiprocess           train and eval: join the other processes of a TPU
-                           pod, GKE or SLURM job
+  --multiprocess           train, eval and infer: join the other processes of a
+                           TPU pod, GKE or SLURM job
   --coordinator_address=HOST:PORT --process_count=N --process_index=I
                            join processes anywhere else
   --dry_run                check everything, compute nothing
@@ -145,6 +151,10 @@ def _run(command: str, argv: Sequence[str]) -> int:
     from flan_jax.runs.train import train
 
     train(arguments=arguments, dry_run=dry_run)
+  elif command == 'infer':
+    from flan_jax.runs.infer import infer
+
+    infer(arguments=arguments, dry_run=dry_run)
   else:
     from flan_jax.runs.evaluate import evaluate
 

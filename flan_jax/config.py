@@ -41,20 +41,27 @@ MACROS = {
   'KEEP_CHECKPOINTS': 'newest checkpoints kept',
   'LEARNING_RATE': 'learning rate, constant after the warm-up',
   'MAX_EVAL_ROWS': 'most rows of a part that are evaluated, or None',
+  'MAX_TOKENS': 'most tokens of an answer, its end token included, or None',
   'MESH_DATA': 'devices on the data axis; -1 for all that are left',
   'MESH_FSDP': 'devices on the fsdp axis',
   'MESH_MODEL': 'devices on the model axis',
   'MICROBATCHES': 'pieces that a batch is computed in',
-  'MIXTURE_OR_TASK_NAME': 'what is trained, evaluated or cached',
+  'MIXTURE_OR_TASK_NAME': 'what is trained, evaluated, answered or cached',
   'MODEL_DIR': 'where checkpoints, metrics and results go',
+  'OUTPUT': 'file that answers are written to; None for standard output',
   'PACK_HEADROOM': 'rows of a window over what its tokens fill, or None',
   'PACK_LENGTH': 'tokens of a row',
   'PIPELINE_OPTIONS': 'options of a Beam runner that makes the cache, or None',
+  'PROMPTS': "file of prompts: one a line, or .jsonl objects with 'prompt'",
   'SEED': 'decides parameters, order of examples, exemplars and dropout',
   'SEPARATOR': "text between input and target, or around '{input}', or None",
+  'STOP': 'texts before which an answer ends',
   'TARGET_BUDGET': 'predicted tokens of a row, or None',
   'TASK_FEATURE_LENGTHS': "{'inputs': …, 'targets': …}, tokens of one example",
+  'TEMPERATURE': 'logits are divided by it; 0 takes the most probable token',
   'TOKENS_PER_EVAL_BATCH': 'places of an evaluation batch, over all devices',
+  'TOP_K': 'only so many of the most probable tokens come; 0 for all',
+  'TOP_P': 'only the most probable tokens of this probability; 1 for all',
   'TRAIN_STEPS': 'steps of the whole run',
   'VOCABULARY': "'mini', a tokenizer's file or folder, or 'package:NAME'",
   'Z_LOSS': 'coefficient of the z-loss, 0 for none',
@@ -64,12 +71,13 @@ MACROS = {
 _CONFIGURABLES = (
   ('flan_jax.data.cache', 'CacheConfig'),
   ('flan_jax.data.loader', 'PackingConfig'),
+  ('flan_jax.evaluation.sampling', 'Sampling'),
   ('flan_jax.model.config', 'DecoderConfig'),
   ('flan_jax.sharding.mesh', 'MeshConfig'),
   ('flan_jax.training.loop', 'LoopConfig'),
   ('flan_jax.training.optimizer', 'OptimizerConfig'),
 )
-_RUNS = ('cache', 'train', 'evaluate', 'plan')
+_RUNS = ('cache', 'train', 'evaluate', 'infer', 'plan')
 
 _MACRO = 'gin.macro'
 _REQUIRED = 'gin.REQUIRED/gin.constant'

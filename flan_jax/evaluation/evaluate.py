@@ -83,7 +83,7 @@ def evaluate(
   written = [request for request in queue if not request.ranked]
   journal = journal or Journal()
   advance = _counter(len(queue), progress)
-  alone = _scores_alone(ranked, models, params, journal)
+  alone = scores_alone(ranked, models, params, journal)
   records = score_requests(
     ranked, models.scorer, params, advance, alone, journal
   )
@@ -127,13 +127,17 @@ def _answer(request: Request, record: Mapping[str, Any]) -> Answer:
   return Answer(row, request.template, option, record['text'], by_rule)
 
 
-def _scores_alone(
-  queue: Sequence[Request], models: Models, params: Any, journal: Journal
+def scores_alone(
+  queue: Sequence[Request],
+  models: Models,
+  params: Any,
+  journal: Journal | None = None,
 ) -> list[list[OptionScore]]:
   """Scores the options of each request after a prompt that says nothing.
 
   Options that several prompts share, as classes do, are scored once.
   """
+  journal = journal or Journal()
   prompt = models.framing.prompt(models.vocabulary.encode(_NO_PROMPT))
   first: dict[Any, Request] = {}
   keys = [tuple(map(tuple, request.example.targets)) for request in queue]
@@ -273,12 +277,17 @@ def answer_requests(
     journal or Journal(), 'written', len(queue), found, advance
   )
   return [
-    {
-      **about(request, request.example.targets[0]),
-      'text': models.vocabulary.decode(tokens).strip(),
-      'references': protocol.references(
-        request.unit, request.row, request.template
-      ),
-    }
+    written_record(request, models.vocabulary.decode(tokens))
     for request, tokens in zip(queue, generated, strict=True)
   ]
+
+
+def written_record(request: Request, text: str) -> dict[str, Any]:
+  """Returns the record of a request that was answered in free text."""
+  return {
+    **about(request, request.example.targets[0]),
+    'text': text.strip(),
+    'references': protocol.references(
+      request.unit, request.row, request.template
+    ),
+  }

@@ -305,16 +305,17 @@ class _Run:
 def stop_at(
   decode: Callable[[list[int]], str], texts: Sequence[str]
 ) -> Callable[[list[int]], int | None]:
-  """Ends an answer before the first of some texts.
+  """Ends an answer with the token that completes one of some texts.
 
   >>> words = {1: 'yes', 2: '\\n', 3: 'no'}
   >>> stop = stop_at(lambda ids: ''.join(words[i] for i in ids), ['\\n'])
   >>> stop([1]), stop([1, 2, 3])
-  (None, 1)
+  (None, 2)
 
   Args:
     decode: Text of tokens.
-    texts: Where an answer stops; a token that holds part of one is dropped.
+    texts: Where an answer stops. A token may hold more than part of one: what
+      belongs to the answer is told by its text, see `answers.text_before`.
 
   Returns:
     For `Generator.generate`.
@@ -327,6 +328,6 @@ def stop_at(
   def stop(tokens):
     if not has_text(tokens):
       return None
-    return next(n for n in range(len(tokens)) if has_text(tokens[: n + 1]))
+    return next(n for n in range(len(tokens) + 1) if has_text(tokens[:n]))
 
   return stop

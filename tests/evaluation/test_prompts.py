@@ -1,0 +1,82 @@
+"""A file of prompts is read whole, or refused by the line that is wrong."""
+
+import pytest
+
+from flan_jax.data.cache import CacheConfig, Framing
+from flan_jax.data.vocabulary import load_vocabulary
+from flan_jax.evaluation.prompts import (
+  PromptError,
+  prompt_tokens,
+  read_prompts,
+)
+
+
+def _file(tmp_path, name, content):
+  path = tmp_path / name
+  path.write_bytes(content)
+  return path
+
+
+def test_a_line_is_a_prompt(tmp_path):
+  path = _file(tmp_path, 'a.txt', 'one \r\nzwölf\u2028drei\n\n \n'.encode())
+  prompts = read_prompts(path)
+  assert [p.text for p in prompts] == ['one ', 'zwölf\u2028drei']
+  assert prompts[1].place == f'{path}:2'
+
+
+def test_an_object_is_a_prompt_with_what_is_carried_through(tmp_path):
+  lines = b'{"prompt": "a\\nb", "id": [1]}\n{"text": "x", "prompt": ""}\n'
+  first, second = read_prompts(_file(tmp_path, 'a.jsonl', lines))
+  assert first.fields == {'prompt': 'a\nb', 'id': [1]}
+  assert second.text == '' and second.fields['text'] == 'x'
+
+
+@pytest.mark.parametrize(
+  'name, content, message',
+  [
+    ('a.txt', b'', 'a.txt is empty'),
+    ('a.jsonl', b'\n \n', 'a.jsonl is empty'),
+    ('a.txt', b'one\n\ntwo\n', 'a.txt:2: empty; remove'),
+    ('a.txt', b'one\n\xff\n', 'a.txt:2: not in UTF-8'),
+    ('a.jsonl', b'{"prompt": "a"}\nwords\n', 'a.jsonl:2: no JSON: Expecting'),
+    ('a.jsonl', b'{"question": "a"}\n', "a.jsonl:1: no key 'prompt', only qu"),
+    ('a.jsonl', b'["a"]\n', "a.jsonl:1: no key 'prompt': write"),
+    ('a.jsonl', b'{"prompt": ["a"]}\n', 'a.jsonl:1: .*write text'),
+    ('a.jsonl', b'{"prompt": "a", "ended": 1}\n', "1: .*'ended': rename"),
+    (
+      'a.jsonl',
+      b'{"prompt": "a", "id": "\\ud800"}\n',
+      '1: half of a surr',
+    ),
+  ],
+)
+def test_what_is_no_prompt_is_named(tmp_path, name, content, message):
+  with pytest.raises(PromptError, match=message):
+    read_prompts(_file(tmp_path, name, content))
+
+
+def test_a_missing_file_is_named(tmp_path):
+  with pytest.raises(PromptError, match=r'there is no file .*a\.txt'):
+    read_prompts(tmp_path / 'a.txt')
+
+
+def test_tokens_stand_between_what_frames_an_input(tmp_path):
+  vocabulary = load_vocabulary('mini')
+  framing = Framing.of(CacheConfig('', separator='Q: {input} A:'), vocabulary)
+  prompts = read_prompts(_file(tmp_path, 'a.txt', b'a horse\nand a goose\n'))
+  found = prompt_tokens(prompts, vocabulary, framing, longest=99)
+  assert found[0] == [
+    *framing.start,
+    *vocabulary.encode('a horse'),
+    *framing.separator,
+  ]
+  longest = len(found[0])
+  with pytest.raises(PromptError, match=rf"a.txt:2: .*'inputs'.* {longest}: "):
+    prompt_tokens(prompts, vocabulary, framing, longest)
+
+
+def test_nothing_is_not_gone_on_from(tmp_path):
+  vocabulary = load_vocabulary('mini')
+  prompts = read_prompts(_file(tmp_path, 'a.jsonl', b'{"prompt": ""}'))
+  with pytest.raises(PromptError, match=r'a\.jsonl:1: no token'):
+    prompt_tokens(prompts, vocabulary, Framing((), (), (1,), ()), 9)

@@ -1,0 +1,192 @@
+"""Prompts and rows are answered as the model does it, in their order."""
+
+import json
+
+import jax
+import pytest
+
+from flan_jax import cli as command_line
+from flan_jax.data.cache import CacheConfig
+from flan_jax.data.vocabulary import load_vocabulary
+from flan_jax.model import DecoderConfig, init_params
+from flan_jax.runs.models import make_models
+from flan_jax.sharding import MeshConfig, make_mesh
+from flan_jax.testing.processes import run_processes
+from flan_jax.training import Checkpointer
+import gin
+from tests.runs.conftest import CHEAP_PROGRAMS, LENGTHS, RULE, SMALL
+
+_MODEL = DecoderConfig(
+  vocab_size=4096,
+  num_layers=2,
+  d_model=64,
+  d_ff=256,
+  num_heads=4,
+  num_kv_heads=4,
+  head_dim=16,
+  position='relative_bias',
+  activation='gelu',
+)
+_PROMPTS = (
+  {'prompt': 'What is a horse?\nIt is', 'id': 3},
+  {'text': 'of one’s own', 'prompt': 'The whale ' * 20},
+  {'prompt': 'Say yes.', 'id': None},
+)
+_MAX_TOKENS = 12
+
+
+@pytest.fixture(scope='module')
+def answered(tmp_path_factory):
+  """A checkpoint with random parameters, and what it says to `_PROMPTS`."""
+  folder = tmp_path_factory.mktemp('checkpoint')
+  mesh, vocabulary = make_mesh(MeshConfig(), jax.devices()[:1]), _vocabulary()
+  params = init_params(_MODEL, 0, mesh)
+  record = {'vocabulary': vocabulary.record()}
+  Checkpointer.save_params(folder, params, record)
+  models = make_models(_MODEL, mesh, vocabulary, CacheConfig(''), 2048)
+  encode = vocabulary.encode
+  tokens = models.generator.generate(
+    params,
+    [models.framing.prompt(encode(fields['prompt'])) for fields in _PROMPTS],
+    [_MAX_TOKENS] * len(_PROMPTS),
+  )
+  return folder, [vocabulary.decode(ids) for ids in tokens]
+
+
+def _vocabulary():
+  return load_vocabulary('mini')
+
+
+def _write_prompts(folder):
+  lines = ''.join(json.dumps(fields) + '\n' for fields in _PROMPTS)
+  (folder / 'prompts.jsonl').write_text(lines)
+
+
+def _flags(checkpoint, *more):
+  return [
+    'infer',
+    *SMALL,
+    '--gin_file=runs/infer.gin',
+    LENGTHS,
+    f'--gin.CHECKPOINT_PATH={checkpoint}',
+    f'--gin.MAX_TOKENS={_MAX_TOKENS}',
+    *more,
+  ]
+
+
+def _read(text):
+  return [json.loads(line) for line in text.splitlines()]
+
+
+def test_prompts_are_continued_in_their_order(cli, answered):
+  checkpoint, texts = answered
+  _write_prompts(cli.folder)
+  # What ends an answer is the third character that the first one has.
+  stop = texts[0][2]
+  out = cli.check(
+    *_flags(
+      checkpoint,
+      '--gin.PROMPTS=prompts.jsonl',
+      f'--gin.STOP={[stop, "never said"]!r}',
+    )
+  )
+  found = _read(out)
+  assert [f['generated'] for f in found] == [t.split(stop)[0] for t in texts]
+  assert found[0]['ended']
+  for fields, answer in zip(_PROMPTS, found, strict=True):
+    assert fields.items() <= answer.items()
+
+
+def test_two_processes_answer_as_one(tmp_path, answered):
+  checkpoint, texts = answered
+  _write_prompts(tmp_path)
+  printed = run_processes(
+    2,
+    _flags(
+      checkpoint, '--gin.PROMPTS=prompts.jsonl', '--gin.OUTPUT=answers.jsonl'
+    ),
+    tmp_path,
+    environment={
+      'XLA_FLAGS': f'--xla_force_host_platform_device_count=1 {CHEAP_PROGRAMS}'
+    },
+  )
+  found = _read((tmp_path / 'answers.jsonl').read_text())
+  assert [f['generated'] for f in found] == texts
+  assert not list(tmp_path.glob('.*'))
+  assert 'answering' not in printed[1]
+
+
+@pytest.mark.usefixtures('warm_cache')
+def test_rows_are_answered_as_an_evaluation_does(cli, answered, rule_data):
+  checkpoint, _ = answered
+  flags = [
+    RULE,
+    f'--gin.DATA_DIR={rule_data}',
+    '--gin.CACHE_DIR=cache',
+    '--gin.MIXTURE_OR_TASK_NAME=rule_eval',
+    '--gin.MAX_EVAL_ROWS=3',
+  ]
+  out = cli.check(*_flags(checkpoint, *flags))
+  answers = _read(out)
+  cli.check(
+    *('eval', *SMALL, '--gin_file=runs/eval.gin', LENGTHS, *flags),
+    f'--gin.CHECKPOINT_PATH={checkpoint}',
+    '--gin.MODEL_DIR=model',
+  )
+  path = cli.folder / 'model/eval/rule_eval/records.jsonl'
+  records = [r for r in _read(path.read_text()) if r['role'] == 'test']
+  assert len(answers) == len(records) == 9
+  for answer, record in zip(answers, records, strict=True):
+    # Rows lie beside others there, which may change the last digit.
+    for mine, theirs in zip(
+      answer.pop('options'), record.pop('options'), strict=True
+    ):
+      assert mine == pytest.approx(theirs, abs=1e-4)
+    assert record.items() <= answer.items()
+    assert 'Options:\n- ' in answer['prompt']
+    assert isinstance(answer['generated'], str) and 'ended' in answer
+
+
+@pytest.mark.parametrize(
+  'flags, message',
+  [
+    ([], 'set one of PROMPTS, a file, and MIXTURE_OR_TASK_NAME'),
+    (['--gin.MIXTURE_OR_TASK_NAME=rte'], 'set one of PROMPTS'),
+    (['--gin.PROMPTS=absent.txt'], 'there is no file absent.txt'),
+    (['--gin.TEMPERATURE=-0.5'], 'temperature must not be negative'),
+    (['--gin.TOP_P=0'], 'top_p must be in (0, 1]'),
+    (['--gin.STOP='], "STOP must be texts that are not empty, not ''"),
+    (['--gin.MAX_TOKENS=0'], 'MAX_TOKENS must be a whole number from 1 on'),
+    (['--gin.OUTPUT=nowhere/a'], 'OUTPUT nowhere/a cannot be written'),
+    (['--gin.CHECKPOINT_PATH=None'], 'one checkpoint answers'),
+    (['--gin.CHECKPOINT_PATH=all'], 'one checkpoint answers: set CHECKPOINT_'),
+    (['--gin.CHECKPOINT_PATH=absent'], 'There is no checkpoint in'),
+    (
+      ["--gin.TASK_FEATURE_LENGTHS={'inputs': 9, 'targets': 9}"],
+      'prompts.jsonl:2: ',
+    ),
+    (['--gin.TEMPERTURE=1'], 'nearest: TEMPERATURE'),
+  ],
+)
+def test_mistakes_are_one_line(tmp_path, monkeypatch, capsys, flags, message):
+  monkeypatch.chdir(tmp_path)
+  _write_prompts(tmp_path)
+  given = ['--gin.PROMPTS=prompts.jsonl']
+  if message.startswith('set one of') and not flags:
+    given = []
+  gin.clear_config()
+  code = command_line.main(
+    _flags(
+      'absent',
+      *given,
+      '--gin.OUTPUT=answers.jsonl',
+      '--gin.COMPILATION_CACHE_DIR=None',
+      *flags,
+    )
+  )
+  gin.clear_config()
+  error = capsys.readouterr().err
+  assert code == 2
+  assert error.startswith('flan-jax infer: error: ')
+  assert message in error
+  assert [path.name for path in tmp_path.iterdir()] == ['prompts.jsonl']
