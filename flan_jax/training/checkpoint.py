@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import math
+import operator
 import os
 from typing import Any
 
@@ -67,10 +68,11 @@ class Checkpointer:
       best: Whether the one with the highest score is kept as well.
     """
     policies = [preservation_policy.LatestN(keep)]
+    score_of = operator.itemgetter(_SCORE) if best else None
     if best:
       policies.append(
         preservation_policy.BestN(
-          get_metric_fn=lambda metrics: metrics[_SCORE],
+          get_metric_fn=score_of,
           n=1,
           keep_checkpoints_without_metrics=False,
         )
@@ -82,6 +84,8 @@ class Checkpointer:
       self._folder,
       options=ocp.CheckpointManagerOptions(
         preservation_policy=preservation_policy.AnyPreservationPolicy(policies),
+        # Without it Orbax would not write the scores.
+        best_fn=score_of,
         cleanup_tmp_directories=True,
       ),
     )

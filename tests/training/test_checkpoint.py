@@ -125,6 +125,17 @@ def test_a_state_may_be_overwritten_while_it_is_written(tmp_path, state):
   assert_same_bits(got, state['params'])
 
 
+def test_keeps_the_best_beside_the_newest(tmp_path, state):
+  with pytest.raises(FileNotFoundError, match='train with KEEP_BEST'):
+    Checkpointer.best(tmp_path)
+  checkpointer = Checkpointer(tmp_path, keep=1, best=True)
+  for step, score in ((1, 50.0), (2, 70.0), (3, 60.0), (4, None)):
+    checkpointer.save(step, state, {}, score)
+  checkpointer.close()
+  assert [path.name for path in Checkpointer.paths(tmp_path)] == ['2', '4']
+  assert Checkpointer.best(tmp_path).endswith('/checkpoints/2')
+
+
 def test_keeps_the_newest(tmp_path, state):
   save_all(tmp_path, state, 1, 2, 3, keep=2)
   checkpointer = Checkpointer(tmp_path)

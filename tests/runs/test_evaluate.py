@@ -1,0 +1,90 @@
+"""`flan-jax eval` over checkpoints and mixtures, broken off and repeated."""
+
+import json
+
+import pytest
+
+from tests.runs.conftest import LENGTHS, RULE, SMALL, TRAIN
+
+_DATA = ('--gin.CACHE_DIR=cache', '--gin.MODEL_DIR=model', RULE)
+
+
+@pytest.mark.usefixtures('warm_cache')
+def test_all_checkpoints_and_the_best_are_evaluated_once(cli, rule_data):
+  data = (*_DATA, f'--gin.DATA_DIR={rule_data}')
+  cli.check(
+    'train',
+    *TRAIN,
+    *data,
+    '--gin.MIXTURE_OR_TASK_NAME=rule_train',
+    '--gin.TRAIN_STEPS=6',
+    '--gin.CHECKPOINT_PERIOD=2',
+    '--gin.EVAL_PERIOD=2',
+    '--gin.KEEP_BEST=accuracy',
+    '--gin.KEEP_CHECKPOINTS=2',
+  )
+  kept = sorted(p.name for p in (cli.folder / 'model/checkpoints').iterdir())
+  assert set(kept) >= {'4', '6'}
+  evaluate = (
+    'eval',
+    *SMALL,
+    '--gin_file=runs/eval.gin',
+    LENGTHS,
+    *data,
+    '--gin.MAX_EVAL_ROWS=6',
+  )
+  out = cli.check(
+    *evaluate,
+    "--gin.MIXTURE_OR_TASK_NAME=['rule_eval', 'rule.t3']",
+    '--gin.CHECKPOINT_PATH=all',
+  )
+  assert 'means over parts' in out
+  for step in kept:
+    for name in ('rule_eval', 'rule.t3'):
+      assert (cli.folder / f'model/eval/{step}/{name}/results.json').exists()
+  # What was cut off in the middle is asked again, the rest is not.
+  folder = cli.folder / 'model/eval/6/rule_eval'
+  before = (folder / 'records.jsonl').read_text()
+  answers = (folder / 'answers.jsonl').read_text().splitlines(keepends=True)
+  (folder / 'answers.jsonl').write_text(''.join(answers[:-3]))
+  out = cli.check(
+    *evaluate,
+    '--gin.MIXTURE_OR_TASK_NAME=rule_eval',
+    '--gin.CHECKPOINT_PATH=all',
+  )
+  assert f'{len(answers) - 4} answers are there' in out
+  after = (folder / 'records.jsonl').read_text()
+  for old, new in zip(
+    map(json.loads, before.splitlines()),
+    map(json.loads, after.splitlines()),
+    strict=True,
+  ):
+    assert old['prompt_hash'] == new['prompt_hash']
+    for a, b in zip(old['options'], new['options'], strict=True):
+      assert a['total'] == pytest.approx(b['total'], abs=1e-4)
+  out = cli.check(
+    *evaluate,
+    '--gin.MIXTURE_OR_TASK_NAME=rule.t3',
+    '--gin.CHECKPOINT_PATH=best',
+  )
+  (result,) = json.loads(
+    (cli.folder / 'model/eval/rule.t3/results.json').read_text()
+  )['parts']
+  rules = {'total', 'without_end', 'per_token', 'per_byte', 'unconditional'}
+  assert set(result['accuracy_by_rule']) == rules
+  assert result['accuracy_by_rule']['total'] == pytest.approx(result['mean'])
+
+
+def test_a_metric_that_nothing_gives_is_refused(cli, rule_data):
+  code, _, error = cli(
+    'train',
+    *TRAIN,
+    *_DATA,
+    f'--gin.DATA_DIR={rule_data}',
+    '--gin.MIXTURE_OR_TASK_NAME=rule_train',
+    '--gin.KEEP_BEST=accuracy',
+    '--gin.EVAL_PERIOD=3',
+    '--gin.CHECKPOINT_PERIOD=4',
+    '--dry_run',
+  )
+  assert code == 2 and 'CHECKPOINT_PERIOD 4 is no multiple' in error
