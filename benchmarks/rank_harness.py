@@ -32,7 +32,7 @@ class HarnessSide:
     self._model = HFLM(
       pretrained=task['hugging_face'], device='cpu', dtype='float32'
     )
-    found = json.loads(pathlib.Path(task['requests']).read_text())
+    found = json.loads(pathlib.Path(task['requests']).read_text('utf-8'))
     self._options = {
       dataset: [len(row['options']) for row in rows]
       for dataset, rows in found.items()

@@ -1,4 +1,4 @@
-"""This project's scorers, as sides of `rank_eval`."""
+"""The scorers of this project, as sides of `rank_eval`."""
 
 from collections.abc import Iterator
 import contextlib
@@ -36,12 +36,9 @@ class OwnSide:
     self._scorer = _SCORERS[task['side']](
       config, mesh, task['tokens_per_batch']
     )
-    requests = json.loads(pathlib.Path(task['requests']).read_text())
+    requests = json.loads(pathlib.Path(task['requests']).read_text('utf-8'))
     self._examples = {
-      dataset: [
-        Example(row['prompt'], tuple(row['options']))
-        for row in rows
-      ]
+      dataset: [Example(row['prompt'], tuple(row['options'])) for row in rows]
       for dataset, rows in requests.items()
     }
 

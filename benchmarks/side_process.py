@@ -32,7 +32,10 @@ class SideProcess:
   """The caller's end."""
 
   def __init__(
-    self, module: str, task: Mapping[str, Any], interpreter: str = sys.executable
+    self,
+    module: str,
+    task: Mapping[str, Any],
+    interpreter: str = sys.executable,
   ):
     """Starts the process.
 
