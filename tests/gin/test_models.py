@@ -54,7 +54,7 @@ def test_a_model_has_the_parameters_that_its_file_says(name):
 def test_every_model_goes_with_training(name):
   config.parse(
     Arguments(
-      gin_files=(f'models/{name}', 'runs/train.gin'),
+      gin_files=('runs/train.gin', f'models/{name}'),
       bindings=("MIXTURE_OR_TASK_NAME = 'rte'", "MODEL_DIR = 'somewhere'"),
     ),
     'train',
