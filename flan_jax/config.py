@@ -26,6 +26,7 @@ MACROS = {
   'CHECKPOINT_PERIOD': 'steps between checkpoints',
   'COMPILATION_CACHE_DIR': 'where compiled programs are kept, or None',
   'COMPUTE_DTYPE': "'float32' or 'bfloat16'; parameters are always float32",
+  'CONTAMINATED': 'JSON file, part -> ids of rows seen in pretraining',
   'DATA_DIR': "TFDS data directory; 'mini' for the corpus that is shipped",
   'DEV_MIXTURE': 'whose development rows are scored every EVAL_PERIOD steps',
   'DROPOUT_RATE': 'share of activations dropped in training',
@@ -65,12 +66,14 @@ MACROS = {
   'TRAIN_STEPS': 'steps of the whole run',
   'VOCABULARY': "'mini', a tokenizer's file or folder, or 'package:NAME'",
   'Z_LOSS': 'coefficient of the z-loss, 0 for none',
+  'WRITE_OPTIONS': 'whether what is ranked is answered in free text, too',
   'WARMUP_STEPS': 'steps in which the learning rate rises to its value',
 }
 
 _CONFIGURABLES = (
   ('flan_jax.data.cache', 'CacheConfig'),
   ('flan_jax.data.loader', 'PackingConfig'),
+  ('flan_jax.evaluation.config', 'EvalConfig'),
   ('flan_jax.evaluation.sampling', 'Sampling'),
   ('flan_jax.model.config', 'DecoderConfig'),
   ('flan_jax.sharding.mesh', 'MeshConfig'),

@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 import dataclasses
 from typing import Any
 
+from flan_jax.evaluation.config import check_stop
 from flan_jax.evaluation.evaluate import (
   Models,
   score_requests,
   scores_alone,
   written_record,
 )
-from flan_jax.evaluation.generate import stop_at
+from flan_jax.evaluation.generate import stop_at, text_before
 from flan_jax.evaluation.requests import Request
 
 # Keys of an answer beside what is carried through, or known of its row.
@@ -35,12 +36,7 @@ class Ending:
       raise ValueError(
         f'MAX_TOKENS must be a whole number from 1 on, not {self.tokens!r}'
       )
-    for text in self.texts:
-      if not isinstance(text, str) or not text:
-        raise ValueError(
-          f'STOP must be texts that are not empty, not {text!r}: leave it out, '
-          "or give a list, as ['\\n']"
-        )
+    check_stop(self.texts)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,15 +87,6 @@ def write(
     # The end token is one of those allowed.
     found.append(Written(text, len(tokens) < ending.tokens or text != whole))
   return found
-
-
-def text_before(text: str, stops: Sequence[str]) -> str:
-  r"""Returns what comes before the first of some texts.
-
-  >>> text_before('yes, it is.\nQ: And', ['Q:', '\n'])
-  'yes, it is.'
-  """
-  return text[: min((text.find(s) for s in stops if s in text), default=None)]
 
 
 def answer_rows(

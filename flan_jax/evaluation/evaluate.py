@@ -3,7 +3,7 @@
 Answers that are options are ranked; free text is generated greedily.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 import dataclasses
 from typing import Any
 
@@ -11,7 +11,8 @@ from flan_jax.data.cache import Framing
 from flan_jax.data.packing import Example
 from flan_jax.data.vocabulary import Vocabulary
 from flan_jax.evaluation import protocol, rank
-from flan_jax.evaluation.generate import Generator
+from flan_jax.evaluation.config import EvalConfig
+from flan_jax.evaluation.generate import Generator, stop_at, text_before
 from flan_jax.evaluation.journal import Journal
 from flan_jax.evaluation.protocol import Answer
 from flan_jax.evaluation.rank import OptionScore
@@ -58,9 +59,10 @@ def evaluate(
   parts: Sequence[EvalPart],
   models: Models,
   params: Any,
-  max_rows: int | None = None,
+  config: EvalConfig | None = None,
   progress: Callable[[int, int], None] = lambda done, total: None,
   journal: Journal | None = None,
+  contaminated: Mapping[str, Collection[str]] | None = None,
 ) -> Evaluation:
   """Scores every part in one queue and reduces it to results.
 
@@ -68,26 +70,38 @@ def evaluate(
     parts: What to evaluate.
     models: Score and answer.
     params: Parameters of the decoder.
-    max_rows: At most so many rows of each unit; None for all. The result says
-      so.
+    config: What is asked; its file of contaminated rows is not read here.
     progress: Called with the examples done and in all.
     journal: Has the answers found before, and is told those found now.
+    contaminated: Part -> ids of rows that pretraining may have seen.
   """
+  config = config or EvalConfig()
   queue = [
     request
     for part in parts
     for unit in part.units
-    for request in requests(unit, models.framing, part.templates, max_rows)
+    for request in requests(
+      unit, models.framing, part.templates, config.max_rows
+    )
   ]
   ranked = [request for request in queue if request.ranked]
   written = [request for request in queue if not request.ranked]
   journal = journal or Journal()
-  advance = _counter(len(queue), progress)
+  extra = ranked if config.write_options else []
+  advance = _counter(len(queue) + len(extra), progress)
   alone = scores_alone(ranked, models, params, journal)
   records = score_requests(
     ranked, models.scorer, params, advance, alone, journal
   )
-  records += answer_requests(written, models, params, advance, journal)
+  records += answer_requests(
+    written, models, params, advance, journal, config.stop
+  )
+  texts = _written_texts(
+    extra, models, params, advance, journal, 'options', config.stop
+  )
+  for request, record, text in zip(extra, records, texts, strict=False):
+    record['generated'] = text.strip()
+    record['options_generated'] = request.options_written(text)
   answers: dict[int, list[Answer]] = {}
   for request, record in zip([*ranked, *written], records, strict=True):
     answers.setdefault(id(request.unit), []).append(_answer(request, record))
@@ -101,8 +115,11 @@ def evaluate(
         answers.get(id(part.test), []),
         part.dev,
         answers.get(id(part.dev), []),
+        None if contaminated is None else contaminated.get(part.test.name, ()),
       )
-    results += [{**r, 'max_rows': max_rows, 'shots': part.shots} for r in found]
+    results += [
+      {**r, 'max_rows': config.max_rows, 'shots': part.shots} for r in found
+    ]
   said = [
     (part, answers.get(id(part.test), [])) for part in parts if not part.null
   ]
@@ -123,8 +140,14 @@ def _counter(total: int, progress: Callable[[int, int], None]):
 def _answer(request: Request, record: Mapping[str, Any]) -> Answer:
   row = int(request.unit.records[request.record]['row'])
   option = record['predicted'] if request.ranked else None
-  by_rule = record.get('predicted_by', {})
-  return Answer(row, request.template, option, record['text'], by_rule)
+  return Answer(
+    row,
+    request.template,
+    option,
+    record['text'],
+    record.get('predicted_by', {}),
+    record.get('options_generated'),
+  )
 
 
 def scores_alone(
@@ -263,23 +286,40 @@ def answer_requests(
   params: Any,
   advance: Callable[[int], None] = lambda count: None,
   journal: Journal | None = None,
+  stop: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
   """Answers a queue in free text; returns one record a request, in order."""
+  texts = _written_texts(
+    queue, models, params, advance, journal or Journal(), 'written', stop
+  )
+  return [
+    written_record(request, text)
+    for request, text in zip(queue, texts, strict=True)
+  ]
+
+
+def _written_texts(
+  queue: Sequence[Request],
+  models: Models,
+  params: Any,
+  advance: Callable[[int], None],
+  journal: Journal,
+  kind: str,
+  stop: Sequence[str],
+) -> list[str]:
+  """Has a queue answered in free text, but for what the journal has."""
+  decode = models.vocabulary.decode
 
   def found(todo: Sequence[int]) -> Iterator[tuple[int, Any]]:
     yield from models.generator.answers(
       params,
       [queue[n].example.prompt for n in todo],
       [queue[n].unit.manifest['lengths']['targets'] for n in todo],
+      **({'stop': stop_at(decode, stop)} if stop else {}),
     )
 
-  generated = _through(
-    journal or Journal(), 'written', len(queue), found, advance
-  )
-  return [
-    written_record(request, models.vocabulary.decode(tokens))
-    for request, tokens in zip(queue, generated, strict=True)
-  ]
+  generated = _through(journal, kind, len(queue), found, advance)
+  return [text_before(decode(tokens), stop) for tokens in generated]
 
 
 def written_record(request: Request, text: str) -> dict[str, Any]:

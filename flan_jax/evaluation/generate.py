@@ -315,7 +315,7 @@ def stop_at(
   Args:
     decode: Text of tokens.
     texts: Where an answer stops. A token may hold more than part of one: what
-      belongs to the answer is told by its text, see `answers.text_before`.
+      belongs to the answer is told by its text, see `text_before`.
 
   Returns:
     For `Generator.generate`.
@@ -331,3 +331,12 @@ def stop_at(
     return next(n for n in range(len(tokens) + 1) if has_text(tokens[:n]))
 
   return stop
+
+
+def text_before(text: str, stops: Sequence[str]) -> str:
+  r"""Returns what comes before the first of some texts.
+
+  >>> text_before('yes, it is.\nQ: And', ['Q:', '\n'])
+  'yes, it is.'
+  """
+  return text[: min((text.find(s) for s in stops if s in text), default=None)]

@@ -5,7 +5,7 @@ templates; and the template that is best on development rows with its test
 score.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 import dataclasses
 from typing import Any
 
@@ -29,6 +29,8 @@ class Answer:
     text: The answer in words.
     by_rule: The option that each rule of ranking chooses, see
       `rank.values_by_rule`.
+    written: The options that what the model wrote is, where it was asked for
+      free text beside; None where it was not.
   """
 
   row: int
@@ -36,6 +38,7 @@ class Answer:
   option: int | None
   text: str
   by_rule: Mapping[str, int] = dataclasses.field(default_factory=dict)
+  written: Sequence[int] | None = None
 
 
 # What the rows of one template answered: rows of the unit, and predictions.
@@ -142,6 +145,7 @@ def part_results(
   test_answers: Sequence[Answer],
   dev: Unit | None,
   dev_answers: Sequence[Answer],
+  contaminated: Collection[str] | None = None,
 ) -> list[dict[str, Any]]:
   """Returns what is reported of one evaluated part.
 
@@ -150,13 +154,16 @@ def part_results(
     test_answers: What was said to them under every ordinary template.
     dev: The unit of the rows that choose the template, if there is one.
     dev_answers: What was said to those.
+    contaminated: Ids of test rows that pretraining may have seen; None where
+      that is not known.
 
   Returns:
     One result, or one for each group of templates (as the directions of
     translation); plain JSON types. `metric` names the reported one, whose
     `mean` and `std` (n - 1) go over templates; `best_dev` is null without
-    development rows. Metrics are in percent, where their docstring does not
-    say otherwise.
+    development rows, `clean` (of rows that are not contaminated) where those
+    are not known, `written` where options were only ranked. Metrics are in
+    percent, where their docstring does not say otherwise.
   """
   declared = test.manifest['templates']
   groups = dict.fromkeys(
@@ -167,13 +174,17 @@ def part_results(
     return [a for a in answers if declared[a.template]['group'] == group]
 
   return [
-    _part_result(test, of(group, test_answers), dev, of(group, dev_answers))
+    _part_result(
+      test, of(group, test_answers), dev, of(group, dev_answers), contaminated
+    )
     | {'group': group}
     for group in groups
   ]
 
 
-def _part_result(test, test_answers, dev, dev_answers) -> dict[str, Any]:
+def _part_result(
+  test, test_answers, dev, dev_answers, contaminated
+) -> dict[str, Any]:
   names = list(test.manifest['metrics'])
   by_template = predictions_by_template(test, test_answers, names)
   templates = {
@@ -193,8 +204,54 @@ def _part_result(test, test_answers, dev, dev_answers) -> dict[str, Any]:
     'majority_rate': _majority_rate(first),
     'best_dev': _best_dev(dev, dev_answers, templates, names[0]),
     'accuracy_by_rule': _accuracy_by_rule(test, test_answers),
+    'written': _written(test, test_answers),
+    'clean': _clean(test, by_template, names[0], contaminated),
     'templates': templates,
   }
+
+
+def _written(test: Unit, answers: Sequence[Answer]) -> dict[str, float] | None:
+  """How often free text was an option, and the right one; over templates."""
+  by_template: dict[int, list[tuple[bool, bool]]] = {}
+  for answer in answers:
+    if answer.written is not None:
+      right = set(answer.written) & set(test.rows[answer.row]['correct'])
+      by_template.setdefault(answer.template, []).append(
+        (bool(answer.written), bool(right))
+      )
+  if not by_template:
+    return None
+  shares = [np.mean(said, axis=0) for said in by_template.values()]
+  valid, accuracy = 100 * np.mean(shares, axis=0)
+  return {'valid_options': float(valid), 'accuracy': float(accuracy)}
+
+
+def _clean(
+  test: Unit,
+  by_template: _ByTemplate,
+  name: str,
+  contaminated: Collection[str] | None,
+) -> dict[str, Any] | None:
+  """The mean over templates on rows that pretraining has not seen."""
+  if contaminated is None:
+    return None
+  kept = {}
+  for template, (rows, predictions) in by_template.items():
+    clean = [test.rows[row]['id'] not in contaminated for row in rows]
+    chosen = np.flatnonzero(clean)
+    kept[template] = rows[chosen], predictions.take(chosen)
+  rows = next(iter(by_template.values()))[0]
+  result = {
+    'rows': min(len(rows) for rows, _ in kept.values()),
+    'mean': None,
+    'interval': None,
+  }
+  result['contaminated_rows'] = len(rows) - result['rows']
+  if result['rows']:
+    values = [predictions.value(name) for _, predictions in kept.values()]
+    result['mean'] = float(np.mean(values))
+    result['interval'] = _mean_interval(test, kept, name)
+  return result
 
 
 def _accuracy_by_rule(
@@ -246,6 +303,8 @@ def null_result(test: Unit, reason: str) -> dict[str, Any]:
     'majority_rate': None,
     'best_dev': None,
     'accuracy_by_rule': {},
+    'written': None,
+    'clean': None,
     'templates': {},
     'null': reason,
   }

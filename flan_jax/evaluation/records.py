@@ -8,9 +8,9 @@ import pathlib
 from typing import Any
 
 from flan_jax import __version__
-from flan_jax.evaluation import protocol
+from flan_jax.evaluation import protocol, table
+from flan_jax.evaluation.clusters import cluster_means
 from flan_jax.evaluation.evaluate import Evaluation
-from flan_jax.evaluation.table import results_table, templates_table
 
 RESULTS, RECORDS, TABLE = 'results.json', 'records.jsonl', 'table.txt'
 COMPARISON, COMPARISON_TABLE = 'comparison.json', 'comparison.txt'
@@ -31,36 +31,48 @@ def write(
   """
   folder = pathlib.Path(folder)
   folder.mkdir(parents=True, exist_ok=True)
-  by_template = templates_table(evaluation.results)
-  table = f'{by_template}\n\n{results_table(evaluation.results)}'
+  text = f'{table.templates_table(evaluation.results)}\n\n'
+  text += tables(evaluation.results)
   if about.get('left_out'):
-    table += f'\nleft out, as not prepared: {", ".join(about["left_out"])}'
+    text += f'\nleft out, as not prepared: {", ".join(about["left_out"])}'
   results = {
     **about,
     'flan_jax': __version__,
     'software': {n: importlib.metadata.version(n) for n in _SOFTWARE},
     'summary': protocol.summary(evaluation.results),
+    'clusters': cluster_means(evaluation.results),
     'parts': evaluation.results,
   }
   lines = (json.dumps(r, ensure_ascii=False) for r in evaluation.records)
   write_whole(folder / RECORDS, ''.join(line + '\n' for line in lines))
-  write_whole(folder / TABLE, table + '\n')
+  write_whole(folder / TABLE, text + '\n')
   write_whole(
     folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False)
   )
-  return table
+  return text
+
+
+def tables(results: Sequence[Mapping[str, Any]]) -> str:
+  """Returns the tables of results: parts, what else was asked, clusters."""
+  found = (
+    table.results_table(results),
+    table.written_table(results),
+    table.clean_table(results),
+    table.clusters_table(cluster_means(results)),
+  )
+  return '\n\n'.join(text for text in found if text)
 
 
 def write_comparison(
   folder: str | os.PathLike,
   comparisons: Sequence[Mapping[str, Any]],
-  table: str,
+  text: str,
 ) -> None:
   """Writes what `comparison.compare` found, and its table."""
   folder = pathlib.Path(folder)
-  text = json.dumps(list(comparisons), indent=1, ensure_ascii=False)
-  write_whole(folder / COMPARISON, text)
-  write_whole(folder / COMPARISON_TABLE, table + '\n')
+  found = json.dumps(list(comparisons), indent=1, ensure_ascii=False)
+  write_whole(folder / COMPARISON, found)
+  write_whole(folder / COMPARISON_TABLE, text + '\n')
 
 
 def write_whole(path: pathlib.Path, text: str) -> None:

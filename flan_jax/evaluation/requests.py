@@ -68,6 +68,11 @@ class Request:
     choices = self.unit.manifest['choices']
     return list(choices.values()) if choices else list(self.row['options'])
 
+  def options_written(self, text: str) -> list[int]:
+    """Returns the options that a text is, but for case, spaces, full stop."""
+    said = _bare(text)
+    return [n for n, o in enumerate(self.option_texts) if _bare(o) == said]
+
   @property
   def template(self) -> int:
     return int(self.unit.records[self.record]['template'])
@@ -105,6 +110,10 @@ def requests(
     example = Example(unit.prompt(index, framing), targets)
     found.append(Request(unit, index, example, ended))
   return found
+
+
+def _bare(text: str) -> str:
+  return ' '.join(text.casefold().split()).removesuffix('.')
 
 
 def _chosen_rows(unit: Unit, max_rows: int | None) -> set[int]:

@@ -68,6 +68,78 @@ def templates_table(results: Sequence[Mapping[str, Any]]) -> str:
   return layout(_TEMPLATE_HEADER, lines)
 
 
+def clusters_table(means: Sequence[Mapping[str, Any]]) -> str:
+  """Lays the paper's means over clusters out as text, one line a cluster.
+
+  Args:
+    means: As `clusters.cluster_means` returns them; empty: an empty text.
+  """
+  lines = []
+  for mean in means:
+    found, missing = len(mean['members']), len(mean['missing'])
+    lines.append(
+      (
+        _variant(mean['cluster'], mean),
+        f'{found} of {found + missing}',
+        _number(mean['mean']),
+        _number(mean['best_dev']),
+        ', '.join(mean['missing']) or '-',
+      )
+    )
+  header = ('mean of the paper', 'members', 'mean', 'best dev', 'missing')
+  return layout(header, lines) if lines else ''
+
+
+def clean_table(results: Sequence[Mapping[str, Any]]) -> str:
+  """Lays results on rows that pretraining has not seen out as text."""
+  lines = []
+  for result in results:
+    clean = result['clean']
+    if clean is None:
+      continue
+    known = clean['mean'] is not None
+    lines.append(
+      (
+        _name(result),
+        result['metric'],
+        str(clean['contaminated_rows']),
+        str(clean['rows']),
+        _number(result['mean']),
+        _number(clean['mean']),
+        _interval(clean['interval']),
+        f'{clean["mean"] - result["mean"]:+.1f}' if known else '-',
+      )
+    )
+  header = (
+    'part',
+    'metric',
+    'contaminated',
+    'clean rows',
+    'mean',
+    'clean mean',
+    '95 % interval',
+    'difference',
+  )
+  return layout(header, lines) if lines else ''
+
+
+def written_table(results: Sequence[Mapping[str, Any]]) -> str:
+  """Lays what was written where options are ranked out as text."""
+  lines = [
+    (
+      _name(result),
+      result['metric'],
+      _number(result['mean']),
+      _number(result['written']['accuracy']),
+      _number(result['written']['valid_options']),
+    )
+    for result in results
+    if result['written'] is not None
+  ]
+  header = ('part', 'metric', 'ranked', 'written: accuracy', 'valid options')
+  return layout(header, lines) if lines else ''
+
+
 def checkpoints_table(
   found: Sequence[tuple[str, str, Sequence[Mapping[str, Any]]]],
 ) -> str:
@@ -123,6 +195,11 @@ def _name(result: Mapping[str, Any]) -> str:
   name = result['part']
   if result['group']:
     name += f' {result["group"]}'
+  return _variant(name, result)
+
+
+def _variant(name: str, result: Mapping[str, Any]) -> str:
+  """Adds exemplars and format to a name."""
   if result['shots']:
     name += f'.{result["shots"]}shot'
   if result['format'] != 'instructions':

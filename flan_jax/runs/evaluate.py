@@ -14,6 +14,8 @@ from flan_jax.data.cache import CacheConfig
 from flan_jax.data.vocabulary import load_vocabulary
 from flan_jax.evaluation import records
 from flan_jax.evaluation.comparison import compare, comparison_table
+from flan_jax.evaluation.config import EvalConfig
+from flan_jax.evaluation.contaminated import check_ids, read_contaminated
 from flan_jax.evaluation.evaluate import Evaluation, Models
 from flan_jax.evaluation.evaluate import evaluate as score
 from flan_jax.evaluation.journal import Journal
@@ -41,9 +43,9 @@ def evaluate(
   mesh: MeshConfig,
   cache_config: CacheConfig,
   vocabulary: str,
+  protocol: EvalConfig,
   allow_missing: bool = False,
   checkpoint: str | Sequence[str] | None = None,
-  max_rows: int | None = None,
   tokens_per_batch: int = 8192,
   seed: int = 0,
   compilation_cache: str | None = None,
@@ -62,10 +64,10 @@ def evaluate(
     mesh: Shape of the device mesh.
     cache_config: Directories and lengths of the token cache.
     vocabulary: As VOCABULARY.
+    protocol: How much is asked.
     allow_missing: Leaves out what is not prepared; results say so.
     checkpoint: Another checkpoint, or model directory, to evaluate; several;
       'all' of model_dir; or its 'best', see KEEP_BEST.
-    max_rows: Most rows of a part; None for all.
     tokens_per_batch: Places of a batch.
     seed: Chooses exemplars.
     compilation_cache: Where compiled programs are kept; None keeps none.
@@ -81,6 +83,7 @@ def evaluate(
   cache_dir = cache_config.cache_dir
   tokens = load_vocabulary(base_model.locate(vocabulary, cache_dir))
   check_vocabulary(tokens, model)
+  contaminated = read_contaminated(protocol.contaminated)
   devices = make_mesh(mesh)
   store = UnitStore(cache_config, tokens, arguments, seed, allow_missing)
   if dry_run:
@@ -92,9 +95,12 @@ def evaluate(
     check_vocabulary(tokens, model, path)
   processes.first_then_others(lambda: store.ensure(keys))
   all_parts = {name: store.evaluation(name) for name in mixtures}
+  for parts in all_parts.values():
+    check_ids(protocol.contaminated, contaminated, parts)
   models = make_models(model, devices, tokens, cache_config, tokens_per_batch)
   found = []
   for label, path in paths.items():
+    path, step = Checkpointer.find(path)
     params = Checkpointer.restore_params(path, abstract_params(model, devices))
     for name, parts in all_parts.items():
       evaluation = run_evaluation(
@@ -103,10 +109,12 @@ def evaluate(
         models=models,
         model=model,
         params=params,
-        max_rows=max_rows,
+        protocol=protocol,
+        contaminated=contaminated,
         model_dir=model_dir,
         about={
           'checkpoint': path,
+          'step': step,
           'separator': cache_config.separator,
           'left_out': store.left_out,
         },
@@ -114,7 +122,22 @@ def evaluate(
       )
       found.append((label or path, name, evaluation.results))
   if len(found) > 1 and processes.is_first():
-    print(f'\nmeans over parts, in percent:\n{checkpoints_table(found)}')
+    _say_all(found, os.path.join(model_dir, 'eval'))
+
+
+def _say_all(
+  found: Sequence[tuple[str, str, Sequence[Mapping[str, Any]]]], folder: str
+) -> None:
+  """Prints and writes what several evaluations found, one table for all."""
+  texts = []
+  for label in dict.fromkeys(label for label, *_ in found):
+    results = [r for of, _, rs in found if of == label for r in rs]
+    texts.append(f'{label}, in percent:\n{records.tables(results)}')
+  texts.append(f'means over parts, in percent:\n{checkpoints_table(found)}')
+  text = '\n\n'.join(texts)
+  path = pathlib.Path(folder) / records.TABLE
+  records.write_whole(path, text + '\n')
+  print(f'\n{text}\nall of this: {path}')
 
 
 def _checkpoints(
@@ -148,7 +171,8 @@ def run_evaluation(
   models: Models,
   model: DecoderConfig,
   params: Any,
-  max_rows: int | None,
+  protocol: EvalConfig,
+  contaminated: Mapping[str, frozenset[str]] | None,
   model_dir: str,
   about: Mapping[str, Any],
   folder: str = 'eval',
@@ -168,7 +192,8 @@ def run_evaluation(
       'framing': dataclasses.asdict(models.framing),
       'units': [unit.digest for part in parts for unit in part.units],
       'templates': [part.templates for part in parts],
-      'max_rows': max_rows,
+      'max_rows': protocol.max_rows,
+      'stop': protocol.stop,
       'flan_jax': __version__,
     },
   )
@@ -183,7 +208,9 @@ def run_evaluation(
     bar.update(done - bar.n)
 
   try:
-    evaluation = score(parts, models, params, max_rows, progress, journal)
+    evaluation = score(
+      parts, models, params, protocol, progress, journal, contaminated
+    )
   finally:
     bar.close()
     journal.flush()
@@ -192,11 +219,16 @@ def run_evaluation(
   table = records.write(
     folder,
     evaluation,
-    {'mixture': mixture, 'max_rows': max_rows, **about},
+    {
+      'mixture': mixture,
+      **dataclasses.asdict(protocol),
+      **about,
+      'configuration': gin.operative_config_str().splitlines(),
+    },
   )
   print(f'\n{mixture}, in percent:\n{table}')
-  if max_rows is not None:
-    print(f'at most {max_rows} rows of each part were evaluated')
+  if protocol.max_rows is not None:
+    print(f'at most {protocol.max_rows} rows of each part were evaluated')
   _say_exceptions(evaluation)
   print(f'results: {folder}')
   return evaluation

@@ -14,6 +14,8 @@ from flan_jax.data.cache import CacheConfig, Framing, Unit
 from flan_jax.data.loader import BatchPlan, PackingConfig
 from flan_jax.data.sampler import Sampler
 from flan_jax.data.vocabulary import Vocabulary, load_vocabulary
+from flan_jax.evaluation.config import EvalConfig
+from flan_jax.evaluation.contaminated import check_ids, read_contaminated
 from flan_jax.evaluation.evaluate import score_requests
 from flan_jax.evaluation.rank import Scorer
 from flan_jax.evaluation.requests import Request, requests
@@ -56,6 +58,7 @@ def train(
   loop: LoopConfig,
   cache_config: CacheConfig,
   vocabulary: str,
+  protocol: EvalConfig,
   allow_missing: bool = False,
   seed: int = 0,
   initial_checkpoint: str | None = None,
@@ -63,7 +66,6 @@ def train(
   eval_mixture: str | None = None,
   eval_base: bool = False,
   eval_rows: int | None = None,
-  max_eval_rows: int | None = None,
   tokens_per_eval_batch: int = 8192,
   compilation_cache: str | None = None,
   profile: str | None = None,
@@ -82,6 +84,7 @@ def train(
     loop: Length of the run and its periods.
     cache_config: Directories and lengths of the token cache.
     vocabulary: As VOCABULARY.
+    protocol: How much the evaluation at the end asks.
     allow_missing: Leaves out what is not prepared; results say so.
     seed: Decides initial parameters, order of examples and dropout.
     initial_checkpoint: Where parameters start from; only without a checkpoint
@@ -92,7 +95,6 @@ def train(
     eval_base: Whether what training starts from is evaluated first, and
       compared with what it ends with.
     eval_rows: Development rows of a part scored every eval_period steps.
-    max_eval_rows: Most rows of a part evaluated at the end; None for all.
     tokens_per_eval_batch: Places of an evaluation batch.
     compilation_cache: Where compiled programs are kept; None keeps none.
     profile: First and last step to profile, as '10:12'; None for no profile.
@@ -113,6 +115,7 @@ def train(
   tokens = load_vocabulary(base_model.locate(vocabulary, cache_dir))
   initial_checkpoint = base_model.locate(initial_checkpoint, cache_dir)
   check_vocabulary(tokens, model)
+  contaminated = read_contaminated(protocol.contaminated)
   devices = make_mesh(mesh)
   check_batch(packing.batch_rows, devices)
   _check_microbatches(packing, loop, batch_shards(devices))
@@ -124,6 +127,7 @@ def train(
   units = store.training(mixture)
   # Opened now, so that what cannot be evaluated is said before training.
   parts = store.evaluation(eval_mixture) if eval_mixture is not None else []
+  check_ids(protocol.contaminated, contaminated, parts)
   framing = Framing.of(cache_config, tokens)
   plan = BatchPlan(Sampler(units, framing, seed), packing)
   _say_data(units, plan, packing)
@@ -140,7 +144,8 @@ def train(
       models=models,
       model=model,
       params=params,
-      max_rows=max_eval_rows,
+      protocol=protocol,
+      contaminated=contaminated,
       model_dir=model_dir,
       about={
         **about,

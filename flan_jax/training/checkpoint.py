@@ -257,6 +257,19 @@ class Checkpointer:
     return str(max(scores, key=scores.get))
 
   @staticmethod
+  def find(path: str | os.PathLike) -> tuple[str, int | None]:
+    """Returns the checkpoint that a path means, and its step if it has one.
+
+    Args:
+      path: A checkpoint, or a MODEL_DIR, whose newest one is meant.
+
+    Raises:
+      FileNotFoundError: No checkpoint there.
+    """
+    found = _find(_absolute(path))
+    return str(found), int(found.name) if found.name.isdecimal() else None
+
+  @staticmethod
   def paths(model_dir: str | os.PathLike) -> list[epath.Path]:
     """Returns the complete checkpoints of a run, oldest first."""
     folder = _absolute(model_dir) / _FOLDER

@@ -1,12 +1,18 @@
 """From chosen options to the reported numbers, by hand-computed values."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
 
 from flan_jax.evaluation import protocol
 from flan_jax.evaluation.protocol import Answer
-from flan_jax.evaluation.table import results_table, templates_table
+from flan_jax.evaluation.table import (
+  clean_table,
+  results_table,
+  templates_table,
+  written_table,
+)
 
 
 def _unit(golds, adapted='', metrics=('accuracy',), groups=None, score=None):
@@ -44,8 +50,8 @@ def _ranked(**by_template) -> list[Answer]:
   ]
 
 
-def _result(*arguments):
-  (result,) = protocol.part_results(*arguments)
+def _result(*arguments, **named):
+  (result,) = protocol.part_results(*arguments, **named)
   return {**result, 'shots': 0, 'max_rows': None}
 
 
@@ -172,3 +178,37 @@ def test_a_number_of_some_rows_says_of_how_many():
   lines = results_table([{**result, 'max_rows': 2}]).split('\n')
   assert '2 of 4' in lines[2]
   assert '2 of 4' not in results_table([result])
+
+
+def test_rows_that_pretraining_has_not_seen():
+  test = _unit([0, 0, 0, 1])
+  answers = _ranked(t0=[0, 0, 1, 0], t1=[0, 1, 0, 1])
+  assert _result(test, answers, None, [])['clean'] is None
+  result = _result(test, answers, None, [], contaminated={'row2', 'row3', 'x'})
+  # 100 and 50 percent of the two rows left.
+  assert result['mean'] == pytest.approx(62.5)
+  clean = result['clean']
+  assert clean['mean'] == 75
+  assert (clean['rows'], clean['contaminated_rows']) == (2, 2)
+  assert clean['interval'][0] <= 75 <= clean['interval'][1]
+  assert '+12.5' in clean_table([result])
+  none = _result(
+    test, answers, None, [], contaminated={f'row{i}' for i in range(4)}
+  )
+  assert none['clean']['mean'] is None and none['clean']['rows'] == 0
+  clean_table([none])
+
+
+def test_what_is_written_where_options_are_ranked():
+  test = _unit([0, 0, 1, 1])
+  ranked = _ranked(t0=[0, 0, 1, 1], t1=[0, 0, 0, 0])
+  assert _result(test, ranked, None, [])['written'] is None
+  # t0: all options, half right; t1: half options, all of them right.
+  written = [(0,), (1,), (1,), (0,), (0,), (), (1,), ()]
+  answers = [
+    dataclasses.replace(answer, written=said)
+    for answer, said in zip(ranked, written, strict=True)
+  ]
+  result = _result(test, answers, None, [])
+  assert result['written'] == {'valid_options': 75, 'accuracy': 50}
+  assert '75.0' in written_table([result])

@@ -39,6 +39,7 @@ def test_all_checkpoints_and_the_best_are_evaluated_once(cli, rule_data):
     '--gin.CHECKPOINT_PATH=all',
   )
   assert 'means over parts' in out
+  assert (cli.folder / 'model/eval/table.txt').exists()
   for step in kept:
     for name in ('rule_eval', 'rule.t3'):
       assert (cli.folder / f'model/eval/{step}/{name}/results.json').exists()
@@ -66,13 +67,34 @@ def test_all_checkpoints_and_the_best_are_evaluated_once(cli, rule_data):
     *evaluate,
     '--gin.MIXTURE_OR_TASK_NAME=rule.t3',
     '--gin.CHECKPOINT_PATH=best',
+    '--gin.WRITE_OPTIONS=True',
+    "--gin.STOP=['\\n']",
+    f'--gin.CONTAMINATED={_seen(cli.folder, folder)}',
   )
-  (result,) = json.loads(
+  assert 'valid options' in out and 'clean rows' in out
+  results = json.loads(
     (cli.folder / 'model/eval/rule.t3/results.json').read_text()
-  )['parts']
+  )
+  assert str(results['step']) == results['checkpoint'].rpartition('/')[2]
+  assert 'DecoderConfig.num_layers = 2' in results['configuration']
+  (result,) = results['parts']
   rules = {'total', 'without_end', 'per_token', 'per_byte', 'unconditional'}
   assert set(result['accuracy_by_rule']) == rules
   assert result['accuracy_by_rule']['total'] == pytest.approx(result['mean'])
+  assert set(result['written']) == {'valid_options', 'accuracy'}
+  assert result['clean']['contaminated_rows'] == 2
+  assert result['clean']['rows'] == result['rows'] - 2
+
+
+def _seen(folder, evaluated) -> str:
+  """Writes a file that says that two of the rows were seen before."""
+  lines = (evaluated / 'records.jsonl').read_text().splitlines()
+  records = [json.loads(line) for line in lines]
+  test = [r for r in records if r['part'] == 'rule' and r['role'] == 'test']
+  ids = sorted({record['id'] for record in test})[:2]
+  path = folder / 'seen.json'
+  path.write_text(json.dumps({'rule': ids}))
+  return str(path)
 
 
 def test_a_metric_that_nothing_gives_is_refused(cli, rule_data):

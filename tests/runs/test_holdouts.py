@@ -19,6 +19,7 @@ from flan_jax.data.loader import BatchPlan, PackingConfig, global_batch
 from flan_jax.data.sampler import Sampler
 from flan_jax.data.vocabulary import load_vocabulary
 from flan_jax.evaluation import protocol, records
+from flan_jax.evaluation.config import EvalConfig
 from flan_jax.evaluation.evaluate import Models, evaluate
 from flan_jax.evaluation.generate import Generator
 from flan_jax.evaluation.protocol import Answer
@@ -94,7 +95,8 @@ class Trainer:
     return losses
 
   def evaluate(self, parts, max_rows=2):
-    return evaluate(parts, self.models, self.state['params'], max_rows)
+    config = EvalConfig(max_rows)
+    return evaluate(parts, self.models, self.state['params'], config)
 
 
 @pytest.fixture(scope='module')

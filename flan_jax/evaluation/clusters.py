@@ -1,0 +1,112 @@
+"""The paper's means over clusters, of exactly the datasets that it averages.
+
+Arithmetic says which those are: of the clusters below, the mean over these
+members is what figures 1 and 9 of the paper show.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+# Parts, each with its group of templates where its results are by group.
+PAPER_MEMBERS: Mapping[str, tuple[tuple[str, str | None], ...]] = {
+  'nli': (
+    ('anli_r1', None),
+    ('anli_r2', None),
+    ('anli_r3', None),
+    ('cb', None),
+    ('rte', None),
+  ),
+  'reading_comprehension': (
+    ('bool_q', None),
+    ('multirc', None),
+    ('openbookqa', None),
+  ),
+  'closed_book_qa': (
+    ('arc_easy', None),
+    ('arc_challenge', None),
+    ('natural_questions', None),
+    ('trivia_qa', None),
+  ),
+  'commonsense': (
+    ('copa', None),
+    ('hellaswag', None),
+    ('piqa', None),
+    ('story_cloze', None),
+  ),
+  'coreference': (
+    ('definite_pronoun_resolution', None),
+    ('winogrande', None),
+  ),
+  'translation': (
+    ('wmt14_enfr', 'en_fr'),
+    ('wmt14_enfr', 'fr_en'),
+    ('wmt16_translate_deen', 'en_de'),
+    ('wmt16_translate_deen', 'de_en'),
+    ('wmt16_translate_roen', 'en_ro'),
+    ('wmt16_translate_roen', 'ro_en'),
+  ),
+}
+
+
+def cluster_means(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+  """Averages results over the clusters of the paper that occur in them.
+
+  Args:
+    results: As `protocol.part_results` returns them, with `shots`.
+
+  Returns:
+    One object a cluster, format and number of exemplars: `members`, their means
+    over templates; `missing`, members without a result; `beside`, the means of
+    parts of the cluster that are no members, each by its own metric; and
+    `mean` and `best_dev`, unweighted over the members, null where one is
+    missing. A mean over fewer would not be the paper's.
+  """
+  by_variant: dict[Any, dict[Any, Mapping[str, Any]]] = {}
+  for result in results:
+    if result['cluster'] in PAPER_MEMBERS:
+      key = (result['cluster'], result['format'], result['shots'])
+      parts = by_variant.setdefault(key, {})
+      parts[result['part'], result['group']] = result
+  return [
+    _cluster_mean(*variant, parts) for variant, parts in by_variant.items()
+  ]
+
+
+def _cluster_mean(cluster, form, shots, parts) -> dict[str, Any]:
+  members = PAPER_MEMBERS[cluster]
+  found = {
+    member: parts[member]
+    for member in members
+    if member in parts and parts[member]['mean'] is not None
+  }
+  means = [result['mean'] for result in found.values()]
+  best = [
+    result['best_dev']['test']
+    for result in found.values()
+    if result['best_dev'] is not None
+  ]
+  return {
+    'cluster': cluster,
+    'format': form,
+    'shots': shots,
+    'mean': _mean(means, len(members)),
+    'best_dev': _mean(best, len(members)),
+    'members': {_name(member): found[member]['mean'] for member in found},
+    'missing': [_name(member) for member in members if member not in found],
+    'beside': {
+      _name(member): result['mean']
+      for member, result in parts.items()
+      if member not in members
+    },
+  }
+
+
+def _mean(values: Sequence[float], wanted: int) -> float | None:
+  return float(np.mean(values)) if len(values) == wanted else None
+
+
+def _name(member: tuple[str, str | None]) -> str:
+  part, group = member
+  return part if group is None else f'{part} {group}'

@@ -1,0 +1,80 @@
+"""The paper's means over clusters: its members, and nobody else."""
+
+import pytest
+
+from flan_jax.data import registry
+from flan_jax.evaluation.clusters import PAPER_MEMBERS, cluster_means
+from flan_jax.evaluation.table import clusters_table
+
+# The paper's zero-shot means over templates, FLAN 137B (arXiv:2109.01652).
+_PAPER = {
+  'nli': (56.2, (47.7, 43.9, 47.0, 64.1, 78.3)),
+  'reading_comprehension': (77.4, (80.2, 74.5, 77.4)),
+  'commonsense': (80.0, (90.6, 56.4, 80.9, 92.2)),
+  'coreference': (63.8, (60.3, 67.3)),
+  'translation': (31.0, (32.9, 35.5, 25.4, 38.9, 16.7, 36.8)),
+}
+
+
+def _result(cluster, part, mean, group=None, best=None, **more):
+  return {
+    'cluster': cluster,
+    'part': part,
+    'group': group,
+    'mean': mean,
+    'best_dev': None if best is None else {'test': best},
+    'format': 'instructions',
+    'shots': 0,
+    **more,
+  }
+
+
+@pytest.mark.parametrize('cluster', sorted(PAPER_MEMBERS))
+def test_members_are_parts_of_their_cluster(cluster):
+  registry.load()
+  for name, group in PAPER_MEMBERS[cluster]:
+    _, part = registry.find_part(name)
+    assert part.cluster == cluster
+    assert group in {template.group for template in part.templates}
+
+
+@pytest.mark.parametrize('cluster', sorted(_PAPER))
+def test_the_papers_members_give_the_papers_means(cluster):
+  mean, values = _PAPER[cluster]
+  results = [
+    _result(cluster, part, value, group)
+    for (part, group), value in zip(PAPER_MEMBERS[cluster], values, strict=True)
+  ]
+  (found,) = cluster_means(results)
+  assert found['mean'] == pytest.approx(mean, abs=0.06)
+  assert found['best_dev'] is None  # No development rows here.
+
+
+def test_others_stand_beside_and_a_missing_member_leaves_no_mean():
+  results = [
+    _result('coreference', 'winogrande', 60.0, best=61.0),
+    _result('coreference', 'wsc', 99.0, best=99.0),
+  ]
+  (found,) = cluster_means(results)
+  assert found['mean'] is found['best_dev'] is None
+  assert found['missing'] == ['definite_pronoun_resolution']
+  assert found['beside'] == {'wsc': 99.0}
+  assert 'definite_pronoun_resolution' in clusters_table([found])
+  results.append(
+    _result('coreference', 'definite_pronoun_resolution', 50.0, best=53.0)
+  )
+  (found,) = cluster_means(results)
+  assert (found['mean'], found['best_dev']) == (55.0, 57.0)
+
+
+def test_formats_and_exemplars_are_kept_apart():
+  results = [
+    _result('coreference', part, value, shots=shots)
+    for shots, value in ((0, 40.0), (5, 60.0))
+    for part, _ in PAPER_MEMBERS['coreference']
+  ]
+  results.append(_result('sentiment', 'sst2', 90.0))
+  found = {
+    (m['cluster'], m['shots']): m['mean'] for m in cluster_means(results)
+  }
+  assert found == {('coreference', 0): 40.0, ('coreference', 5): 60.0}
