@@ -30,6 +30,11 @@ _SAMPLE = 2048
 _SHAPE_COST = 4096
 
 
+# What an operation of attention costs, over one of a large matrix product:
+# measured on CPUs, where the weights of pairs are small matrices.
+_ATTENTION = 1.5
+
+
 @dataclasses.dataclass(frozen=True)
 class Item:
   """A prompt with some of its options.
@@ -202,6 +207,7 @@ def _cost(group: Group, config: DecoderConfig) -> float:
   table = config.vocab_size * config.d_model
   layers = config.param_count() - tables * table
   attention = config.num_layers * config.num_heads * config.head_dim
+  attention *= _ATTENTION
   length, targets = group.capacity.tokens, group.capacity.targets
   row = length * (layers + attention * length) + targets * table
   return len(group.rows) * row / layers + _SHAPE_COST

@@ -6,7 +6,7 @@ POSITIONS = ('relative_bias', 'rope')
 ACTIVATIONS = ('gelu', 'silu')
 COMPUTE_DTYPES = ('float32', 'bfloat16')
 REMATS = ('none', 'dots', 'full')
-ATTENTIONS = ('auto', 'reference', 'blocks', 'splash', 'cudnn')
+ATTENTIONS = ('auto', 'reference', 'blocks', 'pieces', 'splash', 'cudnn')
 
 _LARGE_VOCABULARY = 65_536
 _VOCAB_BLOCK = 16_384
@@ -60,9 +60,10 @@ class DecoderConfig:
     qkv_bias: Whether queries, keys and values have a bias each (Qwen2).
     qk_norm: Whether each query and key is normalized over its head (Qwen3).
     attention: 'auto', the fastest that platform and model allow; 'reference',
-      all pairs at once; 'blocks', see `block_attention`; 'splash' or 'cudnn',
-      kernels of TPU and GPU, see `kernel_attention`.
-    attention_block: Queries of a block of 'blocks'.
+      all pairs at once; 'blocks', or on a CPU 'pieces', see
+      `block_attention`; 'splash' or 'cudnn', kernels of TPU and GPU, see
+      `kernel_attention`.
+    attention_block: Queries of a block of 'blocks' and 'pieces'.
     vocab_block: Tokens of the vocabulary whose logits are in memory at a time;
       None: all of up to 65,536, else 16,384.
   """

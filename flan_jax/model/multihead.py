@@ -7,12 +7,20 @@ from jaxtyping import Array, Float
 
 from flan_jax.model import attention, block_attention, kernel_attention
 from flan_jax.model import config as config_lib
+from flan_jax.sharding import mesh as mesh_lib
 
 
 def for_mesh(
-  config: config_lib.DecoderConfig, mesh: jax.sharding.Mesh
+  config: config_lib.DecoderConfig,
+  mesh: jax.sharding.Mesh,
+  gradients: bool = False,
 ) -> config_lib.DecoderConfig:
   """Replaces attention 'auto' by what is fastest on the mesh's devices.
+
+  Args:
+    config: Shape of the decoder.
+    mesh: Where it runs.
+    gradients: Whether gradients are computed, too.
 
   Raises:
     ValueError: the kernel that the configuration names cannot do what the model
@@ -20,8 +28,9 @@ def for_mesh(
   """
   device = mesh.devices.flat[0]
   if config.attention == 'auto':
-    fits = kernel_attention.splash_refusal(config, device) is None
-    return dataclasses.replace(config, attention='splash' if fits else 'blocks')
+    return dataclasses.replace(
+      config, attention=_fastest(config, mesh, gradients)
+    )
   refusal = None
   if config.attention == 'splash':
     refusal = kernel_attention.splash_refusal(config, device)
@@ -30,6 +39,19 @@ def for_mesh(
   if refusal is not None:
     raise ValueError(f"attention='{config.attention}' {refusal}.")
   return config
+
+
+def _fastest(
+  config: config_lib.DecoderConfig, mesh: jax.sharding.Mesh, gradients: bool
+) -> str:
+  device = mesh.devices.flat[0]
+  if kernel_attention.splash_refusal(config, device) is None:
+    return 'splash'
+  # Rows that devices share are not taken apart; and training has few of them,
+  # whose blocks keep cores busy, while gradients of pieces have to be summed.
+  if gradients or device.platform != 'cpu' or mesh_lib.batch_shards(mesh) > 1:
+    return 'blocks'
+  return 'pieces'
 
 
 def prepare(
@@ -66,4 +88,6 @@ def attend(
       return kernel_attention.attend_splash(*heads, sight)
     if config.attention == 'cudnn':
       return kernel_attention.attend_cudnn(*heads, sight)
-  return block_attention.attend_in_blocks(*heads, sight, config.attention_block)
+  return block_attention.attend_in_blocks(
+    *heads, sight, config.attention_block, config.attention == 'pieces'
+  )

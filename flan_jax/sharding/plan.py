@@ -79,7 +79,7 @@ def plan(request: Request, devices: Sequence[Any]) -> dict[str, Any]:
     'mesh': dict(mesh.shape),
     'remat': request.model.remat,
     'compute_dtype': request.model.compute_dtype,
-    'attention': for_mesh(request.model, mesh).attention,
+    'attention': for_mesh(request.model, mesh, gradients=True).attention,
     'batch': {
       'rows': request.batch_rows,
       'length': request.pack_length,

@@ -16,11 +16,11 @@ def bias_of(heads=4, distances=6):
   return jax.random.normal(jax.random.key(5), (heads, distances))
 
 
-def blocks_of(block):
+def blocks_of(block, attention='blocks'):
   """Attention in blocks of this size, as `multihead` prepares it."""
 
   def attend(query, key, value, sight):
-    config = types.SimpleNamespace(attention='blocks', attention_block=block)
+    config = types.SimpleNamespace(attention=attention, attention_block=block)
     sight = multihead.prepare(config, sight)
     return multihead.attend(config, query, key, value, sight)
 
@@ -35,6 +35,20 @@ def test_equals_the_reference_with_gradients(block, bias):
   got, expected = (
     heads_lib.outputs_and_gradients(attend, heads, sight)
     for attend in (blocks_of(block), attention.attend_reference)
+  )
+  heads_lib.assert_close(got, expected, 2e-5)
+
+
+@pytest.mark.parametrize('rows', [1, 2])
+def test_pieces_of_rows_equal_the_reference(rows, monkeypatch):
+  heads = heads_lib.random_heads(LENGTH)
+  monkeypatch.setattr(
+    block_attention, '_PIECE', rows * heads[0].shape[2] * 8 * LENGTH
+  )
+  sight = heads_lib.packed_sight(ROWS, LENGTH, bias_of())
+  got, expected = (
+    heads_lib.outputs_and_gradients(attend, heads, sight)
+    for attend in (blocks_of(8, 'pieces'), attention.attend_reference)
   )
   heads_lib.assert_close(got, expected, 2e-5)
 

@@ -98,6 +98,17 @@ def test_auto_takes_what_platform_and_model_allow(kind, change, chosen):
   assert got == dataclasses.replace(config, attention=chosen)
 
 
+def test_rows_are_taken_apart_where_one_cpu_scores_them():
+  def chosen(devices, **named):
+    mesh = sharding.make_mesh(sharding.MeshConfig(), jax.devices()[:devices])
+    config = dataclasses.replace(CONFIG, compute_dtype='float32')
+    return multihead.for_mesh(config, mesh, **named).attention
+
+  assert chosen(1) == 'pieces'
+  assert chosen(1, gradients=True) == 'blocks'
+  assert chosen(2) == 'blocks'
+
+
 @pytest.mark.parametrize(
   ('platform', 'change', 'message'),
   [
