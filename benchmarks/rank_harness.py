@@ -33,6 +33,7 @@ class HarnessSide:
       pretrained=task['hugging_face'], device='cpu', dtype='float32'
     )
     found = json.loads(pathlib.Path(task['requests']).read_text('utf-8'))
+    self._check_tokens(found)
     self._options = {
       dataset: [len(row['options']) for row in rows]
       for dataset, rows in found.items()
@@ -47,6 +48,23 @@ class HarnessSide:
       for dataset, rows in found.items()
     }
     self._threads = self._choose_threads()
+
+  def _check_tokens(self, found: dict[str, list[dict[str, Any]]]) -> None:
+    """Raises ValueError where the harness divides prompt and option otherwise.
+
+    The tokens that are scored are to be those of its own convention.
+    """
+    for dataset, rows in found.items():
+      for row in rows:
+        for (prompt, option), tokens in zip(
+          row['texts'], row['options'], strict=True
+        ):
+          theirs = self._model._encode_pair(prompt, option)
+          if theirs != (row['prompt'], tokens):
+            raise ValueError(
+              f'{dataset}: {option!r} after {prompt[-40:]!r} is '
+              f'{theirs[1]} to the harness, not {tokens}'
+            )
 
   def prepare(self, dataset: str, batch_size: int) -> dict[str, Any]:
     """Scores a dataset once; returns scores, tokens, threads and versions."""

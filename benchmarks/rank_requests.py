@@ -42,8 +42,8 @@ class RequestMaker:
     """Returns the paths of `checkpoint`, `hugging_face` and `requests`.
 
     The first two hold the same weights in float32. The third is an object of
-    lists by dataset: {"prompt": TOKENS, "options": [TOKENS, …], "gold":
-    [NUMBER, …]}, one for each row and template.
+    lists by dataset, of what `as_harness` returns, one for each row and
+    template.
     """
     registry.load()
     checkpoint, exported = self._model()
@@ -89,7 +89,7 @@ class RequestMaker:
     framing = Framing.of(config, vocabulary)
     return {
       dataset: [
-        without_end(request)
+        as_harness(request, vocabulary)
         for part, rows in shares(self._task['rows'], DATASETS[dataset])
         for request in chosen(
           [store.find(key) for key in keys[part]],
@@ -122,19 +122,30 @@ def chosen(
     rows -= min(rows, unit.num_rows)
 
 
-def without_end(request: Request) -> dict[str, Any]:
-  """Returns prompt, options and gold, without end tokens.
+def as_harness(request: Request, vocabulary: Vocabulary) -> dict[str, Any]:
+  """Returns prompt, options and gold as lm-evaluation-harness divides them.
 
-  lm-evaluation-harness scores options so.
+  Options have no end token; white space at the end of the prompt belongs to
+  them, and prompt and option become tokens together. The harness compares
+  `texts`, (prompt, option) of each option, with these tokens.
   """
   example = request.example
+  said = vocabulary.decode([int(token) for token in example.prompt])
+  prompt = said.rstrip()
+  space = said[len(prompt) :]
+  prompt_tokens = vocabulary.encode(prompt)
+  options = [
+    vocabulary.decode([int(t) for t in (option[:-1] if ended else option)])
+    for option, ended in zip(example.targets, request.ended, strict=True)
+  ]
   return {
-    'prompt': [int(token) for token in example.prompt],
+    'prompt': prompt_tokens,
     'options': [
-      [int(token) for token in (option[:-1] if ended else option)]
-      for option, ended in zip(example.targets, request.ended, strict=True)
+      vocabulary.encode(prompt + space + option)[len(prompt_tokens) :]
+      for option in options
     ],
     'gold': list(request.row['correct']),
+    'texts': [(said, option) for option in options],
   }
 
 
