@@ -6,13 +6,15 @@ import os
 import pathlib
 import subprocess
 import sys
+import types
 
 import pytest
 
-from benchmarks import rank_own, rank_results, rank_summary
+from benchmarks import rank_own, rank_requests, rank_results, rank_summary
 from benchmarks.rank_results import HARNESS, OWN, PLAIN, Results, Turn
 from benchmarks.side_process import SideError, SideProcess
 from flan_jax.data.packing import Example
+from flan_jax.data.vocabulary import load_vocabulary
 from flan_jax.evaluation import rank
 from flan_jax.model import DecoderConfig, init_params
 from flan_jax.sharding import MeshConfig, make_mesh
@@ -114,6 +116,29 @@ def test_what_is_counted_is_what_has_to_be_read(side, make):
   assert tokens['computed'] > tokens['needed']
   assert tokens['batches'] >= 1
   assert tokens['logits'] >= 9
+
+
+def test_white_space_before_an_option_is_part_of_it(tmp_path):
+  models.write_tokenizer(tmp_path)
+  vocabulary = load_vocabulary(str(tmp_path))
+  request = types.SimpleNamespace(
+    example=Example(
+      vocabulary.encode('on the inn: '),
+      (
+        (*vocabulary.encode('the'), vocabulary.eos_id),
+        tuple(vocabulary.encode('an')),
+      ),
+    ),
+    ended=(True, False),
+    row={'correct': [1]},
+  )
+  found = rank_requests.as_harness(request, vocabulary)
+  assert found['prompt'] == vocabulary.encode('on the inn:')
+  assert found['options'] == [vocabulary.encode(o) for o in (' the', ' an')]
+  # A word that begins with a space is one token: not space and word.
+  assert [len(option) for option in found['options']] == [1, 2]
+  assert found['texts'] == [('on the inn: ', 'the'), ('on the inn: ', 'an')]
+  assert found['gold'] == [1]
 
 
 def _turns(side, size, dataset, seconds):
