@@ -21,8 +21,9 @@ _SHORTEST_ROW = 256
 # Longer rows are filled better: those of a group may be so much longer.
 _STRETCHES = (1, 1.5, 2, 3, 4)
 # Over the mean share of predicted tokens.
-_TARGET_SLACKS = (1.1, 1.5, 2.5)
-_ROUND = 64
+_TARGET_SLACKS = (1.03, 1.1, 1.25, 1.5, 2.5)
+# Of the targets of a row, and of the length of a row of the reference.
+_TARGET_ROUND, _ROUND = 16, 64
 _MAX_SEGMENTS = 64
 # Capacities are compared on so many examples.
 _SAMPLE = 2048
@@ -179,7 +180,7 @@ def _sizes(items: Sequence[Item]) -> tuple[np.ndarray, np.ndarray]:
 
 def _most_predicted(items: Sequence[Item]) -> int:
   most = max(item.example.predicted for item in items)
-  return -(-most // _ROUND) * _ROUND
+  return -(-most // _TARGET_ROUND) * _TARGET_ROUND
 
 
 def _cheapest(items: Sequence[Item], config: DecoderConfig) -> Group:
@@ -190,7 +191,11 @@ def _cheapest(items: Sequence[Item], config: DecoderConfig) -> Group:
   lengths, predicted = _sizes(sample)
   share, most = predicted.sum() / lengths.sum(), _most_predicted(items)
   tried = {
-    Capacity(tokens, max(most, -(-budget // _ROUND) * _ROUND), _MAX_SEGMENTS)
+    Capacity(
+      tokens,
+      max(most, -(-budget // _TARGET_ROUND) * _TARGET_ROUND),
+      _MAX_SEGMENTS,
+    )
     for tokens in (int(length * stretch) for stretch in _STRETCHES)
     for budget in (int(tokens * share * slack) for slack in _TARGET_SLACKS)
   }
