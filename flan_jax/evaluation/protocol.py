@@ -240,14 +240,17 @@ def _clean(
     clean = [test.rows[row]['id'] not in contaminated for row in rows]
     chosen = np.flatnonzero(clean)
     kept[template] = rows[chosen], predictions.take(chosen)
-  rows = next(iter(by_template.values()))[0]
+  # Of the first template, as the rows of a part.
+  (rows, _), (clean, _) = (
+    next(iter(of.values())) for of in (by_template, kept)
+  )
   result = {
-    'rows': min(len(rows) for rows, _ in kept.values()),
+    'rows': len(clean),
+    'contaminated_rows': len(rows) - len(clean),
     'mean': None,
     'interval': None,
   }
-  result['contaminated_rows'] = len(rows) - result['rows']
-  if result['rows']:
+  if all(len(rows) for rows, _ in kept.values()):
     values = [predictions.value(name) for _, predictions in kept.values()]
     result['mean'] = float(np.mean(values))
     result['interval'] = _mean_interval(test, kept, name)
