@@ -23,20 +23,31 @@ PACKAGE_DIR = {
 
 PACKAGES = [
   *PACKAGE_DIR,
-  'flan_jax.data',
+  'flan_jax.batches',
+  'flan_jax.cache',
+  'flan_jax.definitions',
   'flan_jax.evaluation',
+  'flan_jax.evaluation.generation',
+  'flan_jax.evaluation.metrics',
+  'flan_jax.evaluation.scoring',
+  'flan_jax.inspection',
   'flan_jax.interop',
   'flan_jax.model',
+  'flan_jax.planning',
+  'flan_jax.rendering',
   'flan_jax.runs',
+  'flan_jax.runtime',
   'flan_jax.sharding',
+  'flan_jax.sources',
   'flan_jax.testing',
   'flan_jax.training',
+  'flan_jax.vocabulary',
 ]
 
 # `flan_jax/mini` holds no Python and is therefore data of `flan_jax`.
 PACKAGE_DATA = {
   'flan_jax': ['mini/*.json', 'mini/*.jsonl'],
-  'flan_jax.data': ['*.model'],
+  'flan_jax.vocabulary': ['*.model'],
   'flan_jax.gin': ['**/*.gin'],
   'flan_jax.tasks': ['*.json'],
 }

@@ -16,9 +16,9 @@ import random
 import re
 from typing import Any
 
-from flan_jax.data import registry
-from flan_jax.data.registry import Member, Mixture
-from flan_jax.data.tfds_import import import_rows, mini_corpus
+from flan_jax.definitions import registry
+from flan_jax.definitions.registry import Member, Mixture
+from flan_jax.sources.tfds_import import import_rows, mini_corpus
 
 MIXTURE = 'generated_corpus'
 

@@ -24,11 +24,11 @@ os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
 from benchmarks import corpus, measuring, sides
 from benchmarks.measuring import Measurement, Side, ratio, say, spread
 from benchmarks.own_side import OwnSide
-from flan_jax.data import registry
-from flan_jax.data.cache import CacheConfig
-from flan_jax.data.loader import PackingConfig
-from flan_jax.data.vocabulary import load_vocabulary
+from flan_jax.batches.loader import PackingConfig
+from flan_jax.cache.cached_split import CacheConfig
+from flan_jax.definitions import registry
 from flan_jax.runs.reading import start_tensorflow
+from flan_jax.vocabulary.base import load_vocabulary
 
 _PACKAGES = (
   'numpy',

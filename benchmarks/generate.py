@@ -28,8 +28,8 @@ from benchmarks.generate_sides import CASES, ENDED, EVEN, OWN, PEER, Side, Task
 from benchmarks.measuring import say
 from benchmarks.train_results import quartiles
 import flan_jax
-from flan_jax.data.cache import CacheConfig, Framing
-from flan_jax.data.vocabulary import Vocabulary, load_vocabulary
+from flan_jax.cache.cached_split import CacheConfig, Framing
+from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
 
 _MINI = pathlib.Path(flan_jax.__file__).parent / 'mini'
 # Prompts of 20 to 300 tokens, from the corpus that is shipped.

@@ -13,7 +13,7 @@ from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from benchmarks.measuring import Batch
 from benchmarks.own_side import IGNORED, OwnSide
-from flan_jax.data.loader import PackingConfig
+from flan_jax.batches.loader import PackingConfig
 
 # Examples that are packed together; TRL's default of 1,000 fills worse.
 _PACKED_TOGETHER = 10_000

@@ -22,7 +22,7 @@ from benchmarks.measuring import say
 from benchmarks.process_memory import run_phase
 from flan_jax.interop import FAMILIES, decoder_config
 from flan_jax.runs import import_weights
-from flan_jax.testing import models
+from flan_jax.testing import tiny_models
 
 # 1.1 billion parameters in the shape of TinyLlama.
 _CONFIG = {
@@ -50,8 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
   ) as folder:
     source, out = pathlib.Path(folder) / 'source', pathlib.Path(folder) / 'out'
     source.mkdir()
-    models.write_tokenizer(source)
-    models.write_model(source, _CONFIG)
+    tiny_models.write_tokenizer(source)
+    tiny_models.write_model(source, _CONFIG)
     phase = run_phase(_import, str(source), str(out), flags.dtype)
   parameters = decoder_config(FAMILIES['llama'], _CONFIG).param_count()
   model_mib = round(parameters * _BYTES[flags.dtype] / 2**20)

@@ -27,11 +27,11 @@ import psutil
 from benchmarks import short_rows
 from benchmarks.measuring import machine, say
 from benchmarks.process_memory import run_phase
-from flan_jax.data.cache import CacheConfig, Framing, UnitKey, find_unit
-from flan_jax.data.loader import BatchPlan, PackingConfig
-from flan_jax.data.sampler import Sampler
-from flan_jax.data.vocabulary import MINI, load_vocabulary
+from flan_jax.batches.loader import BatchPlan, PackingConfig
+from flan_jax.batches.sampler import Sampler
+from flan_jax.cache.cached_split import CacheConfig, Framing, UnitKey, find_unit
 from flan_jax.runs.reading import start_tensorflow
+from flan_jax.vocabulary.base import MINI, load_vocabulary
 
 _KEY = UnitKey(short_rows.NAME, 'train')
 
@@ -85,13 +85,13 @@ def _cache(
   folder: pathlib.Path, name: str, workers: int | None = None
 ) -> dict[str, Any]:
   start_tensorflow()
-  from flan_jax.data.cache_writer import CacheWriter, run_here
+  from flan_jax.cache.writer import CacheWriter, run_here
 
   run = run_here
   if name == 'beam':
-    from flan_jax.data import cache_beam
+    from flan_jax.cache import beam
 
-    run = cache_beam.make_runner(cache_beam.local_options(workers))
+    run = beam.make_runner(beam.local_options(workers))
   writer = CacheWriter([_KEY], _config(folder, name), load_vocabulary(MINI))
   todo = writer.plan().rows
   begin = time.perf_counter()

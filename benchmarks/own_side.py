@@ -6,12 +6,12 @@ import time
 import numpy as np
 
 from benchmarks.measuring import Batch
-from flan_jax.data import names
-from flan_jax.data.cache import CacheConfig, Framing, Unit, UnitKey
-from flan_jax.data.cache_writer import CacheWriter
-from flan_jax.data.loader import BatchPlan, Loader, PackingConfig
-from flan_jax.data.sampler import Sampler
-from flan_jax.data.vocabulary import Vocabulary
+from flan_jax.batches.loader import BatchPlan, Loader, PackingConfig
+from flan_jax.batches.sampler import Sampler
+from flan_jax.cache.cached_split import CacheConfig, Framing, Unit, UnitKey
+from flan_jax.cache.writer import CacheWriter
+from flan_jax.definitions import names
+from flan_jax.vocabulary.base import Vocabulary
 
 # Hugging Face's label of what is not to be learned.
 IGNORED = -100

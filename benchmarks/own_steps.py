@@ -5,7 +5,8 @@ import numpy as np
 
 from benchmarks import jax_side, stepping, train_shapes
 from flan_jax.model import DecoderConfig, flops
-from flan_jax.sharding import MeshConfig, chips, make_mesh
+from flan_jax.planning import chips
+from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.training import (
   OptimizerConfig,
   init_state,

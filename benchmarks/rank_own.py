@@ -11,8 +11,8 @@ from unittest import mock
 import numpy as np
 
 from benchmarks.side_process import serve
-from flan_jax.data.packing import Example
-from flan_jax.evaluation import rank, rank_batches
+from flan_jax.batches.packing import Example
+from flan_jax.evaluation.scoring import rank, rank_batches
 from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.training import Checkpointer

@@ -13,13 +13,13 @@ from typing import Any
 from benchmarks.generate_sides import open_model
 from benchmarks.rank_results import DATASETS
 from benchmarks.side_process import serve
-from flan_jax.data import registry
-from flan_jax.data.cache import CacheConfig, Framing, Unit, UnitKey
-from flan_jax.data.cache_writer import make_units
-from flan_jax.data.vocabulary import Vocabulary, load_vocabulary
+from flan_jax.cache.cached_split import CacheConfig, Framing, Unit, UnitKey
+from flan_jax.cache.store import UnitStore
+from flan_jax.cache.writer import make_units
+from flan_jax.definitions import registry
 from flan_jax.evaluation.requests import Request, requests
 from flan_jax.runs.reading import open_data_dir
-from flan_jax.runs.units import UnitStore
+from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
 
 # As in gin/models/smollm2_135m.gin.
 _SEPARATOR = ' '

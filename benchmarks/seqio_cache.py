@@ -17,9 +17,11 @@ from seqio.scripts import cache_tasks_main
 import tensorflow as tf
 
 from benchmarks.seqio_side import SeqioSide, cached_name
-from flan_jax.data import cache, expand, names, registry
-from flan_jax.data.sampler import MIXING_CAP
-from flan_jax.data.source import RoleSource
+from flan_jax.batches.sampler import MIXING_CAP
+from flan_jax.cache import cached_split
+from flan_jax.definitions import names, registry
+from flan_jax.rendering import seqio_tasks
+from flan_jax.rendering.source import RoleSource
 
 
 def make_cache(side: SeqioSide, folder: pathlib.Path, renderings: str) -> float:
@@ -63,15 +65,15 @@ def _cached_task(
   source = RoleSource(part, dataset.resolve_parts(), side.config.data_dir)
   several = renderings == 'several'
   name = names.TaskName(part.name, dataset, part, every=several)
-  count = cache.renderings_of(source.num_input_examples('train'))
+  count = cached_split.renderings_of(source.num_input_examples('train'))
   feature = seqio.Feature(side.vocabulary.as_seqio(), add_eos=True)
   features = {'inputs': feature, 'targets': feature}
 
   def render(rows: tf.data.Dataset) -> tf.data.Dataset:
-    rendered = expand.render_rows(
+    rendered = seqio_tasks.render_rows(
       rows, name, count if several else None, member.templates
     )
-    examples = expand.tokenize_rows(
+    examples = seqio_tasks.tokenize_rows(
       rendered, name, side.vocabulary, dict(side.config.lengths)
     )
     # What else there is of a row would only have to be read.

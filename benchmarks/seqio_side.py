@@ -9,10 +9,10 @@ import seqio
 import tensorflow as tf
 
 from benchmarks.measuring import Batch
-from flan_jax.data import expand
-from flan_jax.data.cache import CacheConfig
-from flan_jax.data.loader import PackingConfig
-from flan_jax.data.vocabulary import Vocabulary
+from flan_jax.batches.loader import PackingConfig
+from flan_jax.cache.cached_split import CacheConfig
+from flan_jax.rendering import seqio_tasks
+from flan_jax.vocabulary.base import Vocabulary
 
 # The arrays of SeqIO's converter under the names of the comparison.
 _NAMES = {
@@ -48,7 +48,7 @@ class SeqioSide:
 
   def online(self) -> Iterator[Batch]:
     """Yields batches, each row rendered when it is read."""
-    task = expand.get_mixture_or_task(
+    task = seqio_tasks.get_mixture_or_task(
       self.mixture, self.vocabulary.path, self.config.data_dir
     )
     return self._batches(task, use_cached=False)

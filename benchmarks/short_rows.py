@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 import pathlib
 import random
 
-from flan_jax.data import registry
-from flan_jax.data.dataset import Dataset, Template
+from flan_jax.definitions import registry
+from flan_jax.definitions.dataset import Dataset, Template
 
 NAME = 'short_rows'
 _ROWS_PER_FILE = 50_000

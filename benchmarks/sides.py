@@ -7,9 +7,9 @@ import pathlib
 
 from benchmarks import measuring, own_side
 from benchmarks.measuring import Batch, Side
-from flan_jax.data.cache import CacheConfig
-from flan_jax.data.loader import PackingConfig
-from flan_jax.data.vocabulary import Vocabulary
+from flan_jax.batches.loader import PackingConfig
+from flan_jax.cache.cached_split import CacheConfig
+from flan_jax.vocabulary.base import Vocabulary
 
 # This project's, in the form of the others; as it is; as training gets it.
 OWN, COMPACT, LOADER = 'flan_jax', 'flan_jax_compact', 'flan_jax_loader'

@@ -100,9 +100,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _user_errors(command: str) -> tuple[type[Exception], ...]:
   """Errors whose message is all that a user needs to see."""
-  from flan_jax.data.dataset import DatasetError
-  from flan_jax.data.registry import UnknownNameError
-  from flan_jax.data.roles import MissingDataError
+  from flan_jax.definitions.dataset import DatasetError
+  from flan_jax.definitions.registry import UnknownNameError
+  from flan_jax.rendering.splits import MissingDataError
 
   of_data = (
     ConfigError,
@@ -114,8 +114,8 @@ def _user_errors(command: str) -> tuple[type[Exception], ...]:
   )
   if command in _PLAIN:
     return of_data
-  from flan_jax.data.cache import CacheError
-  from flan_jax.data.packing import PackingError
+  from flan_jax.batches.packing import PackingError
+  from flan_jax.cache.cached_split import CacheError
   from flan_jax.training.checkpoint import (
     CheckpointDamagedError,
     CheckpointMismatchError,
@@ -136,7 +136,7 @@ def _run(command: str, argv: Sequence[str]) -> int:
     argv = _join_processes(argv)
   arguments, dry_run = parse_arguments(command, argv)
   from flan_jax import config
-  from flan_jax.data import registry, template_set
+  from flan_jax.definitions import registry, template_set
 
   registry.load(arguments.task_modules)
   config.parse(arguments, _RUNS[command])
@@ -184,7 +184,7 @@ def _join_processes(argv: Sequence[str]) -> list[str]:
       '--coordinator_address, --process_count and --process_index go together'
     )
   if all(given) or flags.multiprocess:
-    from flan_jax.runs import processes
+    from flan_jax.runtime import processes
 
     processes.start(*named)
   return rest

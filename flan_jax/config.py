@@ -71,11 +71,11 @@ MACROS = {
 }
 
 _CONFIGURABLES = (
-  ('flan_jax.data.cache', 'CacheConfig'),
-  ('flan_jax.data.loader', 'PackingConfig'),
-  ('flan_jax.evaluation.config', 'EvalConfig'),
-  ('flan_jax.evaluation.sampling', 'Sampling'),
-  ('flan_jax.model.config', 'DecoderConfig'),
+  ('flan_jax.cache.cached_split', 'CacheConfig'),
+  ('flan_jax.batches.loader', 'PackingConfig'),
+  ('flan_jax.evaluation.eval_config', 'EvalConfig'),
+  ('flan_jax.evaluation.generation.sampling', 'Sampling'),
+  ('flan_jax.model.decoder_config', 'DecoderConfig'),
   ('flan_jax.sharding.mesh', 'MeshConfig'),
   ('flan_jax.training.loop', 'LoopConfig'),
   ('flan_jax.training.optimizer', 'OptimizerConfig'),

@@ -19,9 +19,9 @@ from flan_jax.mixtures.holdout import (
 )
 from flan_jax.tasks import DATASETS
 
-from flan_jax.data import registry
-from flan_jax.data.dataset import Dataset
-from flan_jax.data.registry import Member, Mixture
+from flan_jax.definitions import registry
+from flan_jax.definitions.dataset import Dataset
+from flan_jax.definitions.registry import Member, Mixture
 
 HELD_OUT = ('nli', 'closed_book_qa', 'commonsense')
 

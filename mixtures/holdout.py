@@ -9,9 +9,9 @@ from collections.abc import Iterable
 
 from flan_jax.tasks import CLUSTERS, DATASETS
 
-from flan_jax.data import registry
-from flan_jax.data.dataset import Dataset
-from flan_jax.data.registry import Member, Mixture
+from flan_jax.definitions import registry
+from flan_jax.definitions.dataset import Dataset
+from flan_jax.definitions.registry import Member, Mixture
 
 # Evaluated cluster -> clusters too close to it to be trained on (FLAN,
 # section 2.2 and appendix): they ask for the same skill under another name.

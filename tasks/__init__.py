@@ -15,7 +15,7 @@ from flan_jax.tasks import (
   translation,
 )
 
-from flan_jax.data.dataset import Dataset
+from flan_jax.definitions.dataset import Dataset
 
 # The paper's clusters (figure 3).
 CLUSTERS = (

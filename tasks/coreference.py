@@ -3,8 +3,8 @@
 from etils import epy
 from flan_jax.tasks.fields import tidied, tidy, untokenized
 
-from flan_jax.data.dataset import Dataset, Part, Template
-from flan_jax.data.registry import register
+from flan_jax.definitions.dataset import Dataset, Part, Template
+from flan_jax.definitions.registry import register
 
 with epy.lazy_imports():
   import tensorflow as tf

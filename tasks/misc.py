@@ -13,8 +13,8 @@ from flan_jax.tasks.fields import (
   untokenized,
 )
 
-from flan_jax.data.dataset import Dataset, Template
-from flan_jax.data.registry import register
+from flan_jax.definitions.dataset import Dataset, Template
+from flan_jax.definitions.registry import register
 
 with epy.lazy_imports():
   import tensorflow as tf

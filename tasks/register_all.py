@@ -8,9 +8,9 @@ FLAN_JAX_VOCABULARY and FLAN_JAX_DATA_DIR.
 
 import os
 
-from flan_jax.data import registry
-from flan_jax.data.expand import get_mixture_or_task
-from flan_jax.data.vocabulary import MINI
+from flan_jax.definitions import registry
+from flan_jax.rendering.seqio_tasks import get_mixture_or_task
+from flan_jax.vocabulary.base import MINI
 
 registry.load()
 for _name in (*registry.parts(), *(m.name for m in registry.mixtures())):

@@ -9,8 +9,8 @@ import functools
 from etils import epy
 from flan_jax.tasks.fields import tidy
 
-from flan_jax.data.dataset import Dataset, Template
-from flan_jax.data.registry import register
+from flan_jax.definitions.dataset import Dataset, Template
+from flan_jax.definitions.registry import register
 
 with epy.lazy_imports():
   import tensorflow as tf

@@ -41,7 +41,7 @@ def real_data() -> pathlib.Path:
 @pytest.fixture(scope='session')
 def mini_data(tmp_path_factory) -> str:
   """The mini corpus as a TFDS directory."""
-  from flan_jax.data import tfds_import
+  from flan_jax.sources import tfds_import
 
   folder = tmp_path_factory.mktemp('mini') / 'tfds'
   tfds_import.import_rows(
@@ -63,9 +63,9 @@ def shuffled_rule_data(tmp_path_factory) -> str:
 
 
 def _rule_data(folder: pathlib.Path, shuffle_labels: bool) -> str:
-  from flan_jax.data import tfds_import
+  from flan_jax.sources import tfds_import
   from flan_jax.testing import rule
-  from flan_jax.testing.rows import write_rows
+  from flan_jax.testing.row_files import write_rows
 
   write_rows(
     folder / 'rows',

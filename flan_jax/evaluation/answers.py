@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 import dataclasses
 from typing import Any
 
-from flan_jax.evaluation.config import check_stop
-from flan_jax.evaluation.evaluate import (
+from flan_jax.evaluation.eval_config import check_stop
+from flan_jax.evaluation.evaluator import (
   Models,
   score_requests,
   scores_alone,
   written_record,
 )
-from flan_jax.evaluation.generate import stop_at, text_before
+from flan_jax.evaluation.generation.generator import stop_at, text_before
 from flan_jax.evaluation.requests import Request
 
 # Keys of an answer beside what is carried through, or known of its row.

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from flan_jax.data.cache import Unit
-from flan_jax.evaluation import metrics, protocol, text_metrics
-from flan_jax.evaluation.protocol import Answer
+from flan_jax.cache.cached_split import Unit
+from flan_jax.evaluation import aggregation
+from flan_jax.evaluation.aggregation import Answer
+from flan_jax.evaluation.metrics import choice_metrics, text_metrics
 from flan_jax.evaluation.table import layout
 
 _HEADER = (
@@ -58,7 +59,7 @@ def compare(
 def _compare(test, group, before, after) -> dict[str, Any]:
   name = test.manifest['metrics'][0]
   both = [
-    protocol.predictions_by_template(test, answers, [name])
+    aggregation.predictions_by_template(test, answers, [name])
     for answers in (before, after)
   ]
   rows = [rows for by_template in both for rows, _ in by_template.values()]
@@ -72,9 +73,9 @@ def _compare(test, group, before, after) -> dict[str, Any]:
 
   interval = None
   if all(np.array_equal(rows[0], other) for other in rows):
-    interval = metrics.bootstrap_interval(
+    interval = choice_metrics.bootstrap_interval(
       lambda chosen: mean(both[1], chosen) - mean(both[0], chosen),
-      protocol.groups_of(test, rows[0]),
+      aggregation.groups_of(test, rows[0]),
     )
   first, second = (mean(by_template) for by_template in both)
   return {

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 import json
 import pathlib
 
-from flan_jax.data import registry
+from flan_jax.definitions import registry
 from flan_jax.evaluation.requests import EvalPart
 
 

@@ -7,9 +7,9 @@ import os
 import pathlib
 from typing import Any
 
-from flan_jax.data.cache import Framing
-from flan_jax.data.vocabulary import Vocabulary
+from flan_jax.cache.cached_split import Framing
 from flan_jax.evaluation.answers import PROMPT, RESERVED
+from flan_jax.vocabulary.base import Vocabulary
 
 
 class PromptError(ValueError):

@@ -8,9 +8,9 @@ import pathlib
 from typing import Any
 
 from flan_jax import __version__
-from flan_jax.evaluation import protocol, table
+from flan_jax.evaluation import aggregation, table
 from flan_jax.evaluation.clusters import cluster_means
-from flan_jax.evaluation.evaluate import Evaluation
+from flan_jax.evaluation.evaluator import Evaluation
 
 RESULTS, RECORDS, TABLE = 'results.json', 'records.jsonl', 'table.txt'
 COMPARISON, COMPARISON_TABLE = 'comparison.json', 'comparison.txt'
@@ -39,7 +39,7 @@ def write(
     **about,
     'flan_jax': __version__,
     'software': {n: importlib.metadata.version(n) for n in _SOFTWARE},
-    'summary': protocol.summary(evaluation.results),
+    'summary': aggregation.summary(evaluation.results),
     'clusters': cluster_means(evaluation.results),
     'parts': evaluation.results,
   }

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from flan_jax.data.cache import Framing, Unit
-from flan_jax.data.few_shot import FewShotUnit
-from flan_jax.data.packing import Example
-from flan_jax.data.sampler import key_of, permute
+from flan_jax.batches.few_shot import FewShotUnit
+from flan_jax.batches.packing import Example
+from flan_jax.batches.sampler import key_of, permute
+from flan_jax.cache.cached_split import Framing, Unit
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flan_jax.evaluation import protocol
+from flan_jax.evaluation import aggregation
 
 _HEADER = (
   'part',
@@ -151,7 +151,7 @@ def checkpoints_table(
   lines = [
     (label, mixture, metric, str(mean['parts']), _number(mean['mean']))
     for label, mixture, results in found
-    for metric, mean in protocol.summary(results).items()
+    for metric, mean in aggregation.summary(results).items()
   ]
   return layout(('checkpoint', 'mixture', 'metric', 'parts', 'mean'), lines)
 

@@ -3,8 +3,8 @@
 from flan_jax.interop.families import FAMILIES, family_for
 from flan_jax.interop.family import find_family
 from flan_jax.interop.hf_config import decoder_config
+from flan_jax.interop.model_source import InteropError, Source, open_source
 from flan_jax.interop.params import import_params
-from flan_jax.interop.source import InteropError, Source, open_source
 
 __all__ = [
   'FAMILIES',

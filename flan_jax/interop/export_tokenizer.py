@@ -4,14 +4,14 @@ import pathlib
 import shutil
 from typing import Any
 
-from flan_jax.data.tokenizer_vocabulary import (
+from flan_jax.interop import tokenizer_json
+from flan_jax.interop.model_source import InteropError
+from flan_jax.interop.safetensors_folder import copy_tokenizer
+from flan_jax.vocabulary.base import TOKENIZER_JSON, Vocabulary
+from flan_jax.vocabulary.hugging_face import (
   TokenizerVocabulary,
   read_config,
 )
-from flan_jax.data.vocabulary import TOKENIZER_JSON, Vocabulary
-from flan_jax.interop import tokenizer_json
-from flan_jax.interop.safetensors_folder import copy_tokenizer
-from flan_jax.interop.source import InteropError
 
 # On these a converted tokenizer must agree with the one it comes from.
 _PROBES = (

@@ -2,7 +2,7 @@
 
 from flan_jax.interop import llama, mistral, qwen2, qwen3
 from flan_jax.interop.family import Family
-from flan_jax.interop.source import InteropError
+from flan_jax.interop.model_source import InteropError
 from flan_jax.model import DecoderConfig
 
 FAMILIES: dict[str, Family] = {

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 import dataclasses
 from typing import Any
 
-from flan_jax.interop.source import InteropError
+from flan_jax.interop.model_source import InteropError
 from flan_jax.model import DecoderConfig
 
 # Our parameters and what each dimension is, in the letters of the glossary.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from flan_jax.interop import gguf_tokenizer
-from flan_jax.interop.source import Index, InteropError
+from flan_jax.interop.model_source import Index, InteropError
 
 # GGUF's architectures and ours. What GGUF calls llama may be a Mistral: both
 # compute the same.

@@ -5,7 +5,7 @@ import pathlib
 from typing import Any
 
 from flan_jax.interop import tokenizer_json
-from flan_jax.interop.source import InteropError
+from flan_jax.interop.model_source import InteropError
 
 Field = Callable[..., Any]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flan_jax.interop.family import Family
-from flan_jax.interop.source import InteropError
+from flan_jax.interop.model_source import InteropError
 from flan_jax.model import DecoderConfig
 
 # Our activations, by Hugging Face's names; its 'gelu' is not the approximation.

@@ -9,9 +9,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from flan_jax.data.vocabulary import Vocabulary
-from flan_jax.interop.source import InteropError
+from flan_jax.interop.model_source import InteropError
 from flan_jax.model import DecoderConfig, hidden_states, target_logits
+from flan_jax.vocabulary.base import Vocabulary
 
 # Differences beyond this share of the largest logit are no rounding errors.
 TOLERANCE = 1e-4

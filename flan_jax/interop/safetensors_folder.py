@@ -9,9 +9,9 @@ from typing import Any
 import ml_dtypes  # noqa: F401
 import numpy as np
 
-from flan_jax.data.tokenizer_vocabulary import TOKENIZER_CONFIG
-from flan_jax.data.vocabulary import SENTENCEPIECE_MODEL, TOKENIZER_JSON
-from flan_jax.interop.source import Index, InteropError
+from flan_jax.interop.model_source import Index, InteropError
+from flan_jax.vocabulary.base import SENTENCEPIECE_MODEL, TOKENIZER_JSON
+from flan_jax.vocabulary.hugging_face import TOKENIZER_CONFIG
 
 INDEX = 'model.safetensors.index.json'
 

@@ -10,8 +10,8 @@ import json
 import pathlib
 from typing import Any
 
-from flan_jax.data.tokenizer_vocabulary import TOKENIZER_CONFIG, read_config
-from flan_jax.data.vocabulary import TOKENIZER_JSON
+from flan_jax.vocabulary.base import TOKENIZER_JSON
+from flan_jax.vocabulary.hugging_face import TOKENIZER_CONFIG, read_config
 
 # How a piece is used; the numbers are those of SentencePiece, and of GGUF.
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6

@@ -1,6 +1,5 @@
 """The decoder."""
 
-from flan_jax.model.config import DecoderConfig
 from flan_jax.model.decoder import (
   Decoder,
   abstract_params,
@@ -9,6 +8,7 @@ from flan_jax.model.decoder import (
   logical_axes,
   param_shardings,
 )
+from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.model.multihead import for_mesh
 from flan_jax.model.prediction import (
   TargetOutputs,

@@ -26,7 +26,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from flan_jax.model import attention, layers, multihead, position
-from flan_jax.model import config as config_lib
+from flan_jax.model import decoder_config as config_lib
 from flan_jax.sharding import rules
 
 DecoderConfig = config_lib.DecoderConfig

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from flan_jax.model import attention, decoder, layers, prediction
-from flan_jax.model import config as config_lib
+from flan_jax.model import decoder_config as config_lib
 
 DecoderConfig = config_lib.DecoderConfig
 

@@ -11,7 +11,7 @@ sizes that matter.
 from collections.abc import Iterable
 import dataclasses
 
-from flan_jax.model.config import DecoderConfig
+from flan_jax.model.decoder_config import DecoderConfig
 
 # A product's backward pass is two products of its size.
 _TRAINING_OVER_FORWARD = 3

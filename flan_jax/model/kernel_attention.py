@@ -10,7 +10,7 @@ import jax
 from jaxtyping import Array, Float
 
 from flan_jax.model import attention
-from flan_jax.model import config as config_lib
+from flan_jax.model import decoder_config as config_lib
 from flan_jax.sharding import rules
 
 # Splash's masks and segments lie in registers of so many numbers.

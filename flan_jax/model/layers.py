@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from flan_jax.model import config as config_lib
+from flan_jax.model import decoder_config as config_lib
 from flan_jax.model import position
 from flan_jax.sharding import rules
 

@@ -6,7 +6,7 @@ import jax
 from jaxtyping import Array, Float
 
 from flan_jax.model import attention, block_attention, kernel_attention
-from flan_jax.model import config as config_lib
+from flan_jax.model import decoder_config as config_lib
 from flan_jax.sharding import mesh as mesh_lib
 
 

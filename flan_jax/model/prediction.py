@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from flan_jax.model import config as config_lib
 from flan_jax.model import decoder, layers
+from flan_jax.model import decoder_config as config_lib
 from flan_jax.sharding import rules
 
 DecoderConfig = config_lib.DecoderConfig

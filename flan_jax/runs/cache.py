@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import tqdm
 
+from flan_jax.cache.cached_split import CacheConfig, UnitKey
 from flan_jax.config import ConfigError
-from flan_jax.data import names, registry
-from flan_jax.data.cache import CacheConfig, UnitKey
-from flan_jax.data.vocabulary import Vocabulary, load_vocabulary
-from flan_jax.runs import base_model
+from flan_jax.definitions import names, registry
+from flan_jax.interop import base_model
 from flan_jax.runs.reading import open_data_dir, quiet_start
+from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
 import gin
 
 if TYPE_CHECKING:
-  from flan_jax.data.cache_writer import Plan
+  from flan_jax.cache.writer import Plan
 
 
 def flat(
@@ -110,7 +110,7 @@ def cache(
   tokens = load_vocabulary(base_model.locate(vocabulary, cache_dir))
   # TensorFlow is for this command alone.
   with quiet_start():
-    from flan_jax.data.cache_writer import CacheWriter
+    from flan_jax.cache.writer import CacheWriter
 
     tokens.as_seqio().encode_tf('')  # What it needs is made on first use.
   data_dir = open_data_dir(cache_config.data_dir, cache_config.cache_dir)
@@ -149,16 +149,16 @@ SECONDS_A_UNIT = 0.7
 
 
 def _runner(rows: int, pipeline_options: str | None):
-  from flan_jax.data import cache_beam
-  from flan_jax.data.cache_writer import run_here
+  from flan_jax.cache import beam
+  from flan_jax.cache.writer import run_here
 
   if pipeline_options is None and rows < _LARGE:
     return run_here
-  options = cache_beam.local_options()
+  options = beam.local_options()
   if pipeline_options is not None:
     options = shlex.split(pipeline_options)
   try:
-    return cache_beam.make_runner(options)
+    return beam.make_runner(options)
   except ImportError as error:
     if pipeline_options is None:
       print("one process; several with Apache Beam: pip install '.[cache]'")

@@ -9,27 +9,28 @@ from typing import Any
 import tqdm
 
 from flan_jax import __version__
+from flan_jax.cache.cached_split import CacheConfig
+from flan_jax.cache.store import UnitStore, check_vocabulary
 from flan_jax.config import Arguments, ConfigError
-from flan_jax.data.cache import CacheConfig
-from flan_jax.data.vocabulary import load_vocabulary
 from flan_jax.evaluation import records
 from flan_jax.evaluation.comparison import compare, comparison_table
-from flan_jax.evaluation.config import EvalConfig
 from flan_jax.evaluation.contaminated import check_ids, read_contaminated
-from flan_jax.evaluation.evaluate import Evaluation, Models
-from flan_jax.evaluation.evaluate import evaluate as score
+from flan_jax.evaluation.eval_config import EvalConfig
+from flan_jax.evaluation.evaluator import Evaluation, Models
+from flan_jax.evaluation.evaluator import evaluate as score
 from flan_jax.evaluation.journal import Journal
+from flan_jax.evaluation.models import make_models
 from flan_jax.evaluation.requests import EvalPart
 from flan_jax.evaluation.table import checkpoints_table
+from flan_jax.interop import base_model
 from flan_jax.model import DecoderConfig, abstract_params
-from flan_jax.runs import base_model, processes
 from flan_jax.runs.cache import flat, unit_keys
-from flan_jax.runs.compilation import keep_compiled
-from flan_jax.runs.models import make_models
-from flan_jax.runs.units import UnitStore, check_vocabulary
+from flan_jax.runtime import processes
+from flan_jax.runtime.compilation import keep_compiled
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.training import Checkpointer
 from flan_jax.training.checkpoint import fingerprint
+from flan_jax.vocabulary.base import load_vocabulary
 import gin
 
 _ANSWERS = 'answers.jsonl'

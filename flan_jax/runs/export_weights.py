@@ -6,14 +6,14 @@ import pathlib
 from typing import Any
 
 from flan_jax import interop
-from flan_jax.data.cache import INPUT
-from flan_jax.data.tokenizer_vocabulary import read_config, token_name
-from flan_jax.data.vocabulary import Vocabulary, load_vocabulary
+from flan_jax.cache.cached_split import INPUT
 from flan_jax.interop import export, hf_config, tokenizer_json
 from flan_jax.interop.export_tokenizer import write_tokenizer
 from flan_jax.interop.params import import_mesh
 from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.training import CheckpointDamagedError, Checkpointer
+from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
+from flan_jax.vocabulary.hugging_face import read_config, token_name
 
 # Tokens of a row in training, where a tokenizer does not say for how many the
 # model was made.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import os
 import sys
 
-from flan_jax.data import tfds_import
+from flan_jax.sources import tfds_import
 
 
 def main(argv: Sequence[str]) -> int:

@@ -6,12 +6,12 @@ import dataclasses
 import pathlib
 
 from flan_jax import interop
-from flan_jax.data.vocabulary import Vocabulary, load_vocabulary
-from flan_jax.interop import boundary, hf_config, model_gin, reference
+from flan_jax.interop import chat_template, hf_config, model_gin, reference
 from flan_jax.interop.params import import_mesh
 from flan_jax.interop.tokenizer_json import set_context
 from flan_jax.model import DecoderConfig
 from flan_jax.training import Checkpointer
+from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
 
 
 def main(argv: Sequence[str]) -> int:
@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     source, family, config, import_mesh(config), flags.dtype
   )
   _save(out, source, family, config, vocabulary, params)
-  chat = boundary.chat_separator(out, starts=vocabulary.bos_id is not None)
+  chat = chat_template.chat_separator(out, starts=vocabulary.bos_id is not None)
   title = f'{source.path.name}, a {family.name} of {_count(config)}, imported.'
   path = model_gin.write(out, title, config, chat)
   print(f'{source.path}: a {family.name} of {_count(config)}')

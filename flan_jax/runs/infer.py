@@ -10,24 +10,25 @@ from typing import Any
 
 import tqdm
 
+from flan_jax.cache.cached_split import CacheConfig
+from flan_jax.cache.store import UnitStore, check_vocabulary
 from flan_jax.config import Arguments, ConfigError
-from flan_jax.data.cache import CacheConfig
-from flan_jax.data.vocabulary import load_vocabulary
 from flan_jax.evaluation import answers
 from flan_jax.evaluation.answers import Ending
-from flan_jax.evaluation.evaluate import Models
+from flan_jax.evaluation.evaluator import Models
+from flan_jax.evaluation.generation.sampling import Sampling
+from flan_jax.evaluation.models import make_models
 from flan_jax.evaluation.prompts import Prompt, prompt_tokens, read_prompts
 from flan_jax.evaluation.records import write_whole
 from flan_jax.evaluation.requests import requests
-from flan_jax.evaluation.sampling import Sampling
+from flan_jax.interop import base_model
 from flan_jax.model import DecoderConfig, abstract_params
-from flan_jax.runs import base_model, processes
 from flan_jax.runs.cache import flat, unit_keys
-from flan_jax.runs.compilation import keep_compiled
-from flan_jax.runs.models import make_models
-from flan_jax.runs.units import UnitStore, check_vocabulary
+from flan_jax.runtime import processes
+from flan_jax.runtime.compilation import keep_compiled
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.training import Checkpointer
+from flan_jax.vocabulary.base import load_vocabulary
 import gin
 
 

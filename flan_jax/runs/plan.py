@@ -7,16 +7,16 @@ import sys
 from typing import Any, NoReturn
 
 from flan_jax import config as config_lib
+from flan_jax.batches.loader import PackingConfig
 from flan_jax.config import ConfigError
-from flan_jax.data import registry
-from flan_jax.data.loader import PackingConfig
-from flan_jax.evaluation.rank_batches import row_length
+from flan_jax.definitions import registry
+from flan_jax.evaluation.scoring.rank_batches import row_length
 from flan_jax.model import DecoderConfig
-from flan_jax.runs import plan_text
+from flan_jax.planning import plan_text
+from flan_jax.planning.plan_worker import plan_in_process
+from flan_jax.planning.programs import PROGRAMS, Request
+from flan_jax.planning.topology import Topology, has_libtpu
 from flan_jax.sharding import MeshConfig
-from flan_jax.sharding.plan_worker import plan_in_process
-from flan_jax.sharding.programs import PROGRAMS, Request
-from flan_jax.sharding.topology import Topology, has_libtpu
 from flan_jax.training import OptimizerConfig
 from flan_jax.training.loop import LoopConfig
 import gin

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import textwrap
 
 from flan_jax.config import ConfigError
-from flan_jax.data import catalogue, registry
-from flan_jax.data.catalogue import DOWNLOAD, MANUAL
-from flan_jax.data.dataset import Dataset
-from flan_jax.data.mini import MINI
+from flan_jax.definitions import registry
+from flan_jax.definitions.dataset import Dataset
+from flan_jax.inspection import catalogue
+from flan_jax.inspection.catalogue import DOWNLOAD, MANUAL
 from flan_jax.runs.reading import FlagParser, start_tensorflow, wrapped
+from flan_jax.sources.mini import MINI
 
 _MOST_CHARACTERS = 400  # Of what TFDS says.
 

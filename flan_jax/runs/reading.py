@@ -11,7 +11,7 @@ import textwrap
 from typing import NoReturn
 
 from flan_jax.config import ConfigError
-from flan_jax.data.mini import MINI, resolve_data_dir
+from flan_jax.sources.mini import MINI, resolve_data_dir
 
 _WIDTH = 80
 
@@ -80,7 +80,7 @@ def open_data_dir(
   if data_dir != MINI or pathlib.Path(found).exists():
     return found
   start_tensorflow()
-  from flan_jax.data.tfds_import import import_rows, mini_corpus
+  from flan_jax.sources.tfds_import import import_rows, mini_corpus
 
   parent = pathlib.Path(found).parent
   parent.mkdir(parents=True, exist_ok=True)

@@ -8,24 +8,24 @@ from typing import Any
 import numpy as np
 
 from flan_jax import config as config_lib
+from flan_jax.batches.loader import BatchPlan, PackingConfig
+from flan_jax.batches.sampler import Sampler
+from flan_jax.cache.cached_split import CacheConfig, Framing, Unit
+from flan_jax.cache.store import UnitStore, check_vocabulary
 from flan_jax.config import Arguments, ConfigError
-from flan_jax.data import registry
-from flan_jax.data.cache import CacheConfig, Framing, Unit
-from flan_jax.data.loader import BatchPlan, PackingConfig
-from flan_jax.data.sampler import Sampler
-from flan_jax.data.vocabulary import Vocabulary, load_vocabulary
-from flan_jax.evaluation.config import EvalConfig
+from flan_jax.definitions import registry
 from flan_jax.evaluation.contaminated import check_ids, read_contaminated
-from flan_jax.evaluation.evaluate import score_requests
-from flan_jax.evaluation.rank import Scorer
+from flan_jax.evaluation.eval_config import EvalConfig
+from flan_jax.evaluation.evaluator import score_requests
+from flan_jax.evaluation.models import make_models
 from flan_jax.evaluation.requests import Request, requests
+from flan_jax.evaluation.scoring.rank import Scorer
+from flan_jax.interop import base_model
 from flan_jax.model import DecoderConfig, abstract_params, init_params
-from flan_jax.runs import base_model, processes
 from flan_jax.runs.cache import unit_keys
-from flan_jax.runs.compilation import keep_compiled
 from flan_jax.runs.evaluate import run_evaluation, say_comparison
-from flan_jax.runs.models import make_models
-from flan_jax.runs.units import UnitStore, check_vocabulary
+from flan_jax.runtime import processes
+from flan_jax.runtime.compilation import keep_compiled
 from flan_jax.sharding import (
   MeshConfig,
   batch_sharding,
@@ -42,8 +42,9 @@ from flan_jax.training import (
   make_train_step,
 )
 from flan_jax.training.loop import Loop, LoopConfig
-from flan_jax.training.metrics import Console, MetricWriter
+from flan_jax.training.metric_writer import Console, MetricWriter
 from flan_jax.training.profile import ProfileWindow
+from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
 import gin
 
 

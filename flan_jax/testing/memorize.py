@@ -16,9 +16,9 @@ import pathlib
 import random
 from typing import Any
 
-from flan_jax.data import registry
-from flan_jax.data.dataset import Dataset, Template
-from flan_jax.testing.rows import write_rows
+from flan_jax.definitions import registry
+from flan_jax.definitions.dataset import Dataset, Template
+from flan_jax.testing.row_files import write_rows
 
 MEMORIZE = Dataset(
   name='memorize',

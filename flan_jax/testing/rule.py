@@ -14,10 +14,10 @@ from collections.abc import Iterator
 import random
 from typing import Any
 
-from flan_jax.data import registry
-from flan_jax.data.dataset import Dataset, Template
-from flan_jax.data.registry import Member, Mixture
-from flan_jax.testing.rows import write_rows
+from flan_jax.definitions import registry
+from flan_jax.definitions.dataset import Dataset, Template
+from flan_jax.definitions.registry import Member, Mixture
+from flan_jax.testing.row_files import write_rows
 
 _ANIMALS = ('horse', 'rabbit', 'spider', 'whale', 'goose')
 _OTHERS = tuple(

@@ -8,11 +8,11 @@ from typing import Any
 
 import jax
 
-from flan_jax.data.loader import BatchPlan, Loader, abstract_batch
-from flan_jax.model.config import DecoderConfig
+from flan_jax.batches.loader import BatchPlan, Loader, abstract_batch
+from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.sharding import rules
 from flan_jax.training.checkpoint import Checkpointer, check_finite
-from flan_jax.training.metrics import Console, MetricWriter
+from flan_jax.training.metric_writer import Console, MetricWriter
 from flan_jax.training.profile import Profiler, ProfileWindow
 from flan_jax.training.throughput import (
   Throughput,

@@ -19,8 +19,8 @@ from jaxtyping import Array, Float
 import numpy as np
 
 from flan_jax.model import flops
-from flan_jax.model.config import DecoderConfig
-from flan_jax.sharding import chips
+from flan_jax.model.decoder_config import DecoderConfig
+from flan_jax.planning import chips
 
 # Widths of the products that are timed, until one takes long enough to time.
 _WIDTHS = (512, 1024, 2048, 4096)

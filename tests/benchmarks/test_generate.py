@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from benchmarks import generate_sides
-from flan_jax.testing import models
+from flan_jax.testing import tiny_models
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _HAS_PEER = not generate_sides.unavailable()
@@ -32,7 +32,7 @@ def _config(vocab_size):
 def _run(tmp_path, **environment):
   source = tmp_path / 'source'
   source.mkdir()
-  models.write_model(source, _config(models.write_tokenizer(source)))
+  tiny_models.write_model(source, _config(tiny_models.write_tokenizer(source)))
   flags = ['--prompts=4', '--new_tokens=6', '--rounds=2', '--batch_sizes=1,4']
   finished = subprocess.run(
     [

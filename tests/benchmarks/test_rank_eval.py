@@ -13,12 +13,12 @@ import pytest
 from benchmarks import rank_own, rank_requests, rank_results, rank_summary
 from benchmarks.rank_results import HARNESS, OWN, PLAIN, Results, Turn
 from benchmarks.side_process import SideError, SideProcess
-from flan_jax.data.packing import Example
-from flan_jax.data.vocabulary import load_vocabulary
-from flan_jax.evaluation import rank
+from flan_jax.batches.packing import Example
+from flan_jax.evaluation.scoring import rank
 from flan_jax.model import DecoderConfig, init_params
 from flan_jax.sharding import MeshConfig, make_mesh
-from flan_jax.testing import models
+from flan_jax.testing import tiny_models
+from flan_jax.vocabulary.base import load_vocabulary
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _HAS_HARNESS = all(map(importlib.util.find_spec, ('lm_eval', 'torch')))
@@ -33,7 +33,7 @@ def _run(tmp_path, *flags):
   source.mkdir()
   config = {
     'model_type': 'llama',
-    'vocab_size': models.write_tokenizer(source),
+    'vocab_size': tiny_models.write_tokenizer(source),
     'hidden_size': 32,
     'intermediate_size': 64,
     'num_hidden_layers': 2,
@@ -42,7 +42,7 @@ def _run(tmp_path, *flags):
     'rms_norm_eps': 1e-5,
     'max_position_embeddings': 2048,
   }
-  models.write_model(source, config)
+  tiny_models.write_model(source, config)
   finished = subprocess.run(
     [
       *(sys.executable, '-m', 'benchmarks.rank_eval', f'--model={source}'),
@@ -119,7 +119,7 @@ def test_what_is_counted_is_what_has_to_be_read(side, make):
 
 
 def test_white_space_before_an_option_is_part_of_it(tmp_path):
-  models.write_tokenizer(tmp_path)
+  tiny_models.write_tokenizer(tmp_path)
   vocabulary = load_vocabulary(str(tmp_path))
   request = types.SimpleNamespace(
     example=Example(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flan_jax.data import registry
+from flan_jax.definitions import registry
 from flan_jax.evaluation.clusters import PAPER_MEMBERS, cluster_means
 from flan_jax.evaluation.table import clusters_table
 

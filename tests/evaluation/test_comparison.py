@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from tests.evaluation.test_protocol import _ranked, _unit
 
 from flan_jax.evaluation.comparison import compare, comparison_table
-from tests.evaluation.test_protocol import _ranked, _unit
 
 
 def test_a_clear_gain_and_its_reverse():

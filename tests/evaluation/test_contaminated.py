@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from flan_jax.data import registry
-from flan_jax.data.names import UnknownNameError
+from flan_jax.definitions import registry
+from flan_jax.definitions.names import UnknownNameError
 from flan_jax.evaluation.contaminated import check_ids, read_contaminated
 from flan_jax.evaluation.requests import EvalPart
 

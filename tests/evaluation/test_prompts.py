@@ -2,13 +2,13 @@
 
 import pytest
 
-from flan_jax.data.cache import CacheConfig, Framing
-from flan_jax.data.vocabulary import load_vocabulary
+from flan_jax.cache.cached_split import CacheConfig, Framing
 from flan_jax.evaluation.prompts import (
   PromptError,
   prompt_tokens,
   read_prompts,
 )
+from flan_jax.vocabulary.base import load_vocabulary
 
 
 def _file(tmp_path, name, content):

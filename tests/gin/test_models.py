@@ -79,7 +79,7 @@ def test_large_models_are_scanned_and_recomputed(name):
 
 @pytest.mark.parametrize('name', _HARDWARE)
 def test_hardware_goes_after_model_and_run(name):
-  from flan_jax.sharding.topology import Topology
+  from flan_jax.planning.topology import Topology
 
   _model('models/flan_8b.gin', 'runs/plan.gin', f'hardware/{name}')
   topology = Topology.parse(gin.query_parameter('%HARDWARE'))

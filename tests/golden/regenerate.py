@@ -10,12 +10,13 @@ import tempfile
 
 import numpy as np
 
-from flan_jax.data import names, registry, tfds_import
-from flan_jax.data.dataset import Dataset
-from flan_jax.data.few_shot_tasks import ExemplarPool
-from flan_jax.data.names import TaskName
-from flan_jax.data.source import SPLIT_OF_ROLE, RoleSource
-from flan_jax.data.templates import admissible, compile_templates
+from flan_jax.definitions import names, registry
+from flan_jax.definitions.dataset import Dataset
+from flan_jax.definitions.names import TaskName
+from flan_jax.rendering.few_shot_tasks import ExemplarPool
+from flan_jax.rendering.source import SPLIT_OF_ROLE, RoleSource
+from flan_jax.rendering.templates import admissible, compile_templates
+from flan_jax.sources import tfds_import
 
 FOLDER = pathlib.Path(__file__).parent
 SHOTS = 2

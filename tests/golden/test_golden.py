@@ -6,7 +6,7 @@ difference.
 
 import pytest
 
-from flan_jax.data import registry
+from flan_jax.definitions import registry
 from tests.golden.regenerate import FOLDER, golden_text
 
 registry.load()

@@ -5,7 +5,7 @@ import pathlib
 import pytest
 
 from flan_jax.interop import FAMILIES, decoder_config, open_source
-from flan_jax.testing import models
+from flan_jax.testing import tiny_models
 
 # Grouped heads that do not fill the model's width.
 CONFIG = {
@@ -30,9 +30,9 @@ def make_folder(tmp_path):
     folder.mkdir()
     dtype = settings.pop('dtype', 'bfloat16')
     shard_bytes = settings.pop('shard_bytes', 10**9)
-    models.write_tokenizer(folder)
+    tiny_models.write_tokenizer(folder)
     config = {'model_type': family, **CONFIG, **settings}
-    models.write_model(folder, config, shard_bytes, dtype)
+    tiny_models.write_model(folder, config, shard_bytes, dtype)
     return folder
 
   return make

@@ -6,10 +6,10 @@ import shutil
 import pytest
 import sentencepiece
 
-from flan_jax.data.vocabulary import load_vocabulary
 from flan_jax.interop import InteropError
 from flan_jax.interop.export_tokenizer import write_tokenizer
-from flan_jax.testing import models
+from flan_jax.testing import tiny_models
+from flan_jax.vocabulary.base import load_vocabulary
 
 _TEXTS = (
   'Does the premise entail it?\nOptions:\n- yes\n- no',
@@ -18,7 +18,7 @@ _TEXTS = (
 
 
 def test_a_tokenizer_json_is_copied(tmp_path):
-  models.write_tokenizer(tmp_path)
+  tiny_models.write_tokenizer(tmp_path)
   out = tmp_path / 'out'
   out.mkdir()
   write_tokenizer(load_vocabulary(str(tmp_path)), out)
@@ -27,7 +27,7 @@ def test_a_tokenizer_json_is_copied(tmp_path):
 
 
 def test_a_tokenizer_json_of_another_name(tmp_path):
-  models.write_tokenizer(tmp_path)
+  tiny_models.write_tokenizer(tmp_path)
   path = tmp_path / 'own.json'
   shutil.move(tmp_path / 'tokenizer.json', path)
   out = tmp_path / 'out'

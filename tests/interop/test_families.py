@@ -19,7 +19,7 @@ from flan_jax.interop import (
 )
 from flan_jax.interop.params import import_mesh
 from flan_jax.model import hidden_states, target_logits
-from flan_jax.testing import models
+from flan_jax.testing import tiny_models
 
 pytest.importorskip('torch')
 pytest.importorskip('transformers')
@@ -74,7 +74,7 @@ def _make(family, settings, folder):
       else:
         parameter.copy_(noise * parameter.shape[-1] ** -0.5)
   model.save_pretrained(folder)
-  models.write_tokenizer(folder)
+  tiny_models.write_tokenizer(folder)
   return model.eval()
 
 

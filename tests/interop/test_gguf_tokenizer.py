@@ -6,9 +6,9 @@ import json
 import pytest
 import sentencepiece
 
-from flan_jax.data.vocabulary import load_vocabulary
 from flan_jax.interop import InteropError, gguf_tokenizer, tokenizer_json
-from flan_jax.testing import models
+from flan_jax.testing import tiny_models
+from flan_jax.vocabulary.base import load_vocabulary
 
 _TEXTS = (
   "The cat's in the hat: 12,408 (and a half)!",
@@ -22,7 +22,7 @@ def _metadata(folder, pre):
   """What a converter writes of the small tokenizer."""
   content = json.loads((folder / 'tokenizer.json').read_text())['model']
   names = sorted(content['vocab'], key=content['vocab'].get)
-  special = len(models.SPECIAL)
+  special = len(tiny_models.SPECIAL)
   return {
     'tokenizer.ggml.model': 'gpt2',
     'tokenizer.ggml.pre': pre,
@@ -45,7 +45,7 @@ def _rebuilt(metadata, folder):
 
 
 def test_a_byte_level_tokenizer(tmp_path):
-  models.write_tokenizer(tmp_path)
+  tiny_models.write_tokenizer(tmp_path)
   original = load_vocabulary(str(tmp_path))
   target = tmp_path / 'rebuilt'
   target.mkdir()
@@ -62,7 +62,7 @@ def test_a_byte_level_tokenizer(tmp_path):
 
 
 def test_what_starts_a_sequence(tmp_path):
-  models.write_tokenizer(tmp_path)
+  tiny_models.write_tokenizer(tmp_path)
   metadata = _metadata(tmp_path, 'llama-bpe')
   target = tmp_path / 'rebuilt'
   target.mkdir()
@@ -154,7 +154,7 @@ def test_a_sentencepiece_tokenizer(bpe_model, tmp_path):
 
 
 def test_unknown_kinds_are_refused(tmp_path):
-  models.write_tokenizer(tmp_path)
+  tiny_models.write_tokenizer(tmp_path)
   metadata = _metadata(tmp_path, 'tekken')
   with pytest.raises(InteropError, match=r'\(gpt2, tekken\)'):
     gguf_tokenizer.write(metadata.get, tmp_path)

@@ -13,8 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flan_jax.data.vocabulary import load_vocabulary
-from flan_jax.evaluation.generate import Generator
+from flan_jax.evaluation.generation.generator import Generator
 from flan_jax.interop import (
   FAMILIES,
   decoder_config,
@@ -24,6 +23,7 @@ from flan_jax.interop import (
 )
 from flan_jax.interop.params import import_mesh
 from flan_jax.model import hidden_states, target_logits
+from flan_jax.vocabulary.base import load_vocabulary
 from tests.interop.make_golden import GOLDEN, PACKAGE
 
 pytest.importorskip('gguf')

@@ -9,7 +9,7 @@ import pytest
 
 from flan_jax import sharding
 from flan_jax.model import attention, kernel_attention, multihead
-from flan_jax.model.config import DecoderConfig
+from flan_jax.model.decoder_config import DecoderConfig
 from tests.model import heads as heads_lib
 
 LENGTH = 256

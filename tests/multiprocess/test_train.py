@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from flan_jax.testing.processes import run_processes
+from flan_jax.testing.multiprocess import run_processes
 from tests.runs.conftest import LENGTHS, RULE, TRAIN
 
 

@@ -20,7 +20,7 @@ import zipfile
 import pytest
 
 import flan_jax
-from flan_jax.data import registry, template_set
+from flan_jax.definitions import registry, template_set
 
 _CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 _FOLDERS = ('flan_jax', 'tasks', 'mixtures', 'gin', 'tests/packaging')

@@ -3,12 +3,12 @@
 import json
 import pathlib
 
-from flan_jax.data import registry
-from flan_jax.data.cache import DEFAULT_LENGTHS, CacheConfig
-from flan_jax.data.cache_writer import make_units
-from flan_jax.data.vocabulary import load_vocabulary
+from flan_jax.cache.cached_split import DEFAULT_LENGTHS, CacheConfig
+from flan_jax.cache.writer import make_units
+from flan_jax.definitions import registry
 from flan_jax.evaluation import records
 from flan_jax.runs.cache import unit_keys
+from flan_jax.vocabulary.base import load_vocabulary
 from tests.runs.conftest import LENGTHS, TRAIN
 
 registry.load()

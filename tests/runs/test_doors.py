@@ -9,8 +9,8 @@ from tests.runs.conftest import ROOT, TRAIN
 
 # One module a door; all of them use the package's own factory.
 _FACTORY = """
-from flan_jax.data.dataset import Dataset, Template
-from flan_jax.data.registry import register
+from flan_jax.definitions.dataset import Dataset, Template
+from flan_jax.definitions.registry import register
 
 _ASKS = (
   'Which mood has the note?', 'Is the writer glad or sad?', 'Feeling:',
@@ -35,7 +35,7 @@ def make(name):
 """
 
 _MIXTURE = """
-from flan_jax.data.registry import Member, Mixture, register_mixture
+from flan_jax.definitions.registry import Member, Mixture, register_mixture
 
 register_mixture(Mixture('moods_train', tuple(map(Member, MOODS))))
 register_mixture(

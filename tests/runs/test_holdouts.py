@@ -12,21 +12,20 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from flan_jax.data import names, registry
-from flan_jax.data.cache import CacheConfig, Framing, UnitKey
-from flan_jax.data.cache_writer import make_units
-from flan_jax.data.loader import BatchPlan, PackingConfig, global_batch
-from flan_jax.data.sampler import Sampler
-from flan_jax.data.vocabulary import load_vocabulary
-from flan_jax.evaluation import protocol, records
-from flan_jax.evaluation.config import EvalConfig
-from flan_jax.evaluation.evaluate import Models, evaluate
-from flan_jax.evaluation.generate import Generator
-from flan_jax.evaluation.protocol import Answer
-from flan_jax.evaluation.rank import Scorer
+from flan_jax.batches.loader import BatchPlan, PackingConfig, global_batch
+from flan_jax.batches.sampler import Sampler
+from flan_jax.cache.cached_split import CacheConfig, Framing, UnitKey
+from flan_jax.cache.store import UnitStore
+from flan_jax.cache.writer import make_units
+from flan_jax.definitions import names, registry
+from flan_jax.evaluation import aggregation, records
+from flan_jax.evaluation.aggregation import Answer
+from flan_jax.evaluation.eval_config import EvalConfig
+from flan_jax.evaluation.evaluator import Models, evaluate
+from flan_jax.evaluation.generation.generator import Generator
+from flan_jax.evaluation.scoring.rank import Scorer
 from flan_jax.model import DecoderConfig
 from flan_jax.runs.cache import unit_keys
-from flan_jax.runs.units import UnitStore
 from flan_jax.sharding import MeshConfig, batch_sharding, make_mesh
 from flan_jax.training import (
   OptimizerConfig,
@@ -34,6 +33,7 @@ from flan_jax.training import (
   make_optimizer,
   make_train_step,
 )
+from flan_jax.vocabulary.base import load_vocabulary
 
 registry.load()
 
@@ -160,7 +160,7 @@ def _gold(unit) -> list[Answer]:
   for record in unit.records:
     row, template = unit.rows[record['row']], int(record['template'])
     option = row['correct'][0] if 'correct' in row else None
-    text = protocol.references(unit, row, template)[0]
+    text = aggregation.references(unit, row, template)[0]
     answers.append(Answer(int(record['row']), template, option, text))
   return answers
 
@@ -169,7 +169,9 @@ def _gold(unit) -> list[Answer]:
 def test_a_gold_predictor_reaches_the_ceiling(cluster, store):
   for part in store.evaluation(f'flan_eval_{cluster}'):
     metrics = part.test.manifest['metrics']
-    for result in protocol.part_results(part.test, _gold(part.test), None, []):
+    for result in aggregation.part_results(
+      part.test, _gold(part.test), None, []
+    ):
       for template in result['templates'].values():
         for name in metrics:
           assert template[name] == pytest.approx(_ceiling(part.test, name))
@@ -192,7 +194,7 @@ def test_empty_answers_score_nothing(cluster, store):
     if part.test.rows and 'correct' in part.test.rows[0]:
       continue
     empty = [dataclasses.replace(a, text='') for a in _gold(part.test)]
-    for result in protocol.part_results(part.test, empty, None, []):
+    for result in aggregation.part_results(part.test, empty, None, []):
       for template in result['templates'].values():
         for name in part.test.manifest['metrics']:
           if name == 'word_edit_distance':

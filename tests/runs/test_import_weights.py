@@ -6,13 +6,13 @@ import jax
 import numpy as np
 import pytest
 
-from flan_jax.data.vocabulary import load_vocabulary
 from flan_jax.interop import InteropError
 from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.runs import export_weights, import_weights
 from flan_jax.sharding import MeshConfig, make_mesh
-from flan_jax.testing import models
+from flan_jax.testing import tiny_models
 from flan_jax.training import Checkpointer
+from flan_jax.vocabulary.base import load_vocabulary
 from tests.runs.conftest import LENGTHS, RULE
 
 _CONFIG = {
@@ -31,8 +31,8 @@ _CONFIG = {
 
 def _write_model(folder, **settings):
   folder.mkdir()
-  models.write_tokenizer(folder)
-  models.write_model(folder, _CONFIG | settings)
+  tiny_models.write_tokenizer(folder)
+  tiny_models.write_model(folder, _CONFIG | settings)
   return folder
 
 
@@ -99,7 +99,7 @@ def test_check_tells_whether_the_model_is_the_same(tmp_path, capsys):
   assert "'Options: yes or no?'" in printed
   assert 'the top token is the same at' in printed
   # Weights that half precision rounds make another model.
-  models.write_model(source, _CONFIG, dtype='float32')
+  tiny_models.write_model(source, _CONFIG, dtype='float32')
   assert _import(source, tmp_path / 'bad', '--dtype=bfloat16', *flags) == 1
 
 
@@ -123,7 +123,7 @@ def test_tuned_from_its_gin_file_and_exported(cli, rule_data, tmp_path):
   )
   other = tmp_path / 'other'
   other.mkdir()
-  models.write_tokenizer(other, adds_bos=True)
+  tiny_models.write_tokenizer(other, adds_bos=True)
   code, _, error = cli(*train, f'--gin.VOCABULARY={other}')
   assert code == 2 and f'was made with the vocabulary {base}' in error
   out = cli.check(*train)
@@ -133,7 +133,7 @@ def test_tuned_from_its_gin_file_and_exported(cli, rule_data, tmp_path):
   flags = [f'--checkpoint={checkpoint}', f'--out={tuned}']
   assert export_weights.main(flags) == 0
   readme = (tuned / 'README.md').read_text()
-  assert r"'{input}\n'" in readme and models.SPECIAL[1] in readme
+  assert r"'{input}\n'" in readme and tiny_models.SPECIAL[1] in readme
   config = json.loads((tuned / 'config.json').read_text())
   assert config['architectures'] == ['Qwen2ForCausalLM']
   assert config['max_position_embeddings'] == 512

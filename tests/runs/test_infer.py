@@ -6,13 +6,13 @@ import jax
 import pytest
 
 from flan_jax import cli as command_line
-from flan_jax.data.cache import CacheConfig
-from flan_jax.data.vocabulary import load_vocabulary
+from flan_jax.cache.cached_split import CacheConfig
+from flan_jax.evaluation.models import make_models
 from flan_jax.model import DecoderConfig, init_params
-from flan_jax.runs.models import make_models
 from flan_jax.sharding import MeshConfig, make_mesh
-from flan_jax.testing.processes import run_processes
+from flan_jax.testing.multiprocess import run_processes
 from flan_jax.training import Checkpointer
+from flan_jax.vocabulary.base import load_vocabulary
 import gin
 from tests.runs.conftest import CHEAP_PROGRAMS, LENGTHS, RULE, SMALL
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from flan_jax import cli as command_line
-from flan_jax.data import registry
+from flan_jax.definitions import registry
 from tests.runs.conftest import ROOT
 
 registry.load()
@@ -66,7 +66,7 @@ def _pretend_copy(root, folder, **sizes):
 @pytest.fixture(scope='module')
 def rte(tmp_path_factory) -> str:
   """A TFDS directory with a few rows of RTE, some of them too long."""
-  from flan_jax.data import tfds_import
+  from flan_jax.sources import tfds_import
 
   folder = tmp_path_factory.mktemp('rte')
   rows = [
@@ -336,7 +336,7 @@ def test_what_has_to_be_fetched_by_hand_is_named(mistake, tmp_path):
 
 @pytest.mark.parametrize('failed', [False, True])
 def test_a_leak_is_the_exit_code(monkeypatch, capsys, tmp_path, failed):
-  from flan_jax.data import contamination
+  from flan_jax.inspection import holdout_leakage
 
   # What it finds is tested in tests/data/test_contamination.py.
   report = SimpleNamespace(
@@ -344,7 +344,7 @@ def test_a_leak_is_the_exit_code(monkeypatch, capsys, tmp_path, failed):
   )
   asked = []
   monkeypatch.setattr(
-    contamination, 'check', lambda *about: asked.append(about) or report
+    holdout_leakage, 'check', lambda *about: asked.append(about) or report
   )
   arguments = ['inspect', '--check=flan_holdout_wic', f'--data_dir={tmp_path}']
   assert command_line.main(arguments) == int(failed)

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from flan_jax.runs import plan, plan_text
-from flan_jax.sharding.topology import has_libtpu
+from flan_jax.planning import plan_text
+from flan_jax.planning.topology import has_libtpu
+from flan_jax.runs import plan
 import gin
 from tests.runs.conftest import SMALL
 

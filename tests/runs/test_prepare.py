@@ -8,8 +8,8 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.translate import wmt
 
 from flan_jax import cli as command_line
-from flan_jax.data import registry
-from flan_jax.data.registry import Member, Mixture
+from flan_jax.definitions import registry
+from flan_jax.definitions.registry import Member, Mixture
 
 registry.load()
 

@@ -4,8 +4,8 @@ from flan_jax.tasks import closed_book_qa
 import pytest
 import tensorflow as tf
 
-from flan_jax.data import registry
-from flan_jax.testing.datasets import assert_dataset, render_row
+from flan_jax.definitions import registry
+from flan_jax.testing.declarations import assert_dataset, render_row
 
 registry.load()
 

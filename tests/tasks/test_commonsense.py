@@ -3,9 +3,9 @@
 from flan_jax.tasks import commonsense
 import pytest
 
-from flan_jax.data import registry
-from flan_jax.data.dataset import evaluated
-from flan_jax.testing.datasets import assert_dataset, render_row
+from flan_jax.definitions import registry
+from flan_jax.definitions.dataset import evaluated
+from flan_jax.testing.declarations import assert_dataset, render_row
 
 registry.load()
 

@@ -4,8 +4,8 @@ from flan_jax.tasks import coreference
 import pytest
 import tensorflow_datasets as tfds
 
-from flan_jax.data import registry
-from flan_jax.testing.datasets import assert_dataset
+from flan_jax.definitions import registry
+from flan_jax.testing.declarations import assert_dataset
 
 registry.load()
 

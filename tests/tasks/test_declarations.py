@@ -6,8 +6,8 @@ import re
 import pytest
 import tensorflow_datasets as tfds
 
-from flan_jax.data import registry
-from flan_jax.data.dataset import evaluated
+from flan_jax.definitions import registry
+from flan_jax.definitions.dataset import evaluated
 
 registry.load()
 

@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from flan_jax.data import registry
+from flan_jax.definitions import registry
 
 registry.load()
 

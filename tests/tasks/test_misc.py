@@ -7,9 +7,9 @@ from flan_jax.tasks import misc
 import pytest
 import tensorflow_datasets as tfds
 
-from flan_jax.data import registry
-from flan_jax.data.templates import map_row
-from flan_jax.testing.datasets import assert_dataset, render_row
+from flan_jax.definitions import registry
+from flan_jax.rendering.templates import map_row
+from flan_jax.testing.declarations import assert_dataset, render_row
 
 registry.load()
 

@@ -5,7 +5,7 @@ import itertools
 from flan_jax.tasks import misc
 import pytest
 
-from flan_jax.testing.datasets import assert_dataset
+from flan_jax.testing.declarations import assert_dataset
 
 # Dataset, raw row, template, prompt, target.
 _CASES = [

@@ -11,11 +11,11 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from flan_jax.data import names, registry
-from flan_jax.data.dataset import evaluated
-from flan_jax.data.templates import map_row
-from flan_jax.evaluation import text_metrics
-from flan_jax.testing.datasets import render_row
+from flan_jax.definitions import names, registry
+from flan_jax.definitions.dataset import evaluated
+from flan_jax.evaluation.metrics import text_metrics
+from flan_jax.rendering.templates import map_row
+from flan_jax.testing.declarations import render_row
 
 registry.load()
 

@@ -6,10 +6,11 @@ from flan_jax.tasks import reading_comprehension
 import numpy as np
 import pytest
 
-from flan_jax.data import registry, tfds_import
-from flan_jax.data.dataset import evaluated
-from flan_jax.data.templates import map_row
-from flan_jax.testing.datasets import assert_dataset, render_row
+from flan_jax.definitions import registry
+from flan_jax.definitions.dataset import evaluated
+from flan_jax.rendering.templates import map_row
+from flan_jax.sources import tfds_import
+from flan_jax.testing.declarations import assert_dataset, render_row
 
 registry.load()
 

@@ -3,8 +3,8 @@
 from flan_jax.tasks import reading_comprehension_commonsense as cluster
 import pytest
 
-from flan_jax.data import registry
-from flan_jax.testing.datasets import assert_dataset, render_row
+from flan_jax.definitions import registry
+from flan_jax.testing.declarations import assert_dataset, render_row
 
 registry.load()
 

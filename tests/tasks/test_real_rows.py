@@ -12,10 +12,10 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from flan_jax.data import registry, tfds_import
-from flan_jax.data.dataset import OPTIONS, evaluated
-from flan_jax.data.source import open_builder
-from flan_jax.data.templates import (
+from flan_jax.definitions import registry
+from flan_jax.definitions.dataset import OPTIONS, evaluated
+from flan_jax.rendering.source import open_builder
+from flan_jax.rendering.templates import (
   OPTION_BULLET,
   OPTIONS_HEADER,
   admissible,
@@ -23,6 +23,7 @@ from flan_jax.data.templates import (
   compile_templates,
   map_row,
 )
+from flan_jax.sources import tfds_import
 
 registry.load()
 

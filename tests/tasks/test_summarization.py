@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from flan_jax.data.dataset import evaluated
-from flan_jax.testing.datasets import assert_dataset, render_row
+from flan_jax.definitions.dataset import evaluated
+from flan_jax.testing.declarations import assert_dataset, render_row
 
 _TOPICS = ('World', 'Sports', 'Business', 'Sci/Tech')
 _WORDS = ('world affairs', 'sports', 'business', 'science and technology')

@@ -8,8 +8,8 @@ import flan_jax.tasks.summarization  # noqa: F401 (registers)
 import numpy as np
 import pytest
 
-from flan_jax.data import registry
-from flan_jax.testing.datasets import assert_dataset, render_row
+from flan_jax.definitions import registry
+from flan_jax.testing.declarations import assert_dataset, render_row
 
 registry.load()
 

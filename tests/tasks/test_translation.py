@@ -5,9 +5,9 @@ import re
 from flan_jax.tasks import translation
 import pytest
 
-from flan_jax.data import registry
-from flan_jax.data.dataset import Dataset
-from flan_jax.testing.datasets import assert_dataset, render_row
+from flan_jax.definitions import registry
+from flan_jax.definitions.dataset import Dataset
+from flan_jax.testing.declarations import assert_dataset, render_row
 
 _NAMES = sorted(
   value.name

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from flan_jax import sharding
-from flan_jax.data.cache import Framing
-from flan_jax.data.loader import BatchPlan, PackingConfig
-from flan_jax.data.sampler import Sampler
+from flan_jax.batches.loader import BatchPlan, PackingConfig
+from flan_jax.batches.sampler import Sampler
+from flan_jax.cache.cached_split import Framing
 from flan_jax.model import DecoderConfig
-from flan_jax.testing.units import write_unit
+from flan_jax.testing.cached_splits import write_unit
 from flan_jax.training import (
   Checkpointer,
   OptimizerConfig,
@@ -23,7 +23,7 @@ from flan_jax.training import (
 )
 from flan_jax.training import loop as loop_lib
 from flan_jax.training.loop import Loop, LoopConfig
-from flan_jax.training.metrics import Console, MetricWriter
+from flan_jax.training.metric_writer import Console, MetricWriter
 from flan_jax.training.profile import ProfileWindow
 
 CONFIG = DecoderConfig(

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from flan_jax import sharding
-from flan_jax.data.packing import Capacity, Example, empty_batch, fill_row
+from flan_jax.batches.packing import Capacity, Example, empty_batch, fill_row
 from flan_jax.model import DecoderConfig, flops
-from flan_jax.sharding import chips
+from flan_jax.planning import chips
 from flan_jax.training import throughput
 
 CONFIG = DecoderConfig(

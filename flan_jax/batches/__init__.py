@@ -1,0 +1,1 @@
+"""From cached splits to packed batches."""

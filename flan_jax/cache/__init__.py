@@ -1,0 +1,1 @@
+"""The token cache: written with TensorFlow, read without it."""

@@ -1,0 +1,498 @@
+"""The token cache: units on disk, found and read without TensorFlow.
+
+A unit holds one role of one part, rendered and tokenized, in shards of rows:
+
+  CACHE_DIR/<dataset>/<part>.<role>-<content>-<copy>/
+    manifest.json            all that training and evaluation need to know
+    shard-00000-of-00001/
+      tokens.bin             the tokens of all pieces, one after the other
+      pieces.npy             where each piece ends, int64 [pieces + 1], from 0
+      records.npy            one record a rendering, see `RECORD`
+      rows.jsonl             one object a row: id, group, answer
+      shard.json             counts, and the digest of each file
+
+`<content>` hashes templates, mapping, vocabulary, lengths and the code that
+makes tokens of them (`engine_code`), `<copy>` the TFDS copy: a change of any
+makes another unit, never a stale one. A shard is written under a temporary name
+and renamed when whole; the manifest is written last, so that a unit that has
+one is finished.
+"""
+
+import bisect
+from collections.abc import Iterator, Mapping, Sequence
+import dataclasses
+import functools
+import json
+import os
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from flan_jax.cache import identity, remote
+from flan_jax.cache.engine_code import engine_digest
+from flan_jax.definitions import registry
+from flan_jax.definitions.dataset import Dataset, in_format
+from flan_jax.vocabulary.base import Vocabulary
+
+# Raised when the files of a unit change their form. (What is in them is hashed,
+# with the code that writes it.)
+LAYOUT = 5
+
+# Where the input stands in a SEPARATOR that surrounds it.
+INPUT = '{input}'
+
+# Lengths that bound one example, in tokens with what ends each piece; FLAN's.
+DEFAULT_LENGTHS = {'inputs': 1024, 'targets': 256}
+
+TOKENS, PIECES, RECORDS = 'tokens.bin', 'pieces.npy', 'records.npy'
+ROWS, SHARD, MANIFEST = 'rows.jsonl', 'shard.json', 'manifest.json'
+FILES = (TOKENS, PIECES, RECORDS, ROWS)
+
+# A rendering: its row, template, first piece and number of pieces (the input,
+# then the target in training and every option, or the target, in evaluation).
+RECORD = np.dtype(
+  [
+    ('row', '<i4'),
+    ('template', '<i2'),
+    ('inputs_cut', 'u1'),
+    ('targets_cut', 'u1'),
+    ('pieces', '<u2'),
+    ('first', '<i8'),
+  ]
+)
+
+
+class CacheError(RuntimeError):
+  """A cache that is missing, damaged or of another making."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CacheConfig:
+  """What decides the tokens of a cache beside the dataset itself.
+
+  Attributes:
+    cache_dir: Where units lie.
+    data_dir: TFDS data directory; None for TFDS's own default.
+    lengths: Most tokens of one example's `inputs`, with what starts and
+      separates them, and of its `targets`, with their end token.
+    separator: Text between input and target, or, with '{input}' in it, around
+      the input; None for the end token, as in the paper. Names of special
+      tokens in it mean them.
+    exemplar_separator: Text after the target of an exemplar; None for the end
+      token.
+  """
+
+  cache_dir: str
+  data_dir: str | None = None
+  lengths: Mapping[str, int] = dataclasses.field(
+    default_factory=lambda: dict(DEFAULT_LENGTHS)
+  )
+  separator: str | None = None
+  exemplar_separator: str | None = None
+
+  def __post_init__(self):
+    if set(self.lengths) != {'inputs', 'targets'}:
+      raise ValueError(
+        'TASK_FEATURE_LENGTHS has the keys inputs and targets, not '
+        f'{sorted(self.lengths)}'
+      )
+
+
+@dataclasses.dataclass(frozen=True)
+class UnitKey:
+  """Names a unit: a part, its role, the templates used (None: all), format."""
+
+  part: str
+  role: str
+  templates: tuple[int, ...] | None = None
+  format: str = 'instructions'
+
+  def find_part(self) -> Dataset:
+    """Returns the resolved part in the unit's format."""
+    return in_format(registry.find_part(self.part)[1], self.format)
+
+  def __str__(self) -> str:
+    return f'{self.part}.{self.role}' + (
+      '' if self.format == 'instructions' else f'.{self.format}'
+    )
+
+
+def _separator_ids(text: str | None, vocabulary: Vocabulary) -> tuple[int, ...]:
+  """Returns the tokens of a separator, the end token where it is None."""
+  if text is None:
+    return (vocabulary.eos_id,)
+  return tuple(vocabulary.encode_markup(text))
+
+
+def _split_separator(text: str | None) -> tuple[str, str | None]:
+  """Returns what a separator puts before an input, and what after it.
+
+  >>> _split_separator('Q: {input} A:'), _split_separator(' A:')
+  (('Q: ', ' A:'), ('', ' A:'))
+  """
+  before, found, after = (text or '').partition(INPUT)
+  return (before, after) if found else ('', text)
+
+
+def renderings_of(rows: int) -> int:
+  """Returns how many renderings a training row gets: clip(30,000/rows, 1, 10).
+
+  >>> renderings_of(2290), renderings_of(5000), renderings_of(30000)
+  (10, 6, 1)
+  """
+  return int(np.clip(30_000 // max(rows, 1), 1, 10))
+
+
+def content_digest(
+  part: Dataset,
+  key: UnitKey,
+  config: CacheConfig,
+  vocabulary: Vocabulary,
+  engine: str,
+) -> str:
+  """Returns the digest of all that decides a unit's tokens but the copy."""
+  return identity.digest(
+    {
+      'layout': LAYOUT,
+      'engine': engine,
+      'part': identity.describe_part(part),
+      'vocabulary': vocabulary.digest,
+      'lengths': dict(config.lengths),
+      'separator': config.separator,
+      'templates': key.templates,
+    }
+  )
+
+
+def unit_name(
+  key: UnitKey,
+  config: CacheConfig,
+  vocabulary: Vocabulary,
+  copy: str,
+  engine: str | None = None,
+) -> str:
+  """Returns the folder of a unit below the cache directory.
+
+  Args:
+    key: The unit.
+    config: Its lengths and separator.
+    vocabulary: Tokenizes it.
+    copy: Digest of the TFDS copy.
+    engine: Digest of the code that makes it; None for the code that runs.
+  """
+  dataset, _ = registry.find_part(key.part)
+  content = content_digest(
+    key.find_part(), key, config, vocabulary, engine or engine_digest()
+  )
+  return f'{dataset.name}/{key}-{content}-{copy}'
+
+
+def token_dtype(vocabulary: Vocabulary) -> np.dtype:
+  """Returns the type that holds every token of a vocabulary."""
+  return np.dtype('<u2' if vocabulary.size <= 2**16 else '<u4')
+
+
+def expanded(path: str) -> str:
+  """Returns a path with the home directory in place of `~`."""
+  return path if remote.is_remote(path) else os.path.expanduser(path)
+
+
+def find_unit(
+  key: UnitKey, config: CacheConfig, vocabulary: Vocabulary
+) -> 'Unit':
+  """Opens a finished unit.
+
+  Where the TFDS copy is present, the unit must be of that copy; on a worker
+  that has the cache alone, there must be just one.
+
+  Raises:
+    CacheError: it is missing or ambiguous.
+  """
+  root = expanded(config.cache_dir)
+  part = registry.find_part(key.part)[1]
+  copy = identity.copy_digest(part.source, config.data_dir)
+  pattern = unit_name(key, config, vocabulary, copy or '*')
+  found = remote.find(root, f'{pattern}/{MANIFEST}')
+  if not found:
+    reason = _made_by_other_code(root, key, config, vocabulary)
+    raise CacheError(
+      f'no cache of {key} in {root}{reason}: make it with `flan-jax cache` and '
+      'the same gin files'
+    )
+  if len(found) > 1:
+    raise CacheError(
+      f'{len(found)} caches of {key}, of different copies of {part.source}: '
+      f'{", ".join(found)}. Set DATA_DIR to the copy that is meant, or remove '
+      'the others'
+    )
+  unit = open_unit(found[0].removesuffix(f'/{MANIFEST}'))
+  if unit.manifest['vocabulary']['digest'] != vocabulary.digest:
+    raise CacheError(
+      f'{unit.path} says that it was made with another vocabulary: remove it '
+      'and run `flan-jax cache` again'
+    )
+  return unit
+
+
+def _made_by_other_code(
+  root: str, key: UnitKey, config: CacheConfig, vocabulary: Vocabulary
+) -> str:
+  """Says of which version a unit is that would be the one but for the code."""
+  dataset, _ = registry.find_part(key.part)
+  for path in remote.find(root, f'{dataset.name}/{key}-*/{MANIFEST}'):
+    folder = path.removesuffix(f'/{MANIFEST}')
+    try:
+      manifest = remote.read_json(path)
+      engine, version = manifest['engine'], manifest['flan_jax']
+    except (ValueError, KeyError, TypeError):
+      continue  # Damaged, or of another layout.
+    copy = folder.rpartition('-')[2]
+    if folder.endswith(unit_name(key, config, vocabulary, copy, engine)):
+      return f' but one that other code has made, of flan_jax {version}'
+  return ''
+
+
+def open_unit(path: str) -> 'Unit':
+  """Opens the unit in a folder; a remote one is copied to local disk first.
+
+  Copies lie in `FLAN_JAX_LOCAL_CACHE`, by default below `~/.cache`, and are
+  made once: a unit never changes.
+  """
+  if not remote.is_remote(path):
+    return Unit(pathlib.Path(path))
+  manifest = remote.read_json(f'{path}/{MANIFEST}')
+  names = [
+    f'{shard["name"]}/{name}'
+    for shard in manifest['shards']
+    for name in (*FILES, SHARD)
+  ]
+  folder = os.environ.get('FLAN_JAX_LOCAL_CACHE', '~/.cache/flan_jax/copies')
+  local = remote.local_copy(
+    path, [*names, MANIFEST], pathlib.Path(folder).expanduser()
+  )
+  return Unit(pathlib.Path(local))
+
+
+def shard_name(index: int, count: int) -> str:
+  """Returns the folder of a shard below its unit's.
+
+  >>> shard_name(2, 16)
+  'shard-00002-of-00016'
+  """
+  return f'shard-{index:05d}-of-{count:05d}'
+
+
+class Unit:
+  """A finished unit, its tokens memory-mapped.
+
+  Rows, records and pieces are numbered through all shards.
+
+  Attributes:
+    path: Its folder.
+    manifest: What `cache_writer` recorded.
+    records: Renderings, `RECORD` [records], the renderings of a row together.
+    row_start: First record of each row, int64 [rows + 1].
+    piece_lengths: Tokens of each piece, int64 [pieces].
+  """
+
+  def __init__(self, path: pathlib.Path):
+    self.path = pathlib.Path(path)
+    self.manifest = _read_manifest(self.path / MANIFEST)
+    self._check_sizes()
+    shards = [self.path / shard['name'] for shard in self.manifest['shards']]
+    dtype = np.dtype(self.manifest['dtype'])
+    self._tokens = [_map_tokens(shard / TOKENS, dtype) for shard in shards]
+    ends = [np.load(shard / PIECES) for shard in shards]
+    records = [np.load(shard / RECORDS) for shard in shards]
+    counts = [shard['counts'] for shard in self.manifest['shards']]
+    pieces = [len(end) - 1 for end in ends]
+    # First row and piece of each shard, and one past the last.
+    rows = np.cumsum([0, *(count['rows'] for count in counts)])
+    self._first_piece = np.cumsum([0, *pieces]).tolist()
+    for shard, row, piece in zip(
+      records, rows, self._first_piece, strict=False
+    ):
+      shard['row'] += row
+      shard['first'] += piece
+    self.records = np.concatenate(records)
+    self._first = self.records['first']
+    self._targets_cut = self.records['targets_cut']
+    # Where each piece starts in the tokens of its shard.
+    self._starts = np.concatenate([end[:-1] for end in ends])
+    self.piece_lengths = np.concatenate([np.diff(end) for end in ends])
+    every_row = np.arange(self.num_rows + 1)
+    self.row_start = np.searchsorted(self.records['row'], every_row)
+
+  def _check_sizes(self):
+    """Refuses truncated files at once; `verify` reads all of them."""
+    for path, recorded in self._files():
+      if not path.is_file() or path.stat().st_size != recorded['bytes']:
+        raise CacheError(
+          f'{path} is damaged or missing: remove {self.path} and run '
+          '`flan-jax cache` again'
+        )
+
+  def _files(self):
+    """Yields every file with what the manifest says of it."""
+    for shard in self.manifest['shards']:
+      for name, recorded in shard['files'].items():
+        yield self.path / shard['name'] / name, recorded
+
+  def verify(self) -> None:
+    """Compares every file with its digest; raises CacheError if one differs."""
+    for path, recorded in self._files():
+      if identity.file_digest(path) != recorded['sha256']:
+        raise CacheError(
+          f'{path} is damaged: remove {self.path} and run `flan-jax cache` '
+          'again'
+        )
+
+  @property
+  def name(self) -> str:
+    return self.manifest['part']
+
+  @functools.cached_property
+  def _digest(self) -> str:
+    digests = [
+      shard['files'][name]['sha256']
+      for shard in self.manifest['shards']
+      for name in FILES
+    ]
+    return identity.digest(digests)
+
+  @property
+  def digest(self) -> str:
+    """Digest of the unit's contents."""
+    return self._digest
+
+  @property
+  def num_rows(self) -> int:
+    return self.manifest['counts']['rows']
+
+  def piece(self, index: int) -> np.ndarray:
+    """Returns the tokens of one piece."""
+    shard = bisect.bisect_right(self._first_piece, index) - 1
+    start = self._starts.item(index)
+    return self._tokens[shard][start : start + self.piece_lengths.item(index)]
+
+  def pieces(self, record: np.void) -> list[np.ndarray]:
+    """Returns the pieces of one record: input, then target or options."""
+    first = int(record['first'])
+    return [self.piece(first + i) for i in range(int(record['pieces']))]
+
+  def prompt(self, index: int, framing: 'Framing') -> list[int]:
+    """Returns the tokens before the target of a record."""
+    return np.concatenate(self.prompt_parts(index, framing)).tolist()
+
+  def prompt_parts(self, index: int, framing: 'Framing') -> list[np.ndarray]:
+    """Returns what a record's `prompt` is joined of; views, nothing copied."""
+    piece = self.piece(self._first.item(index))
+    return [framing.arrays.start, piece, framing.arrays.separator]
+
+  def example_parts(self, index: int, framing: 'Framing') -> list[np.ndarray]:
+    """Returns what a training record's prompt and target are joined of."""
+    parts = self.prompt_parts(index, framing)
+    parts.append(self.piece(self._first.item(index) + 1))
+    if not self._targets_cut.item(index):
+      parts.append(framing.arrays.end)
+    return parts
+
+  def prompt_lengths(self, framing: 'Framing') -> np.ndarray:
+    """Returns the length of every record's `prompt`, int64 [records]."""
+    inputs = self.piece_lengths[np.asarray(self.records['first'])]
+    return inputs + framing.prompt_overhead
+
+  @functools.cached_property
+  def rows(self) -> list[dict[str, Any]]:
+    """The objects of rows.jsonl."""
+    return list(self.read_rows())
+
+  def read_rows(self) -> Iterator[dict[str, Any]]:
+    """Yields what `rows` holds without keeping it."""
+    for shard in self.manifest['shards']:
+      with open(self.path / shard['name'] / ROWS, encoding='utf-8') as file:
+        yield from map(json.loads, file)
+
+
+def _read_manifest(path: pathlib.Path) -> dict[str, Any]:
+  try:
+    manifest = json.loads(path.read_text(encoding='utf-8'))
+    layout = manifest['layout']
+  except (ValueError, KeyError, TypeError, OSError) as error:
+    raise CacheError(
+      f'{path} is damaged or missing ({error}): remove {path.parent} and run '
+      '`flan-jax cache` again'
+    ) from error
+  if layout != LAYOUT:
+    raise CacheError(
+      f'{path} has layout {layout}, this version reads {LAYOUT}: run '
+      '`flan-jax cache` again'
+    )
+  return manifest
+
+
+def _map_tokens(path: pathlib.Path, dtype: np.dtype) -> np.ndarray:
+  if not path.stat().st_size:
+    return np.zeros(0, dtype)  # An empty file cannot be mapped.
+  # As a plain array, which is sliced ten times as fast.
+  return np.asarray(np.memmap(path, dtype=dtype, mode='r'))
+
+
+@dataclasses.dataclass(frozen=True)
+class Framing:
+  """What the pieces of an example stand between.
+
+  Attributes:
+    start: Tokens before the input (BOS where the vocabulary has one, and what
+      SEPARATOR puts before it).
+    separator: Tokens between input and target.
+    end: Tokens after a target that was not cut.
+    between: Tokens after the target of an exemplar.
+  """
+
+  start: tuple[int, ...]
+  separator: tuple[int, ...]
+  end: tuple[int, ...]
+  between: tuple[int, ...]
+
+  @classmethod
+  def of(cls, config: CacheConfig, vocabulary: Vocabulary) -> 'Framing':
+    """Returns the framing of a run: [BOS] input SEP target EOS."""
+    start = () if vocabulary.bos_id is None else (vocabulary.bos_id,)
+    before, after = _split_separator(config.separator)
+    return cls(
+      start=(*start, *vocabulary.encode_markup(before)),
+      separator=_separator_ids(after, vocabulary),
+      end=(vocabulary.eos_id,),
+      between=_separator_ids(config.exemplar_separator, vocabulary),
+    )
+
+  @functools.cached_property
+  def arrays(self) -> 'FramingArrays':
+    return FramingArrays(
+      **{
+        field.name: np.array(getattr(self, field.name), np.int32)
+        for field in dataclasses.fields(self)
+      }
+    )
+
+  @property
+  def prompt_overhead(self) -> int:
+    return len(self.start) + len(self.separator)
+
+  def prompt(self, piece: Sequence[int]) -> list[int]:
+    return [*self.start, *piece, *self.separator]
+
+  def target(self, piece: Sequence[int], cut: bool) -> list[int]:
+    return [*piece, *(() if cut else self.end)]
+
+
+@dataclasses.dataclass(frozen=True)
+class FramingArrays:
+  """The tokens of a `Framing` as int32 arrays."""
+
+  start: np.ndarray
+  separator: np.ndarray
+  end: np.ndarray
+  between: np.ndarray

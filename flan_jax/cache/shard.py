@@ -1,0 +1,314 @@
+"""Writes one shard of a unit: the work that is spread over workers.
+
+Imports TensorFlow. A task carries all that it needs, so that a worker on
+another machine needs neither the registry nor the configuration.
+"""
+
+from collections.abc import Iterable, Sequence
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import socket
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from flan_jax.cache import cached_split, identity, remote
+from flan_jax.cache.cached_split import CacheConfig
+from flan_jax.cache.engine_code import engine_digest
+from flan_jax.definitions import names
+from flan_jax.definitions.dataset import ANSWER_TARGET, Dataset
+from flan_jax.rendering.seqio_tasks import Fitter, render_rows
+from flan_jax.rendering.source import (
+  SPLIT_OF_ROLE,
+  RoleSource,
+  plain_tensorflow,
+)
+from flan_jax.rendering.templates import compile_templates
+from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardTask:
+  """One shard to write.
+
+  Attributes:
+    unit: Folder of the unit.
+    part: The resolved part in the unit's format.
+    family: All resolved parts of its dataset.
+    role: As in `UnitKey`.
+    templates: As in `UnitKey`.
+    config: Lengths, separator and the TFDS data directory.
+    vocabulary: What `load_vocabulary` opens.
+    index: Of the shard.
+    count: Shards of the unit.
+    start: First row of the role's slice that is read.
+    stop: One past the last.
+    renderings: Most renderings of a row; None for all.
+    engine: Digest of the code that is to write it.
+  """
+
+  unit: str
+  part: Dataset
+  family: tuple[Dataset, ...]
+  role: str
+  templates: tuple[int, ...] | None
+  config: CacheConfig
+  vocabulary: str
+  index: int
+  count: int
+  start: int
+  stop: int
+  renderings: int | None
+  engine: str
+
+  @property
+  def name(self) -> str:
+    return cached_split.shard_name(self.index, self.count)
+
+
+def write_shard(task: ShardTask) -> dict[str, Any]:
+  """Writes a shard that is not there yet; returns what shard.json holds.
+
+  It is written beside its place and renamed, so that a shard is whole or not
+  there. On a remote path it is written locally and copied, shard.json last.
+
+  Raises:
+    CacheError: this worker has other code than the driver.
+  """
+  if task.engine != engine_digest():
+    raise cached_split.CacheError(
+      f'{socket.gethostname()} has other code of flan_jax than what started '
+      'it: install the same one on all workers'
+    )
+  done = remote.read_json(f'{task.unit}/{task.name}/{cached_split.SHARD}')
+  if done is not None:
+    return done
+  if remote.is_remote(task.unit):
+    with remote.upload_when_done(f'{task.unit}/{task.name}') as folder:
+      return _write_files(task, pathlib.Path(folder))
+  final = pathlib.Path(task.unit) / task.name
+  temporary = final.with_name(f'.{task.name}.{_writer()}.writing')
+  temporary.mkdir(parents=True)
+  try:
+    summary = _write_files(task, temporary)
+  except BaseException:
+    # A full disk has room for nothing else either.
+    shutil.rmtree(temporary, ignore_errors=True)
+    raise
+  try:
+    os.replace(temporary, final)
+  except OSError:
+    # Another worker was given the same shard and was faster.
+    if not (final / cached_split.SHARD).is_file():
+      raise
+    shutil.rmtree(temporary)
+  return summary
+
+
+def remove_leftovers(unit: pathlib.Path) -> None:
+  """Removes what writers of this machine that are gone have left behind."""
+  for path in unit.glob('.shard-*.writing'):
+    host, _, process = path.name.split('.')[-2].rpartition('-')
+    if host == _host() and not pathlib.Path(f'/proc/{process}').exists():
+      shutil.rmtree(path, ignore_errors=True)
+
+
+def _host() -> str:
+  return socket.gethostname().replace('.', '_')
+
+
+def _writer() -> str:
+  return f'{_host()}-{os.getpid()}'
+
+
+def _write_files(task: ShardTask, folder: pathlib.Path) -> dict[str, Any]:
+  vocabulary = load_vocabulary(task.vocabulary)
+  targets = [template.target for template in task.part.templates]
+  with _ShardWriter(folder, task.role, vocabulary, targets) as writer:
+    for example in _examples(task, vocabulary):
+      writer.add(example)
+    summary = {'name': task.name, **writer.finish()}
+  (folder / cached_split.SHARD).write_text(
+    json.dumps(summary), encoding='utf-8'
+  )
+  return summary
+
+
+def _examples(
+  task: ShardTask, vocabulary: Vocabulary
+) -> Iterable[dict[str, Any]]:
+  """Yields the renderings of a shard, those of a row one after the other."""
+  source = RoleSource(task.part, task.family, task.config.data_dir)
+  rows = source.get_dataset(
+    SPLIT_OF_ROLE[task.role], shuffle=False, rows=(task.start, task.stop)
+  )
+  name = names.TaskName(task.part.name, task.part, task.part, every=True)
+  rendered = render_rows(
+    rows, name, renderings=task.renderings, templates=task.templates
+  )
+  framing = cached_split.Framing.of(task.config, vocabulary)
+  fit = Fitter(
+    table=compile_templates(task.part),
+    vocabulary=vocabulary.as_seqio(),
+    inputs=task.config.lengths['inputs'] - framing.prompt_overhead,
+    targets=task.config.lengths['targets'],
+  )
+
+  @plain_tensorflow
+  def tokenize(row):
+    return {**{name: row[name] for name in _KEPT}, **fit(row)}
+
+  # Optimizing the graph takes longer than most shards take to be read.
+  options = tf.data.Options()
+  options.experimental_optimization.apply_default_optimizations = False
+  examples = rendered.map(tokenize, num_parallel_calls=tf.data.AUTOTUNE)
+  return examples.with_options(options).as_numpy_iterator()
+
+
+# What a rendering keeps of its row beside the tokens.
+_KEPT = (
+  'id',
+  'group',
+  'item',
+  'template',
+  'options',
+  'correct',
+  'answers',
+  'class',
+  'score',
+)
+
+
+class _ShardWriter:
+  """Streams renderings to the files of one shard."""
+
+  def __init__(
+    self,
+    path: pathlib.Path,
+    role: str,
+    vocabulary: Vocabulary,
+    targets: Sequence[str],
+  ):
+    self._path = path
+    self._trains = role == 'train'
+    self._vocabulary = vocabulary
+    self._targets = targets
+    self._dtype = cached_split.token_dtype(vocabulary)
+    self._ends: list[int] = [0]
+    self._records: list[tuple] = []
+    self._option_ids: dict[bytes, np.ndarray] = {}
+    self._row: dict[str, Any] | None = None
+    self._row_id = None
+    self._rows = 0
+    self._cut = {'materials_shortened': 0, 'prompts_cut': 0, 'targets_cut': 0}
+
+  def __enter__(self):
+    self._tokens = open(self._path / cached_split.TOKENS, 'wb')
+    self._row_file = open(self._path / cached_split.ROWS, 'w', encoding='utf-8')
+    return self
+
+  def __exit__(self, *_):
+    self._tokens.close()
+    self._row_file.close()
+
+  def add(self, example: dict[str, Any]) -> None:
+    """Appends one rendering; those of a row come one after the other."""
+    if example['id'] != self._row_id:
+      self._write_row()
+      self._row_id, self._row = example['id'], _row(example)
+      self._rows += 1
+    if not self._trains:
+      self._keep_target(example)
+    first = len(self._ends) - 1
+    self._add_piece(example['inputs'])
+    if self._trains or not len(example['options']):
+      self._add_piece(example['targets'])
+    else:
+      for option in example['options']:
+        self._add_piece(self._encode_option(option))
+    self._records.append(
+      (
+        self._rows - 1,
+        example['template'],
+        example['inputs_cut'],
+        example['targets_cut'],
+        len(self._ends) - 1 - first,
+        first,
+      )
+    )
+    self._cut['materials_shortened'] += int(example['inputs_cut'] == 1)
+    self._cut['prompts_cut'] += int(example['inputs_cut'] == 2)
+    self._cut['targets_cut'] += int(example['targets_cut'])
+
+  def _write_row(self) -> None:
+    if self._row is not None:
+      text = json.dumps(self._row, ensure_ascii=False)
+      self._row_file.write(text + '\n')
+
+  def _keep_target(self, example: dict[str, Any]) -> None:
+    """Keeps what a template asks for where that is not the row's answer."""
+    pattern = self._targets[example['template']]
+    if pattern != ANSWER_TARGET:
+      text = example['targets_pretokenized'].decode()
+      self._row.setdefault('targets', {})[pattern] = text
+
+  def _encode_option(self, option: bytes) -> np.ndarray:
+    """Tokenizes an option; the words of fixed classes recur in every row."""
+    if option not in self._option_ids:
+      ids = self._vocabulary.encode(option.decode())
+      self._option_ids[option] = np.asarray(ids, self._dtype)
+    return self._option_ids[option]
+
+  def _add_piece(self, ids: np.ndarray) -> None:
+    self._tokens.write(np.asarray(ids).astype(self._dtype).tobytes())
+    self._ends.append(self._ends[-1] + len(ids))
+
+  def finish(self) -> dict[str, Any]:
+    """Writes the index; returns the counts and the digest of each file."""
+    self._write_row()
+    self._tokens.flush()
+    self._row_file.flush()
+    np.save(self._path / cached_split.PIECES, np.asarray(self._ends, np.int64))
+    np.save(
+      self._path / cached_split.RECORDS,
+      np.asarray(self._records, cached_split.RECORD),
+    )
+    return {
+      'counts': {
+        'rows': self._rows,
+        'records': len(self._records),
+        'tokens': self._ends[-1],
+        **self._cut,
+      },
+      'files': {
+        name: {
+          'bytes': (self._path / name).stat().st_size,
+          'sha256': identity.file_digest(self._path / name),
+        }
+        for name in cached_split.FILES
+      },
+    }
+
+
+def _row(example: dict[str, Any]) -> dict[str, Any]:
+  """Returns what evaluation needs to know of a row."""
+  row = {
+    'id': example['id'].decode(),
+    # Hexadecimal: JSON numbers lose the low bits of 64.
+    'group': f'{int(example["group"]):016x}',
+    'class': int(example['class']),
+    'answers': [answer.decode() for answer in example['answers']],
+  }
+  if len(example['options']):
+    row['correct'] = np.flatnonzero(example['correct']).tolist()
+    if row['class'] < 0:
+      row['options'] = [option.decode() for option in example['options']]
+  if example['item']:
+    row['item'] = f'{int(example["item"]):016x}'
+  if not np.isnan(example['score']):
+    row['score'] = round(float(example['score']), 6)
+  return row

@@ -1,1 +1,0 @@
-"""From TFDS rows to packed batches."""

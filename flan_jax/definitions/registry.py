@@ -1,0 +1,211 @@
+"""The names of datasets, parts and mixtures, without building any of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+import dataclasses
+import difflib
+import functools
+import importlib
+import importlib.metadata
+
+from flan_jax.definitions.dataset import Dataset, Template
+
+ENTRY_POINT_GROUP = 'flan_jax.tasks'
+
+_DATASETS: dict[str, Dataset] = {}
+_MIXTURES: dict[str, 'Mixture'] = {}
+
+
+class UnknownNameError(KeyError):
+  """A name that nothing is registered under; suggests the nearest."""
+
+  def __str__(self) -> str:
+    # A KeyError shows the repr of its message.
+    return self.args[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+  """One part in a mixture.
+
+  Attributes:
+    part: Name of a dataset's part.
+    templates: Indices of the templates used; None for all that apply.
+    shots: Most exemplars before each example, see `few_shot`.
+    format: How it is phrased, one of `dataset.FORMATS`.
+  """
+
+  part: str
+  templates: tuple[int, ...] | None = None
+  shots: int = 0
+  format: str = 'instructions'
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixture:
+  """Who trains, or who is evaluated.
+
+  Attributes:
+    name: As `flan_holdout_nli`.
+    members: The parts.
+    purpose: `train` or `eval`.
+    held_out: Cluster that the mixture keeps unseen (or evaluates), for the
+      record; None where it holds nothing out.
+    excluded: Further clusters that may not be trained on when that is
+      evaluated.
+    note: Where it is ours, or how it differs from the paper's.
+  """
+
+  name: str
+  members: tuple[Member, ...]
+  purpose: str = 'train'
+  held_out: str | None = None
+  excluded: tuple[str, ...] = ()
+  note: str = ''
+
+
+def register(dataset: Dataset) -> Dataset:
+  """Registers a dataset and returns it.
+
+  Raises:
+    ValueError: its name, or that of one of its parts, is taken.
+  """
+  taken = set(parts())
+  for name in {dataset.name, *(p.name for p in dataset.resolve_parts())}:
+    if name in _DATASETS or name in taken or name in _MIXTURES:
+      raise ValueError(f'{name!r} is registered already')
+  _DATASETS[dataset.name] = dataset
+  parts.cache_clear()
+  return dataset
+
+
+def register_mixture(mixture: Mixture) -> Mixture:
+  """Registers a mixture; raises ValueError where its name is taken."""
+  if mixture.name in _MIXTURES or mixture.name in _DATASETS:
+    raise ValueError(f'{mixture.name!r} is registered already')
+  if mixture.purpose not in ('train', 'eval'):
+    raise ValueError(f'mixture {mixture.name}: purpose is train or eval')
+  _MIXTURES[mixture.name] = mixture
+  return mixture
+
+
+def load(task_modules: Iterable[str] = ()) -> None:
+  """Imports this project's tasks and mixtures, then the users'.
+
+  Users' datasets come from modules named here and from entry points in the
+  group `flan_jax.tasks`. A gin file may import further ones.
+  """
+  importlib.import_module('flan_jax.tasks')
+  importlib.import_module('flan_jax.mixtures')
+  for entry in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+    entry.load()
+  for module in task_modules:
+    importlib.import_module(module)
+
+
+def replace_templates(
+  templates: Mapping[str, Sequence[Template]], digest: str
+) -> None:
+  """Replaces the templates of datasets or parts by those of a template set.
+
+  What names a dataset is for all its parts without templates of their own.
+
+  Args:
+    templates: Name -> its templates.
+    digest: Hash of the set.
+
+  Raises:
+    DatasetError: a template does not fit; nothing is replaced.
+    UnknownNameError: no such dataset or part; nothing is replaced.
+    ValueError: a set is in force already.
+  """
+  if template_set() is not None:
+    raise ValueError('a template set is in force already')
+  changed: dict[str, Dataset] = {}
+  # Parts first: what they are given goes before what their dataset is given.
+  for name in sorted(templates, key=lambda name: name in _DATASETS):
+    owner = name if name in _DATASETS else find_part(name)[0].name
+    changed[owner] = _with_templates(
+      changed.get(owner, _DATASETS[owner]),
+      name,
+      {'templates': tuple(templates[name]), 'template_set': digest},
+    )
+  _DATASETS.update(changed)
+  parts.cache_clear()
+
+
+def _with_templates(dataset: Dataset, name: str, replaced: dict) -> Dataset:
+  if not dataset.parts:
+    return dataclasses.replace(dataset, **replaced)
+  new = []
+  for part in dataset.parts:
+    meant = part.name == name
+    if name == dataset.name:
+      meant = part.templates is None
+    new.append(dataclasses.replace(part, **replaced) if meant else part)
+  return dataclasses.replace(dataset, parts=tuple(new))
+
+
+def template_set() -> str | None:
+  """Returns the hash of the template set in force; None without one."""
+  hashes = (part.template_set for _, part in parts().values())
+  return next((found for found in hashes if found is not None), None)
+
+
+def datasets() -> tuple[Dataset, ...]:
+  """Returns every dataset, in order of registration."""
+  return tuple(_DATASETS.values())
+
+
+def find_mixture(name: str) -> Mixture | None:
+  """Returns the mixture registered under just this name, if there is one."""
+  return _MIXTURES.get(name)
+
+
+def mixtures() -> tuple[Mixture, ...]:
+  """Returns every mixture, in order of registration."""
+  return tuple(_MIXTURES.values())
+
+
+@functools.cache
+def parts() -> dict[str, tuple[Dataset, Dataset]]:
+  """Returns part name -> (the dataset it belongs to, the part resolved)."""
+  return {
+    part.name: (dataset, part)
+    for dataset in _DATASETS.values()
+    for part in dataset.resolve_parts()
+  }
+
+
+def find_part(name: str) -> tuple[Dataset, Dataset]:
+  """Returns (dataset, resolved part) for `part` or `dataset:part`.
+
+  Raises:
+    UnknownNameError: no such part; names the three nearest.
+  """
+  dataset_name, _, part_name = name.rpartition(':')
+  found = parts().get(part_name)
+  if found is None or (dataset_name and found[0].name != dataset_name):
+    raise UnknownNameError(f'unknown task {name!r}{nearest(name)}')
+  return found
+
+
+def exemplar_part(name: str) -> Dataset | None:
+  """Returns the part whose training rows are exemplars of a part, or None.
+
+  That is the part itself; for one that is only evaluated, as
+  `mnli_matched`, a part of its dataset that trains on the same source under
+  the same templates.
+  """
+  dataset, part = find_part(name)
+  for other in (part, *dataset.resolve_parts()):
+    same = other.source == part.source and other.templates == part.templates
+    if other.trains and same:
+      return other
+  return None
+
+
+def nearest(name: str) -> str:
+  """Returns ', nearest: …' with up to three registered names like `name`."""
+  names = [*parts(), *_DATASETS, *_MIXTURES]
+  close = difflib.get_close_matches(name, sorted(set(names)), n=3, cutoff=0.4)
+  return f'; nearest: {", ".join(close)}' if close else ''

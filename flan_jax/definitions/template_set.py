@@ -1,0 +1,334 @@
+"""Template sets: a file of templates that replace those of some datasets.
+
+A set is JSON, or a Python file whose dictionary is read and never executed:
+
+  {"rte": [["{premise}\\n{hypothesis}?\\n{options}", "{answer}"],
+           {"input": "State a fact.", "target": "{premise}", "inverted": true}]}
+
+Keys are datasets or parts, fields those of their declarations; the keys and
+fields of FLAN's published templates are understood as well
+(`published_names`). Sets that are shipped lie in `tasks/` and go by their bare
+names.
+"""
+
+import ast
+from collections.abc import Iterable, Mapping, Sequence
+import dataclasses
+import difflib
+import functools
+import importlib.resources
+import json
+import os
+import pathlib
+import string
+from typing import Any
+
+from flan_jax.cache import identity
+from flan_jax.definitions import published_names, registry
+from flan_jax.definitions.dataset import (
+  ANSWER_TARGET,
+  OPTIONS,
+  RESERVED_FIELDS,
+  Dataset,
+  DatasetError,
+  Template,
+  placeholders,
+)
+
+# The dictionary that counts where a Python file has several.
+_PYTHON_NAME = 'PATTERNS'
+
+# Where the shipped sets lie, as JSON.
+_SHIPPED = 'flan_jax.tasks'
+
+# Names and types of what a template may say, as an object.
+_SAYS = {
+  'input': str,
+  'target': str,
+  'inverted': bool,
+  'only_if': list | tuple | None,
+  'group': str | None,
+}
+
+
+class TemplateSetError(ValueError):
+  """A template set that cannot be used; names file, dataset and template."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TemplateSet:
+  """Templates that replace those of the datasets they are for.
+
+  Attributes:
+    path: The file.
+    templates: Dataset or part -> its templates, in our names.
+  """
+
+  path: str
+  templates: Mapping[str, tuple[Template, ...]]
+
+  @property
+  def digest(self) -> str:
+    """Hash of the templates, however the file is written."""
+    return identity.digest(
+      {
+        name: [dataclasses.asdict(template) for template in templates]
+        for name, templates in self.templates.items()
+      }
+    )
+
+
+def apply(path: str) -> TemplateSet:
+  """Replaces the templates of the datasets that a file names.
+
+  Called once, after everything is registered and before anything is expanded.
+
+  Args:
+    path: As in `load`.
+
+  Raises:
+    TemplateSetError: the file cannot be read, names something unknown, or has
+      a template that cannot be trained on or evaluated; nothing is replaced.
+  """
+  found = load(path)
+  try:
+    registry.replace_templates(found.templates, found.digest)
+  except DatasetError as error:
+    raise TemplateSetError(f'{path}: {error}') from error
+  return found
+
+
+def load(path: str) -> TemplateSet:
+  """Reads a template set and puts it into our names.
+
+  Args:
+    path: A file that ends in `.py`, or JSON; or the name of a shipped set, a
+      word without folder and suffix.
+
+  Raises:
+    TemplateSetError: it cannot be read, no set of that name is shipped, or it
+      names an unknown dataset or field (with the nearest).
+  """
+  path = _locate(path)
+  found: dict[str, tuple[Template, ...]] = {}
+  for key, entries in _read(path).items():
+    where = f'{path}, dataset {key!r}'
+    for name in _datasets(path, key):
+      if name in found:
+        raise TemplateSetError(f'{where}: {name} has templates already')
+      found[name] = _templates(where, name, entries)
+  return TemplateSet(path, found)
+
+
+def _locate(path: str) -> str:
+  """Returns the file of a shipped set that is named, any other path as it is.
+
+  >>> _locate('mine.json')
+  'mine.json'
+  """
+  if os.path.basename(path) != path or os.path.splitext(path)[1]:
+    return path
+  shipped = {
+    file.name.removesuffix('.json'): str(file)
+    for file in importlib.resources.files(_SHIPPED).iterdir()
+    if file.name.endswith('.json')
+  }
+  if path not in shipped:
+    raise TemplateSetError(
+      f'no template set named {path!r} is shipped, only '
+      f'{", ".join(sorted(shipped))}; a file of yours that has no suffix is '
+      f'given as ./{path}'
+    )
+  return shipped[path]
+
+
+def _read(path: str) -> Mapping[str, Any]:
+  try:
+    text = pathlib.Path(path).read_text(encoding='utf-8')
+  except (OSError, UnicodeDecodeError) as error:
+    raise TemplateSetError(f'no template set at {path}: {error}') from error
+  try:
+    if path.endswith('.py'):
+      found = _python_dictionary(path, ast.parse(text))
+    else:
+      hook = functools.partial(_without_repeats, path)
+      found = json.loads(text, object_pairs_hook=hook)
+  except (SyntaxError, json.JSONDecodeError) as error:
+    raise TemplateSetError(
+      f'{path}, line {error.lineno}: {error.msg}'
+    ) from error
+  if not isinstance(found, dict) or not found:
+    raise TemplateSetError(f'{path} is no dictionary of datasets')
+  return found
+
+
+def _without_repeats(
+  path: str, pairs: Sequence[tuple[str, Any]]
+) -> dict[str, Any]:
+  """Returns an object of JSON, of which JSON would keep the last of a name."""
+  names = [name for name, _ in pairs]
+  for name in names:
+    if names.count(name) > 1:
+      raise TemplateSetError(f'{path}: {name!r} stands there twice')
+  return dict(pairs)
+
+
+def _python_dictionary(path: str, module: ast.Module) -> dict[str, Any]:
+  """Evaluates the one dictionary literal that a module assigns to a name."""
+  found = {}
+  for node in module.body:
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+      names = node.targets if isinstance(node, ast.Assign) else [node.target]
+      if isinstance(node.value, ast.Dict):
+        found |= {n.id: node.value for n in names if isinstance(n, ast.Name)}
+  if len(found) > 1 and _PYTHON_NAME in found:
+    found = {_PYTHON_NAME: found[_PYTHON_NAME]}
+  if len(found) != 1:
+    raise TemplateSetError(
+      f'{path} assigns {len(found)} dictionaries at its top level, one is '
+      f'needed: {_PYTHON_NAME} = {{...}}'
+    )
+  (literal,) = found.values()
+  for node in ast.walk(literal):
+    _check_literal(path, node)
+  return ast.literal_eval(literal)
+
+
+def _check_literal(path: str, node: ast.AST) -> None:
+  """Raises TemplateSetError for code, which is never run."""
+  literals = (ast.Dict, ast.List, ast.Tuple, ast.Constant, ast.expr_context)
+  if not isinstance(node, literals):
+    raise TemplateSetError(
+      f'{path}, line {node.lineno}: {ast.unparse(node)[:60]} is code, which is '
+      'not run; only texts, lists and dictionaries are read'
+    )
+  if isinstance(node, ast.Dict):
+    seen = set()
+    for key in node.keys:
+      if not isinstance(key, ast.Constant) or key.value in seen:
+        line = node.lineno if key is None else key.lineno
+        raise TemplateSetError(
+          f'{path}, line {line}: a key is a text, and stands there once'
+        )
+      seen.add(key.value)
+
+
+def _datasets(path: str, key: Any) -> tuple[str, ...]:
+  """Returns the registered names that a key stands for."""
+  ours = {*registry.parts(), *(d.name for d in registry.datasets())}
+  names = published_names.datasets_of(key)
+  if not set(names) <= ours:
+    hint = _nearest(str(key), {*ours, *published_names.keys()})
+    raise TemplateSetError(f'{path}: unknown dataset {key!r}{hint}')
+  return names
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+  close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.4)
+  return f'; nearest: {", ".join(close)}' if close else ''
+
+
+def _templates(where: str, name: str, entries: Any) -> tuple[Template, ...]:
+  if not isinstance(entries, list | tuple) or not entries:
+    raise TemplateSetError(f'{where}: a list of templates is needed')
+  part = _first_part(name)
+  patterns = {
+    **{field: f'{{{field}}}' for field in (*part.fields, *RESERVED_FIELDS)},
+    **published_names.fields_of(name),
+  }
+  return tuple(
+    _template(f'{where}, template {index}', part, patterns, entry)
+    for index, entry in enumerate(entries)
+  )
+
+
+def _first_part(name: str) -> Dataset:
+  """Returns the part of that name, or the first of that dataset."""
+  for dataset in registry.datasets():
+    if dataset.name == name:
+      return dataset.resolve_parts()[0]
+  return registry.find_part(name)[1]
+
+
+def _template(
+  where: str, part: Dataset, patterns: Mapping[str, str], entry: Any
+) -> Template:
+  """Returns the template that a pair or an object describes."""
+  said = _said(where, entry)
+  template = Template(
+    input=_in_our_fields(f'{where}, input', said['input'], patterns),
+    target=_in_our_fields(f'{where}, target', said['target'], patterns),
+  )
+  # What the dataset's own templates answer, and the part it is reported as.
+  groups = {
+    frozenset(own.target_fields()): own.group
+    for own in part.templates
+    if not own.inverted
+  }
+  asked = frozenset(template.target_fields())
+  shown = set(template.input_fields()) - {OPTIONS}
+  inverted = said.get('inverted', asked not in groups or not shown)
+  group = said.get('group', None if inverted else groups.get(asked))
+  if not inverted and group not in groups.values():
+    known = ', '.join(map(repr, groups.values()))
+    raise TemplateSetError(f'{where}: group {group!r}, known are {known}')
+  if not inverted and asked & shown:
+    raise TemplateSetError(f'{where}: the input gives the answer away')
+  only_if = said.get('only_if')
+  return dataclasses.replace(
+    template,
+    inverted=inverted,
+    group=group,
+    only_if=None if only_if is None else tuple(only_if),
+  )
+
+
+def _said(where: str, entry: Any) -> dict[str, Any]:
+  """Returns what an entry says, with its types checked."""
+  if isinstance(entry, list | tuple) and len(entry) == 2:
+    entry = dict(zip(('input', 'target'), entry, strict=True))
+  if not isinstance(entry, dict) or 'input' not in entry:
+    raise TemplateSetError(
+      f'{where}: a pair [input, target] or an object with an input is needed'
+    )
+  for name, value in entry.items():
+    if name not in _SAYS:
+      hint = _nearest(str(name), _SAYS)
+      raise TemplateSetError(f'{where}: unknown key {name!r}{hint}')
+    texts = value if isinstance(value, list | tuple) else ()
+    if not isinstance(value, _SAYS[name]) or not all(
+      isinstance(text, str) for text in texts
+    ):
+      raise TemplateSetError(f'{where}: {name} cannot be {value!r}')
+  return {'target': ANSWER_TARGET, **entry}
+
+
+def _in_our_fields(
+  where: str, pattern: str, patterns: Mapping[str, str]
+) -> str:
+  """Returns a pattern with every field replaced by what shows it here.
+
+  >>> _in_our_fields('', '{text}\\n\\n{options_} ', {
+  ...     'text': '{review}', 'options_': '{options}'})
+  '{review}\\n\\n{options}'
+
+  Surrounding spaces and lines are dropped: the options come last, and what
+  separates input and target is a token.
+  """
+  try:
+    names = placeholders(pattern)
+  except ValueError as error:
+    raise TemplateSetError(f'{where}: {error}') from error
+  for name in names:
+    if name not in patterns:
+      hint = _nearest(name, patterns)
+      raise TemplateSetError(f'{where}: unknown field {name!r}{hint}')
+  pieces = []
+  for literal, name, _, _ in string.Formatter().parse(pattern):
+    pieces.append(literal.replace('{', '{{').replace('}', '}}'))
+    if name is not None:
+      pieces.append(patterns[name])
+  text = ''.join(pieces).strip()
+  if not text:
+    raise TemplateSetError(f'{where} is empty')
+  return text

@@ -1,0 +1,1 @@
+"""Writes answers that are free text."""

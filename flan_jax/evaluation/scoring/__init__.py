@@ -1,0 +1,1 @@
+"""Ranks answers that are options."""

@@ -1,0 +1,194 @@
+"""Rank classification: the log-likelihood of every option of a prompt.
+
+A prompt and its options form one example whose options are branches, so that
+a prompt is read once. Examples of all tasks form one queue, are packed into
+rows of few lengths, and scored in float32; scores depend on neither batch nor
+packing.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+
+from flan_jax.batches.packing import Example
+from flan_jax.evaluation.scoring import rank_batches
+from flan_jax.model import DecoderConfig, for_mesh, target_log_probs
+from flan_jax.sharding import batch_sharding, batch_shards, place, replicated
+
+
+@dataclasses.dataclass(frozen=True)
+class OptionScore:
+  """The score of one option.
+
+  Attributes:
+    total: Summed log-likelihood of its tokens and the end token, in nats.
+    without_end: The sum without the end token (equal where there is none).
+    tokens: Tokens summed in `total`.
+    text_tokens: Tokens summed in `without_end`.
+  """
+
+  total: float
+  without_end: float
+  tokens: int
+  text_tokens: int
+
+
+class Scorer:
+  """Scores examples with one set of parameters on one mesh."""
+
+  def __init__(
+    self,
+    config: DecoderConfig,
+    mesh: jax.sharding.Mesh,
+    tokens_per_batch: int = 8192,
+  ):
+    """Initializes the scorer.
+
+    Args:
+      config: Shape of the decoder.
+      mesh: Where it runs; rows lie over its data axes.
+      tokens_per_batch: Places of a batch over all devices.
+    """
+    self._mesh = mesh
+    self._sharding = batch_sharding(mesh)
+    self._shards = batch_shards(mesh)
+    self._tokens_per_batch = tokens_per_batch
+    self._config = config = for_mesh(config, mesh)
+    self._log_probs = jax.jit(
+      lambda params, batch: target_log_probs(config, params, batch),
+      # So that every process can read all of them.
+      out_shardings=replicated(mesh),
+    )
+
+  def score(
+    self,
+    params: Any,
+    examples: Sequence[Example],
+    progress: Callable[[int], None] = lambda count: None,
+  ) -> list[list[np.ndarray]]:
+    """Returns the log-likelihood of every predicted token.
+
+    Args:
+      params: Parameters of the decoder.
+      examples: Prompts with their options.
+      progress: Called with the number of examples scored since last.
+
+    Returns:
+      For every example and option, float32 [tokens of the option].
+    """
+    results: list[list[np.ndarray]] = [[] for _ in examples]
+    for index, options in self.scored(params, examples):
+      results[index] = options
+      progress(1)
+    return results
+
+  def scored(
+    self, params: Any, examples: Sequence[Example]
+  ) -> Iterator[tuple[int, list[np.ndarray]]]:
+    """Yields (index of the example, as `score`) as they are found."""
+    parts = _Parts(examples)
+    pending = None
+    for batch, owners in rank_batches.batches(
+      self._groups(examples), self._tokens_per_batch, self._shards
+    ):
+      device_batch = place(batch, self._sharding)
+      with jax.set_mesh(self._mesh):
+        current = (self._log_probs(params, device_batch), owners)
+      # The device works on this batch while the last one is read.
+      if pending is not None:
+        yield from parts.add(*pending)
+      pending = current
+    if pending is not None:
+      yield from parts.add(*pending)
+
+  def _groups(self, examples: Sequence[Example]) -> list[rank_batches.Group]:
+    longest = max(1, self._tokens_per_batch // self._shards)
+    return rank_batches.groups_of(examples, self._config, longest)
+
+
+class PlainScorer(Scorer):
+  """Scores one option a row, its prompt read again: the reference."""
+
+  def _groups(self, examples: Sequence[Example]) -> list[rank_batches.Group]:
+    return rank_batches.plain_groups(examples)
+
+
+class _Parts:
+  """Puts the options of an example together, which may lie in several rows."""
+
+  def __init__(self, examples: Sequence[Example]):
+    self._options = [[None] * len(e.targets) for e in examples]
+    self._missing = [len(e.targets) for e in examples]
+
+  def add(
+    self, log_probs: jax.Array, owners: Sequence[rank_batches.Owner]
+  ) -> Iterator[tuple[int, list[np.ndarray]]]:
+    """Takes a batch; yields the examples that are whole."""
+    values = np.asarray(log_probs)
+    for row, item, places in owners:
+      for option, where in enumerate(places, start=item.first):
+        self._options[item.index][option] = values[row, where]
+      self._missing[item.index] -= len(places)
+      if not self._missing[item.index]:
+        yield item.index, self._options[item.index]
+
+
+def option_scores(
+  example_log_probs: Sequence[np.ndarray], ended: Sequence[bool]
+) -> list[OptionScore]:
+  """Sums token log-likelihoods to the scores of one example's options.
+
+  Args:
+    example_log_probs: For every option, [tokens].
+    ended: Which options carry an end token (those that were not cut).
+  """
+  scores = []
+  for values, has_end in zip(example_log_probs, ended, strict=True):
+    values = values.astype(np.float64)
+    text = values[:-1] if has_end else values
+    sums = float(values.sum()), float(text.sum())
+    scores.append(OptionScore(*sums, len(values), len(text)))
+  return scores
+
+
+def best(values: Sequence[float]) -> int:
+  """Returns the option with the highest value; the first of equals."""
+  return int(np.argmax(values))
+
+
+def values_by_rule(
+  scores: Sequence[OptionScore],
+  texts: Sequence[str],
+  unconditional: Sequence[OptionScore] | None = None,
+) -> dict[str, list[float]]:
+  """Returns what options can be ranked by; `total` is what is reported.
+
+  All but `total` are without the end token: `without_end`; `per_token`;
+  `per_byte` of the option's words in UTF-8, what lm-evaluation-harness calls
+  acc_norm; and `unconditional`, less the log-likelihood of the option after a
+  prompt that says nothing (GPT-3, section 2.4, for ARC and OpenBookQA).
+
+  Args:
+    scores: Of the options of one prompt.
+    texts: Their words.
+    unconditional: Their scores after such a prompt, if there are any.
+  """
+  sums = [score.without_end for score in scores]
+  rules = {
+    'total': [score.total for score in scores],
+    'without_end': sums,
+    'per_token': [s.without_end / max(1, s.text_tokens) for s in scores],
+    'per_byte': [
+      value / max(1, len(text.encode()))
+      for value, text in zip(sums, texts, strict=True)
+    ],
+  }
+  if unconditional is not None:
+    rules['unconditional'] = [
+      value - alone.without_end
+      for value, alone in zip(sums, unconditional, strict=True)
+    ]
+  return rules

@@ -1,0 +1,218 @@
+"""How a queue of prompts with options becomes batches of few shapes."""
+
+from collections.abc import Iterator, Sequence
+import dataclasses
+import functools
+
+import numpy as np
+
+from flan_jax.batches.packing import (
+  Capacity,
+  Example,
+  empty_batch,
+  fill_row,
+  pack,
+)
+from flan_jax.model import DecoderConfig
+
+# Examples are grouped by the row that they need: of 256 tokens or one of its
+# doublings. Attention over short rows is cheap.
+_SHORTEST_ROW = 256
+# Longer rows are filled better: those of a group may be so much longer.
+_STRETCHES = (1, 1.5, 2, 3, 4)
+# Over the mean share of predicted tokens.
+_TARGET_SLACKS = (1.03, 1.1, 1.25, 1.5, 2.5)
+# Of the targets of a row, and of the length of a row of the reference.
+_TARGET_ROUND, _ROUND = 16, 64
+_MAX_SEGMENTS = 64
+# Capacities are compared on so many examples.
+_SAMPLE = 2048
+# What one more shape costs, in tokens: it has to be compiled.
+_SHAPE_COST = 4096
+
+
+# What an operation of attention costs, over one of a large matrix product:
+# measured on CPUs, where the weights of pairs are small matrices.
+_ATTENTION = 1.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+  """A prompt with some of its options.
+
+  Attributes:
+    index: Of the example in the queue.
+    first: The first of the options.
+    example: Prompt and options.
+  """
+
+  index: int
+  first: int
+  example: Example
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+  """Items that are packed into rows of one shape.
+
+  Attributes:
+    items: What is packed.
+    capacity: Of a row.
+  """
+
+  items: tuple[Item, ...]
+  capacity: Capacity
+
+  @functools.cached_property
+  def rows(self) -> list[list[int]]:
+    """The items of each row."""
+    return pack(*_sizes(self.items), self.capacity)
+
+
+# Row of the batch, item, and the places of its options.
+Owner = tuple[int, Item, list[slice]]
+
+
+def batches(
+  groups: Sequence[Group], tokens_per_batch: int, shards: int
+) -> Iterator[tuple[dict[str, np.ndarray], list[Owner]]]:
+  """Yields batches, and whose places are whose.
+
+  All batches of a group have one shape; its rows are spread evenly over them,
+  so that little is padding.
+
+  Args:
+    groups: From `groups_of` or `plain_groups`.
+    tokens_per_batch: Most places of a batch, where a row for each shard fits.
+    shards: A batch has a multiple of so many rows.
+  """
+  for group in groups:
+    most = max(1, tokens_per_batch // group.capacity.tokens // shards) * shards
+    number = -(-len(group.rows) // most)
+    count = -(-len(group.rows) // number)
+    count = -(-count // shards) * shards
+    for first in range(0, len(group.rows), count):
+      batch, owners = empty_batch(count, group.capacity), []
+      for row, chosen in enumerate(group.rows[first : first + count]):
+        items = [group.items[i] for i in chosen]
+        places = fill_row(batch, row, [item.example for item in items])
+        owners += [(row, i, p) for i, p in zip(items, places, strict=True)]
+      yield batch, owners
+
+
+def groups_of(
+  examples: Sequence[Example], config: DecoderConfig, longest: int
+) -> list[Group]:
+  """Groups examples so that scoring them takes the least operations.
+
+  Args:
+    examples: Prompts with their options.
+    config: Tells what a token, a predicted token and attention cost.
+    longest: Places of the longest row. The options of an example that does not
+      fit are divided among several rows with the prompt each; a prompt that
+      does not fit with one option gets a longer row.
+
+  Returns:
+    The groups, those with the longest rows first.
+  """
+  by_length: dict[int, list[Item]] = {}
+  for index, example in enumerate(examples):
+    for item in _split(index, example, longest):
+      by_length.setdefault(row_length(item.example.length), []).append(item)
+  groups: list[Group] = []
+  for _, items in sorted(by_length.items(), reverse=True):
+    group = _cheapest(items, config)
+    if groups:
+      both = _cheapest([*groups[-1].items, *items], config)
+      apart = _cost(groups[-1], config) + _cost(group, config)
+      if _cost(both, config) < apart:
+        groups[-1] = both
+        continue
+    groups.append(group)
+  return groups
+
+
+def plain_groups(examples: Sequence[Example]) -> list[Group]:
+  """One option a row, each after a prompt of its own: the reference."""
+  by_length: dict[int, list[Item]] = {}
+  for index, example in enumerate(examples):
+    for first, target in enumerate(example.targets):
+      item = Item(index, first, Example(example.prompt, (target,)))
+      length = row_length(item.example.length, shortest=_ROUND)
+      by_length.setdefault(length, []).append(item)
+  return [
+    Group(tuple(items), Capacity(length, _most_predicted(items), segments=1))
+    for length, items in sorted(by_length.items(), reverse=True)
+  ]
+
+
+def row_length(length: int, shortest: int = _SHORTEST_ROW) -> int:
+  """Returns the least row that holds an example: doublings of the shortest.
+
+  >>> row_length(20), row_length(129), row_length(700)
+  (256, 256, 1024)
+  """
+  tokens = shortest
+  while tokens < length:
+    tokens *= 2
+  return tokens
+
+
+def _split(index: int, example: Example, longest: int) -> Iterator[Item]:
+  """Divides options so that each part, with the prompt, fits `longest`."""
+  first, length = 0, len(example.prompt)
+  for number, target in enumerate(example.targets):
+    if number > first and length + len(target) - 1 > longest:
+      yield Item(index, first, _part(example, first, number))
+      first, length = number, len(example.prompt)
+    length += len(target) - 1
+  yield Item(index, first, _part(example, first, len(example.targets)))
+
+
+def _part(example: Example, first: int, end: int) -> Example:
+  return Example(example.prompt, example.targets[first:end])
+
+
+def _sizes(items: Sequence[Item]) -> tuple[np.ndarray, np.ndarray]:
+  lengths = np.array([item.example.length for item in items])
+  return lengths, np.array([item.example.predicted for item in items])
+
+
+def _most_predicted(items: Sequence[Item]) -> int:
+  most = max(item.example.predicted for item in items)
+  return -(-most // _TARGET_ROUND) * _TARGET_ROUND
+
+
+def _cheapest(items: Sequence[Item], config: DecoderConfig) -> Group:
+  """Packs items into the row that costs least, found on a sample of them."""
+  length = row_length(max(item.example.length for item in items))
+  step = -(-len(items) // _SAMPLE)
+  sample = items[::step]
+  lengths, predicted = _sizes(sample)
+  share, most = predicted.sum() / lengths.sum(), _most_predicted(items)
+  tried = {
+    Capacity(
+      tokens,
+      max(most, -(-budget // _TARGET_ROUND) * _TARGET_ROUND),
+      _MAX_SEGMENTS,
+    )
+    for tokens in (int(length * stretch) for stretch in _STRETCHES)
+    for budget in (int(tokens * share * slack) for slack in _TARGET_SLACKS)
+  }
+  best = min(
+    sorted(tried, key=dataclasses.astuple),
+    key=lambda capacity: _cost(Group(tuple(sample), capacity), config),
+  )
+  return Group(tuple(items), best)
+
+
+def _cost(group: Group, config: DecoderConfig) -> float:
+  """Operations of a group's rows, over those of a token in the layers."""
+  tables = 1 if config.tie_embeddings else 2
+  table = config.vocab_size * config.d_model
+  layers = config.param_count() - tables * table
+  attention = config.num_layers * config.num_heads * config.head_dim
+  attention *= _ATTENTION
+  length, targets = group.capacity.tokens, group.capacity.targets
+  row = length * (layers + attention * length) + targets * table
+  return len(group.rows) * row / layers + _SHAPE_COST

@@ -1,0 +1,1 @@
+"""What `flan-jax inspect` shows."""

@@ -1,0 +1,215 @@
+"""Rows of a task under its templates (imports TensorFlow when it reads)."""
+
+from collections.abc import Iterator, Sequence
+import dataclasses
+from typing import Any
+
+from flan_jax.config import ConfigError
+from flan_jax.definitions.dataset import Template, evaluated
+from flan_jax.definitions.names import TaskName
+from flan_jax.inspection import catalogue
+from flan_jax.rendering.splits import MissingDataError
+from flan_jax.runs.reading import quiet_start
+from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
+
+# A template that is true for few rows is not searched for in all of a large
+# dataset.
+_MOST_ROWS = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+  """What is to be shown.
+
+  Attributes:
+    rows: Rows under each template.
+    split: Role they are of; None for train, or test where nothing trains.
+    vocabulary: 'mini' or a SentencePiece model; decides what fits.
+  """
+
+  rows: int
+  split: str | None
+  vocabulary: str
+
+  def role(self, task: TaskName) -> str:
+    """Returns the role that is read of a task.
+
+    Raises:
+      ConfigError: the task has no such rows.
+    """
+    role = self.split or ('train' if task.part.trains else 'test')
+    if role not in task.part.splits:
+      known = ', '.join(task.part.splits)
+      raise ConfigError(f'{task.part.name} has no {role} rows; it has {known}')
+    return role
+
+
+def describe(
+  name: str, tasks: Sequence[TaskName], wanted: Wanted, data_dir: str | None
+) -> dict[str, Any]:
+  """Renders rows of each task, as SeqIO and the cache read them.
+
+  Args:
+    name: What the user asked for.
+    tasks: The tasks it stands for, each of another part.
+    wanted: What is to be shown.
+    data_dir: TFDS data directory; None for TFDS's default.
+
+  Returns:
+    {'task', 'data_dir', 'parts': [{'part', 'cluster', 'tfds', 'split',
+    'templates': [{'task', 'template', 'group', 'inverted', 'remark',
+    'input', 'target': the patterns, 'examples': [{'id', 'exemplars',
+    'inputs', 'targets', 'options', 'remarks'}]}]}]}.
+
+  Raises:
+    ConfigError: a task has no rows of this split.
+    MissingDataError: it is not prepared; says which command brings it.
+  """
+  for task in tasks:
+    wanted.role(task)
+    _check_prepared(task, data_dir)
+  vocabulary = load_vocabulary(wanted.vocabulary)
+  with quiet_start():
+    import flan_jax.rendering.few_shot_tasks  # noqa: F401
+
+    # What it needs is made on first use.
+    vocabulary.as_seqio().encode_tf('')
+  return {
+    'task': name,
+    'data_dir': str(catalogue.data_root(data_dir)),
+    'parts': [_part(task, wanted, vocabulary, data_dir) for task in tasks],
+  }
+
+
+def _check_prepared(task: TaskName, data_dir: str | None) -> None:
+  status = catalogue.status_of(task.part, data_dir)
+  if status == catalogue.PREPARED:
+    return
+  fetch = ''
+  if status == catalogue.MANUAL:
+    folder = catalogue.manual_folder(data_dir)
+    fetch = f'get {task.part.manual}; put it in {folder} and '
+  command = catalogue.prepare_command(task.part.name, data_dir)
+  raise MissingDataError(
+    f'{task.part.name} is not prepared: {task.part.source} is not in '
+    f'{catalogue.data_root(data_dir)}; {fetch}run `{command}`, or bring your '
+    'own rows with `flan-jax import-data`'
+  )
+
+
+def _part(
+  task: TaskName, wanted: Wanted, vocabulary: Vocabulary, data_dir: str | None
+) -> dict[str, Any]:
+  role, templates = wanted.role(task), task.part.templates
+  examples: dict[int, list] = {k: [] for k in _shown(task)}
+  # Those that no row can have are not waited for.
+  open_ = {k for k in examples if role == 'train' or not templates[k].inverted}
+  for k, example in _examples(task, role, vocabulary, data_dir):
+    if len(examples[k]) < wanted.rows:
+      examples[k].append(example)
+    open_ -= {k} if len(examples[k]) == wanted.rows else set()
+    if not open_:
+      break
+  return {
+    'part': task.part.name,
+    'cluster': task.part.cluster,
+    'tfds': task.part.source,
+    'split': role,
+    'templates': [
+      _template(task, k, role, found) for k, found in examples.items()
+    ],
+  }
+
+
+def _shown(task: TaskName) -> tuple[int, ...]:
+  """Returns the templates that the name of a task admits."""
+  if task.template is not None:
+    return (task.template,)
+  if task.rank:
+    return evaluated(task.part.templates)
+  return tuple(range(len(task.part.templates)))
+
+
+def _template(
+  task: TaskName, k: int, role: str, examples: list
+) -> dict[str, Any]:
+  template = task.part.templates[k]
+  base, *suffixes = task.name.split('.')
+  if task.template is None:
+    suffixes = [f't{k}', *(s for s in suffixes if s != 'all')]
+  return {
+    'task': '.'.join([base, *suffixes]),
+    'template': k,
+    'group': template.group,
+    'inverted': template.inverted,
+    'remark': _remark(template, role, examples),
+    'input': template.input,
+    'target': template.target,
+    'examples': examples,
+  }
+
+
+def _remark(template: Template, role: str, examples: list) -> str:
+  remarks = []
+  if template.inverted:
+    remarks.append('inverted: trained on, never evaluated')
+  if isinstance(template.only_if, tuple):
+    remarks.append(f'only for {", ".join(template.only_if)}')
+  elif template.only_if:
+    remarks.append('for some rows only')
+  if not examples and (role == 'train' or not template.inverted):
+    remarks.append(f'for none of the first {_MOST_ROWS} rows')
+  return '; '.join(remarks)
+
+
+def _examples(
+  task: TaskName, role: str, vocabulary: Vocabulary, data_dir: str | None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+  """Yields (template, example) for the first rows, row by row."""
+  from flan_jax.rendering import few_shot_tasks, seqio_tasks
+  from flan_jax.rendering.source import SPLIT_OF_ROLE, RoleSource
+
+  source = RoleSource(task.part, task.dataset.resolve_parts(), data_dir)
+  rows = source.get_dataset(SPLIT_OF_ROLE[role], shuffle=False)
+  every = dataclasses.replace(task, every=True, template=None, rank=False)
+  examples = seqio_tasks.render_rows(
+    rows.take(_MOST_ROWS), every, templates=_shown(task)
+  )
+  examples = seqio_tasks.tokenize_rows(examples, every, vocabulary)
+  pool = None
+  if task.shots:
+    pool = few_shot_tasks.ExemplarPool(source, task)
+    examples = few_shot_tasks.add_exemplars(examples, pool, vocabulary)
+  for example in examples.as_numpy_iterator():
+    yield int(example['template']), _example(example, task, pool, vocabulary)
+
+
+def _example(example, task: TaskName, pool, vocabulary) -> dict[str, Any]:
+  """Returns one example as text, with what the lengths took away."""
+  k = int(example['template'])
+  remarks, exemplars = [], []
+  if pool:
+    about = example['id'], int(example['group']), int(example['seed'])
+    # Each of them, and the query, ends a piece in the end token.
+    ends = int((example['inputs'] == vocabulary.eos_id).sum())
+    exemplars = pool.exemplars(k, *about)[: ends // 2]
+    plural = '' if len(exemplars) == 1 else 's'
+    remarks.append(f'{len(exemplars)} exemplar{plural}')
+  cut = int(example['inputs_cut'])
+  if cut:
+    remarks.append(('material shortened', 'prompt cut at its end')[cut - 1])
+  if example['targets_cut']:
+    remarks.append('target cut')
+  options = zip(example['options'], example['correct'], strict=True)
+  return {
+    'id': example['id'].decode(),
+    'exemplars': [list(pair) for pair in exemplars],
+    'inputs': example['inputs_pretokenized'].decode(),
+    'targets': example['targets_pretokenized'].decode(),
+    'options': [
+      {'words': words.decode(), 'correct': bool(correct)}
+      for words, correct in options
+      if task.rank
+    ],
+    'remarks': remarks,
+  }

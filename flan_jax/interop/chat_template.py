@@ -1,0 +1,61 @@
+"""What stands around an input: the chat template of a model as text."""
+
+from collections.abc import Mapping
+import pathlib
+from typing import Any
+
+from flan_jax.vocabulary.hugging_face import read_config, token_name
+
+# Stands for the input while a template is rendered.
+_MARK = '\x00input\x00'
+CHAT_TEMPLATE = 'chat_template.jinja'
+
+
+def chat_separator(folder: pathlib.Path, starts: bool) -> str | None:
+  """Returns the chat template of a tokenizer as a SEPARATOR, or None.
+
+  Args:
+    folder: Where the tokenizer's files are.
+    starts: Whether sequences start with the bos_token anyway, so that the
+      template need not say so.
+
+  Returns:
+    What stands around a single user's message, '{input}' in its place, when an
+    answer is asked for. None where there is no template, where it cannot be
+    rendered, or where Jinja is not installed.
+  """
+  config = read_config(folder)
+  template = config.get('chat_template')
+  if (folder / CHAT_TEMPLATE).is_file():
+    template = (folder / CHAT_TEMPLATE).read_text(encoding='utf-8')
+  if not isinstance(template, str):
+    return None
+  text = _render(template, config)
+  if text is None or text.count(_MARK) != 1:
+    return None
+  bos = token_name(config, 'bos_token')
+  if starts and bos:
+    text = text.removeprefix(bos)
+  return text.replace(_MARK, '{input}')
+
+
+def _render(template: str, config: Mapping[str, Any]) -> str | None:
+  try:
+    import jinja2
+    import jinja2.sandbox
+  except ImportError:
+    return None
+  # A template is a program of whoever made the model.
+  environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
+    trim_blocks=True, lstrip_blocks=True
+  )
+  names = ('bos_token', 'eos_token', 'unk_token', 'pad_token')
+  tokens = {name: token_name(config, name) or '' for name in names}
+  messages = [{'role': 'user', 'content': _MARK}]
+  try:
+    return environment.from_string(template).render(
+      messages=messages, add_generation_prompt=True, **tokens
+    )
+  # Templates may ask for functions that only transformers has.
+  except (jinja2.TemplateError, TypeError):
+    return None

@@ -1,0 +1,1 @@
+"""Compiles for hardware that need not be present."""

@@ -1,0 +1,204 @@
+"""What devices send each other in a compiled program."""
+
+from collections.abc import Iterable, Iterator, Sequence
+import dataclasses
+import re
+from typing import Any
+
+import numpy as np
+
+from flan_jax.planning.hlo import Computation, Instruction, Program
+
+KINDS = (
+  'all-gather',
+  'all-reduce',
+  'reduce-scatter',
+  'all-to-all',
+  'collective-permute',
+)
+
+# How TPU programs write a reduce-scatter: a fusion of this name that holds an
+# all-reduce of which each device keeps its share.
+_FUSED_REDUCE_SCATTER = 'all-reduce-scatter'
+
+
+@dataclasses.dataclass(frozen=True)
+class Collective:
+  """One instruction by which devices exchange data.
+
+  Attributes:
+    kind: One of `KINDS`.
+    times: How often a step runs it.
+    sent: Bytes that a device sends each time, by the best algorithm for a ring
+      (of n devices, those of an all-reduce send 2 (n - 1) / n of their array).
+    group: Numbers of the devices that exchange, one group of them.
+  """
+
+  kind: str
+  times: int
+  sent: float
+  group: tuple[int, ...]
+
+
+def collectives(program: Program, devices: int) -> list[Collective]:
+  """The collectives of a step, those in loops with their iterations.
+
+  Args:
+    program: Of one device.
+    devices: All that run it.
+  """
+  return [
+    _collective(kind, place, instruction, times, devices)
+    for computation, times in program.executed()
+    for kind, place, instruction in _instructions(program, computation)
+  ]
+
+
+def _instructions(
+  program: Program, computation: Computation
+) -> Iterator[tuple[str, Computation, Instruction]]:
+  """Yields kind, place and instruction of the collectives of a computation.
+
+  A TPU may run one beside others, in pieces: several fusions then hold it, all
+  with its channel, and the first is taken.
+  """
+  channels = set()
+  for instruction in computation.instructions.values():
+    kind = _kind(instruction)
+    if kind is not None:
+      yield kind, computation, instruction
+    if instruction.opcode != 'fusion':
+      continue
+    inside = program.computations[instruction.called['calls'][0]]
+    scatter = inside.name.startswith(_FUSED_REDUCE_SCATTER)
+    for member in inside.instructions.values():
+      kind = _kind(member)
+      channel = re.search(r'\bchannel_id=\d+', member.text)
+      if kind is None or (channel and channel[0] in channels):
+        continue
+      if channel:
+        channels.add(channel[0])
+      yield 'reduce-scatter' if scatter else kind, inside, member
+
+
+def by_kind(found: Iterable[Collective]) -> dict[str, dict[str, float]]:
+  """Counts and bytes a device sends in a step, of each kind that occurs."""
+  table: dict[str, dict[str, float]] = {}
+  for one in found:
+    row = table.setdefault(one.kind, {'count': 0, 'bytes': 0.0})
+    row['count'] += one.times
+    row['bytes'] += one.times * one.sent
+  return dict(sorted(table.items(), key=lambda item: KINDS.index(item[0])))
+
+
+def _kind(instruction: Instruction) -> str | None:
+  kind = instruction.opcode.removesuffix('-start')
+  return kind if kind in KINDS else None
+
+
+def _collective(
+  kind: str,
+  computation: Computation,
+  instruction: Instruction,
+  times: int,
+  devices: int,
+) -> Collective:
+  given = sum(
+    array.bytes
+    for operand in computation.operands(instruction)
+    for array in operand.arrays
+  )
+  if kind == 'collective-permute':
+    pairs = re.search(r'source_target_pairs=\{\{([\d,]+)\}', instruction.text)
+    group = tuple(map(int, pairs[1].split(','))) if pairs else ()
+    return Collective(kind, times, given, group)
+  group = first_group(instruction.text, devices)
+  others = len(group) - 1
+  sent = {
+    'all-gather': given * others,
+    'all-reduce': 2 * given * others / len(group),
+    'reduce-scatter': given * others / len(group),
+    'all-to-all': given * others / len(group),
+  }
+  return Collective(kind, times, sent[kind], group)
+
+
+def first_group(text: str, devices: int) -> tuple[int, ...]:
+  """The first of the groups of devices that an instruction names.
+
+  XLA writes them in three ways, or leaves them out if there is one group.
+
+  >>> first_group('replica_groups={{0,2},{1,3}}', 4)
+  (0, 2)
+  >>> first_group('replica_groups=[2,2]<=[2,2]T(1,0)', 4)
+  (0, 2)
+  >>> first_group("replica_groups=mesh['a'=2,'b'=2] {'a'}", 4)
+  (0, 2)
+  """
+  listed = re.search(r'replica_groups=\{\{([\d,]+)\}', text)
+  if listed:
+    return tuple(map(int, listed[1].split(',')))
+  counted = re.search(
+    r'replica_groups=\[([\d,]+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?', text
+  )
+  if counted:
+    return tuple(_counted(*counted.groups())[0].tolist())
+  meshed = re.search(
+    r'replica_groups=mesh\[([^\]]+)\](?:, device_ids=\(\[([\d,]+)\]'
+    r'(?:T\(([\d,]+)\))?\))? \{([^}]*)\}',
+    text,
+  )
+  if meshed:
+    return _meshed(*meshed.groups())
+  return tuple(range(devices))
+
+
+def _numbers(text: str) -> list[int]:
+  return [int(number) for number in text.split(',')]
+
+
+def _counted(shape, dims, order) -> np.ndarray:
+  ids = np.arange(np.prod(_numbers(dims))).reshape(_numbers(dims))
+  if order is not None:
+    ids = ids.transpose(_numbers(order))
+  return ids.reshape(_numbers(shape))
+
+
+def _meshed(axes, dims, order, along) -> tuple[int, ...]:
+  names, sizes = zip(
+    *(axis.rsplit('=', 1) for axis in axes.split(',')), strict=True
+  )
+  shape = ','.join(sizes)
+  ids = _counted(shape, dims or shape, order)
+  index = tuple(
+    slice(None) if name in along.split(',') else 0 for name in names
+  )
+  return tuple(np.ravel(ids[index]).tolist())
+
+
+def links_share(group: Sequence[int], devices: Sequence[Any]) -> float | None:
+  """Which share of a chip's links reach into a group of devices.
+
+  A chip has links along each axis of its torus, and a group that lies along
+  some of them can use those alone.
+
+  Args:
+    group: Numbers of devices.
+    devices: All of them, with coordinates if they have any.
+
+  Returns:
+    A share in (0, 1]; None for a group within one chip. 1 where devices have no
+    coordinates.
+  """
+  places = [getattr(devices[number], 'coords', None) for number in group]
+  if any(place is None for place in places):
+    return 1.0
+  extents = np.ptp([device.coords for device in devices], axis=0)
+  axes = max(1, np.count_nonzero(extents))
+  used = np.count_nonzero(np.ptp(places, axis=0))
+  return used / axes if used else None
+
+
+def crosses_slices(group: Sequence[int], devices: Sequence[Any]) -> bool:
+  """Whether a group of devices lies in several slices."""
+  return len({getattr(devices[n], 'slice_index', 0) for n in group}) > 1

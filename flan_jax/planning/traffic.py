@@ -1,0 +1,142 @@
+"""Bytes that a compiled program moves to and from a device's main memory."""
+
+from flan_jax.planning.hlo import Computation, Instruction, Program
+
+# Bookkeeping that moves nothing; what a loop or call moves is in its body.
+_FREE = frozenset(
+  {
+    'after-all',
+    'bitcast',
+    'call',
+    'conditional',
+    'constant',
+    'get-tuple-element',
+    'iota',
+    'parameter',
+    'partition-id',
+    'replica-id',
+    'tuple',
+    'while',
+  }
+)
+_SLICES = ('dynamic-slice', 'slice', 'gather')
+# What stands between an array and the slice that is taken of it.
+_SAME_BYTES = ('bitcast', 'copy', 'convert', 'reshape', 'transpose')
+_UPDATE = 'dynamic-update-slice'
+# Ends what a TPU runs beside others in several fusions, and moves nothing.
+_ASYNC_DONE = 'AsyncCollectiveDone'
+
+
+def traffic(program: Program) -> int:
+  """Bytes read and written in a step, loops with their iterations.
+
+  Every instruction reads its operands and writes its result; of an array of
+  which only a slice is read or replaced, the slice counts. Padding of the last
+  two dimensions to the chip's tiles is not counted.
+  """
+  return sum(
+    times * _moved(program, computation, instruction)
+    for computation, times in program.executed()
+    for instruction in computation.instructions.values()
+    if instruction.opcode not in _FREE
+    # Counted where it starts.
+    and not instruction.opcode.endswith('-done')
+  )
+
+
+def _moved(
+  program: Program, computation: Computation, instruction: Instruction
+) -> int:
+  operands = computation.operands(instruction)
+  if instruction.opcode == 'fusion':
+    inside = _inside(program, instruction)
+    if _ASYNC_DONE in inside.root.text:
+      return 0
+    read = sum(
+      min(operand.bytes, _read(program, inside, parameter))
+      for operand, parameter in zip(operands, _parameters(inside), strict=True)
+    )
+    return read + _written(program, inside, instruction)
+  if instruction.opcode in _SLICES:
+    return 2 * instruction.bytes
+  if instruction.opcode == _UPDATE:
+    return 2 * operands[1].bytes
+  if instruction.opcode.endswith('-start'):
+    return _started(instruction, operands)
+  return instruction.bytes + sum(operand.bytes for operand in operands)
+
+
+def _started(instruction: Instruction, operands: list[Instruction]) -> int:
+  """Of an asynchronous copy, slice or collective.
+
+  What it yields may repeat its operands. A copy to a memory within the chip is
+  read from the main memory only.
+  """
+  given = [array for operand in operands for array in operand.arrays]
+  made = list(instruction.arrays)
+  for array in given:
+    if array in made:
+      made.remove(array)
+  read = sum(array.bytes for array in given if array.in_memory)
+  read = min(read, sum(array.bytes for array in made))
+  return read + sum(array.bytes for array in made if array.in_memory)
+
+
+def _inside(program: Program, fusion: Instruction) -> Computation:
+  return program.computations[fusion.called['calls'][0]]
+
+
+def _parameters(inside: Computation) -> list[Instruction]:
+  found = [i for i in inside.instructions.values() if i.opcode == 'parameter']
+  return sorted(found, key=lambda i: int(i.text.partition(',')[0]))
+
+
+def _read(program: Program, inside: Computation, array: Instruction) -> int:
+  """Bytes that the instructions of a fusion read of an array."""
+  read = 0
+  for user in inside.users(array):
+    if user.opcode in _SLICES:
+      read += user.bytes
+    elif user.opcode == _UPDATE and user.operands[0] == array.name:
+      continue  # Replaced in place.
+    elif user.opcode == 'tuple':
+      continue  # Handed on.
+    elif user.opcode in _SAME_BYTES:
+      read += _read(program, inside, user)
+    elif user.opcode == 'fusion':
+      nested = _inside(program, user)
+      parameters = _parameters(nested)
+      read += sum(
+        _read(program, nested, parameters[place])
+        for place, name in enumerate(user.operands)
+        if name == array.name
+      )
+    else:
+      return array.bytes
+  return read
+
+
+def _written(program: Program, inside: Computation, fusion: Instruction) -> int:
+  """Bytes that a fusion writes: slices where it replaces slices."""
+  roots = [inside.root]
+  if inside.root.opcode == 'tuple':
+    roots = inside.operands(inside.root)
+  return sum(
+    min(array.bytes, _replaced(program, inside, root, array.bytes))
+    for array, root in zip(fusion.arrays, roots, strict=False)
+    if array.in_memory
+  )
+
+
+def _replaced(program, inside, root, whole):
+  """Bytes of the slice that a result differs in from an operand, or all."""
+  while root.opcode in _SAME_BYTES:
+    root = inside.operands(root)[0]
+  if root.opcode == _UPDATE:
+    return inside.operands(root)[1].bytes
+  if root.opcode == 'parameter':
+    return 0
+  if root.opcode == 'fusion':
+    nested = _inside(program, root)
+    return _replaced(program, nested, nested.root, whole)
+  return whole

@@ -1,0 +1,236 @@
+"""Rows of one role of one dataset part, as a SeqIO data source."""
+
+from collections.abc import Sequence
+import dataclasses
+import functools
+import os
+
+import seqio
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from flan_jax.definitions.dataset import Dataset
+from flan_jax.rendering import splits as roles_lib
+from flan_jax.rendering.templates import (
+  check_class_names,
+  feature_value,
+  map_row,
+)
+
+# TFDS's reader uses a deprecated counter and says so for every dataset.
+tf.get_logger().setLevel('ERROR')
+
+# SeqIO's and TFDS's users say `validation`; the roles say what it is for.
+ROLE_OF_SPLIT = {'train': 'train', 'validation': 'dev', 'test': 'test'}
+SPLIT_OF_ROLE = {role: split for split, role in ROLE_OF_SPLIT.items()}
+
+# Tracing is quicker without the search for Python control flow; the functions
+# of datasets, which may have some, are traced with it.
+plain_tensorflow = tf.autograph.experimental.do_not_convert
+
+_HASH_BUCKETS = 2**63 - 1
+_SEPARATOR = '\x1f'
+
+
+@functools.cache
+def open_builder(source: str, data_dir: str | None, name: str | None = None):
+  """Opens a prepared TFDS dataset; never downloads.
+
+  Args:
+    source: TFDS name with version.
+    data_dir: TFDS data directory; None for TFDS's default.
+    name: What `flan-jax prepare` knows it by.
+
+  Raises:
+    roles.MissingDataError: it is not there; says which commands bring it.
+  """
+  try:
+    builder = tfds.builder(source, data_dir=data_dir, try_gcs=False)
+    prepared = builder.data_path.exists()
+  except (tfds.core.registered.DatasetNotFoundError, AssertionError) as error:
+    raise roles_lib.MissingDataError(
+      f'TFDS {tfds.__version__} has no {source}, and {_place(data_dir)} holds '
+      f'no copy of it: {error}'
+    ) from error
+  if not prepared:
+    flag = _flag(data_dir)
+    raise roles_lib.MissingDataError(
+      f'{source} is not in {_place(data_dir)}. Download it with `flan-jax '
+      f'prepare {name or "NAME"}{flag}`, or bring your own rows with '
+      f'`flan-jax import-data --input=DIR{flag or " --data_dir=DIR"}`'
+    )
+  return builder
+
+
+def _place(data_dir: str | None) -> str:
+  return f'DATA_DIR {data_dir}' if data_dir else 'the TFDS data directory'
+
+
+def _flag(data_dir: str | None) -> str:
+  return f' --data_dir={data_dir}' if data_dir else ''
+
+
+class RoleSource(seqio.DataSource):
+  """Reads the rows of a part, mapped to named fields, with ids and groups.
+
+  A row carries its fields and answer as `templates.map_row` gives them, and
+    `id`: string, the row's place in the TFDS source, the same whatever the
+      sharding;
+    `group`: int64, hash of the group's fields;
+    `item`: int64, hash of the item's fields, 0 where there are none;
+    `seed`: int64, the seed of this reading;
+    `trains`: bool, whether its role is to be trained on.
+  """
+
+  def __init__(
+    self,
+    part: Dataset,
+    family: Sequence[Dataset],
+    data_dir: str | None = None,
+  ):
+    """Initializes the source; nothing is opened before first use.
+
+    Args:
+      part: A resolved part.
+      family: All parts of its dataset; those with the same source share the
+        division of a small copy.
+      data_dir: TFDS data directory; None for TFDS's own default.
+    """
+    self.part = part
+    self.family = tuple(family)
+    self._data_dir = os.path.expanduser(data_dir) if data_dir else None
+    splits = [SPLIT_OF_ROLE[r] for r in SPLIT_OF_ROLE if r in part.splits]
+    super().__init__(splits=splits)
+
+  @property
+  def supports_arbitrary_sharding(self) -> bool:
+    return False
+
+  @property
+  def builder(self):
+    return open_builder(self.part.source, self._data_dir, self.part.name)
+
+  @functools.cached_property
+  def class_names(self) -> tuple[str, ...] | None:
+    """The builder's names of the label's classes, None without ClassLabel."""
+    feature = None
+    if isinstance(self.part.label, str):
+      feature = self.builder.info.features[self.part.label]
+    names = tuple(getattr(feature, 'names', None) or ()) or None
+    check_class_names(self.part, names)
+    return names
+
+  @functools.cached_property
+  def slices(self) -> dict[str, roles_lib.Slice]:
+    """Role -> the rows that serve it in this copy."""
+    info = self.builder.info
+    sizes = {name: split.num_examples for name, split in info.splits.items()}
+    family = [p for p in self.family if p.source == self.part.source]
+    resolved = roles_lib.resolve(family or [self.part], sizes)
+    return {
+      role: found
+      for (name, role), found in resolved.items()
+      if name == self.part.name
+    }
+
+  def get_dataset(
+    self,
+    split: str | None = 'train',
+    shuffle: bool = True,
+    seed: int | None = None,
+    shard_info: seqio.ShardInfo | None = None,
+    *,
+    sequence_length=None,
+    use_cached: bool = False,
+    num_epochs: int | None = 1,
+    rows: tuple[int, int] | None = None,
+  ) -> tf.data.Dataset:
+    """Returns the mapped rows of a split, see the class.
+
+    Beside SeqIO's arguments `rows` names the first row that is read, and the
+    one past the last, of those of the split.
+    """
+    del sequence_length, use_cached, num_epochs  # SeqIO's signature.
+    role = ROLE_OF_SPLIT.get(split, split)
+    found = self.slices[role]
+    read = found
+    if rows is not None:
+      start, stop = (found.start + row for row in rows)
+      read = dataclasses.replace(found, start=start, stop=stop)
+    dataset = self._read(read.spec, shuffle, seed, shard_info)
+    if found.roles:
+      low, high = self._ranges(found)[role]
+      dataset = dataset.filter(
+        plain_tensorflow(
+          lambda row: (row['group'] >= low) & (row['group'] < high)
+        )
+      )
+      if found.limit is not None:
+        dataset = dataset.take(found.limit)
+    seed_value = tf.constant(seed or 0, tf.int64)
+    trains = tf.constant(role == 'train')
+    about = {'seed': seed_value, 'trains': trains}
+    return dataset.map(plain_tensorflow(lambda row: {**row, **about}))
+
+  def num_input_examples(self, split: str) -> int:
+    """Returns the rows of a split before filters by content."""
+    role = ROLE_OF_SPLIT.get(split, split)
+    found = self.slices[role]
+    if not found.roles:
+      return found.stop - found.start
+    low, high = self._ranges(found)[role]
+    rows = sum(low <= value < high for value in self._groups(found.spec))
+    return min(rows, found.limit or rows)
+
+  def list_shards(self, split: str) -> Sequence[str]:
+    """Returns the files that a split is read from."""
+    found = self.slices[ROLE_OF_SPLIT.get(split, split)]
+    return [
+      str(part.filename)
+      for part in self.builder.info.splits[found.spec].file_instructions
+    ]
+
+  def _read(self, spec, shuffle, seed, shard_info) -> tf.data.Dataset:
+    config = tfds.ReadConfig(
+      add_tfds_id=True, shuffle_seed=seed, skip_prefetch=True
+    )
+    if shard_info:
+      config.input_context = tf.distribute.InputContext(
+        num_input_pipelines=shard_info.num_shards,
+        input_pipeline_id=shard_info.index,
+      )
+    dataset = self.builder.as_dataset(
+      split=spec, shuffle_files=shuffle, read_config=config
+    )
+    if self.part.keep is not None:
+      dataset = dataset.filter(self.part.keep)
+    return dataset.map(self._map, num_parallel_calls=tf.data.AUTOTUNE)
+
+  def _map(self, row):
+    mapped = map_row(self.part, self.class_names, row)
+    mapped['group'] = self._hash(row, self.part.group_key)
+    mapped['item'] = self._hash(row, self.part.item_key)
+    mapped['id'] = row['tfds_id']
+    return mapped
+
+  def _hash(self, row, names):
+    """Returns the hash of the fields that name a row's group or item."""
+    if not names:
+      return tf.constant(0, tf.int64)
+    fields = [self.part.fields[name] for name in names]
+    key = [feature_value(field, row) for field in fields]
+    key = tf.strings.join(key, separator=_SEPARATOR)
+    return tf.strings.to_hash_bucket_fast(key, _HASH_BUCKETS)
+
+  def _ranges(self, found: roles_lib.Slice) -> dict[str, tuple[int, int]]:
+    return roles_lib.divide(self._groups(found.spec), found.roles)
+
+  @functools.cache  # noqa: B019 - a source lives as long as its registry
+  def _groups(self, spec: str) -> tuple[int, ...]:
+    """Returns the group of every row that roles share, dropped ones too."""
+    rows = self.builder.as_dataset(split=spec, shuffle_files=False)
+    groups = rows.map(
+      lambda row: self._hash(row, self.part.group_key),
+      num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    return tuple(int(group) for group in groups.as_numpy_iterator())

@@ -1,0 +1,234 @@
+"""Which rows of a copy of a dataset train, choose the template, and test.
+
+A full copy is cut by the slices that the dataset declares. A copy too small
+for them adapts: a role without rows takes them from the largest split present,
+and a split that must serve several roles is divided by a hash of the group.
+"""
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+import itertools
+import re
+
+from flan_jax.definitions.dataset import ROLES, Dataset
+
+# Shares of the roles that a divided split serves, normalized over them.
+_SHARES = {'train': 0.6, 'dev': 0.2, 'test': 0.2}
+_MAX_DEV_SHARE = 0.2
+
+_SLICE = re.compile(r'^(\w+)(?:\[(-?\d*):(-?\d*)\])?$')
+
+
+class MissingDataError(LookupError):
+  """No rows for a dataset; says which command brings them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Slice:
+  """The rows of one role.
+
+  Attributes:
+    split: TFDS split the rows lie in.
+    start, stop: Range of rows.
+    limit: At most so many rows, or None.
+    roles: Roles that share the split by a hash of the group; empty where the
+      range alone decides.
+    reason: Why this differs from what is declared; empty where it does not.
+  """
+
+  split: str
+  start: int
+  stop: int
+  limit: int | None = None
+  roles: tuple[str, ...] = ()
+  reason: str = ''
+
+  @property
+  def spec(self) -> str:
+    return f'{self.split}[{self.start}:{self.stop}]'
+
+
+def resolve(
+  parts: Sequence[Dataset], sizes: Mapping[str, int]
+) -> dict[tuple[str, str], Slice]:
+  """Resolves the roles of all parts that read one source.
+
+  Args:
+    parts: Resolved parts of one dataset with the same source.
+    sizes: TFDS split -> rows of this copy.
+
+  Returns:
+    (part name, role) -> slice.
+
+  Raises:
+    MissingDataError: no declared split has any row.
+  """
+  declared = {
+    (part.name, role): _parse(part.splits[role], part.name)
+    for part in parts
+    for role in ROLES
+    if role in part.splits
+  }
+  candidates = [split for split, _, _ in declared.values()]
+  present = {s: sizes[s] for s in candidates if sizes.get(s)}
+  if not present:
+    raise MissingDataError(
+      f'{parts[0].source}: no rows in any of {sorted(set(candidates))}'
+    )
+  largest = max(present, key=lambda s: (present[s], 'val' in s, 'train' in s))
+  resolved = {}
+  homes = {
+    key: split if split in present else largest
+    for key, (split, _, _) in declared.items()
+  }
+  for split, size in present.items():
+    roles = [r for r in ROLES if (split, r) in _pairs(homes)]
+    if size < len(roles) and split != largest:
+      # Too few rows to divide: the first role has them, the others borrow.
+      moved = {k: largest for k in homes if k[1] in roles[1:]}
+      homes |= {k: v for k, v in moved.items() if homes[k] == split}
+  for split in present:
+    served = {k: declared[k] for k, home in homes.items() if home == split}
+    resolved |= _serve(split, present[split], served) if served else {}
+  return {
+    key: _compare_with_recorded(found, key, parts)
+    for key, found in resolved.items()
+  }
+
+
+def _pairs(homes) -> set[tuple[str, str]]:
+  return {(split, role) for (_, role), split in homes.items()}
+
+
+def _serve(split, size, served) -> dict[tuple[str, str], Slice]:
+  """Cuts one split for the (part, role) pairs that it serves."""
+  ranges = {key: _range(bounds, size) for key, bounds in served.items()}
+  borrowed = any(bounds[0] != split for bounds in served.values())
+  roles = tuple(r for r in ROLES if any(role == r for _, role in served))
+  distinct = {served[key]: ranges[key] for key in served}
+  fits = (
+    not borrowed
+    and all(stop > start for start, stop in distinct.values())
+    and not _overlap(list(distinct.values()))
+    and _dev_is_small(served, ranges, size)
+  )
+  if fits or len(roles) == 1:
+    return {
+      key: _undivided(split, size, bounds, ranges[key])
+      for key, bounds in served.items()
+    }
+  return {
+    key: Slice(
+      split,
+      0,
+      size,
+      limit=_limit(bounds),
+      roles=roles,
+      reason=f'{split} divided over {", ".join(roles)} by group',
+    )
+    for key, bounds in served.items()
+  }
+
+
+def _undivided(split, size, bounds, rows) -> Slice:
+  """Returns the declared range, or the whole split where that has no rows."""
+  if bounds[0] != split:
+    return Slice(split, 0, size, reason=f'rows borrowed from {split}')
+  if rows[0] == rows[1]:
+    return Slice(split, 0, size, reason=f'all {size} rows of {split}')
+  return Slice(split, *rows)
+
+
+def _dev_is_small(served, ranges, size) -> bool:
+  """A dev carve-out of a training split takes at most a fifth of it.
+
+  A dev slice declared to be the training slice itself is no carve-out.
+  """
+  train = {served[key] for key in served if key[1] == 'train'}
+  carved = [
+    stop - start
+    for key, (start, stop) in ranges.items()
+    if key[1] == 'dev' and served[key] not in train
+  ]
+  return not train or not carved or max(carved) <= size * _MAX_DEV_SHARE
+
+
+def _overlap(ranges: list[tuple[int, int]]) -> bool:
+  ranges = sorted(ranges)
+  return any(a[1] > b[0] for a, b in itertools.pairwise(ranges))
+
+
+def _parse(spec: str, name: str) -> tuple[str, int | None, int | None]:
+  match = _SLICE.match(spec)
+  if not match:
+    raise ValueError(f'dataset {name}: {spec!r} is no slice of a split')
+  split, start, stop = match.groups()
+  return split, int(start) if start else None, int(stop) if stop else None
+
+
+def _range(bounds, size: int) -> tuple[int, int]:
+  """Returns the rows of a slice, Python's rules: clipped to what is there."""
+  start, stop, _ = slice(bounds[1], bounds[2]).indices(size)
+  return start, max(start, stop)
+
+
+def _limit(bounds) -> int | None:
+  """Returns how many rows a slice of absolute bounds has at most."""
+  _, start, stop = bounds
+  if stop is not None and stop > 0:
+    return stop - (start or 0)
+  if start is not None and start < 0:
+    return (stop or 0) - start
+  return None
+
+
+def _compare_with_recorded(found: Slice, key, parts) -> Slice:
+  part = next(part for part in parts if part.name == key[0])
+  recorded = part.rows.get(key[1])
+  rows = found.stop - found.start
+  if found.reason or recorded is None or rows == recorded:
+    return found
+  reason = f'{rows} rows in place of {recorded}'
+  return dataclasses.replace(found, reason=reason)
+
+
+def divide(
+  hashes: Sequence[int], roles: Sequence[str]
+) -> dict[str, tuple[int, int]]:
+  """Divides groups over roles by their hashes.
+
+  Args:
+    hashes: The group hash of every row.
+    roles: The roles served, in the order of `ROLES`.
+
+  Returns:
+    Role -> half-open range of hashes; every role has a group if there are as
+    many groups as roles.
+
+  >>> divide([10, 20, 20, 30, 40, 50], ('train', 'dev'))
+  {'train': (0, 50), 'dev': (50, 9223372036854775807)}
+  """
+  total = sum(_SHARES[role] for role in roles)
+  shares = {role: _SHARES[role] / total for role in roles}
+  if 'dev' in shares and shares['dev'] > _MAX_DEV_SHARE and len(roles) > 1:
+    scale = (1 - _MAX_DEV_SHARE) / (1 - shares['dev'])
+    shares = {role: share * scale for role, share in shares.items()}
+    shares['dev'] = _MAX_DEV_SHARE
+  counts: dict[int, int] = {}
+  for value in sorted(hashes):
+    counts[value] = counts.get(value, 0) + 1
+  groups, ranges, low, index, passed = list(counts), {}, 0, 0, 0
+  target = 0.0
+  for position, role in enumerate(roles):
+    left = len(roles) - position - 1
+    target += shares[role] * len(hashes)
+    first = index
+    while index < len(groups) - left and (
+      index == first or passed + counts[groups[index]] / 2 <= target
+    ):
+      passed += counts[groups[index]]
+      index += 1
+    high = groups[index] if left and index < len(groups) else 2**63 - 1
+    ranges[role] = (low, high)
+    low = high
+  return ranges

@@ -1,0 +1,275 @@
+"""The template engine: all templates of a dataset as one table.
+
+Every template is cut into literals and fields; the literals of all templates
+and the fields of a row form one pool of strings, and a template is a row of
+indices into it. Rendering is then one gather and one join, however many
+templates there are.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+import itertools
+import string
+from typing import Any
+
+from etils import epy
+import numpy as np
+
+from flan_jax.definitions.dataset import ANSWER, OPTIONS, Dataset, DatasetError
+
+with epy.lazy_imports():
+  import tensorflow as tf
+
+OPTIONS_HEADER = 'Options:'
+OPTION_BULLET = '- '
+
+
+def options_block(words: list[str]) -> str:
+  r"""Renders the options as every prompt of the project shows them.
+
+  >>> options_block(['yes', 'no'])
+  'Options:\n- yes\n- no'
+  """
+  return '\n'.join([OPTIONS_HEADER, *(OPTION_BULLET + word for word in words)])
+
+
+def option_orders(count: int) -> list[tuple[int, ...]]:
+  """Returns the orders in which classes are shown, template by template.
+
+  Rotations, so that after `count` templates each class stood first once, then
+  their mirror images. More than three classes are shown ascending and
+  descending only: every class stands in the middle on average, and scales
+  stay readable.
+
+  >>> option_orders(2)
+  [(0, 1), (1, 0)]
+  >>> option_orders(3)[:4]
+  [(0, 1, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]
+  >>> option_orders(5)
+  [(0, 1, 2, 3, 4), (4, 3, 2, 1, 0)]
+  """
+  ascending = tuple(range(count))
+  if count > 3:
+    return [ascending, ascending[::-1]]
+  rotations = [ascending[i:] + ascending[:i] for i in range(count)]
+  return list(dict.fromkeys(rotations + [order[::-1] for order in rotations]))
+
+
+@dataclasses.dataclass(frozen=True)
+class TemplateTable:
+  """The compiled templates of one dataset part.
+
+  Attributes:
+    literals: Distinct literal strings; the first is empty and pads the table.
+    fields: Names of the fields that follow the literals in the pool.
+    indices: [templates, 2, pieces], indices into literals + fields; input and
+      target.
+    material: Place in the pool of what each template may shorten,
+      int [templates]; -1 where it shows no material.
+  """
+
+  literals: tuple[str, ...]
+  fields: tuple[str, ...]
+  indices: np.ndarray
+  material: np.ndarray
+
+  @property
+  def num_templates(self) -> int:
+    return self.indices.shape[0]
+
+  def pool(self, row: Mapping[str, Any]) -> Any:
+    """Returns the strings of one row that `render` gathers from, [pool]."""
+    values = [_field(row, name) for name in self.fields]
+    return tf.concat([tf.constant(self.literals), tf.stack(values)], axis=0)
+
+  def render(self, pool: Any, template: Any) -> Any:
+    """Renders one row under one template or several.
+
+    Args:
+      pool: Strings from `pool`.
+      template: Index or indices, int [...].
+
+    Returns:
+      Strings [..., 2]: input and target.
+    """
+    pieces = tf.gather(pool, tf.gather(self.indices, template))
+    return tf.strings.reduce_join(pieces, axis=-1)
+
+  def with_material(self, pool: Any, template: Any, text: Any) -> Any:
+    """Returns the pool with a template's material replaced by another text."""
+    position = tf.gather(self.material, template)
+    return tf.tensor_scatter_nd_update(pool, [[position]], [text])
+
+
+def _field(row: Mapping[str, Any], name: str) -> Any:
+  if name != OPTIONS:
+    return row[name]
+  lines = tf.strings.join([OPTION_BULLET, row['options']])
+  lines = tf.concat([[OPTIONS_HEADER], lines], axis=0)
+  return tf.strings.reduce_join(lines, separator='\n')
+
+
+def compile_templates(dataset: Dataset) -> TemplateTable:
+  """Compiles the templates of a resolved part into one table.
+
+  With fixed classes the options block is a literal whose order is fixed
+  within a template and balanced over the ordinary templates; a row's own
+  choices keep their order.
+  """
+  words = list((dataset.choices or {}).values())
+  orders = itertools.cycle(option_orders(len(words)))
+  sides, literals, fields = [], [''], []
+  for template in dataset.templates:
+    block = None
+    if words and not template.inverted:
+      block = options_block([words[i] for i in next(orders)])
+    for pattern in (template.input, template.target):
+      sides.append(list(_pieces(pattern, block)))
+  for is_literal, text in itertools.chain.from_iterable(sides):
+    seen = literals if is_literal else fields
+    if text not in seen:
+      seen.append(text)
+  width = max(map(len, sides))
+  indices = np.zeros((len(sides), width), np.int32)
+  for side, pieces in enumerate(sides):
+    for slot, (is_literal, text) in enumerate(pieces):
+      indices[side, slot] = (
+        literals.index(text)
+        if is_literal
+        else len(literals) + fields.index(text)
+      )
+  indices = indices.reshape(len(dataset.templates), 2, width)
+  return TemplateTable(
+    literals=tuple(literals),
+    fields=tuple(fields),
+    indices=indices,
+    material=np.array(
+      [_material(dataset, t, literals, fields) for t in dataset.templates],
+      np.int32,
+    ),
+  )
+
+
+def _material(dataset, template, literals, fields) -> int:
+  """Returns the pool's place of what a template may shorten, or -1."""
+  for name in dataset.materials:
+    if name in template.input_fields():
+      return len(literals) + fields.index(name)
+  return -1
+
+
+def _pieces(pattern: str, block: str | None):
+  """Yields (is_literal, text); a block of fixed classes is a literal."""
+  for literal, name, _, _ in string.Formatter().parse(pattern):
+    if literal:
+      yield True, literal
+    if name == OPTIONS and block is not None:
+      yield True, block
+    elif name is not None:
+      yield False, name
+
+
+def map_row(dataset: Dataset, class_names: tuple[str, ...] | None, row: Any):
+  """Maps a raw TFDS row to named fields and its answer (TensorFlow).
+
+  Args:
+    dataset: A resolved part.
+    class_names: The builder's names of the ClassLabel `dataset.label`; None
+      where the label is a function that returns a class name.
+    row: Raw features.
+
+  Returns:
+    {field: scalar string …, 'options': strings [O], 'correct': bool [O],
+    'answers': strings [A], 'answer': scalar string, 'class': int32 (-1 where
+    there are no fixed classes), 'score': float32 (NaN where there is none)}.
+  """
+  mapped = {
+    name: tf.ensure_shape(feature_value(feature, row), [])
+    for name, feature in dataset.fields.items()
+  }
+  mapped['class'] = tf.constant(-1)
+  mapped['score'] = tf.constant(float('nan'))
+  if dataset.score is not None:
+    mapped['score'] = tf.cast(feature_value(dataset.score, row), tf.float32)
+  if dataset.choices is not None:
+    index = _class_index(dataset, class_names, row)
+    mapped['class'] = index
+    mapped['options'] = tf.constant(list(dataset.choices.values()))
+    mapped['correct'] = tf.range(len(dataset.choices)) == index
+  elif dataset.options is not None:
+    mapped['options'] = feature_value(dataset.options, row)
+    mapped['correct'] = dataset.correct(row)
+  if dataset.answers is not None:
+    mapped['answers'] = feature_value(dataset.answers, row)
+    mapped['options'] = tf.constant([], tf.string)
+    mapped['correct'] = tf.constant([], tf.bool)
+  else:
+    mapped['answers'] = tf.boolean_mask(mapped['options'], mapped['correct'])
+  mapped[ANSWER] = mapped['answers'][0]
+  return mapped
+
+
+def feature_value(feature: Any, row: Any) -> Any:
+  """Returns the value of a raw feature named, or of a function of the row."""
+  return row[feature] if isinstance(feature, str) else feature(row)
+
+
+def _class_index(dataset: Dataset, class_names, row) -> Any:
+  """Returns the row's position in `dataset.choices`, found by name."""
+  names = list(dataset.choices)
+  label = feature_value(dataset.label, row)
+  if class_names is not None:
+    lookup = tf.constant([names.index(name) for name in class_names])
+    return tf.gather(lookup, tf.cast(label, tf.int32))
+  matches = tf.equal(tf.constant(names), label)
+  check = tf.debugging.assert_equal(
+    tf.reduce_any(matches),
+    True,
+    message=f'dataset {dataset.name}: a label names none of {names}',
+  )
+  with tf.control_dependencies([check]):
+    return tf.argmax(tf.cast(matches, tf.int32), output_type=tf.int32)
+
+
+def check_class_names(
+  dataset: Dataset, class_names: tuple[str, ...] | None
+) -> None:
+  """Checks the choices against the builder's class names.
+
+  Raises:
+    DatasetError: a class has no words, or words belong to no class.
+  """
+  if dataset.choices is None or class_names is None:
+    return
+  missing = [name for name in class_names if name not in dataset.choices]
+  if missing:
+    raise DatasetError(f'dataset {dataset.name}: no words for class {missing}')
+  extra = [name for name in dataset.choices if name not in class_names]
+  if extra:
+    raise DatasetError(
+      f'dataset {dataset.name}: choices {extra} are no classes of '
+      f'{dataset.source}, which has {list(class_names)}'
+    )
+
+
+def admissible(dataset: Dataset, row: Any) -> Any:
+  """Returns which templates are true for a mapped row, bool [templates].
+
+  A template that shows a field which is empty in this row is not.
+  """
+  flags = []
+  for template in dataset.templates:
+    if template.only_if is None:
+      flags.append(tf.constant(True))
+    elif callable(template.only_if):
+      flags.append(template.only_if(row))
+    else:
+      allowed = [name in template.only_if for name in dataset.choices]
+      flags.append(tf.gather(tf.constant(allowed), row['class']))
+  fields = tuple(dataset.fields)
+  shown = [
+    [name in (*t.input_fields(), *t.target_fields()) for name in fields]
+    for t in dataset.templates
+  ]
+  empty = tf.equal(tf.stack([row[name] for name in fields]), '')
+  return tf.stack(flags) & ~tf.reduce_any(tf.constant(shown) & empty, axis=1)

@@ -1,0 +1,1 @@
+"""Processes, child processes and compiled programs."""

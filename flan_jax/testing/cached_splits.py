@@ -1,0 +1,129 @@
+"""Writes units of the token cache whose tokens are drawn at random."""
+
+from collections.abc import Sequence
+import itertools
+import json
+import os
+import pathlib
+
+import numpy as np
+
+from flan_jax.cache import cached_split, identity
+from flan_jax.cache.cached_split import Unit
+
+# Tokens below stand for the start, the end and separators in tests.
+_LEAST_TOKEN = 10
+
+
+def write_unit(
+  folder: str | os.PathLike,
+  name: str,
+  inputs: np.ndarray,
+  targets: np.ndarray,
+  renderings: np.ndarray | None = None,
+  cut: np.ndarray | None = None,
+  shards: int = 1,
+  seed: int = 0,
+  lengths: dict[str, int] | None = None,
+) -> Unit:
+  """Writes a training unit and opens it.
+
+  Rows are of groups of two; renderings of a row are numbered as templates.
+
+  Args:
+    folder: Of the unit, which must not exist.
+    name: Of the part.
+    inputs: Tokens of each record's input, [records].
+    targets: Tokens of each record's target, [records].
+    renderings: Records of each row, [rows]; one each where None.
+    cut: Whether each record's target was cut, [records]; none where None.
+    shards: Shards, of rows in equal parts.
+    seed: Of the tokens, which lie in [10, 4,096).
+    lengths: As in `CacheConfig`.
+  """
+  folder = pathlib.Path(folder)
+  folder.mkdir(parents=True)
+  count = len(inputs)
+  if renderings is None:
+    renderings = np.ones(count, int)
+  if cut is None:
+    cut = np.zeros(count, bool)
+  row_start = np.concatenate([[0], np.cumsum(renderings)])
+  bounds = np.linspace(0, len(renderings), shards + 1).astype(int)
+  generator = np.random.default_rng(seed)
+  summaries = []
+  for index, (first, last) in enumerate(itertools.pairwise(bounds)):
+    chosen = slice(row_start[first], row_start[last])
+    shard = folder / cached_split.shard_name(index, shards)
+    shard.mkdir()
+    records = _records(renderings[first:last], cut[chosen])
+    pieces = np.stack([inputs[chosen], targets[chosen]], 1).reshape(-1)
+    _write_arrays(shard, records, pieces, generator)
+    _write_rows(shard, name, first, last)
+    summaries.append(_summary(shard, last - first, len(records)))
+  manifest = {
+    'layout': cached_split.LAYOUT,
+    'part': name,
+    'dataset': name,
+    'role': 'train',
+    'dtype': '<u2',
+    'adapted': '',
+    'lengths': dict(lengths or cached_split.DEFAULT_LENGTHS),
+    'counts': {
+      'rows': len(renderings),
+      'records': count,
+      'tokens': int(inputs.sum() + targets.sum()),
+    },
+    'shards': summaries,
+  }
+  (folder / cached_split.MANIFEST).write_text(
+    json.dumps(manifest), encoding='utf-8'
+  )
+  return Unit(folder)
+
+
+def _records(renderings: np.ndarray, cut: np.ndarray) -> np.ndarray:
+  records = np.zeros(len(cut), cached_split.RECORD)
+  records['row'] = np.repeat(np.arange(len(renderings)), renderings)
+  starts = np.repeat(np.cumsum(renderings) - renderings, renderings)
+  records['template'] = np.arange(len(cut)) - starts
+  records['targets_cut'] = cut
+  records['pieces'] = 2
+  records['first'] = 2 * np.arange(len(cut))
+  return records
+
+
+def _write_arrays(
+  shard: pathlib.Path,
+  records: np.ndarray,
+  pieces: np.ndarray,
+  generator: np.random.Generator,
+) -> None:
+  ends = np.concatenate([[0], np.cumsum(pieces)]).astype(np.int64)
+  tokens = generator.integers(_LEAST_TOKEN, 4096, ends[-1], np.uint16)
+  tokens.tofile(shard / cached_split.TOKENS)
+  np.save(shard / cached_split.PIECES, ends)
+  np.save(shard / cached_split.RECORDS, records)
+
+
+def _write_rows(shard: pathlib.Path, name: str, first: int, last: int) -> None:
+  rows: Sequence[dict] = [
+    {'id': f'{name}/{row}', 'group': f'{row // 2:016x}', 'answers': []}
+    for row in range(first, last)
+  ]
+  lines = ''.join(json.dumps(row) + '\n' for row in rows)
+  (shard / cached_split.ROWS).write_text(lines, encoding='utf-8')
+
+
+def _summary(shard: pathlib.Path, rows: int, records: int) -> dict:
+  return {
+    'name': shard.name,
+    'counts': {'rows': int(rows), 'records': records},
+    'files': {
+      name: {
+        'bytes': (shard / name).stat().st_size,
+        'sha256': identity.file_digest(shard / name),
+      }
+      for name in cached_split.FILES
+    },
+  }

@@ -1,0 +1,219 @@
+"""Few-shot examples are zero-shot ones, one after the other."""
+
+import copy
+import dataclasses
+
+import numpy as np
+import pytest
+import seqio
+
+from flan_jax.batches.few_shot import FewShotUnit, choose, most_tokens
+from flan_jax.batches.sampler import Sampler, record_sizes
+from flan_jax.cache import cached_split
+from flan_jax.cache.cached_split import CacheConfig, Framing, UnitKey
+from flan_jax.cache.writer import make_units
+from flan_jax.definitions import names, registry
+from flan_jax.rendering import seqio_tasks
+from flan_jax.runs.cache import unit_keys
+from flan_jax.vocabulary.base import load_vocabulary
+
+registry.load()
+
+_LENGTHS = {'inputs': 640, 'targets': 64}
+# Several rows share a passage; answers are options; answers are free text.
+_PARTS = ('anli_r1', 'multirc', 'natural_questions')
+
+
+@pytest.fixture(scope='module')
+def vocabulary():
+  return load_vocabulary('mini')
+
+
+@pytest.fixture(scope='module')
+def config(mini_data, tmp_path_factory):
+  root = tmp_path_factory.mktemp('cache')
+  return CacheConfig(str(root), mini_data, _LENGTHS)
+
+
+@pytest.fixture(scope='module')
+def units(config, vocabulary):
+  keys = [UnitKey(p, r) for p in _PARTS for r in ('train', 'test')]
+  made = make_units(keys, config, vocabulary, log=lambda line: None)
+  return {(unit.name, unit.manifest['role']): unit for unit in made}
+
+
+def _view(units, part, role, framing, shots=5, seed=0):
+  return FewShotUnit(
+    units[part, role], units[part, 'train'], shots, seed, framing
+  )
+
+
+def test_exemplars_depend_on_seed_and_row_alone():
+  groups = np.arange(50)
+  queries = np.array([100, 101])
+  chosen = choose(groups, queries, ['a', 'b'], 16, seed=0)
+  assert (choose(groups, queries[1:], ['b'], 16, seed=0) == chosen[1:]).all()
+  assert (chosen[0] != chosen[1]).any()
+  assert (choose(groups, queries, ['a', 'b'], 16, seed=1) != chosen).any()
+  # Fewer exemplars are the first of more.
+  assert (choose(groups, queries, ['a', 'b'], 3, 0) == chosen[:, :3]).all()
+
+
+def test_exemplars_are_never_of_the_querys_group():
+  # Three quarters of the pool are of the query's own group.
+  groups = np.array([7] * 30 + list(range(10)))
+  chosen = choose(groups, np.array([7]), ['q'], 16, seed=0)[0]
+  assert sorted(groups[chosen[chosen >= 0]]) == [0, 1, 2, 3, 4, 5, 6, 8, 9]
+  assert (chosen[9:] == -1).all()
+
+
+def test_every_exemplar_is_as_likely_as_any_other():
+  ids = [str(i) for i in range(4000)]
+  queries = np.full(4000, -1)
+  chosen = choose(np.arange(20), queries, ids, 1, seed=0)[:, 0]
+  counts = np.bincount(chosen, minlength=20)
+  assert counts.min() > 150 and counts.max() < 260
+
+
+@pytest.mark.parametrize('part', _PARTS)
+@pytest.mark.parametrize('role', ['train', 'test'])
+def test_a_prompt_is_whole_exemplars_of_its_template_and_the_query(
+  units, config, vocabulary, part, role
+):
+  framing = Framing.of(config, vocabulary)
+  view = _view(units, part, role, framing)
+  pool = view.pool
+  lengths = view.prompt_lengths(framing)
+  shown = set()
+  for index, record in enumerate(view.records):
+    prompt = view.prompt(index, framing)
+    assert len(prompt) == lengths[index]
+    wanted = []
+    row = view.rows[record['row']]
+    for member in view.exemplars(index):
+      exemplar = pool.records[member]
+      assert exemplar['template'] == record['template']
+      assert pool.rows[exemplar['row']]['group'] != row['group']
+      inputs, targets = pool.pieces(exemplar)
+      wanted += [*inputs.tolist(), 1, *targets.tolist(), 1]
+    wanted += [*view.piece(int(record['first'])).tolist(), 1]
+    assert prompt == wanted
+    if view.exemplars(index).size:
+      assert len(prompt) <= most_tokens(_LENGTHS)
+    shown.add(len(view.exemplars(index)))
+  assert max(shown) > 1
+  if part != 'natural_questions':
+    assert len(shown) > 1  # Some were dropped.
+
+
+def test_960_tokens_at_the_papers_lengths():
+  assert most_tokens(cached_split.DEFAULT_LENGTHS) == 960
+
+
+def test_exemplars_are_dropped_from_the_end(units, config, vocabulary):
+  framing = Framing.of(config, vocabulary)
+  many = _view(units, 'natural_questions', 'test', framing, shots=16)
+  few = _view(units, 'natural_questions', 'test', framing, shots=2)
+  for index in range(len(few.records)):
+    kept = many.exemplars(index)
+    assert (kept[:2] == few.exemplars(index)[: len(kept[:2])]).all()
+
+
+def test_training_on_a_view_counts_its_exemplars(units, config, vocabulary):
+  framing = Framing.of(config, vocabulary)
+  plain = units['anli_r1', 'train']
+  view = _view(units, 'anli_r1', 'train', framing)
+  lengths, targets = record_sizes(view, framing)
+  zero, zero_targets = record_sizes(plain, framing)
+  assert (targets == zero_targets).all() and (lengths >= zero).all()
+  assert lengths.sum() > 2 * zero.sum()
+  for index in range(0, len(lengths), 7):
+    joined = np.concatenate(view.example_parts(index, framing))
+    assert len(joined) == lengths[index] + 1
+    prompt = joined[: -targets[index]].tolist()
+    assert prompt == view.prompt(index, framing)
+  # Same rows in the same order, whatever stands before them.
+  draws = [Sampler([u], framing, 0).draws(0).record for u in (plain, view)]
+  assert (draws[0] == draws[1]).all()
+  other = _view(units, 'anli_r1', 'train', framing, seed=1)
+  assert len({plain.digest, view.digest, other.digest}) == 3
+
+
+def test_text_between_exemplars_is_set_by_the_configuration(
+  units, config, vocabulary
+):
+  config = dataclasses.replace(config, exemplar_separator='\n\n')
+  framing = Framing.of(config, vocabulary)
+  view = _view(units, 'natural_questions', 'test', framing, shots=1)
+  index = next(i for i in range(9) if view.exemplars(i).size)
+  prompt = view.prompt(index, framing)
+  assert prompt.count(vocabulary.eos_id) == 2
+  assert '\n\n' in vocabulary.decode(prompt)
+
+
+def test_seqio_tasks_show_the_exemplars_of_the_view(
+  units, config, vocabulary, mini_data
+):
+  before = dict(seqio_tasks._process)
+  seqio_tasks._process.clear()
+  framing = Framing.of(config, vocabulary)
+  for part, template in (('anli_r1', 2), ('natural_questions', 0)):
+    view = _view(units, part, 'test', framing, shots=3)
+    wanted = {
+      view.rows[record['row']]['id']: view.prompt(index, framing)
+      for index, record in enumerate(view.records)
+      if record['template'] == template
+    }
+    task = seqio_tasks.get_mixture_or_task(
+      f'{part}.t{template}.3shot', 'mini', mini_data
+    )
+    assert task is seqio.get_mixture_or_task(task.name)
+    dataset = task.get_dataset(_LENGTHS, split='test', shuffle=False)
+    found = {
+      example['id'].decode(): example['inputs'].tolist()
+      for example in dataset.as_numpy_iterator()
+    }
+    assert found == wanted
+  seqio_tasks._process.clear()
+  seqio_tasks._process.update(before)
+
+
+def test_names_say_how_many():
+  assert names.parse_task('rte.3shot').shots == 3
+  assert names.parse_task('rte.t2.fitshot.rank').shots == names.MAX_SHOTS
+  for name in ('rte.0shot', 'rte.17shot'):
+    with pytest.raises(registry.UnknownNameError, match='1 to 16'):
+      names.parse_task(name)
+  members = names.members('flan_eval_nli.5shot')
+  assert {m.shots for m in members} == {5}
+  with pytest.raises(registry.UnknownNameError, match='no training rows'):
+    names.parse_task('wsc273.3shot')
+
+
+def test_what_is_only_evaluated_takes_its_datasets_training_rows():
+  assert registry.exemplar_part('mnli_matched').name == 'mnli'
+  assert registry.exemplar_part('rte').name == 'rte'
+  # Another source and other templates: not the same task.
+  assert registry.exemplar_part('wsc273') is None
+  keys = unit_keys(['flan_eval_nli.3shot'])
+  assert UnitKey('mnli', 'train') in keys
+  assert not [key for key in keys if str(key) == 'mnli_matched.train']
+
+
+def test_a_pool_without_rows_shows_no_exemplars(units, config, vocabulary):
+  framing = Framing.of(config, vocabulary)
+  pool = copy.copy(units['anli_r1', 'train'])
+  pool.records = pool.records[:0]
+  pool.manifest = {**pool.manifest, 'counts': {**pool.manifest['counts']}}
+  view = FewShotUnit(units['anli_r1', 'test'], pool, 3, 0, framing)
+  zero = units['anli_r1', 'test'].prompt_lengths(framing)
+  assert (view.prompt_lengths(framing) == zero).all()
+  assert not view.exemplars(0).size
+
+
+def test_a_pool_is_of_the_units_own_training_rows(units, config, vocabulary):
+  framing = Framing.of(config, vocabulary)
+  with pytest.raises(ValueError, match='its training rows'):
+    FewShotUnit(
+      units['anli_r1', 'test'], units['multirc', 'train'], 1, 0, framing
+    )

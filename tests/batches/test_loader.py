@@ -1,0 +1,330 @@
+"""Batch s is a pure function of the contract, whatever came before it."""
+
+import dataclasses
+import hashlib
+from types import SimpleNamespace
+from unittest import mock
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+import jax
+import numpy as np
+import pytest
+
+from flan_jax.batches import sampler as sampler_lib
+from flan_jax.batches import window as window_lib
+from flan_jax.batches.few_shot import FewShotUnit
+from flan_jax.batches.loader import (
+  BatchPlan,
+  Loader,
+  PackingConfig,
+  abstract_batch,
+  global_batch,
+  local_rows,
+)
+from flan_jax.batches.packing import PackingError
+from flan_jax.batches.sampler import Sampler
+from flan_jax.cache.cached_split import Framing
+from flan_jax.sharding import MeshConfig, batch_sharding, make_mesh
+from flan_jax.testing.cached_splits import write_unit
+
+_PACKING = PackingConfig(batch_rows=8, pack_length=400, headroom=1.1)
+_FRAMING = Framing(start=(), separator=(1,), end=(1,), between=(1,))
+# Every part of a framing differs, and some are long or absent.
+_LONG_FRAMING = Framing(
+  start=(2,), separator=(5, 6), end=(1,), between=(7, 8, 9)
+)
+
+
+@pytest.fixture(scope='module')
+def units(tmp_path_factory):
+  """Units of one to three shards and renderings; some targets are cut."""
+  folder = tmp_path_factory.mktemp('cache')
+  made = []
+  for index, (rows, shards) in enumerate([(400, 3), (5000, 1), (900, 2)]):
+    renderings = 1 + np.arange(rows) % (index + 1)
+    number = np.arange(renderings.sum())
+    made.append(
+      write_unit(
+        folder / f'{index}',
+        f'part{index}',
+        inputs=5 + (number * number * 7 + 13 * number) % 90,
+        targets=1 + (number * number * 3 + number) % (5 + 10 * index),
+        renderings=renderings,
+        cut=number % 11 == 3,
+        shards=shards,
+        seed=index,
+        lengths={'inputs': 400, 'targets': 40},
+      )
+    )
+  return made
+
+
+def _plan(units, packing=_PACKING, seed=0, framing=_FRAMING) -> BatchPlan:
+  return BatchPlan(Sampler(units, framing, seed), packing)
+
+
+def _small_sampler(units, seed) -> Sampler:
+  """A sampler whose windows are short."""
+  with mock.patch.object(sampler_lib, 'WINDOW_DRAWS', 300):
+    return Sampler(units, _FRAMING, seed, rates=[60, 90, 150])
+
+
+def _equal(a, b) -> bool:
+  return all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def _digest(plan: BatchPlan) -> str:
+  window = plan.steps_per_window
+  found = hashlib.sha256()
+  for step in (0, 1, window - 1, 3 * window + 5, 10**6):
+    batch = plan.batch(step)
+    for name in sorted(batch):
+      found.update(f'{name}{batch[name].dtype}'.encode())
+      found.update(batch[name].tobytes())
+  return found.hexdigest()[:16]
+
+
+_TIGHT = PackingConfig(8, 300, target_budget=60, headroom=1.4, max_segments=6)
+
+
+@pytest.mark.parametrize(
+  'framing, packing, wanted',
+  [
+    (_FRAMING, PackingConfig(4, 512, headroom=1.05), '8f62bb21d12da131'),
+    (_FRAMING, _TIGHT, '42613a9456d2693c'),
+    (_LONG_FRAMING, PackingConfig(4, 512, headroom=1.05), '6304cf54ec9581d4'),
+    (_LONG_FRAMING, _TIGHT, '41f70ef70d0fb949'),
+  ],
+)
+def test_batches_stay_what_they_were(units, framing, packing, wanted):
+  # A run that is resumed under a later version must go on as it began. Who
+  # changes the order knowingly must change the contract with it.
+  assert _digest(_plan(units, packing, seed=3, framing=framing)) == wanted
+
+
+def test_few_shot_batches_stay_what_they_were(units):
+  views = [
+    FewShotUnit(units[0], units[0], 5, 0, _LONG_FRAMING),
+    units[1],
+    FewShotUnit(units[2], units[2], 16, 1, _LONG_FRAMING),
+  ]
+  packing = PackingConfig(4, 1024, headroom=1.05)
+  plan = _plan(views, packing, seed=3, framing=_LONG_FRAMING)
+  assert _digest(plan) == '8e9107eda06dcdec'
+
+
+def test_a_batch_does_not_depend_on_what_came_before(units):
+  walked = _plan(units)
+  for step in range(5):
+    walked.batch(step)
+    walked.plan_ahead(step)
+  far = 12 * walked.steps_per_window + 3
+  for step in (4, 0, far):
+    assert _equal(walked.batch(step), _plan(units).batch(step))
+  assert not _equal(walked.batch(1), walked.batch(2))
+  assert not _equal(_plan(units, seed=1).batch(1), walked.batch(1))
+
+
+@given(st.data())
+@settings(max_examples=25, deadline=None)
+def test_every_row_comes_once_a_pass_with_all_its_tokens(units, data):
+  packing = PackingConfig(
+    batch_rows=data.draw(st.integers(1, 6)),
+    pack_length=data.draw(st.integers(140, 500)),
+    target_budget=data.draw(st.one_of(st.none(), st.integers(60, 200))),
+    headroom=8.0,
+    max_segments=data.draw(st.integers(2, 9)),
+  )
+  sampler = _small_sampler(units, data.draw(st.integers(0, 99)))
+  plan = BatchPlan(sampler, packing)
+  window = data.draw(st.integers(0, 10**6))
+  draws = sampler.draws(window)
+  wanted = []
+  for unit, record in zip(draws.unit, draws.record, strict=True):
+    prompt, target = units[unit].pieces(units[unit].records[record])
+    cut = bool(units[unit].records[record]['targets_cut'])
+    sequence = [*_FRAMING.prompt(prompt), *_FRAMING.target(target, cut)]
+    wanted.append((tuple(map(int, sequence)), len(target) + (not cut)))
+  found = []
+  for step in range(plan.steps_per_window):
+    batch = plan.batch(window * plan.steps_per_window + step)
+    assert batch['tokens'].shape == (packing.batch_rows, packing.pack_length)
+    for row in range(packing.batch_rows):
+      found += _sequences({name: array[row] for name, array in batch.items()})
+  assert sorted(found) == sorted(wanted)
+
+
+def _sequences(row):
+  """Yields the whole sequences of a row, and how many tokens are predicted."""
+  weights = row['target_weights'].astype(bool)
+  sources = row['target_positions'][weights]
+  labels = row['target_labels'][weights]
+  segments = row['segments']
+  for segment in range(1, segments.max() + 1):
+    places = np.flatnonzero(segments == segment)
+    assert np.array_equal(row['positions'][places], np.arange(len(places)))
+    mine = np.isin(sources, places)
+    # The labels are the tokens after the places that predict them.
+    sequence = [*row['tokens'][places].tolist(), int(labels[mine][-1])]
+    assert labels[mine].tolist() == sequence[-mine.sum() :]
+    assert sources[mine].tolist() == places[-mine.sum() :].tolist()
+    yield tuple(sequence), int(mine.sum())
+
+
+class _Mesh:
+  """Says which rows lie on which of the devices of several processes."""
+
+  def __init__(self, processes: int, groups: int, order):
+    """Rows over `groups` of 8 devices, process by process or in an order."""
+    devices = [SimpleNamespace(process_index=i * processes // 8) for i in order]
+    self._groups = np.array(devices).reshape(groups, -1)
+
+  def devices_indices_map(self, shape):
+    each = shape[0] // len(self._groups)
+    return {
+      _Hashable(device): (slice(i * each, (i + 1) * each),)
+      for i, group in enumerate(self._groups)
+      for device in group
+    }
+
+
+class _Hashable:
+  def __init__(self, device):
+    self.process_index = device.process_index
+
+
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_processes_build_the_rows_of_one_batch(units, data):
+  rows = data.draw(st.sampled_from([8, 16]))
+  packing = dataclasses.replace(_PACKING, batch_rows=rows, headroom=1.5)
+  step = data.draw(st.integers(0, 10**6))
+  whole = BatchPlan(_small_sampler(units, 0), packing).batch(step)
+  processes = data.draw(st.sampled_from([1, 2, 4]))
+  groups = data.draw(st.sampled_from([1, 2, 4, 8]))
+  order = data.draw(st.one_of(st.just(range(8)), st.permutations(range(8))))
+  mesh = _Mesh(processes, groups, order)
+  seen = set()
+  for process in range(processes):
+    mine = local_rows(mesh, rows, process)
+    # A plan of its own, as in a process of its own.
+    part = BatchPlan(_small_sampler(units, 0), packing).batch(step, mine)
+    for name, array in whole.items():
+      assert np.array_equal(part[name], array[mine]), name
+    for device, (index,) in mesh.devices_indices_map((rows,)).items():
+      if device.process_index == process:
+        assert set(range(*index.indices(rows))) <= set(mine.tolist())
+    seen |= set(mine.tolist())
+    if order == range(8):
+      # No more than its share where its devices lie together.
+      assert len(mine) == max(rows // processes, rows // groups)
+  assert seen == set(range(rows))
+
+
+def test_processes_that_share_some_rows_build_all():
+  # Two devices a process, each with another's rows on one of them.
+  mesh = _Mesh(4, 4, [0, 7, 1, 2, 3, 4, 5, 6])
+  assert local_rows(mesh, 8, 2).tolist() == list(range(8))
+  # Rows that are not neighbours, and shared with no other process.
+  mesh = _Mesh(2, 8, [0, 4, 1, 5, 2, 6, 3, 7])
+  assert local_rows(mesh, 8, 1).tolist() == [1, 3, 5, 7]
+
+
+def test_headroom_that_is_found_is_as_if_it_had_been_given(units):
+  found = _plan(units, PackingConfig(4, 512))
+  tokens, _ = Sampler(units, _FRAMING, 0).expected()
+  headroom = (found.rows_per_window - 0.5) * 512 / tokens
+  given = _plan(units, PackingConfig(4, 512, headroom=headroom))
+  assert given.rows_per_window == found.rows_per_window
+  for step in (0, found.steps_per_window + 1):
+    assert _equal(found.batch(step), given.batch(step))
+  # What finds it may change: then the contract does.
+  with mock.patch.object(window_lib, '_DEVIATIONS', 9):
+    other = _plan(units, PackingConfig(4, 512))
+  assert other.rows_per_window > found.rows_per_window
+  assert other.contract != found.contract
+  again = _plan(units, PackingConfig(4, 512))
+  assert again.contract == found.contract
+
+
+def test_the_contract_names_what_decides_a_batch(units):
+  contract = _plan(units).contract
+  assert contract == _plan(units).contract
+  others = [
+    _plan(units, seed=1),
+    _plan(units[:2]),
+    _plan(units, dataclasses.replace(_PACKING, batch_rows=4)),
+    _plan(units, dataclasses.replace(_PACKING, target_budget=300)),
+    _plan(units, framing=dataclasses.replace(_FRAMING, separator=(5,))),
+  ]
+  assert len({contract, *(other.contract for other in others)}) == 6
+
+
+def test_missing_room_names_the_setting_and_its_value(units):
+  tight = _plan(units, dataclasses.replace(_PACKING, headroom=0.9))
+  with pytest.raises(PackingError, match=r'PACK_HEADROOM 0.9 .* raise it to'):
+    tight.batch(0)
+  with pytest.raises(PackingError, match='PACK_LENGTH is 60'):
+    _plan(units, dataclasses.replace(_PACKING, pack_length=60))
+  with pytest.raises(PackingError, match='TARGET_BUDGET 2'):
+    _plan(units, dataclasses.replace(_PACKING, target_budget=2))
+
+
+@pytest.mark.parametrize(
+  'shape',
+  [
+    {'data': 8},
+    {'data': 2, 'model': 4},
+    {'data': 2, 'fsdp': 2, 'model': 2},
+    {'data': 1, 'fsdp': 4, 'model': 2},
+    {'data': 1, 'model': 8},
+  ],
+)
+def test_arrays_over_a_mesh_hold_the_same_batch(units, shape):
+  plan = _plan(units)
+  mesh = make_mesh(MeshConfig(**shape))
+  sharding = batch_sharding(mesh)
+  batch = global_batch(plan, 2, sharding)
+  wanted = plan.batch(2)
+  assert set(batch) == set(wanted)
+  for name, array in batch.items():
+    assert array.shape == wanted[name].shape
+    assert array.sharding == sharding
+    assert array.dtype == wanted[name].dtype
+    for shard in array.addressable_shards:
+      assert np.array_equal(np.asarray(shard.data), wanted[name][shard.index])
+
+
+def test_a_step_can_be_compiled_for_batches_that_are_not_read_yet(units):
+  plan = _plan(units)
+  sharding = batch_sharding(make_mesh(MeshConfig(data=4, fsdp=2)))
+  with mock.patch.object(plan, 'batch', side_effect=AssertionError):
+    abstract = abstract_batch(plan, sharding)
+  batch = global_batch(plan, 0, sharding)
+  assert set(abstract) == set(batch)
+  for name, array in batch.items():
+    assert abstract[name].shape == array.shape
+    assert abstract[name].dtype == array.dtype
+    assert abstract[name].sharding == array.sharding
+
+
+def test_the_loader_goes_on_from_any_step_and_stops(units):
+  plan = _plan(units)
+  mesh = make_mesh(MeshConfig(), jax.devices()[:1])
+  # Over the end of a window.
+  first = plan.steps_per_window - 2
+  loader = Loader(plan, first, batch_sharding(mesh))
+  for step, batch in zip(range(first, first + 5), loader, strict=False):
+    host = jax.device_get(batch)
+    assert _equal(host, _plan(units).batch(step))
+  loader.close()
+
+
+def test_the_loader_hands_its_errors_on(units):
+  plan = _plan(units, dataclasses.replace(_PACKING, headroom=0.9))
+  mesh = make_mesh(MeshConfig(), jax.devices()[:1])
+  loader = Loader(plan, 0, batch_sharding(mesh))
+  with pytest.raises(PackingError):
+    next(iter(loader))
+  loader.close()

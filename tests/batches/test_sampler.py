@@ -1,0 +1,174 @@
+"""Draws follow the rates, and a pass visits every row once."""
+
+from types import SimpleNamespace
+from unittest import mock
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
+from flan_jax.batches import sampler as sampler_lib
+from flan_jax.batches.sampler import Sampler, key_of, permute, record_sizes
+from flan_jax.cache.cached_split import RECORD, Framing
+
+_FRAMING = Framing(start=(), separator=(1,), end=(1,), between=(1,))
+
+
+class _Unit(SimpleNamespace):
+  """A unit of `rows` rows whose renderings number `renderings(row)`."""
+
+  @classmethod
+  def of(cls, name, rows, renderings=lambda row: 1):
+    counts = [renderings(row) for row in range(rows)]
+    records = np.zeros(sum(counts), RECORD)
+    records['row'] = np.repeat(np.arange(rows), counts)
+    records['first'] = 2 * np.arange(len(records))
+    generator = np.random.default_rng(rows)
+    return cls(
+      name=name,
+      num_rows=rows,
+      records=records,
+      row_start=np.concatenate([[0], np.cumsum(counts)]),
+      piece_lengths=generator.integers(1, 30, 2 * len(records)),
+    )
+
+  def prompt_lengths(self, framing):
+    lengths = self.piece_lengths[self.records['first']]
+    return lengths + framing.prompt_overhead
+
+
+@given(st.integers(1, 3000), st.integers(0, 2**63))
+def test_permutations_are_bijections(size, key):
+  image = permute(np.arange(size), size, np.uint64(key))
+  assert sorted(image.tolist()) == list(range(size))
+
+
+@given(st.data())
+def test_permutations_of_several_sizes_at_once_are_those_of_each(data):
+  sizes = data.draw(st.lists(st.integers(1, 400), min_size=1, max_size=4))
+  keys = [data.draw(st.integers(0, 2**63)) for _ in sizes]
+  together = permute(
+    np.concatenate([np.arange(size) for size in sizes]),
+    np.repeat(sizes, sizes),
+    np.repeat(np.array(keys, np.uint64), sizes),
+  )
+  alone = [
+    permute(np.arange(size), size, np.uint64(key))
+    for size, key in zip(sizes, keys, strict=True)
+  ]
+  assert (together == np.concatenate(alone)).all()
+
+
+def test_permutations_differ_by_key_and_mix():
+  images = [permute(np.arange(1000), 1000, key_of(0, 'a', p)) for p in (0, 1)]
+  assert (images[0] == images[1]).mean() < 0.02
+  assert abs(np.corrcoef(images[0], np.arange(1000))[0, 1]) < 0.1
+
+
+def test_every_mixture_epoch_draws_each_unit_at_its_rate():
+  units = [_Unit.of('a', 50), _Unit.of('b', 4000), _Unit.of('c', 700)]
+  sampler = Sampler(units, _FRAMING, seed=3)
+  assert sampler.rates == (50, 3000, 700)
+  assert sampler.epochs_per_window == -(-32768 // 3750)
+  draws = sampler.draws(2)
+  counts = np.bincount(draws.unit)
+  assert counts.tolist() == [
+    r * sampler.epochs_per_window for r in sampler.rates
+  ]
+
+
+def test_every_pass_visits_each_row_once_under_its_next_rendering():
+  unit = _Unit.of('a', 300, renderings=lambda row: 1 + row % 4)
+  other = _Unit.of('b', 77)
+  sampler = Sampler([unit, other], _FRAMING, seed=1)
+  records = np.concatenate(
+    [d.record[d.unit == 0] for d in (sampler.draws(w) for w in range(3))]
+  )
+  rows = np.asarray(unit.records['row'])[records]
+  passes = len(rows) // 300
+  assert passes > 8
+  for number in range(passes):
+    chosen = slice(number * 300, (number + 1) * 300)
+    assert sorted(rows[chosen].tolist()) == list(range(300))
+    rendering = records[chosen] - unit.row_start[rows[chosen]]
+    assert (rendering == number % (1 + rows[chosen] % 4)).all()
+
+
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_epochs_keep_rates_and_passes_are_whole(data):
+  sizes = data.draw(st.lists(st.integers(1, 60), min_size=1, max_size=4))
+  rates = [data.draw(st.integers(1, 70)) for _ in sizes]
+  units = [
+    _Unit.of(f'{i}', size, renderings=lambda row: 1 + row % 3)
+    for i, size in enumerate(sizes)
+  ]
+  with mock.patch.object(sampler_lib, 'WINDOW_DRAWS', 200):
+    seed = data.draw(st.integers(0, 9))
+    sampler = Sampler(units, _FRAMING, seed, rates)
+  epochs = sampler.epochs_per_window
+  assert sum(rates) * (epochs - 1) < 200 <= sum(rates) * epochs
+  windows = [sampler.draws(window) for window in range(3)]
+  for index, (unit, rate) in enumerate(zip(units, rates, strict=True)):
+    for draws in windows:
+      assert (draws.unit == index).sum() == rate * epochs
+    records = np.concatenate([d.record[d.unit == index] for d in windows])
+    rows = unit.records['row'][records]
+    for first in range(0, len(rows) - unit.num_rows + 1, unit.num_rows):
+      chosen = slice(first, first + unit.num_rows)
+      assert sorted(rows[chosen].tolist()) == list(range(unit.num_rows))
+      # Each under the rendering of this pass.
+      rendering = records[chosen] - unit.row_start[rows[chosen]]
+      number = first // unit.num_rows
+      assert (rendering == number % (1 + rows[chosen] % 3)).all()
+
+
+def test_draws_of_chosen_units_are_those_of_all():
+  units = [_Unit.of('a', 50), _Unit.of('b', 4000), _Unit.of('c', 700)]
+  sampler = Sampler(units, _FRAMING, seed=3)
+  whole, part = sampler.draws(1), sampler.draws(1, [1, 2])
+  assert (part.record == whole.record[whole.unit > 0]).all()
+  assert (part.unit == whole.unit[whole.unit > 0]).all()
+
+
+def test_a_far_window_needs_nothing_before_it():
+  units = [_Unit.of('a', 300), _Unit.of('b', 5000)]
+  far = Sampler(units, _FRAMING, seed=1).draws(1_000_000)
+  again = Sampler(units, _FRAMING, seed=1).draws(1_000_000)
+  assert (far.record == again.record).all()
+  other = Sampler(units, _FRAMING, seed=2).draws(1_000_000)
+  assert (far.record != other.record).any()
+
+
+def test_adding_a_unit_does_not_reorder_another():
+  unit = _Unit.of('a', 3000)
+  alone = Sampler([unit], _FRAMING, seed=1).draws(0)
+  joined = Sampler([_Unit.of('b', 10), unit], _FRAMING, seed=1).draws(0)
+  first = joined.record[joined.unit == 1]
+  assert (first == alone.record[: len(first)]).all()
+
+
+def test_expected_size_matches_the_draws():
+  unit = _Unit.of('a', 900, renderings=lambda row: 1 + row % 3)
+  sampler = Sampler([unit], _FRAMING, seed=1)
+  tokens, targets = sampler.expected()
+  draws = sampler.draws(0)
+  assert draws.length.sum() == pytest.approx(tokens, rel=0.02)
+  assert draws.targets.sum() == pytest.approx(targets, rel=0.02)
+
+
+def test_record_sizes_count_what_frames_the_pieces():
+  unit = _Unit.of('a', 2)
+  unit.records['targets_cut'] = [0, 1]
+  unit.piece_lengths = np.array([5, 2, 7, 3])
+  framing = Framing(start=(9,), separator=(8, 8), end=(1,), between=(1,))
+  lengths, targets = record_sizes(unit, framing)
+  # start + input + separator + target + end - 1
+  assert lengths.tolist() == [1 + 5 + 2 + 2 + 1 - 1, 1 + 7 + 2 + 3 - 1]
+  assert targets.tolist() == [3, 3]
+
+
+def test_an_empty_unit_is_refused():
+  with pytest.raises(ValueError, match='nothing to train on'):
+    Sampler([_Unit.of('a', 0)], _FRAMING, seed=1)

@@ -1,0 +1,252 @@
+"""Caches hold every row, are found by content, and damage is noticed."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from flan_jax.cache import cached_split, shard, writer
+from flan_jax.cache.cached_split import (
+  CacheConfig,
+  CacheError,
+  Framing,
+  UnitKey,
+)
+from flan_jax.cache.writer import make_units
+from flan_jax.definitions import registry
+from flan_jax.sources import tfds_import
+from flan_jax.vocabulary.base import load_vocabulary
+
+registry.load()
+
+
+@pytest.fixture(scope='module')
+def config(mini_data, tmp_path_factory) -> CacheConfig:
+  return CacheConfig(str(tmp_path_factory.mktemp('cache')), mini_data)
+
+
+@pytest.fixture(scope='module')
+def vocabulary():
+  return load_vocabulary('mini')
+
+
+def _make(config, vocabulary, *keys):
+  return make_units(keys, config, vocabulary, log=lambda line: None)
+
+
+def _texts(unit, vocabulary) -> list[list[str]]:
+  return [
+    [vocabulary.decode(piece.tolist()) for piece in unit.pieces(record)]
+    for record in unit.records
+  ]
+
+
+def test_training_unit_has_every_row_under_several_templates(
+  config, vocabulary
+):
+  (unit,) = _make(config, vocabulary, UnitKey('rte', 'train'))
+  counts = unit.manifest['counts']
+  assert counts['rows'] == counts['source_rows'] == unit.num_rows
+  per_row = np.diff(unit.row_start)
+  # Nine ordinary templates, and an inverted one for rows that entail.
+  classes = np.array([row['class'] for row in unit.rows])
+  assert (per_row == np.where(classes == 0, 10, 9)).all()
+  for row in range(unit.num_rows):
+    chosen = unit.records[unit.row_start[row] : unit.row_start[row + 1]]
+    assert len(set(chosen['template'].tolist())) == len(chosen)
+    assert (chosen['row'] == row).all()
+  for prompt, target in _texts(unit, vocabulary):
+    assert target in ('yes', 'no') or 'Options:' not in prompt
+
+
+def test_evaluation_unit_has_every_option_and_no_inverted_template(
+  config, vocabulary
+):
+  (unit,) = _make(config, vocabulary, UnitKey('rte', 'test'))
+  inverted = [t['inverted'] for t in unit.manifest['templates']]
+  assert any(inverted)
+  assert not any(inverted[t] for t in unit.records['template'])
+  assert len(unit.records) == unit.num_rows * inverted.count(False)
+  for record, texts in zip(unit.records, _texts(unit, vocabulary), strict=True):
+    row = unit.rows[record['row']]
+    assert texts[1:] == ['yes', 'no']
+    assert row['answers'] == [texts[1 + row['correct'][0]]]
+
+
+def test_roles_share_no_row_and_no_group(config, vocabulary):
+  units = _make(
+    config, vocabulary, *(UnitKey('rte', r) for r in ('train', 'dev', 'test'))
+  )
+  groups = [{row['group'] for row in unit.rows} for unit in units]
+  ids = [{row['id'] for row in unit.rows} for unit in units]
+  for first in range(3):
+    for second in range(first):
+      assert not groups[first] & groups[second]
+      assert not ids[first] & ids[second]
+  assert 'divided' in units[0].manifest['adapted']
+
+
+def test_rows_are_counted_before_and_after_filters(vocabulary, tmp_path):
+  # A copy with test rows alone: its roles share them, neutral ones dropped.
+  rows = (tfds_import.mini_corpus() / 'sentiment140.jsonl').read_text()
+  chosen = [line for line in rows.splitlines() if '"_split": "test"' in line]
+  path = tmp_path / 'rows/sentiment140.jsonl'
+  path.parent.mkdir()
+  path.write_text('\n'.join(chosen))
+  tfds_import.import_rows(
+    path, str(tmp_path / 'tfds'), builder='sentiment140:1.0.0', log=len
+  )
+  config = CacheConfig(str(tmp_path / 'cache'), str(tmp_path / 'tfds'))
+  units = _make(
+    config,
+    vocabulary,
+    *(UnitKey('sentiment140', role) for role in ('train', 'dev', 'test')),
+  )
+  counts = [unit.manifest['counts'] for unit in units]
+  assert sum(c['source_rows'] for c in counts) == len(chosen) == 14
+  assert sum(c['rows_filtered'] for c in counts) == 2
+  assert all(c['rows'] for c in counts)
+
+
+def test_long_prompts_lose_material_only(config, vocabulary):
+  short = dataclasses.replace(config, lengths={'inputs': 80, 'targets': 8})
+  (unit,) = _make(short, vocabulary, UnitKey('anli_r1', 'test'))
+  (whole,) = _make(config, vocabulary, UnitKey('anli_r1', 'test'))
+  counts = unit.manifest['counts']
+  assert counts['materials_shortened'] > 20
+  shortened = 0
+  for record, cut, full in zip(
+    unit.records,
+    _texts(unit, vocabulary),
+    _texts(whole, vocabulary),
+    strict=True,
+  ):
+    assert len(unit.pieces(record)[0]) <= 79
+    if record['inputs_cut'] == 1:
+      shortened += 1
+      assert cut[0] != full[0]
+      block = full[0][full[0].index('Options:') :]
+      assert cut[0].endswith(block)
+    elif record['inputs_cut'] == 0:
+      assert cut[0] == full[0]
+  assert shortened == counts['materials_shortened']
+
+
+def test_cut_targets_carry_no_end(config, vocabulary):
+  short = dataclasses.replace(config, lengths={'inputs': 300, 'targets': 4})
+  (unit,) = _make(short, vocabulary, UnitKey('rte', 'train'))
+  framing = Framing.of(short, vocabulary)
+  cut = unit.records['targets_cut'].astype(bool)
+  assert 0 < cut.sum() == unit.manifest['counts']['targets_cut']
+  for record in unit.records:
+    _, piece = unit.pieces(record)
+    target = framing.target(piece, bool(record['targets_cut']))
+    assert len(target) <= 4
+    assert (target[-1] == vocabulary.eos_id) != bool(record['targets_cut'])
+
+
+def test_a_change_of_content_makes_another_unit(config, vocabulary):
+  key = UnitKey('rte', 'dev')
+  (unit,) = _make(config, vocabulary, key)
+  assert cached_split.find_unit(key, config, vocabulary).path == unit.path
+  other = dataclasses.replace(config, separator='\n')
+  with pytest.raises(CacheError, match=r'no cache of rte.dev'):
+    cached_split.find_unit(key, other, vocabulary)
+  subset = dataclasses.replace(key, templates=(0, 1))
+  with pytest.raises(CacheError):
+    cached_split.find_unit(subset, config, vocabulary)
+
+
+def test_a_unit_of_other_code_is_made_anew(
+  config, vocabulary, tmp_path, monkeypatch
+):
+  own = dataclasses.replace(config, cache_dir=str(tmp_path))
+  key = UnitKey('rte', 'dev')
+  (unit,) = _make(own, vocabulary, key)
+  for module in (cached_split, shard, writer):
+    monkeypatch.setattr(module, 'engine_digest', lambda: 'another')
+  with pytest.raises(CacheError, match='but one that other code has made'):
+    cached_split.find_unit(key, own, vocabulary)
+  # Where its lengths differ too, code is not the reason.
+  short = dataclasses.replace(own, lengths={'inputs': 80, 'targets': 8})
+  with pytest.raises(CacheError, match=r'no cache of rte\.dev in [^ ]*: make'):
+    cached_split.find_unit(key, short, vocabulary)
+  (again,) = _make(own, vocabulary, key)
+  assert again.path != unit.path
+  # Runs that are resumed see tokens, and these are the same.
+  assert again.digest == unit.digest
+  monkeypatch.undo()
+  assert cached_split.find_unit(key, own, vocabulary).path == unit.path
+
+
+def test_a_unit_is_found_without_its_source_where_it_is_the_only_one(
+  config, vocabulary, tmp_path
+):
+  key = UnitKey('rte', 'dev')
+  (unit,) = _make(config, vocabulary, key)
+  light = dataclasses.replace(config, data_dir=str(tmp_path))
+  assert cached_split.find_unit(key, light, vocabulary).path == unit.path
+  twin = unit.path.with_name(unit.path.name[:-8] + '00000000')
+  twin.mkdir()
+  (twin / cached_split.MANIFEST).write_text(
+    (unit.path / cached_split.MANIFEST).read_text()
+  )
+  try:
+    with pytest.raises(CacheError, match='Set DATA_DIR'):
+      cached_split.find_unit(key, light, vocabulary)
+    assert cached_split.find_unit(key, config, vocabulary).path == unit.path
+  finally:
+    (twin / cached_split.MANIFEST).unlink()
+    twin.rmdir()
+
+
+def test_damage_is_noticed(config, vocabulary, tmp_path):
+  own = dataclasses.replace(config, cache_dir=str(tmp_path))
+  (unit,) = _make(own, vocabulary, UnitKey('rte', 'dev'))
+  unit.verify()
+  tokens = unit.path / cached_split.shard_name(0, 1) / cached_split.TOKENS
+  whole = tokens.read_bytes()
+  tokens.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+  with pytest.raises(CacheError, match=r'tokens\.bin is damaged'):
+    cached_split.Unit(unit.path).verify()
+  tokens.write_bytes(whole[:-2])
+  with pytest.raises(CacheError, match=r'tokens\.bin is damaged'):
+    cached_split.Unit(unit.path)
+
+
+def test_an_interrupted_unit_is_made_anew(config, vocabulary, tmp_path):
+  own = dataclasses.replace(config, cache_dir=str(tmp_path))
+  key = UnitKey('rte', 'dev')
+  copy = cached_split.identity.copy_digest('super_glue/rte:1.0.2', own.data_dir)
+  path = tmp_path / cached_split.unit_name(key, own, vocabulary, copy)
+  # What a writer of this machine left that was killed.
+  writer = f'{shard._host()}-999999999'
+  left = path / f'.{cached_split.shard_name(0, 1)}.{writer}.writing'
+  left.mkdir(parents=True)
+  (left / cached_split.TOKENS).write_bytes(b'half')
+  with pytest.raises(CacheError):
+    cached_split.find_unit(key, own, vocabulary)
+  (unit,) = _make(own, vocabulary, key)
+  unit.verify()
+  assert sorted(p.name for p in path.iterdir()) == [
+    cached_split.MANIFEST,
+    cached_split.shard_name(0, 1),
+  ]
+
+
+def test_manifest_tells_what_training_and_evaluation_need(config, vocabulary):
+  (unit,) = _make(config, vocabulary, UnitKey('cb', 'test'))
+  manifest = json.loads((unit.path / cached_split.MANIFEST).read_text())
+  assert manifest['cluster'] == 'nli'
+  assert manifest['metrics'] == ['accuracy', 'macro_f1']
+  assert set(manifest['choices']) == {'entailment', 'contradiction', 'neutral'}
+  assert manifest['vocabulary']['digest'] == vocabulary.digest
+  assert len(manifest['templates']) >= 10
+
+
+def test_every_piece_round_trips(config, vocabulary):
+  (unit,) = _make(config, vocabulary, UnitKey('anli_r3', 'test'))
+  for texts, record in zip(_texts(unit, vocabulary), unit.records, strict=True):
+    for text, piece in zip(texts, unit.pieces(record), strict=True):
+      assert vocabulary.encode(text) == piece.tolist()

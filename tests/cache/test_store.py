@@ -1,0 +1,29 @@
+"""What cannot be trained on or evaluated is refused by name."""
+
+import pytest
+
+from flan_jax.cache.cached_split import CacheConfig, CacheError
+from flan_jax.cache.store import UnitStore
+from flan_jax.config import ConfigError
+from flan_jax.definitions import registry
+from flan_jax.vocabulary.base import load_vocabulary
+
+registry.load()
+
+
+@pytest.fixture
+def store(tmp_path) -> UnitStore:
+  config = CacheConfig(str(tmp_path / 'cache'), str(tmp_path / 'tfds'))
+  return UnitStore(config, load_vocabulary('mini'), arguments=None)
+
+
+def test_a_part_without_the_role_is_refused(store):
+  with pytest.raises(ConfigError, match='mnli has no test split'):
+    store.evaluation('mnli')
+  with pytest.raises(ConfigError, match='mnli_matched has no training split'):
+    store.training('mnli_matched')
+
+
+def test_a_missing_unit_names_the_command(store):
+  with pytest.raises(CacheError, match='flan-jax cache'):
+    store.evaluation('rte')

@@ -1,0 +1,231 @@
+"""Shards: written anywhere, whole or not there, and the same wherever."""
+
+import dataclasses
+import errno
+import json
+import os
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+
+from flan_jax.cache import beam, cached_split, shard, writer
+from flan_jax.cache.cached_split import CacheConfig, CacheError, Unit, UnitKey
+from flan_jax.cache.writer import CacheWriter, make_units
+from flan_jax.definitions import registry
+from flan_jax.rendering import splits
+from flan_jax.vocabulary.base import load_vocabulary
+
+registry.load()
+
+# A split divided by groups, one read in ranges, evaluation with options.
+_KEYS = (
+  UnitKey('rte', 'train'),
+  UnitKey('snli', 'train'),
+  UnitKey('cb', 'test'),
+)
+
+
+@pytest.fixture(scope='module')
+def vocabulary():
+  return load_vocabulary('mini')
+
+
+@pytest.fixture
+def config(mini_data, tmp_path) -> CacheConfig:
+  return CacheConfig(str(tmp_path / 'cache'), mini_data)
+
+
+def _quiet(line: str) -> None:
+  del line
+
+
+def _files(folder: str | pathlib.Path) -> dict[str, bytes]:
+  root = pathlib.Path(folder)
+  return {
+    str(path.relative_to(root)): path.read_bytes()
+    for path in sorted(root.rglob('*'))
+    if path.is_file()
+  }
+
+
+def test_shards_hold_what_one_would(config, vocabulary, monkeypatch, tmp_path):
+  whole = make_units(_KEYS, config, vocabulary, log=_quiet)
+  other = dataclasses.replace(config, cache_dir=str(tmp_path / 'shards'))
+  monkeypatch.setattr(writer, 'ROWS_PER_SHARD', 5)
+  parted = make_units(_KEYS, other, vocabulary, log=_quiet)
+  # A split that roles divide by group stays one shard.
+  assert len(parted[0].manifest['shards']) == 1
+  assert len(parted[1].manifest['shards']) > 2
+  for one, many in zip(whole, parted, strict=True):
+    assert one.rows == many.rows
+    assert (one.records == many.records).all()
+    assert (one.row_start == many.row_start).all()
+    assert (one.piece_lengths == many.piece_lengths).all()
+    for index in range(len(one.piece_lengths)):
+      assert (one.piece(index) == many.piece(index)).all()
+    for name, count in one.manifest['counts'].items():
+      assert many.manifest['counts'][name] == count
+    many.verify()
+
+
+def test_a_beam_pipeline_writes_the_same_bytes(
+  config, vocabulary, monkeypatch, tmp_path
+):
+  pytest.importorskip('apache_beam')
+  monkeypatch.setattr(writer, 'ROWS_PER_SHARD', 5)
+  make_units(_KEYS, config, vocabulary, log=_quiet)
+  other = dataclasses.replace(config, cache_dir=str(tmp_path / 'beam'))
+  lines, rows = [], []
+  CacheWriter(_KEYS, other, vocabulary).make(
+    lines.append,
+    beam.make_runner(['--runner=DirectRunner']),
+    rows.append,
+  )
+  assert _files(other.cache_dir) == _files(config.cache_dir)
+  assert len(lines) == 3
+  assert len(rows) > 3
+
+
+def test_finished_shards_are_not_written_again(
+  config, vocabulary, monkeypatch, tmp_path
+):
+  monkeypatch.setattr(writer, 'ROWS_PER_SHARD', 5)
+  key = UnitKey('snli', 'train')
+  (unit,) = make_units([key], config, vocabulary, log=_quiet)
+  before = _files(config.cache_dir)
+  # As after a kill between shards: two are missing, and the manifest.
+  (unit.path / cached_split.MANIFEST).unlink()
+  shards = sorted(unit.path.glob('shard-*'))
+  for folder in shards[1:3]:
+    shutil.rmtree(folder)
+  kept = shards[0].stat().st_mtime_ns
+  written = []
+  write = shard._write_files
+
+  def spy(task, folder):
+    written.append(task.index)
+    return write(task, folder)
+
+  monkeypatch.setattr(shard, '_write_files', spy)
+  make_units([key], config, vocabulary, log=_quiet)
+  assert written == [1, 2]
+  assert _files(config.cache_dir) == before
+  assert shards[0].stat().st_mtime_ns == kept
+
+
+def test_a_full_disk_ends_in_its_error_and_a_clean_resume(
+  config, vocabulary, monkeypatch
+):
+  key = UnitKey('rte', 'train')
+  add = shard._ShardWriter.add
+  left = [100]
+
+  def full(self, example):
+    left[0] -= 1
+    if left[0] < 0:
+      raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), 'tokens.bin')
+    add(self, example)
+
+  monkeypatch.setattr(shard._ShardWriter, 'add', full)
+  with pytest.raises(OSError, match='No space left on device'):
+    make_units([key], config, vocabulary, log=_quiet)
+  with pytest.raises(CacheError, match='flan-jax cache'):
+    cached_split.find_unit(key, config, vocabulary)
+  monkeypatch.undo()
+  (unit,) = make_units([key], config, vocabulary, log=_quiet)
+  unit.verify()
+  assert unit.num_rows == unit.manifest['counts']['rows'] > 0
+
+
+def test_a_damaged_or_foreign_manifest_is_refused(config, vocabulary):
+  key = UnitKey('cb', 'test')
+  (unit,) = make_units([key], config, vocabulary, log=_quiet)
+  path = unit.path / cached_split.MANIFEST
+  whole = path.read_text()
+  for text in (whole[: len(whole) // 2], '', '[]'):
+    path.write_text(text)
+    with pytest.raises(CacheError, match=r'manifest\.json is damaged'):
+      Unit(unit.path)
+  manifest = json.loads(whole)
+  manifest['vocabulary']['digest'] = 'another'
+  path.write_text(json.dumps(manifest))
+  with pytest.raises(CacheError, match='another vocabulary'):
+    cached_split.find_unit(key, config, vocabulary)
+  path.write_text(json.dumps({**json.loads(whole), 'layout': 1}))
+  with pytest.raises(CacheError, match='layout 1'):
+    cached_split.find_unit(key, config, vocabulary)
+  path.write_text(whole)
+  shutil.rmtree(next(unit.path.glob('shard-*')))
+  with pytest.raises(CacheError, match='damaged or missing'):
+    cached_split.find_unit(key, config, vocabulary)
+
+
+@pytest.mark.parametrize('name', cached_split.FILES)
+@pytest.mark.parametrize('damage', ['truncated', 'flipped', 'missing'])
+def test_every_damaged_file_is_named(config, vocabulary, name, damage):
+  (unit,) = make_units([UnitKey('cb', 'test')], config, vocabulary, log=_quiet)
+  path = unit.path / cached_split.shard_name(0, 1) / name
+  whole = path.read_bytes()
+  if damage == 'truncated':
+    path.write_bytes(whole[:-1])
+  elif damage == 'flipped':
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+  else:
+    path.unlink()
+  with pytest.raises(CacheError, match=name):
+    Unit(unit.path).verify()
+
+
+def test_missing_sources_are_refused_or_left_out(config, vocabulary, tmp_path):
+  partial = dataclasses.replace(config, data_dir=str(tmp_path / 'partial'))
+  shutil.copytree(
+    pathlib.Path(config.data_dir) / 'snli',
+    pathlib.Path(partial.data_dir) / 'snli',
+  )
+  keys = [UnitKey('rte', 'train'), UnitKey('snli', 'train')]
+  with pytest.raises(splits.MissingDataError, match='flan-jax prepare'):
+    CacheWriter(keys, partial, vocabulary)
+  writer = CacheWriter(keys, partial, vocabulary, allow_missing=True)
+  assert list(writer.missing) == ['rte']
+  writer.make(_quiet)
+  assert [unit.name for unit in writer.units()] == ['snli']
+
+
+def test_a_worker_with_other_code_writes_nothing(config, vocabulary):
+  task, *_ = CacheWriter(_KEYS, config, vocabulary).plan().tasks
+  foreign = dataclasses.replace(task, engine='another')
+  with pytest.raises(CacheError, match='install the same one'):
+    shard.write_shard(foreign)
+  assert not pathlib.Path(config.cache_dir).exists()
+
+
+def test_a_remote_cache_is_written_and_copied(
+  config, vocabulary, monkeypatch, tmp_path
+):
+  monkeypatch.setenv('FLAN_JAX_LOCAL_CACHE', str(tmp_path / 'copies'))
+  monkeypatch.setattr(writer, 'ROWS_PER_SHARD', 5)
+  key = UnitKey('snli', 'train')
+  (local,) = make_units([key], config, vocabulary, log=_quiet)
+  away = dataclasses.replace(config, cache_dir='memory://bucket/cache')
+  (remote,) = make_units([key], away, vocabulary, log=_quiet)
+  assert str(remote.path).startswith(str(tmp_path / 'copies'))
+  remote.verify()
+  assert remote.digest == local.digest
+  found = cached_split.find_unit(key, away, vocabulary)
+  assert found.path == remote.path
+  assert np.array_equal(found.records, local.records)
+  assert make_units([key], away, vocabulary, log=pytest.fail)
+
+
+def test_the_plan_says_what_is_to_be_done(config, vocabulary):
+  writer = CacheWriter(_KEYS, config, vocabulary)
+  plan = writer.plan()
+  assert len(plan.tasks) == 3 and plan.finished == 0
+  units = make_units(_KEYS, config, vocabulary, log=_quiet)
+  written = sum(unit.manifest['counts']['records'] for unit in units)
+  assert written <= plan.renderings
+  tokens = sum(unit.manifest['counts']['tokens'] for unit in units)
+  assert tokens / 4 < plan.tokens < 4 * tokens
+  assert writer.plan().tasks == () and writer.plan().finished == 3

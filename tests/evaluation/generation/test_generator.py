@@ -1,0 +1,154 @@
+"""What is generated is what the model finds most probable, token by token."""
+
+import jax
+import numpy as np
+import pytest
+
+from flan_jax.evaluation.generation.generator import Generator
+from flan_jax.evaluation.generation.sampling import Sampling
+from flan_jax.model import (
+  DecoderConfig,
+  hidden_states,
+  init_params,
+  target_logits,
+)
+from flan_jax.sharding import MeshConfig, make_mesh
+
+_END = 1
+_LIMIT = 6
+
+
+def _config(position: str) -> DecoderConfig:
+  return DecoderConfig(
+    vocab_size=30,
+    num_layers=2,
+    d_model=16,
+    d_ff=32,
+    num_heads=4,
+    num_kv_heads=2,
+    head_dim=4,
+    position=position,
+  )
+
+
+def _prompts() -> list[list[int]]:
+  generator = np.random.default_rng(0)
+  lengths = (1, 5, 40, 250, 7, 9)
+  return [generator.integers(2, 30, n).tolist() for n in lengths]
+
+
+def _mesh(count: int = 1) -> jax.sharding.Mesh:
+  return make_mesh(MeshConfig(), jax.devices()[:count])
+
+
+def _plain(config, params, prompt, limit, width=256) -> list[int]:
+  """One token at a time, each from a fresh unpadded pass over one row."""
+  tokens = list(prompt)
+  while len(tokens) - len(prompt) < limit:
+    batch = {
+      'tokens': np.array([tokens + [0] * (width - len(tokens))], np.int32),
+      'segments': (np.arange(width) < len(tokens)).astype(np.int32)[None],
+      'positions': np.arange(width, dtype=np.int32)[None],
+    }
+    last = hidden_states(config, params, batch)[:, len(tokens) - 1][:, None]
+    tokens.append(int(target_logits(config, params, last).argmax()))
+    if tokens[-1] == _END:
+      return tokens[len(prompt) : -1]
+  return tokens[len(prompt) :]
+
+
+@pytest.mark.parametrize('position', ['relative_bias', 'rope'])
+def test_generation_is_greedy_and_the_same_in_any_batch(position):
+  config, mesh = _config(position), _mesh()
+  params = init_params(config, 0, mesh)
+  prompts = _prompts()
+  limits = [_LIMIT - i % 3 for i in range(len(prompts))]
+  wanted = [
+    _plain(config, params, prompt, limit, width=512 if len(prompt) > 99 else 64)
+    for prompt, limit in zip(prompts, limits, strict=True)
+  ]
+  for tokens_per_batch in (256, 4096):
+    generator = Generator(config, mesh, _END, tokens_per_batch)
+    assert generator.generate(params, prompts, limits) == wanted
+
+
+def test_generation_over_eight_devices():
+  config = _config('rope')
+  one, eight = _mesh(), _mesh(8)
+  limits = [_LIMIT] * 6
+  alone = Generator(config, one, _END).generate(
+    init_params(config, 0, one), _prompts(), limits
+  )
+  counts = []
+  together = Generator(config, eight, _END).generate(
+    init_params(config, 0, eight), _prompts(), limits, counts.append
+  )
+  assert together == alone and sum(counts) == 6
+
+
+def test_an_end_token_ends_an_answer_before_its_limit():
+  config, mesh = _config('rope'), _mesh()
+  params = init_params(config, 0, mesh)
+  (free,) = Generator(config, mesh, -1).generate(params, [[5, 6]], [_LIMIT])
+  # What it says third is taken for the end.
+  (ended,) = Generator(config, mesh, free[2]).generate(
+    params, [[5, 6]], [_LIMIT]
+  )
+  assert len(free) == _LIMIT
+  assert ended == free[: free.index(free[2])]
+
+
+def test_slots_are_filled_again_until_all_prompts_are_answered():
+  config, mesh = _config('relative_bias'), _mesh()
+  params = init_params(config, 0, mesh)
+  rng = np.random.default_rng(1)
+  prompts = [rng.integers(2, 30, n).tolist() for n in rng.integers(1, 60, 23)]
+  limits = rng.integers(0, 30, 23).tolist()
+  # Two slots for 23 prompts of very different answers, and one for each.
+  few, many = (
+    Generator(config, mesh, _END, tokens).generate(params, prompts, limits)
+    for tokens in (512, 8192)
+  )
+  assert few == many
+  assert [len(a) <= n for a, n in zip(few, limits, strict=True)] == [True] * 23
+  assert max(map(len, few)) > 8  # more than one visit of the host
+
+
+def test_draws_depend_on_seed_prompt_and_place_and_not_on_the_batch():
+  config, mesh = _config('rope'), _mesh()
+  params = init_params(config, 0, mesh)
+  prompts, limits = [[5, 6], [5, 6], [7], [8, 9]], [6] * 4
+
+  def generate(tokens_per_batch, **sampling):
+    generator = Generator(
+      config, mesh, -1, tokens_per_batch, Sampling(1.0, **sampling)
+    )
+    return generator.generate(params, prompts, limits)
+
+  drawn = generate(8192)
+  assert drawn == generate(256)
+  assert drawn[0] != drawn[1]  # the same prompt twice
+  assert drawn != generate(8192, seed=1)
+
+
+def test_ids_beyond_the_vocabulary_never_come():
+  config, mesh = _config('rope'), _mesh()
+  params = init_params(config, 0, mesh)
+  generator = Generator(config, mesh, -1, sampling=Sampling(5.0), vocab_size=3)
+  (tokens,) = generator.generate(params, [[5, 6]], [40])
+  assert set(tokens) == {0, 1, 2}
+
+
+def test_a_stop_ends_an_answer():
+  config, mesh = _config('rope'), _mesh()
+  params = init_params(config, 0, mesh)
+  generator = Generator(config, mesh, -1)
+  (free,) = generator.generate(params, [[5, 6]], [20])
+  cut = free.index(free[4])
+  (stopped,) = generator.generate(
+    params,
+    [[5, 6]],
+    [20],
+    stop=lambda tokens: cut if free[4] in tokens else None,
+  )
+  assert stopped == free[:cut]

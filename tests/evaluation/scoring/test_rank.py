@@ -1,0 +1,202 @@
+"""Scores do not depend on how examples share rows, batches and devices."""
+
+import jax
+import numpy as np
+import pytest
+
+from flan_jax.batches.packing import Example
+from flan_jax.evaluation.scoring import rank, rank_batches
+from flan_jax.model import DecoderConfig, init_params, target_log_probs
+from flan_jax.sharding import MeshConfig, make_mesh
+
+_ROW = 128
+_log_probs = jax.jit(target_log_probs, static_argnums=0)
+
+
+def _config(position: str) -> DecoderConfig:
+  return DecoderConfig(
+    vocab_size=50,
+    num_layers=2,
+    d_model=16,
+    d_ff=32,
+    num_heads=4,
+    num_kv_heads=2,
+    head_dim=4,
+    position=position,
+  )
+
+
+def _examples(seed=0, count=30) -> list[Example]:
+  generator = np.random.default_rng(seed)
+
+  def tokens(low, high):
+    return generator.integers(3, 50, generator.integers(low, high)).tolist()
+
+  return [
+    Example(tokens(1, 90), tuple(tokens(1, 7) for _ in range(2 + index % 4)))
+    for index in range(count)
+  ]
+
+
+def _one_by_one(config, params, example: Example) -> list[np.ndarray]:
+  """The plain way: every option after its prompt, alone in a padded row."""
+  results = []
+  for target in example.targets:
+    tokens = np.zeros((1, _ROW), np.int32)
+    first, length = len(example.prompt), len(example.prompt) + len(target)
+    tokens[0, :length] = [*example.prompt, *target]
+    places = np.arange(1, _ROW, dtype=np.int32)
+    batch = {
+      'tokens': tokens,
+      'segments': (np.arange(_ROW) < length).astype(np.int32)[None],
+      'positions': np.arange(_ROW, dtype=np.int32)[None],
+      'target_positions': places[None] - 1,
+      'target_labels': tokens[:, places],
+      'target_weights': np.ones((1, _ROW - 1), np.float32),
+    }
+    log_probs = np.asarray(_log_probs(config, params, batch))[0]
+    results.append(log_probs[first - 1 : length - 1])
+  return results
+
+
+def _mesh(count: int = 1, **shape) -> jax.sharding.Mesh:
+  return make_mesh(MeshConfig(**shape), jax.devices()[:count])
+
+
+def _sums(scored) -> np.ndarray:
+  return np.array([v.sum() for options in scored for v in options])
+
+
+def _assert_equal(a, b):
+  assert (np.abs(a - b) <= 1e-5 * np.maximum(1, np.abs(b))).all()
+
+
+@pytest.mark.parametrize('position', ['relative_bias', 'rope'])
+def test_shared_packed_scores_equal_one_option_a_row(position):
+  config, mesh = _config(position), _mesh()
+  params = init_params(config, 0, mesh)
+  examples = _examples(count=10)
+  scored = rank.Scorer(config, mesh).score(params, examples)
+  plain = [_one_by_one(config, params, example) for example in examples]
+  for shared, alone in zip(scored, plain, strict=True):
+    assert [len(v) for v in shared] == [len(v) for v in alone]
+  _assert_equal(_sums(scored), _sums(plain))
+
+
+def test_scores_do_not_depend_on_batch_order_or_company():
+  config, mesh = _config('relative_bias'), _mesh()
+  params = init_params(config, 0, mesh)
+  examples = _examples()
+  scored = _sums(rank.Scorer(config, mesh).score(params, examples))
+  small = rank.Scorer(config, mesh, tokens_per_batch=256)
+  _assert_equal(_sums(small.score(params, examples)), scored)
+  turned = rank.Scorer(config, mesh).score(params, examples[::-1])
+  _assert_equal(_sums(turned[::-1]), scored)
+
+
+def test_scores_do_not_depend_on_the_order_of_branches():
+  config, mesh = _config('relative_bias'), _mesh()
+  params = init_params(config, 0, mesh)
+  examples = _examples()
+  turned = [Example(e.prompt, e.targets[::-1]) for e in examples]
+  scorer = rank.Scorer(config, mesh)
+  scored = scorer.score(params, examples)
+  mirrored = [options[::-1] for options in scorer.score(params, turned)]
+  _assert_equal(_sums(mirrored), _sums(scored))
+
+
+@pytest.mark.parametrize(
+  'shape', [{'data': 8}, {'data': 2, 'fsdp': 2, 'model': 2}]
+)
+def test_scores_do_not_depend_on_the_mesh(shape):
+  config = _config('rope')
+  examples = _examples()
+  one = _mesh()
+  scored = rank.Scorer(config, one).score(init_params(config, 0, one), examples)
+  mesh = _mesh(8, **shape)
+  params = init_params(config, 0, mesh)
+  _assert_equal(
+    _sums(rank.Scorer(config, mesh).score(params, examples)), _sums(scored)
+  )
+
+
+def test_totals_include_the_end_token_and_ties_go_to_the_first():
+  scores = rank.option_scores(
+    [np.float32([-1, -2]), np.float32([-2, -1]), np.float32([-4])],
+    ended=[True, True, False],
+  )
+  assert [s.total for s in scores] == [-3, -3, -4]
+  assert [s.without_end for s in scores] == [-1, -2, -4]
+  assert [s.tokens for s in scores] == [2, 2, 1]
+  assert [s.text_tokens for s in scores] == [1, 1, 1]
+  assert rank.best([s.total for s in scores]) == 0
+
+
+def test_options_are_ranked_by_other_rules_too():
+  scores = rank.option_scores(
+    [np.float32([-3, -3, -1]), np.float32([-4, -1])], ended=[True, True]
+  )
+  alone = rank.option_scores(
+    [np.float32([-1, -1, -1]), np.float32([-9, -1])], ended=[True, True]
+  )
+  assert rank.values_by_rule(scores, ['a bc', 'é'], alone) == {
+    'total': [-7, -5],
+    'without_end': [-6, -4],
+    'per_token': [-3, -4],
+    'per_byte': [-6 / 4, -4 / 2],
+    'unconditional': [-4, 5],
+  }
+  assert 'unconditional' not in rank.values_by_rule(scores, ['a', 'b'])
+
+
+@pytest.mark.parametrize('position', ['relative_bias', 'rope'])
+def test_options_that_fill_several_rows_repeat_their_prompt(position):
+  config, mesh = _config(position), _mesh()
+  params = init_params(config, 0, mesh)
+  long = [
+    Example(list(range(3, 43)) * 4, tuple([n] * 30 for n in range(3, 20))),
+    Example([3, 4, 5], ([6], [7, 8])),
+    # Its prompt fills a row of its own with any one option.
+    Example(list(range(3, 43)) * 8, ([4] * 9, [5] * 7)),
+  ]
+  plain = rank.PlainScorer(config, mesh).score(params, long)
+  for tokens in (256, 8192):
+    scored = rank.Scorer(config, mesh, tokens).score(params, long)
+    for shared, alone in zip(scored, plain, strict=True):
+      assert [len(v) for v in shared] == [len(v) for v in alone]
+    _assert_equal(_sums(scored), _sums(plain))
+
+
+def test_no_row_is_longer_than_it_has_to_be():
+  config = _config('rope')
+  examples = [Example([3] * 100, tuple([4] * 60 for _ in range(9)))] * 7
+  groups = rank_batches.groups_of(examples, config, longest=256)
+  assert {group.capacity.tokens for group in groups} == {256}
+  items = [item for group in groups for item in group.items]
+  assert sum(len(item.example.targets) for item in items) == 63
+  # Unless a prompt needs it.
+  groups = rank_batches.groups_of([Example([3] * 300, ([4],))], config, 256)
+  assert [group.capacity.tokens for group in groups] == [512]
+
+
+def test_rows_of_a_group_are_spread_evenly_over_batches():
+  config = _config('rope')
+  examples = [Example([3] * 200, ([4, 5], [6, 7]))] * 9
+  groups = rank_batches.groups_of(examples, config, longest=1024)
+  shapes = [
+    batch['tokens'].shape
+    for batch, _ in rank_batches.batches(groups, 1024, shards=1)
+  ]
+  assert len(set(shapes)) == 1
+  rows, length = shapes[0]
+  used = sum(example.length for example in examples)
+  assert rows * length * len(shapes) < 1.5 * used
+
+
+def test_progress_counts_every_example():
+  config, mesh = _config('rope'), _mesh()
+  counts = []
+  rank.Scorer(config, mesh, 256).score(
+    init_params(config, 0, mesh), _examples(), counts.append
+  )
+  assert sum(counts) == 30 and len(counts) > 1

@@ -1,0 +1,319 @@
+"""Planted leaks of each kind are found, and the real hold-outs have none."""
+
+import json
+
+import pytest
+
+from flan_jax.definitions import registry
+from flan_jax.definitions.dataset import Dataset, Part, Template
+from flan_jax.definitions.registry import Member, Mixture
+from flan_jax.inspection import holdout_leakage
+from flan_jax.inspection.row_overlap import compare_rows
+from flan_jax.sources import tfds_import
+
+registry.load()
+
+STORY = 'The ferry was late again, so we walked home along the river.'
+# Whose texts stand in, or come from, datasets of other clusters.
+HELD_OUT = ('nli', 'coreference', 'summarization', 'conversational_qa')
+FEATURES = {'text': 'text', 'more': 'text'}
+
+
+@pytest.fixture(autouse=True)
+def own_names(monkeypatch):
+  """Forgets what a test registers."""
+  monkeypatch.setattr(registry, '_DATASETS', dict(registry._DATASETS))
+  monkeypatch.setattr(registry, '_MIXTURES', dict(registry._MIXTURES))
+  registry.parts.cache_clear()
+  yield
+  registry.parts.cache_clear()
+
+
+def declare(name, cluster, **more):
+  fields = {
+    'source': f'{name}:1.0.0',
+    'splits': {'train': 'train', 'dev': 'validation', 'test': 'test'},
+    'rows': {},
+    'fields': {'text': 'text', 'more': 'more'},
+    'answers': lambda row: [row['more']],
+    'templates': tuple(Template(f'{i} {{text}}') for i in range(10)),
+    'metrics': ('exact_match',),
+    'material': 'text',
+    'group_key': ('text',),
+    **more,
+  }
+  return registry.register(Dataset(name, '1.0.0', cluster, **fields))
+
+
+def pair(trained, evaluated, held_out='held', **more):
+  members = tuple(map(Member, trained))
+  registry.register_mixture(
+    Mixture('planted', members, held_out=held_out, **more)
+  )
+  if evaluated:
+    members = tuple(map(Member, evaluated))
+    registry.register_mixture(
+      Mixture('planted_eval', members, purpose='eval', held_out=held_out)
+    )
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+  """Writes {dataset: {split: [(text, more)]}} as a TFDS directory."""
+
+  def write(datasets):
+    folder = tmp_path / 'rows'
+    folder.mkdir()
+    meta = {}
+    for name, splits in datasets.items():
+      meta[name] = {'tfds': f'{name}:1.0.0', 'features': FEATURES}
+      rows = [
+        {'text': text, 'more': more, '_split': split}
+        for split, pairs in splits.items()
+        for text, more in pairs
+      ]
+      lines = ''.join(json.dumps(row) + '\n' for row in rows)
+      (folder / f'{name}.jsonl').write_text(lines)
+    (folder / 'meta.json').write_text(json.dumps(meta))
+    target = str(tmp_path / 'tfds')
+    tfds_import.import_rows(folder, target, log=lambda line: None)
+    return target
+
+  return write
+
+
+def rows(name, **shared):
+  """Rows of all splits, no text of which another dataset has."""
+  return {
+    split: [
+      (f'{name} has this {split} row, number {i}, to itself', 'more words')
+      for i in range(3)
+    ]
+    + shared.get(split, [])
+    for split in ('train', 'validation', 'test')
+  }
+
+
+def shouted(text):
+  return f' “{text.upper()}”\n'
+
+
+@pytest.mark.parametrize(
+  ('part', 'reason'),
+  [
+    ('rte', 'rte is evaluated'),
+    ('mnli', 'mnli is a part of mnli, which is evaluated'),
+    ('glue_mrpc', 'glue_mrpc is of the cluster paraphrase, which nli excludes'),
+    ('another', 'another is of the cluster nli, which is held out'),
+  ],
+)
+def test_rule_finds_what_may_not_be_trained_on(tmp_path, part, reason):
+  declare('another', 'nli')
+  members = (Member('sst2'), Member(part, templates=(0,)))
+  # A hold-out of one's own: only the evaluation states what is too close.
+  registry.register_mixture(Mixture('leaky', members, held_out='nli'))
+  report = holdout_leakage.check('leaky.fitshot', str(tmp_path))
+  assert report.failed and report.rule_verdict == 'failed'
+  assert [f'{b.trained} {b.reason}' for b in report.breaches] == [reason]
+  assert f'  error: {reason}' in report.text().splitlines()
+  assert report.evaluations == ('flan_eval_nli',)
+
+
+def test_rule_keeps_what_the_trained_mixture_excludes(tmp_path):
+  declare('near', 'close_by')
+  declare('unseen', 'apart')
+  pair(['near'], ['unseen'], held_out='apart', excluded=('close_by',))
+  (breach,) = holdout_leakage.check('planted', str(tmp_path)).breaches
+  assert breach.trained == 'near' and 'close_by' in breach.reason
+
+
+def test_a_dataset_held_out_alone_does_not_close_its_cluster(tmp_path):
+  declare('one', 'various')
+  declare('other', 'various')
+  pair(['other'], ['one'], held_out='one')
+  report = holdout_leakage.check('planted', str(tmp_path))
+  assert not report.breaches and not report.failed
+
+
+def test_a_shared_row_is_found_whatever_its_typography(data_dir):
+  declare('seen', 'training')
+  declare('unseen', 'held')
+  place = data_dir(
+    {
+      'seen': rows(
+        'seen',
+        # Twice, and a text too short to tell anything.
+        train=[(shouted(STORY), 'a'), (STORY, 'b'), ('Good film.', 'c')],
+        # Nothing that is not trained on is a leak.
+        test=[('This sentence is evaluated on both sides only.', 'd')],
+      ),
+      'unseen': rows(
+        'unseen',
+        validation=[(STORY, 'e'), ('Good film.', 'f')],
+        test=[
+          (STORY.replace('fi', 'ﬁ'), 'g'),
+          ('This sentence is evaluated on both sides only.', 'h'),
+        ],
+      ),
+    }
+  )
+  pair(['seen'], ['unseen'])
+  report = holdout_leakage.check('planted', place)
+  (overlap,) = report.rows.undeclared
+  assert report.failed and report.row_verdict == 'failed'
+  assert not report.breaches
+  assert (overlap.evaluated, overlap.trained) == ('unseen', 'seen')
+  assert (overlap.evaluated_rows, overlap.trained_rows) == (2, 2)
+  assert overlap.groups == 1
+  (example,) = overlap.examples
+  assert 'ferry' in example.text.lower()
+  assert 'test' in example.evaluated_id or 'valid' in example.evaluated_id
+  assert 'train' in example.trained_id
+  assert report.rows.trained == {'seen': 6}
+  assert report.rows.evaluated == {'unseen': 10}
+  assert report.rows.short == 2
+  assert 'error: 2 rows in 1 groups of unseen' in report.text()
+
+
+@pytest.mark.parametrize('made', ['seen', 'unseen'])
+def test_a_shared_row_of_declared_pairs_is_told_and_no_error(data_dir, made):
+  parent = {'seen': 'unseen', 'unseen': 'seen'}[made]
+  for name, cluster in (('seen', 'training'), ('unseen', 'held')):
+    declare(name, cluster, derived_from=(parent,) if name == made else ())
+  place = data_dir(
+    {
+      'seen': rows('seen', train=[(STORY, 'a')]),
+      'unseen': rows('unseen', test=[(STORY, 'b')]),
+    }
+  )
+  pair(['seen'], ['unseen'])
+  report = holdout_leakage.check('planted', place)
+  assert not report.failed and report.row_verdict == 'passed'
+  (overlap,) = report.rows.overlaps
+  assert overlap.derived and overlap.evaluated_rows == 1
+  (derived,) = report.derived
+  assert (derived.evaluated, derived.trained) == ('unseen', 'seen')
+  assert derived.made == ('trained' if made == 'seen' else 'evaluated')
+  sides = {'seen': 'seen (trained)', 'unseen': 'unseen (evaluated)'}
+  text = report.text()
+  assert f'{sides[made]} is made from {sides[parent]}' in text
+  assert 'declared derived: 1 rows in 1 groups of unseen' in text
+
+
+def test_each_material_is_compared_and_all_fields_where_it_is_empty(data_dir):
+  # As in a translation: one of two languages is enough.
+  declare('seen', 'training', material=('text', 'more'))
+  declare('unseen', 'held', optional=('text',))
+  other = 'Nothing else in here says this much about lighthouses.'
+  place = data_dir(
+    {
+      'seen': rows('seen', train=[('words', STORY), (other, 'z')]),
+      'unseen': rows('unseen', test=[(STORY, 'a'), ('', other)]),
+    }
+  )
+  pair(['seen'], ['unseen'])
+  (overlap,) = holdout_leakage.check('planted', place).rows.overlaps
+  assert (overlap.evaluated_rows, overlap.trained_rows) == (2, 2)
+
+
+def test_what_is_not_there_is_not_passed(data_dir):
+  declare('seen', 'training')
+  declare('absent', 'training')
+  declare(
+    'unseen',
+    'held',
+    parts=(Part('here'), Part('gone', source='gone:1.0.0')),
+    source='here:1.0.0',
+  )
+  place = data_dir({'seen': rows('seen'), 'here': rows('here')})
+  pair(['seen', 'absent'], ['here', 'gone'])
+  report = holdout_leakage.check('planted', place)
+  assert report.row_verdict == 'incomplete' and not report.failed
+  assert set(report.rows.missing) == {'absent', 'gone'}
+  assert 'no gone:1.0.0' in report.rows.missing['gone']
+  text = report.text()
+  assert '6 rows of 1 of 2 evaluated parts' in text
+  assert '3 rows of 1 of 2 trained parts' in text
+  assert '  not checked (evaluated): gone' in text
+  assert '  not checked (trained): absent' in text
+  # Without a trained part there is nothing to compare with.
+  registry.register_mixture(
+    Mixture('nothing', (Member('absent'),), held_out='held')
+  )
+  report = holdout_leakage.check('nothing', place)
+  assert report.row_verdict == 'not checked'
+  assert report.rows.evaluated == {}
+  assert 'ROW not checked: 0 rows of 0 of 2' in report.text()
+
+
+def test_json_says_what_the_text_says(data_dir):
+  declare('seen', 'training')
+  declare('unseen', 'held', derived_from=('seen',))
+  pair(['seen'], ['unseen'])
+  place = data_dir({'seen': rows('seen'), 'unseen': rows('unseen')})
+  report = holdout_leakage.check('planted', place)
+  shown = json.loads(json.dumps(report.as_json()))
+  assert shown['failed'] is False
+  assert shown['rule_verdict'] == shown['row_verdict'] == 'passed'
+  assert shown['breaches'] == shown['rows']['overlaps'] == []
+  assert shown['rows']['trained'] == {'seen': 3}
+  assert shown['derived'] == [
+    {'evaluated': 'unseen', 'trained': 'seen', 'made': 'evaluated'}
+  ]
+
+
+def test_only_hold_outs_are_checked():
+  with pytest.raises(ValueError, match='flan_all holds nothing out'):
+    holdout_leakage.check('flan_all')
+  with pytest.raises(ValueError, match='evaluates; check the mixture'):
+    holdout_leakage.check('flan_eval_nli')
+  with pytest.raises(ValueError, match='rte is a task'):
+    holdout_leakage.check('rte')
+  with pytest.raises(registry.UnknownNameError, match='flan_holdout_nli'):
+    holdout_leakage.check('flan_holdot_nli')
+  declare('seen', 'training')
+  pair(['seen'], [])
+  with pytest.raises(ValueError, match="held_out='held'"):
+    holdout_leakage.check('planted')
+
+
+def parts_of(*mixtures):
+  return {member.part for mixture in mixtures for member in mixture.members}
+
+
+def test_hold_outs_share_no_undeclared_row(mini_data):
+  hold_outs = [
+    m
+    for m in registry.mixtures()
+    if m.purpose == 'train' and m.held_out in HELD_OUT
+  ]
+  evaluations = {
+    m.held_out: m
+    for m in registry.mixtures()
+    if m.purpose == 'eval' and m.held_out in HELD_OUT
+  }
+  assert set(evaluations) == {m.held_out for m in hold_outs} == set(HELD_OUT)
+  trained = parts_of(*hold_outs)
+  evaluated = parts_of(*evaluations.values())
+  # All at once, and then what belongs together: hold-outs are much alike.
+  compared = compare_rows(sorted(trained), sorted(evaluated), mini_data)
+  assert not compared.missing
+  assert set(compared.trained) == trained
+  assert set(compared.evaluated) == evaluated
+  leaks = [
+    (mixture.name, overlap)
+    for mixture in hold_outs
+    for overlap in compared.undeclared
+    if overlap.trained in parts_of(mixture)
+    and overlap.evaluated in parts_of(evaluations[mixture.held_out])
+  ]
+  assert not leaks
+
+
+def test_hold_outs_keep_the_rule(tmp_path):
+  # The variants of a mixture train on the same parts.
+  for mixture in registry.mixtures():
+    if mixture.purpose == 'train' and mixture.held_out:
+      report = holdout_leakage.check(mixture.name, str(tmp_path))
+      assert report.rule_verdict == 'passed', report.text()
+      assert report.row_verdict == 'not checked' and not report.failed

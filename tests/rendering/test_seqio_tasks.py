@@ -1,0 +1,178 @@
+"""Names expand to SeqIO tasks and mixtures that plain SeqIO code can use."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import seqio
+
+from flan_jax.definitions import names, registry
+from flan_jax.rendering import seqio_tasks
+from flan_jax.vocabulary.base import load_vocabulary
+
+registry.load()
+
+
+@pytest.fixture(scope='module')
+def get(mini_data):
+  # One (vocabulary, directory) a process: remember what other tests chose.
+  before = dict(seqio_tasks._process)
+  seqio_tasks._process.clear()
+  yield lambda name: seqio_tasks.get_mixture_or_task(name, 'mini', mini_data)
+  seqio_tasks._process.clear()
+  seqio_tasks._process.update(before)
+
+
+_LENGTHS = {'inputs': 400, 'targets': 64}
+
+
+def _examples(name, split='train', **kwargs):
+  task = seqio.get_mixture_or_task(name)
+  dataset = task.get_dataset(
+    _LENGTHS, split=split, shuffle=False, seed=kwargs.pop('seed', 0), **kwargs
+  )
+  return list(dataset.as_numpy_iterator())
+
+
+def test_a_task_serves_plain_seqio_code(get):
+  get('rte')
+  assert 'rte' in seqio.TaskRegistry.names()
+  vocabulary = load_vocabulary('mini')
+  examples = _examples('rte')
+  assert len(examples) == seqio.TaskRegistry.get('rte').num_input_examples(
+    'train'
+  )
+  for example in examples:
+    assert example['inputs'][-1] == example['targets'][-1] == 1
+    text = vocabulary.decode(example['inputs'][:-1].tolist())
+    assert text == example['inputs_pretokenized'].decode()
+  assert {e['template'] for e in examples} > {0, 5}
+
+
+def test_the_template_depends_on_seed_and_row_alone(get):
+  get('rte')
+  chosen = {e['id']: e['template'] for e in _examples('rte')}
+  again = {e['id']: e['template'] for e in _examples('rte')}
+  other = {e['id']: e['template'] for e in _examples('rte', seed=1)}
+  assert chosen == again and chosen != other
+
+
+def test_a_numbered_template_and_all_of_them(get):
+  get('rte.t3'), get('rte.all')
+  assert {e['template'] for e in _examples('rte.t3')} == {3}
+  pairs = [(e['id'], e['template']) for e in _examples('rte.all')]
+  assert len(pairs) == len(set(pairs))
+  assert len(pairs) > 8 * len({row for row, _ in pairs})
+
+
+def test_inverted_templates_are_never_evaluated(get):
+  get('sst2')
+  templates = names.parse_task('sst2').part.templates
+  used = {e['template'] for e in _examples('sst2')}
+  assert any(templates[t].inverted for t in used)
+  used = {e['template'] for e in _examples('sst2', 'test')}
+  assert not any(templates[t].inverted for t in used)
+
+
+def test_rank_tasks_have_one_example_an_option(get):
+  task = get('cb.t0.rank')
+  examples = _examples('cb.t0.rank', 'validation')
+  rows = {}
+  for example in examples:
+    rows.setdefault(example['id'], []).append(bool(example['is_correct']))
+  assert all(len(flags) == 3 and sum(flags) == 1 for flags in rows.values())
+  metric = task.metric_fns[0]
+  targets = [
+    task.postprocess_fn('', example=e, is_target=True) for e in examples
+  ]
+  gold = [float(e['is_correct']) for e in examples]
+  assert metric(targets, gold) == {'accuracy': 100.0}
+  assert metric(targets, [-score for score in gold]) == {'accuracy': 0.0}
+
+
+def test_a_mixture_mixes_at_its_rates(get):
+  mixture = get('flan_clusters_1')
+  assert 'flan_clusters_1' in seqio.MixtureRegistry.names()
+  rates = {task.name: mixture.get_rate(task) for task in mixture.tasks}
+  assert len(rates) == 11
+  for name, rate in rates.items():
+    task = seqio.TaskRegistry.get(name)
+    assert rate == task.num_input_examples('train')
+  dataset = mixture.get_dataset(_LENGTHS, split='train', num_epochs=1, seed=0)
+  assert len(list(dataset.take(20))) == 20
+
+
+def test_templates_of_a_part_share_its_rate(get):
+  members = (registry.Member('rte', (0, 1, 2)), registry.Member('cb'))
+  registry.register_mixture(registry.Mixture('some_templates', members))
+  mixture = get('some_templates')
+  rates = {task.name: mixture.get_rate(task) for task in mixture.tasks}
+  rows = {name: get(name).num_input_examples('train') for name in ('rte', 'cb')}
+  third = rows['rte'] / 3
+  assert rates == {
+    'rte.t0': third,
+    'rte.t1': third,
+    'rte.t2': third,
+    'cb': rows['cb'],
+  }
+
+
+def test_a_name_of_several_parts_is_a_mixture_of_them(get):
+  assert {task.name for task in get('anli').tasks} == {
+    'anli_r1',
+    'anli_r2',
+    'anli_r3',
+  }
+  assert isinstance(get('mnli'), seqio.Task)
+
+
+def test_shards_have_the_ids_of_the_source(get):
+  get('rte.all')
+  shards = [
+    _examples('rte.all', shard_info=seqio.ShardInfo(index, 3))
+    for index in range(3)
+  ]
+  joined = sorted(
+    (e['id'], int(e['template'])) for shard in shards for e in shard
+  )
+  whole = sorted((e['id'], int(e['template'])) for e in _examples('rte.all'))
+  assert joined == whole
+
+
+def test_unknown_names_list_the_nearest(get):
+  with pytest.raises(KeyError, match='anli_r1'):
+    get('anli_r7')
+  with pytest.raises(KeyError, match='flan_holdout_nli'):
+    get('flan_heldout_nli')
+  with pytest.raises(KeyError, match='t0 to t9'):
+    get('rte.t10')
+  with pytest.raises(KeyError, match='inverted'):
+    names.parse_task('rte.t9.rank')
+
+
+def test_another_vocabulary_needs_another_process(get, mini_data):
+  get('rte')
+  with pytest.raises(ValueError, match='process of its own'):
+    seqio_tasks.get_mixture_or_task('rte', '/somewhere/else.model', mini_data)
+
+
+def test_importing_the_registry_builds_no_task():
+  code = (
+    'import sys; from flan_jax.data import registry; registry.load();'
+    'assert len(registry.datasets()) >= 15;'
+    'assert not {"tensorflow", "seqio", "jax"} & set(sys.modules)'
+  )
+  subprocess.run([sys.executable, '-c', code], check=True)
+
+
+def test_register_all_expands_every_name(mini_data):
+  code = (
+    'import seqio, flan_jax.tasks.register_all as r;'
+    'from flan_jax.data import registry;'
+    'assert set(registry.parts()) <= set(seqio.TaskRegistry.names());'
+    'names = {m.name for m in registry.mixtures()};'
+    'assert names <= set(seqio.MixtureRegistry.names())'
+  )
+  environment = {**os.environ, 'FLAN_JAX_DATA_DIR': mini_data}
+  subprocess.run([sys.executable, '-c', code], check=True, env=environment)

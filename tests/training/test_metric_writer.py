@@ -1,0 +1,40 @@
+"""Where metrics of training are written and shown."""
+
+import json
+
+import pytest
+
+from flan_jax.training.metric_writer import METRICS, Console, MetricWriter
+
+
+def test_one_process_writes(tmp_path):
+  for enabled in (True, False):
+    writer = MetricWriter(tmp_path, first_step=0, enabled=enabled)
+    writer.write(1, 'train', {'loss': 2.0})
+    writer.close()
+  lines = (tmp_path / METRICS).read_text().splitlines()
+  assert list(map(json.loads, lines)) == [
+    {'step': 1, 'kind': 'train', 'loss': 2.0}
+  ]
+  assert len(list((tmp_path / 'tensorboard').iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+  'share, shown', [('mfu', 'MFU 41.2 %'), ('matmul_share', 'matmul share')]
+)
+def test_the_bar_shows_rates(capsys, share, shown):
+  console = Console(0, 10)
+  console.step({'loss': 1.5, 'tokens_per_second': 12345.6, share: 0.412})
+  console.close()
+  error = capsys.readouterr().err
+  assert 'step 1/10' in error
+  assert 'loss 1.500, 12,346 tokens/s' in error
+  assert shown in error and '41.2 %' in error
+
+
+def test_one_process_speaks(capsys):
+  console = Console(0, 10, enabled=False)
+  console.step({'loss': 1.5, 'tokens_per_second': 10.0})
+  console.say('a line')
+  console.close()
+  assert capsys.readouterr() == ('', '')
