@@ -42,7 +42,7 @@ _PATTERNS = {
   'gigaword': '{document}\n\nWrite a headline.',
 }
 # SmolLM2's in `gin/models/smollm2_135m.gin`.
-_SEPARATOR = ' '
+_PROMPT_FORMAT = '{input} '
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +129,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _prompts(vocabulary: Vocabulary, count: int) -> list[list[int]]:
   """Returns the tokens of prompts, of all patterns in turn."""
-  framing = Framing.of(CacheConfig('', separator=_SEPARATOR), vocabulary)
+  framing = Framing.of(
+    CacheConfig('', prompt_format=_PROMPT_FORMAT), vocabulary
+  )
   rows = {
     name: (_MINI / f'{name}.jsonl').read_text(encoding='utf-8').splitlines()
     for name in _PATTERNS

@@ -29,11 +29,16 @@ from benchmarks.measuring import machine, say
 from benchmarks.process_memory import run_phase
 from flan_jax.batches.loader import BatchPlan, PackingConfig
 from flan_jax.batches.sampler import Sampler
-from flan_jax.cache.cached_split import CacheConfig, Framing, UnitKey, find_unit
+from flan_jax.cache.cached_split import (
+  CacheConfig,
+  Framing,
+  SplitKey,
+  find_cached_split,
+)
 from flan_jax.runs.reading import start_tensorflow
 from flan_jax.vocabulary.base import MINI, load_vocabulary
 
-_KEY = UnitKey(short_rows.NAME, 'train')
+_KEY = SplitKey(short_rows.NAME, 'train')
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -108,14 +113,16 @@ def _cache(
 
 
 def _digest(folder: pathlib.Path, name: str) -> str:
-  return find_unit(_KEY, _config(folder, name), load_vocabulary(MINI)).digest
+  return find_cached_split(
+    _KEY, _config(folder, name), load_vocabulary(MINI)
+  ).digest
 
 
 def _read(folder: pathlib.Path) -> dict[str, Any]:
   """Reads as many examples as there are rows: all of them, nearly, once."""
   config, vocabulary = _config(folder, 'one'), load_vocabulary(MINI)
   begin = time.perf_counter()
-  unit = find_unit(_KEY, config, vocabulary)
+  unit = find_cached_split(_KEY, config, vocabulary)
   opened = time.perf_counter() - begin
   sampler = Sampler([unit], Framing.of(config, vocabulary), seed=0)
   plan = BatchPlan(sampler, PackingConfig())

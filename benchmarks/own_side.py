@@ -8,7 +8,12 @@ import numpy as np
 from benchmarks.measuring import Batch
 from flan_jax.batches.loader import BatchPlan, Loader, PackingConfig
 from flan_jax.batches.sampler import Sampler
-from flan_jax.cache.cached_split import CacheConfig, Framing, Unit, UnitKey
+from flan_jax.cache.cached_split import (
+  CacheConfig,
+  CachedSplit,
+  Framing,
+  SplitKey,
+)
 from flan_jax.cache.writer import CacheWriter
 from flan_jax.definitions import names
 from flan_jax.vocabulary.base import Vocabulary
@@ -30,7 +35,7 @@ class OwnSide:
   ):
     """Initializes the side; nothing is made or opened yet."""
     keys = [
-      UnitKey(member.part, 'train', member.templates, member.format)
+      SplitKey(member.part, 'train', member.templates, member.format)
       for member in names.members(mixture)
     ]
     self._writer = CacheWriter(keys, config, vocabulary)
@@ -45,11 +50,11 @@ class OwnSide:
     self._writer.make(log=lambda line: None)
     return rows, time.perf_counter() - begin
 
-  def units(self) -> list[Unit]:
+  def units(self) -> list[CachedSplit]:
     """Opens the units."""
     return self._writer.units()
 
-  def plan(self, units: Sequence[Unit] | None = None) -> BatchPlan:
+  def plan(self, units: Sequence[CachedSplit] | None = None) -> BatchPlan:
     """Returns a plan with nothing planned yet, over units opened for it."""
     sampler = Sampler(units or self.units(), self._framing, self._seed)
     return BatchPlan(sampler, self._packing)
@@ -87,8 +92,8 @@ class OwnSide:
     """Yields the examples of the first window in Hugging Face's form."""
     units = self.units()
     draws = Sampler(units, self._framing, self._seed).draws(0)
-    for unit, record in zip(draws.unit, draws.record, strict=True):
-      prompt, target = self._pieces(units[unit], int(record))
+    for unit, rendering in zip(draws.split, draws.rendering, strict=True):
+      prompt, target = self._spans(units[unit], int(rendering))
       ignored = np.full(len(prompt), IGNORED, np.int32)
       yield {
         'input_ids': np.concatenate([prompt, target]),
@@ -98,16 +103,18 @@ class OwnSide:
   def every_sequence(self) -> set[bytes]:
     """Returns all sequences of the cache, as bytes of int32."""
     return {
-      np.concatenate(self._pieces(unit, index)).tobytes()
+      np.concatenate(self._spans(unit, index)).tobytes()
       for unit in self.units()
-      for index in range(len(unit.records))
+      for index in range(len(unit.renderings))
     }
 
-  def _pieces(self, unit: Unit, index: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns prompt and target of a record, int32."""
-    record = unit.records[index]
-    target = unit.piece(int(record['first']) + 1)
-    cut = bool(record['targets_cut'])
+  def _spans(
+    self, unit: CachedSplit, index: int
+  ) -> tuple[np.ndarray, np.ndarray]:
+    """Returns prompt and target of a rendering, int32."""
+    rendering = unit.renderings[index]
+    target = unit.span(int(rendering['first']) + 1)
+    cut = bool(rendering['targets_cut'])
     return (
       np.asarray(unit.prompt(index, self._framing), np.int32),
       np.asarray(self._framing.target(target, cut), np.int32),

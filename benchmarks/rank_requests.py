@@ -13,18 +13,23 @@ from typing import Any
 from benchmarks.generate_sides import open_model
 from benchmarks.rank_results import DATASETS
 from benchmarks.side_process import serve
-from flan_jax.cache.cached_split import CacheConfig, Framing, Unit, UnitKey
-from flan_jax.cache.store import UnitStore
-from flan_jax.cache.writer import make_units
+from flan_jax.cache.cached_split import (
+  CacheConfig,
+  CachedSplit,
+  Framing,
+  SplitKey,
+)
+from flan_jax.cache.store import CacheStore
+from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
 from flan_jax.evaluation.requests import Request, requests
 from flan_jax.runs.reading import open_data_dir
 from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
 
 # As in gin/models/smollm2_135m.gin.
-_SEPARATOR = ' '
+_PROMPT_FORMAT = '{input} '
 # Where a small copy has fewer test rows than asked for, development rows too.
-_ROLES = ('test', 'dev')
+_SPLITS = ('test', 'validation')
 
 
 class RequestMaker:
@@ -50,7 +55,7 @@ class RequestMaker:
     config = CacheConfig(
       cache_dir=str(self._folder),
       data_dir=open_data_dir(self._task['data_dir'], str(self._folder)),
-      separator=_SEPARATOR,
+      prompt_format=_PROMPT_FORMAT,
     )
     path = self._folder / 'requests.json'
     found = self._requests(config, load_vocabulary(str(checkpoint)))
@@ -77,15 +82,17 @@ class RequestMaker:
   ) -> dict[str, list[dict[str, Any]]]:
     keys = {
       part: [
-        UnitKey(part, role)
-        for role in _ROLES
-        if role in registry.find_part(part)[1].splits
+        SplitKey(part, split)
+        for split in _SPLITS
+        if split in registry.find_part(part)[1].splits
       ]
       for dataset in self._task['datasets']
       for part in DATASETS[dataset]
     }
-    make_units([key for of in keys.values() for key in of], config, vocabulary)
-    store = UnitStore(config, vocabulary, arguments=None)
+    make_cached_splits(
+      [key for of in keys.values() for key in of], config, vocabulary
+    )
+    store = CacheStore(config, vocabulary, arguments=None)
     framing = Framing.of(config, vocabulary)
     return {
       dataset: [
@@ -113,11 +120,11 @@ def shares(rows: int, parts: Sequence[str]) -> list[tuple[str, int]]:
 
 
 def chosen(
-  units: Sequence[Unit], framing: Framing, rows: int, templates: int
+  units: Sequence[CachedSplit], framing: Framing, rows: int, templates: int
 ) -> Iterator[Request]:
   """Yields requests of `rows` rows under the first `templates` templates."""
   for unit in units:
-    numbers = sorted({int(record['template']) for record in unit.records})
+    numbers = sorted({int(record['template']) for record in unit.renderings})
     yield from requests(unit, framing, numbers[:templates], rows)
     rows -= min(rows, unit.num_rows)
 

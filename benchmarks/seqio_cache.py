@@ -21,7 +21,7 @@ from flan_jax.batches.sampler import MIXING_CAP
 from flan_jax.cache import cached_split
 from flan_jax.definitions import names, registry
 from flan_jax.rendering import seqio_tasks
-from flan_jax.rendering.source import RoleSource
+from flan_jax.rendering.source import SplitSource
 
 
 def make_cache(side: SeqioSide, folder: pathlib.Path, renderings: str) -> float:
@@ -62,7 +62,7 @@ def _cached_task(
   dataset, part = registry.find_part(member.part)
   # Training rows only: SeqIO caches every split that a task has.
   part = dataclasses.replace(part, splits={'train': part.splits['train']})
-  source = RoleSource(part, dataset.resolve_parts(), side.config.data_dir)
+  source = SplitSource(part, dataset.resolve_parts(), side.config.data_dir)
   several = renderings == 'several'
   name = names.TaskName(part.name, dataset, part, every=several)
   count = cached_split.renderings_of(source.num_input_examples('train'))

@@ -6,7 +6,8 @@ import importlib
 import os
 import sys
 
-from flan_jax.config import Arguments, ConfigError, override
+from flan_jax.config import Arguments, override
+from flan_jax.errors import ConfigError
 
 # Command -> the run function that gin binds.
 _RUNS = {
@@ -56,7 +57,8 @@ flags of train, eval, infer, cache and plan:
   --template_set=FILE      templates, in JSON or as a Python dictionary, that
                            replace those of the datasets it names; the word
                            continuation for prompts that a model which knows no
-                           instructions goes on with (with --gin.SEPARATOR=' ')
+                           instructions goes on with (with
+                           --gin.PROMPT_FORMAT='{input} ')
   --allow_missing          leave out what is not prepared; results say so
   --pipeline_options=TEXT  options of an Apache Beam runner that makes the
                            cache, as '--runner=DataflowRunner --project=…'

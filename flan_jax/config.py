@@ -16,6 +16,8 @@ from typing import Any
 
 import gin
 
+from flan_jax.errors import ConfigError
+
 # What each macro of the shipped gin files means. A macro that is set, but
 # neither listed here nor read by a loaded file, is taken for a misspelling.
 MACROS = {
@@ -28,7 +30,7 @@ MACROS = {
   'COMPUTE_DTYPE': "'float32' or 'bfloat16'; parameters are always float32",
   'CONTAMINATED': 'JSON file, part -> ids of rows seen in pretraining',
   'DATA_DIR': "TFDS data directory; 'mini' for the corpus that is shipped",
-  'DEV_MIXTURE': 'whose development rows are scored every EVAL_PERIOD steps',
+  'VALIDATION_MIXTURE': 'what is scored on its validation rows while training',
   'DROPOUT_RATE': 'share of activations dropped in training',
   'EVAL_BASE': 'whether what training starts from is evaluated too',
   'EVAL_MIXTURE': 'mixture or task evaluated when training ends, or None',
@@ -42,7 +44,7 @@ MACROS = {
   'KEEP_CHECKPOINTS': 'newest checkpoints kept',
   'LEARNING_RATE': 'learning rate, constant after the warm-up',
   'MAX_EVAL_ROWS': 'most rows of a part that are evaluated, or None',
-  'MAX_TOKENS': 'most tokens of an answer, its end token included, or None',
+  'MAX_NEW_TOKENS': 'most tokens of an answer, its end token included, or None',
   'MESH_DATA': 'devices on the data axis; -1 for all that are left',
   'MESH_FSDP': 'devices on the fsdp axis',
   'MESH_MODEL': 'devices on the model axis',
@@ -53,9 +55,9 @@ MACROS = {
   'PACK_HEADROOM': 'rows of a window over what its tokens fill, or None',
   'PACK_LENGTH': 'tokens of a row',
   'PIPELINE_OPTIONS': 'options of a Beam runner that makes the cache, or None',
+  'PROMPT_FORMAT': "text around '{input}'; None for the end token after it",
   'PROMPTS': "file of prompts: one a line, or .jsonl objects with 'prompt'",
   'SEED': 'decides parameters, order of examples, exemplars and dropout',
-  'SEPARATOR': "text between input and target, or around '{input}', or None",
   'STOP': 'texts before which an answer ends',
   'TARGET_BUDGET': 'predicted tokens of a row, or None',
   'TASK_FEATURE_LENGTHS': "{'inputs': …, 'targets': …}, tokens of one example",
@@ -84,10 +86,6 @@ _RUNS = ('cache', 'train', 'evaluate', 'infer', 'plan')
 
 _MACRO = 'gin.macro'
 _REQUIRED = 'gin.REQUIRED/gin.constant'
-
-
-class ConfigError(ValueError):
-  """A configuration that cannot run; says which setting to mend."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -83,10 +83,10 @@ COPA = register(
     source='super_glue/copa:1.0.2',
     splits={
       'train': 'train[:-50]',
-      'dev': 'train[-50:]',
+      'validation': 'train[-50:]',
       'test': 'validation',
     },
-    rows={'train': 350, 'dev': 50, 'test': 100},
+    rows={'train': 350, 'validation': 50, 'test': 100},
     # The last three say the same in different forms: whether the cause or the
     # effect is wanted. Every ordinary template shows exactly one of them.
     fields={
@@ -99,7 +99,7 @@ COPA = register(
     options=_copa_options,
     correct=_counted_from_0,
     metrics=('accuracy',),
-    material='premise',
+    truncatable='premise',
     group_key=('premise',),
     plain=(Template('{premise}\n{kind}'),),
     templates=(
@@ -180,10 +180,10 @@ HELLASWAG = register(
     source='hellaswag:1.1.0',
     splits={
       'train': 'train[:30000]',
-      'dev': 'train[-200:]',
+      'validation': 'train[-200:]',
       'test': 'validation',
     },
-    rows={'train': 30000, 'dev': 200, 'test': 10042},
+    rows={'train': 30000, 'validation': 200, 'test': 10042},
     fields={
       'context': _hellaswag_context,
       'activity': tidied('activity_label'),
@@ -192,7 +192,7 @@ HELLASWAG = register(
     options=_hellaswag_options,
     correct=_hellaswag_correct,
     metrics=('accuracy',),
-    material='context',
+    truncatable='context',
     group_key=('context',),
     keep=_hellaswag_usable,
     derived_from=('wiki_lingua_english_en',),
@@ -267,15 +267,15 @@ PIQA = register(
     source='piqa:1.0.0',
     splits={
       'train': 'train[:-100]',
-      'dev': 'train[-100:]',
+      'validation': 'train[-100:]',
       'test': 'validation',
     },
-    rows={'train': 16013, 'dev': 100, 'test': 1838},
+    rows={'train': 16013, 'validation': 100, 'test': 1838},
     fields={'goal': _goal},
     options=_piqa_options,
     correct=_counted_from_0,
     metrics=('accuracy',),
-    material='goal',
+    truncatable='goal',
     group_key=('goal',),
     keep=_piqa_usable,
     note='FLAN scored over a point lower on the rows that were clean of its '
@@ -346,15 +346,15 @@ STORY_CLOZE = register(
     source='story_cloze/2016:1.0.0',
     splits={
       'train': 'validation[:-200]',
-      'dev': 'validation[-200:]',
+      'validation': 'validation[-200:]',
       'test': 'test',
     },
-    rows={'train': 1671, 'dev': 200, 'test': 1871},
+    rows={'train': 1671, 'validation': 200, 'test': 1871},
     fields={'context': tidied('context')},
     options=_story_cloze_options,
     correct=_story_cloze_correct,
     metrics=('accuracy',),
-    material='context',
+    truncatable='context',
     group_key=('context',),
     keep=_story_cloze_usable,
     manual='Ask for the Spring 2016 files on '

@@ -99,15 +99,15 @@ DEFINITE_PRONOUN_RESOLUTION = register(
     source='definite_pronoun_resolution:1.1.0',
     splits={
       'train': 'train[:-200]',
-      'dev': 'train[-200:]',
+      'validation': 'train[-200:]',
       'test': 'test',
     },
-    rows={'train': 1122, 'dev': 200, 'test': 564},
+    rows={'train': 1122, 'validation': 200, 'test': 564},
     fields={'sentence': tidied('sentence'), 'pronoun': tidied('pronoun')},
     options=_candidates,
     correct=_is_label,
     metrics=('accuracy',),
-    material='sentence',
+    truncatable='sentence',
     group_key=('sentence',),
     templates=(
       Template(
@@ -162,15 +162,15 @@ WINOGRANDE = register(
     source='winogrande:1.2.0',
     splits={
       'train': 'train_xl[:30000]',
-      'dev': 'train_xl[-200:]',
+      'validation': 'train_xl[-200:]',
       'test': 'validation',
     },
-    rows={'train': 30000, 'dev': 200, 'test': 1267},
+    rows={'train': 30000, 'validation': 200, 'test': 1267},
     fields={'sentence': _gapped},
     options=_both_options,
     correct=_is_label,
     metrics=('accuracy',),
-    material='sentence',
+    truncatable='sentence',
     group_key=('sentence',),
     note='The choices are the two words for the gap; the published prompts '
     'cut the sentence at the gap and let the model choose the rest.',
@@ -262,17 +262,17 @@ WSC = register(
     source='super_glue/wsc:1.0.2',
     splits={
       'train': 'train[:-50]',
-      'dev': 'train[-50:]',
+      'validation': 'train[-50:]',
       'test': 'validation',
     },
-    rows={'train': 504, 'dev': 50, 'test': 104},
+    rows={'train': 504, 'validation': 50, 'test': 104},
     fields={
       'text': _marked_text,
       'candidate': _candidate,
       'pronoun': _pronoun,
     },
     metrics=('accuracy',),
-    material='text',
+    truncatable='text',
     group_key=('text',),
     parts=(
       Part(
@@ -291,7 +291,7 @@ WSC = register(
         fields={'beginning': _beginning},
         options=_endings,
         correct=_is_label,
-        material='beginning',
+        truncatable='beginning',
         group_key=('beginning',),
         templates=_WSC273_TEMPLATES,
         note='Completion, as in the paper: the text up to the pronoun, then '

@@ -135,14 +135,14 @@ COQA = register(
     source='coqa:1.0.0',
     splits={
       'train': 'train[:-100]',
-      'dev': 'train[-100:]',
+      'validation': 'train[-100:]',
       'test': 'test',
     },
-    rows={'train': 7099, 'dev': 100, 'test': 500},
+    rows={'train': 7099, 'validation': 100, 'test': 500},
     fields={'story': _story, 'questions': _questions},
     answers=_replies,
     metrics=('coqa_f1', 'coqa_em'),
-    material='story',
+    truncatable='story',
     group_key=('story',),
     derived_from=('cnn_dailymail',),
     note='The whole dialogue is answered at once, without the right answers '
@@ -210,10 +210,10 @@ QUAC = register(
     source='quac:1.0.0',
     splits={
       'train': 'train[:30000]',
-      'dev': 'train[-200:]',
+      'validation': 'train[-200:]',
       'test': 'validation',
     },
-    rows={'train': 30000, 'dev': 200, 'test': 7354},
+    rows={'train': 30000, 'validation': 200, 'test': 7354},
     fields={
       'title': tidied('title'),
       'section': tidied('section_title'),
@@ -223,7 +223,7 @@ QUAC = register(
     },
     answers=_spans,
     metrics=('quac_f1',),
-    material='passage',
+    truncatable='passage',
     group_key=('passage',),
     optional=('title', 'section', 'background'),
     plain=(Template('{passage}\n{question}'),),
@@ -296,10 +296,10 @@ WIC = register(
     source='super_glue/wic:1.0.2',
     splits={
       'train': 'train[:-200]',
-      'dev': 'train[-200:]',
+      'validation': 'train[-200:]',
       'test': 'validation',
     },
-    rows={'train': 5228, 'dev': 200, 'test': 638},
+    rows={'train': 5228, 'validation': 200, 'test': 638},
     fields={
       'word': tidied('word'),
       'sentence1': tidied('sentence1'),
@@ -308,7 +308,7 @@ WIC = register(
     label='label',
     choices={'False': 'no', 'True': 'yes'},
     metrics=('accuracy',),
-    material='sentence1',
+    truncatable='sentence1',
     group_key=('word',),
     templates=(
       Template(
@@ -375,10 +375,10 @@ TREC = register(
     source='trec:1.0.0',
     splits={
       'train': 'train[:-200]',
-      'dev': 'train[-200:]',
+      'validation': 'train[-200:]',
       'test': 'test',
     },
-    rows={'train': 5252, 'dev': 200, 'test': 500},
+    rows={'train': 5252, 'validation': 200, 'test': 500},
     fields={'question': _trec_question},
     label='label-coarse',
     choices={
@@ -390,7 +390,7 @@ TREC = register(
       'LOC': 'location',
     },
     metrics=('accuracy',),
-    material='question',
+    truncatable='question',
     group_key=('question',),
     templates=(
       Template(
@@ -448,15 +448,15 @@ COLA = register(
     source='glue/cola:2.0.0',
     splits={
       'train': 'train[:-200]',
-      'dev': 'train[-200:]',
+      'validation': 'train[-200:]',
       'test': 'validation',
     },
-    rows={'train': 8351, 'dev': 200, 'test': 1043},
+    rows={'train': 8351, 'validation': 200, 'test': 1043},
     fields={'sentence': tidied('sentence')},
     label='label',
     choices={'unacceptable': 'unacceptable', 'acceptable': 'acceptable'},
     metrics=('accuracy', 'matthews'),
-    material='sentence',
+    truncatable='sentence',
     group_key=('sentence',),
     templates=(
       Template(
@@ -514,14 +514,14 @@ MATH_DATASET = register(
     source='math_dataset/algebra__linear_1d:1.0.0',
     splits={
       'train': 'train[:30000]',
-      'dev': 'train[-200:]',
+      'validation': 'train[-200:]',
       'test': 'test',
     },
-    rows={'train': 30000, 'dev': 200, 'test': 10000},
+    rows={'train': 30000, 'validation': 200, 'test': 10000},
     fields={'equation': _equation, 'variable': _variable},
     answers=_solution,
     metrics=('exact_match',),
-    material='equation',
+    truncatable='equation',
     group_key=('equation',),
     plain=(Template('Solve {equation} for {variable}.'),),
     templates=(
@@ -568,15 +568,15 @@ FIX_PUNCT = register(
     source='para_crawl/enda:1.2.0',
     splits={
       'train': 'train[30200:60200]',
-      'dev': 'train[60200:60400]',
+      'validation': 'train[60200:60400]',
       'test': 'train[-3000:]',
     },
-    rows={'train': 30000, 'dev': 200, 'test': 3000},
+    rows={'train': 30000, 'validation': 200, 'test': 3000},
     fields={'text': _unpunctuated},
     answers=_english,
     keep=_lost_punctuation,
     metrics=('word_edit_distance',),
-    material='text',
+    truncatable='text',
     group_key=('text',),
     note=(
       'Minus signs, marks within numbers and signs such as & stay in the '
@@ -627,14 +627,14 @@ TRUE_CASE = register(
     source='para_crawl/enda:1.2.0',
     splits={
       'train': 'train[0:30000]',
-      'dev': 'train[30000:30200]',
+      'validation': 'train[30000:30200]',
       'test': 'train[-3000:]',
     },
-    rows={'train': 30000, 'dev': 200, 'test': 3000},
+    rows={'train': 30000, 'validation': 200, 'test': 3000},
     fields={'text': _lower_case},
     answers=_english,
     metrics=('word_edit_distance',),
-    material='text',
+    truncatable='text',
     group_key=('text',),
     templates=(
       Template('Restore the capital letters in what follows.\n\n{text}'),
@@ -681,14 +681,14 @@ WORD_SEGMENT = register(
     source='para_crawl/enda:1.2.0',
     splits={
       'train': 'train[60400:90400]',
-      'dev': 'train[90400:90600]',
+      'validation': 'train[90400:90600]',
       'test': 'train[-3000:]',
     },
-    rows={'train': 30000, 'dev': 200, 'test': 3000},
+    rows={'train': 30000, 'validation': 200, 'test': 3000},
     fields={'text': _unspaced},
     answers=_english,
     metrics=('word_edit_distance',),
-    material='text',
+    truncatable='text',
     group_key=('text',),
     templates=(
       Template('Insert the spaces that are missing between words.\n\n{text}'),

@@ -41,15 +41,15 @@ GLUE_MRPC = register(
     source='glue/mrpc:2.0.0',
     splits={
       'train': 'train[:-200]',
-      'dev': 'train[-200:]',
+      'validation': 'train[-200:]',
       'test': 'validation',
     },
-    rows={'train': 3468, 'dev': 200, 'test': 408},
+    rows={'train': 3468, 'validation': 200, 'test': 408},
     fields={'sentence1': tidied('sentence1'), 'sentence2': tidied('sentence2')},
     label='label',
     choices={'not_equivalent': _NO, 'equivalent': _YES},
     metrics=('accuracy', 'f1:equivalent'),
-    material='sentence1',
+    truncatable='sentence1',
     group_key=('sentence1',),
     templates=(
       Template(
@@ -111,15 +111,15 @@ GLUE_QQP = register(
     source='glue/qqp:2.0.0',
     splits={
       'train': 'train[:30000]',
-      'dev': 'train[-200:]',
+      'validation': 'train[-200:]',
       'test': 'validation',
     },
-    rows={'train': 30000, 'dev': 200, 'test': 40430},
+    rows={'train': 30000, 'validation': 200, 'test': 40430},
     fields={'question1': _question1, 'question2': _question2},
     label='label',
     choices={'not_duplicate': _NO, 'duplicate': _YES},
     metrics=('accuracy', 'f1:duplicate'),
-    material='question1',
+    truncatable='question1',
     group_key=('question1',),
     templates=(
       Template(
@@ -176,15 +176,15 @@ PAWS_WIKI = register(
     source='paws_wiki/labeled_final_tokenized:1.1.0',
     splits={
       'train': 'train[:30000]',
-      'dev': 'validation[:200]',
+      'validation': 'validation[:200]',
       'test': 'test',
     },
-    rows={'train': 30000, 'dev': 200, 'test': 8000},
+    rows={'train': 30000, 'validation': 200, 'test': 8000},
     fields={'sentence1': tidied('sentence1'), 'sentence2': tidied('sentence2')},
     label='label',
     choices={'different_meaning': _NO, 'paraphrase': _YES},
     metrics=('accuracy',),
-    material='sentence1',
+    truncatable='sentence1',
     group_key=('sentence1',),
     templates=(
       Template(
@@ -247,16 +247,16 @@ STSB = register(
     source='glue/stsb:2.0.0',
     splits={
       'train': 'train[:-100]',
-      'dev': 'train[-100:]',
+      'validation': 'train[-100:]',
       'test': 'validation',
     },
-    rows={'train': 5649, 'dev': 100, 'test': 1500},
+    rows={'train': 5649, 'validation': 100, 'test': 1500},
     fields={'sentence1': tidied('sentence1'), 'sentence2': tidied('sentence2')},
     label=_nearest_score,
     choices={str(score): str(score) for score in range(6)},
     score='label',
     metrics=('pearson', 'spearman'),
-    material='sentence1',
+    truncatable='sentence1',
     group_key=('sentence1',),
     derived_from=('snli',),
     templates=(

@@ -86,10 +86,10 @@ BOOL_Q = register(
     source='bool_q:1.0.0',
     splits={
       'train': 'train[:-200]',
-      'dev': 'train[-200:]',
+      'validation': 'train[-200:]',
       'test': 'validation',
     },
-    rows={'train': 9227, 'dev': 200, 'test': 3270},
+    rows={'train': 9227, 'validation': 200, 'test': 3270},
     fields={
       'title': tidied('title'),
       'passage': _boolq_passage,
@@ -99,7 +99,7 @@ BOOL_Q = register(
     label=_truth,
     choices={'false': _NO, 'true': _YES},
     metrics=('accuracy',),
-    material='passage',
+    truncatable='passage',
     group_key=('passage',),
     plain=(Template('{passage}\n{question}'),),
     templates=(
@@ -187,13 +187,17 @@ DROP = register(
     version='1.0.0',
     cluster='reading_comprehension',
     source='drop:2.0.0',
-    splits={'train': 'train[:30000]', 'dev': 'train[-200:]', 'test': 'dev'},
-    rows={'train': 30000, 'dev': 200, 'test': 9536},
+    splits={
+      'train': 'train[:30000]',
+      'validation': 'train[-200:]',
+      'test': 'validation',
+    },
+    rows={'train': 30000, 'validation': 200, 'test': 9536},
     fields={'passage': _drop_passage, 'question': _drop_question},
     answers=_drop_answers,
     keep=_has_answer,
     metrics=('drop_f1', 'drop_em', 'squad_f1'),
-    material='passage',
+    truncatable='passage',
     group_key=('passage',),
     note=(
       'F1 over the answers of all annotators; the published code compares '
@@ -269,10 +273,10 @@ MULTIRC = register(
     source='super_glue/multirc:1.0.2',
     splits={
       'train': 'train[:-200]',
-      'dev': 'train[-200:]',
+      'validation': 'train[-200:]',
       'test': 'validation',
     },
-    rows={'train': 27043, 'dev': 200, 'test': 4848},
+    rows={'train': 27043, 'validation': 200, 'test': 4848},
     fields={
       'passage': _multirc_passage,
       'question': _multirc_question,
@@ -281,7 +285,7 @@ MULTIRC = register(
     label='label',
     choices={'False': _NO, 'True': _YES},
     metrics=('f1:True', 'exact_by_item', 'accuracy'),
-    material='passage',
+    truncatable='passage',
     group_key=('passage',),
     item_key=('passage', 'question'),
     derived_from=('cnn_dailymail',),
@@ -384,15 +388,15 @@ OPENBOOKQA = register(
     version='1.0.0',
     cluster='reading_comprehension',
     source='openbookqa:0.1.0',
-    splits={'train': 'train', 'dev': 'validation[:200]', 'test': 'test'},
-    rows={'train': 4957, 'dev': 200, 'test': 500},
+    splits={'train': 'train', 'validation': 'validation[:200]', 'test': 'test'},
+    rows={'train': 4957, 'validation': 200, 'test': 500},
     # The stem is a question or the beginning of a sentence.
     fields={'fact': _fact, 'stem': _stem},
     options=_choices,
     correct=_key,
     keep=_usable_choices,
     metrics=('accuracy',),
-    material='stem',
+    truncatable='stem',
     group_key=('fact',),
     note=(
       "The prompt shows the row's fact, as FLAN's does; GPT-3's prompt does "
@@ -576,10 +580,10 @@ SQUAD = register(
     source='squad/v1.1:3.0.0',
     splits={
       'train': 'train[:30000]',
-      'dev': 'train[-200:]',
+      'validation': 'train[-200:]',
       'test': 'validation',
     },
-    rows={'train': 30000, 'dev': 200, 'test': 10570},
+    rows={'train': 30000, 'validation': 200, 'test': 10570},
     fields={
       'title': _subject,
       'passage': _context,
@@ -588,7 +592,7 @@ SQUAD = register(
     optional=('title',),
     answers=_squad_answers,
     metrics=('squad_f1', 'squad_em'),
-    material='passage',
+    truncatable='passage',
     group_key=('passage',),
     plain=(Template('{passage}\n{question}'),),
     templates=_SQUAD_V1_TEMPLATES,
@@ -598,7 +602,7 @@ SQUAD = register(
         'squad_v2',
         title='Reading comprehension: SQuAD v2.0',
         source='squad/v2.0:3.0.0',
-        rows={'train': 30000, 'dev': 200, 'test': 11873},
+        rows={'train': 30000, 'validation': 200, 'test': 11873},
         answers=_answers_or_none,
         templates=_SQUAD_V2_TEMPLATES,
         note=(

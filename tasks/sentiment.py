@@ -47,13 +47,17 @@ IMDB_REVIEWS = register(
     version='1.0.0',
     cluster='sentiment',
     source='imdb_reviews/plain_text:1.0.0',
-    splits={'train': 'train[:-200]', 'dev': 'train[-200:]', 'test': 'test'},
-    rows={'train': 24800, 'dev': 200, 'test': 25000},
+    splits={
+      'train': 'train[:-200]',
+      'validation': 'train[-200:]',
+      'test': 'test',
+    },
+    rows={'train': 24800, 'validation': 200, 'test': 25000},
     fields={'review': _imdb_text},
     label='label',
     choices={'neg': _NEGATIVE, 'pos': _POSITIVE},
     metrics=('accuracy',),
-    material='review',
+    truncatable='review',
     group_key=('review',),
     templates=(
       Template(
@@ -105,14 +109,18 @@ SENTIMENT140 = register(
     version='1.0.0',
     cluster='sentiment',
     source='sentiment140:1.0.0',
-    splits={'train': 'train[:30000]', 'dev': 'train[-200:]', 'test': 'test'},
-    rows={'train': 30000, 'dev': 200, 'test': 498},
+    splits={
+      'train': 'train[:30000]',
+      'validation': 'train[-200:]',
+      'test': 'test',
+    },
+    rows={'train': 30000, 'validation': 200, 'test': 498},
     fields={'post': _post_text},
     label=_post_class,
     choices={'negative': _NEGATIVE, 'positive': _POSITIVE},
     keep=_has_sentiment,
     metrics=('accuracy',),
-    material='post',
+    truncatable='post',
     group_key=('post',),
     note=(
       'The published accuracy counts the 139 neutral test rows as negative; '
@@ -164,15 +172,15 @@ SST2 = register(
     source='glue/sst2:2.0.0',
     splits={
       'train': 'train[:30000]',
-      'dev': 'train[-200:]',
+      'validation': 'train[-200:]',
       'test': 'validation',
     },
-    rows={'train': 30000, 'dev': 200, 'test': 872},
+    rows={'train': 30000, 'validation': 200, 'test': 872},
     fields={'sentence': lambda row: _replace(row['sentence'], (r'\s+', ' '))},
     label='label',
     choices={'negative': _NEGATIVE, 'positive': _POSITIVE},
     metrics=('accuracy',),
-    material='sentence',
+    truncatable='sentence',
     group_key=('sentence',),
     derived_from=('opinion_abstracts_rotten_tomatoes',),
     templates=(
@@ -227,14 +235,18 @@ YELP_POLARITY_REVIEWS = register(
     version='1.0.0',
     cluster='sentiment',
     source='yelp_polarity_reviews:0.2.0',
-    splits={'train': 'train[:30000]', 'dev': 'train[-200:]', 'test': 'test'},
-    rows={'train': 30000, 'dev': 200, 'test': 38000},
+    splits={
+      'train': 'train[:30000]',
+      'validation': 'train[-200:]',
+      'test': 'test',
+    },
+    rows={'train': 30000, 'validation': 200, 'test': 38000},
     fields={'review': _yelp_text},
     label='label',
     # One and two stars are class 1, four and five are class 2.
     choices={'1': _NEGATIVE, '2': _POSITIVE},
     metrics=('accuracy',),
-    material='review',
+    truncatable='review',
     group_key=('review',),
     templates=(
       Template(

@@ -176,13 +176,17 @@ AESLC = register(
     version='1.0.0',
     cluster='summarization',
     source='aeslc:1.0.0',
-    splits={'train': 'train', 'dev': 'validation[-200:]', 'test': 'test'},
-    rows={'train': 14436, 'dev': 200, 'test': 1906},
+    splits={
+      'train': 'train',
+      'validation': 'validation[-200:]',
+      'test': 'test',
+    },
+    rows={'train': 14436, 'validation': 200, 'test': 1906},
     fields={'email': _email},
     answers=_one(tidied('subject_line')),
     keep=_filled('email_body', 'subject_line'),
     metrics=_ROUGE,
-    material='email',
+    truncatable='email',
     group_key=('email',),
     templates=(
       Template('{email}\n\nWhat subject line should this email have?'),
@@ -267,8 +271,12 @@ AG_NEWS_SUBSET = register(
     version='1.0.0',
     cluster='summarization',
     source='ag_news_subset:1.0.0',
-    splits={'train': 'train[:30000]', 'dev': 'train[-200:]', 'test': 'test'},
-    rows={'train': 30000, 'dev': 200, 'test': 7600},
+    splits={
+      'train': 'train[:30000]',
+      'validation': 'train[-200:]',
+      'test': 'test',
+    },
+    rows={'train': 30000, 'validation': 200, 'test': 7600},
     fields={'title': _news_title, 'text': _news_description},
     label='label',
     choices={
@@ -279,7 +287,7 @@ AG_NEWS_SUBSET = register(
     },
     keep=_filled('title', 'description'),
     metrics=('accuracy',),
-    material='text',
+    truncatable='text',
     group_key=('text',),
     note=(
       'A classification in a cluster of summaries: its accuracy is reported '
@@ -377,15 +385,15 @@ GIGAWORD = register(
     source='gigaword:1.2.0',
     splits={
       'train': 'train[:30000]',
-      'dev': 'validation[:200]',
+      'validation': 'validation[:200]',
       'test': 'test',
     },
-    rows={'train': 30000, 'dev': 200, 'test': 1951},
+    rows={'train': 30000, 'validation': 200, 'test': 1951},
     fields={'sentence': _wire_text('document')},
     answers=_one(_wire_text('summary')),
     keep=_no_placeholder,
     metrics=_ROUGE,
-    material='sentence',
+    truncatable='sentence',
     group_key=('sentence',),
     note=(
       'Rows with UNK or # are left out, more than half of the test split, and '
@@ -450,17 +458,17 @@ NEWSROOM = register(
     source='newsroom:1.0.0',
     splits={
       'train': 'train[:30000]',
-      'dev': 'validation[:200]',
+      'validation': 'validation[:200]',
       'test': 'test',
     },
-    rows={'train': 30000, 'dev': 200, 'test': 108862},
+    rows={'train': 30000, 'validation': 200, 'test': 108862},
     fields={'text': _article('text'), 'title': _wire_text('title')},
     optional=('title',),
     plain=(Template('{text}'),),
     answers=_one(_article('summary')),
     keep=_filled('text', 'summary'),
     metrics=_ROUGE,
-    material='text',
+    truncatable='text',
     group_key=('text',),
     manual=(
       'train.jsonl, dev.jsonl and test.jsonl, for which one registers at '
@@ -519,13 +527,13 @@ SAMSUM = register(
     version='1.0.0',
     cluster='summarization',
     source='samsum:1.0.0',
-    splits={'train': 'train', 'dev': 'validation[:200]', 'test': 'test'},
-    rows={'train': 14732, 'dev': 200, 'test': 819},
+    splits={'train': 'train', 'validation': 'validation[:200]', 'test': 'test'},
+    rows={'train': 14732, 'validation': 200, 'test': 819},
     fields={'dialogue': _dialogue},
     answers=_one(tidied('summary')),
     keep=_filled('dialogue', 'summary'),
     metrics=_ROUGE,
-    material='dialogue',
+    truncatable='dialogue',
     group_key=('dialogue',),
     manual=(
       'train.json, val.json and test.json out of '
@@ -592,15 +600,15 @@ XSUM = register(
     source='xsum:1.1.0',
     splits={
       'train': 'train[:30000]',
-      'dev': 'validation[:200]',
+      'validation': 'validation[:200]',
       'test': 'test',
     },
-    rows={'train': 30000, 'dev': 200, 'test': 11334},
+    rows={'train': 30000, 'validation': 200, 'test': 11334},
     fields={'document': _report},
     answers=_one(tidied('summary')),
     keep=_filled('document', 'summary'),
     metrics=_ROUGE,
-    material='document',
+    truncatable='document',
     group_key=('document',),
     note=(
       'Whoever fetches the articles gets those that are still on line: a copy '
@@ -653,14 +661,14 @@ CNN_DAILYMAIL = register(
     source='cnn_dailymail:3.4.0',
     splits={
       'train': 'train[:30000]',
-      'dev': 'validation[:200]',
+      'validation': 'validation[:200]',
       'test': 'test',
     },
-    rows={'train': 30000, 'dev': 200, 'test': 11490},
+    rows={'train': 30000, 'validation': 200, 'test': 11490},
     fields={'article': _news_article},
     answers=_highlights,
     metrics=_ROUGE,
-    material='article',
+    truncatable='article',
     group_key=('article',),
     note=(
       'Datelines are cut and the text after them is kept; the published code '
@@ -721,15 +729,15 @@ MULTI_NEWS = register(
     source='multi_news:2.1.0',
     splits={
       'train': 'train[:30000]',
-      'dev': 'validation[:200]',
+      'validation': 'validation[:200]',
       'test': 'test',
     },
-    rows={'train': 30000, 'dev': 200, 'test': 5622},
+    rows={'train': 30000, 'validation': 200, 'test': 5622},
     fields={'articles': _reports},
     answers=_digest,
     keep=_has_reports,
     metrics=_ROUGE,
-    material='articles',
+    truncatable='articles',
     group_key=('articles',),
     note=(
       'Most rows are longer than a prompt: the end of the articles, often '
@@ -789,17 +797,17 @@ OPINION_ABSTRACTS_IDEBATE = register(
     source='opinion_abstracts/idebate:1.0.0',
     splits={
       'train': 'train[:-600]',
-      'dev': 'train[-600:-500]',
+      'validation': 'train[-600:-500]',
       'test': 'train[-500:]',
     },
-    rows={'train': 1659, 'dev': 100, 'test': 500},
+    rows={'train': 1659, 'validation': 100, 'test': 500},
     fields={
       'debate': functools.partial(_clean_cell, '_debate_name'),
       'arguments': functools.partial(_numbered, '_argument_sentences'),
     },
     answers=functools.partial(_only, '_claim'),
     metrics=_ROUGE,
-    material='arguments',
+    truncatable='arguments',
     group_key=('debate',),
     note=(
       'A debate has about three claims, so that the published slices may '
@@ -863,17 +871,17 @@ OPINION_ABSTRACTS_ROTTEN_TOMATOES = register(
     source='opinion_abstracts/rotten_tomatoes:1.0.0',
     splits={
       'train': 'train[:-600]',
-      'dev': 'train[-600:-500]',
+      'validation': 'train[-600:-500]',
       'test': 'train[-500:]',
     },
-    rows={'train': 3131, 'dev': 100, 'test': 500},
+    rows={'train': 3131, 'validation': 100, 'test': 500},
     fields={
       'movie': functools.partial(_clean_cell, '_movie_name'),
       'reviews': functools.partial(_numbered, '_critics'),
     },
     answers=functools.partial(_only, '_critic_consensus'),
     metrics=_ROUGE,
-    material='reviews',
+    truncatable='reviews',
     group_key=('movie',),
     templates=(
       Template(
@@ -925,15 +933,15 @@ WIKI_LINGUA_ENGLISH_EN = register(
     source='gem/wiki_lingua_english_en:1.1.0',
     splits={
       'train': 'train[:30000]',
-      'dev': 'validation[:200]',
+      'validation': 'validation[:200]',
       'test': 'test',
     },
-    rows={'train': 30000, 'dev': 200, 'test': 28614},
+    rows={'train': 30000, 'validation': 200, 'test': 28614},
     fields={'guide': _guide},
     answers=_guide_steps,
     keep=_has_steps,
     metrics=_ROUGE,
-    material='guide',
+    truncatable='guide',
     group_key=('guide',),
     templates=(
       Template(

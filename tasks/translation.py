@@ -18,7 +18,7 @@ with epy.lazy_imports():
 _METRICS = ('bleu', 'bleu_intl')
 _WMT_SPLITS = {
   'train': 'train[:30000]',
-  'dev': 'validation[:200]',
+  'validation': 'validation[:200]',
   'test': 'test',
 }
 
@@ -75,7 +75,7 @@ def _pair(code, language, from_english, to_english):
     answers=functools.partial(_references, code),
     keep=functools.partial(_has_both_sides, code),
     metrics=_METRICS,
-    material=('en', code),
+    truncatable=('en', code),
     group_key=('en',),
     group_titles={away: f'to {language}', back: 'to English'},
     plain=templates(('{en}',), (f'{{{code}}}',)),
@@ -90,10 +90,10 @@ PARA_CRAWL_ENES = register(
     source='para_crawl/enes:1.2.0',
     splits={
       'train': 'train[:30000]',
-      'dev': 'train[-1200:-1000]',
+      'validation': 'train[-1200:-1000]',
       'test': 'train[-1000:]',
     },
-    rows={'train': 30000, 'dev': 200, 'test': 1000},
+    rows={'train': 30000, 'validation': 200, 'test': 1000},
     **_pair(
       'es',
       'Spanish',
@@ -127,7 +127,7 @@ WMT14_ENFR = register(
     title="Translation: WMT'14",
     source='wmt14_translate/fr-en:1.0.0',
     splits=_WMT_SPLITS,
-    rows={'train': 30000, 'dev': 200, 'test': 3003},
+    rows={'train': 30000, 'validation': 200, 'test': 3003},
     **_pair(
       'fr',
       'French',
@@ -162,7 +162,7 @@ WMT16_TRANSLATE_CSEN = register(
     title="Translation: WMT'16",
     source='wmt16_translate/cs-en:1.0.0',
     splits=_WMT_SPLITS,
-    rows={'train': 30000, 'dev': 200, 'test': 2999},
+    rows={'train': 30000, 'validation': 200, 'test': 2999},
     manual=(
       'czeng16pre.deduped-ignoring-sections.txt.gz (CzEng 1.6pre, not '
       'unpacked) from http://ufal.mff.cuni.cz/czeng/czeng16pre'
@@ -198,7 +198,7 @@ WMT16_TRANSLATE_DEEN = register(
     title="Translation: WMT'16",
     source='wmt16_translate/de-en:1.0.0',
     splits=_WMT_SPLITS,
-    rows={'train': 30000, 'dev': 200, 'test': 2999},
+    rows={'train': 30000, 'validation': 200, 'test': 2999},
     **_pair(
       'de',
       'German',
@@ -233,7 +233,7 @@ WMT16_TRANSLATE_FIEN = register(
     title="Translation: WMT'16",
     source='wmt16_translate/fi-en:1.0.0',
     splits=_WMT_SPLITS,
-    rows={'train': 30000, 'dev': 200, 'test': 6000},
+    rows={'train': 30000, 'validation': 200, 'test': 6000},
     note=(
       'The test split joins newstest2016 and newstestB2016, two Finnish '
       'translations of the same English; each row is scored against its own, '
@@ -272,7 +272,7 @@ WMT16_TRANSLATE_ROEN = register(
     title="Translation: WMT'16",
     source='wmt16_translate/ro-en:1.0.0',
     splits=_WMT_SPLITS,
-    rows={'train': 30000, 'dev': 200, 'test': 1999},
+    rows={'train': 30000, 'validation': 200, 'test': 1999},
     note=(
       'Romanian s and t with a cedilla are written with the comma below, in '
       'training rows and references alike.'
@@ -311,7 +311,7 @@ WMT16_TRANSLATE_RUEN = register(
     title="Translation: WMT'16",
     source='wmt16_translate/ru-en:1.0.0',
     splits=_WMT_SPLITS,
-    rows={'train': 30000, 'dev': 200, 'test': 2998},
+    rows={'train': 30000, 'validation': 200, 'test': 2998},
     manual=(
       '1mcorpus.zip (the English-Russian corpus of Yandex, not unpacked) from '
       'https://translate.yandex.ru/corpus?lang=en'
@@ -351,7 +351,7 @@ WMT16_TRANSLATE_TREN = register(
     title="Translation: WMT'16",
     source='wmt16_translate/tr-en:1.0.0',
     splits=_WMT_SPLITS,
-    rows={'train': 30000, 'dev': 200, 'test': 3000},
+    rows={'train': 30000, 'validation': 200, 'test': 3000},
     **_pair(
       'tr',
       'Turkish',

@@ -1,10 +1,11 @@
 """Every mistake in a configuration is one clear error before anything runs."""
 
+import gin
 import pytest
 
 from flan_jax import config
-from flan_jax.config import Arguments, ConfigError
-import gin
+from flan_jax.config import Arguments
+from flan_jax.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +64,7 @@ def test_a_run_file_does_not_silently_undo_a_model():
   gin.clear_config()
   _parse(
     *("VOCABULARY = 'mini'", "INITIAL_CHECKPOINT_PATH = 'mine'"),
-    *('SEPARATOR = None', 'EXEMPLAR_SEPARATOR = None'),
+    *('PROMPT_FORMAT = None', 'EXEMPLAR_SEPARATOR = None'),
     files=(_BASE, 'runs/train.gin'),
   )
 

@@ -7,7 +7,7 @@ after the other before the query:
 
 BETWEEN is the end token by default, so that an exemplar looks like what the
 model was trained on. Pieces are tokenized apart, so that the concatenation of
-cached pieces is exact and nothing is rendered or tokenized again.
+cached spans is exact and nothing is rendered or tokenized again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ import numpy as np
 
 from flan_jax.batches.sampler import key_of, permute
 from flan_jax.cache import identity
-from flan_jax.cache.cached_split import Framing, Unit
+from flan_jax.cache.cached_split import CachedSplit, Framing
 
 # FLAN keeps exemplars and query within 960 of 1,024 input tokens.
 MARGIN = 64
@@ -94,30 +94,35 @@ def _choose_by_key(
   return chosen
 
 
-class FewShotUnit(Unit):
-  """A unit whose examples carry exemplars, in place of the zero-shot one.
+class FewShotSplit(CachedSplit):
+  """A split whose examples carry exemplars, in place of the zero-shot one.
 
   Attributes:
-    pool: The training unit that exemplars come from.
+    pool: The training split that exemplars come from.
     shots: Most exemplars before an example.
   """
 
   def __init__(
-    self, unit: Unit, pool: Unit, shots: int, seed: int, framing: Framing
+    self,
+    split: CachedSplit,
+    pool: CachedSplit,
+    shots: int,
+    seed: int,
+    framing: Framing,
   ):
-    """Opens the view; raises ValueError where the pool is no training unit.
+    """Opens the view; raises ValueError where the pool is no training split.
 
     Args:
-      unit: The zero-shot unit.
-      pool: The training unit of the same part and format.
+      split: The zero-shot split.
+      pool: The training split of the same part and format.
       shots: Most exemplars before an example.
       seed: Of the choice.
-      framing: What stands between the pieces.
+      framing: What stands between the spans.
     """
-    about = pool.manifest['role'], pool.manifest['dataset']
-    if about != ('train', unit.manifest['dataset']):
-      raise ValueError(f'{unit.name}: exemplars come from its training rows')
-    super().__init__(unit.path)
+    about = pool.manifest['split'], pool.manifest['dataset']
+    if about != ('train', split.manifest['dataset']):
+      raise ValueError(f'{split.name}: exemplars come from its training rows')
+    super().__init__(split.path)
     self.pool = pool
     self.shots = shots
     self._seed = seed
@@ -135,16 +140,16 @@ class FewShotUnit(Unit):
     return most_tokens(self.manifest['lengths'])
 
   def _choose(self) -> np.ndarray:
-    """Returns pool records for every record, int32 [records, shots]."""
-    chosen = np.full((len(self.records), self.shots), -1, np.int32)
+    """Returns pool renderings of every rendering, int32 [n, shots]."""
+    chosen = np.full((len(self.renderings), self.shots), -1, np.int32)
     groups, keys = _groups_and_keys(self, self._seed)
     if self.pool.path == self.path:
       pool_groups = groups
     else:
       pool_groups, _ = _groups_and_keys(self.pool, self._seed)
-    templates = self.records['template']
+    templates = self.renderings['template']
     for template in np.unique(templates):
-      members = np.flatnonzero(self.pool.records['template'] == template)
+      members = np.flatnonzero(self.pool.renderings['template'] == template)
       queries = np.flatnonzero(templates == template)
       found = _choose_by_key(
         pool_groups[members], groups[queries], keys[queries], self.shots
@@ -162,7 +167,7 @@ class FewShotUnit(Unit):
     return np.where(total <= self._most_tokens, chosen, -1)
 
   def exemplars(self, index: int) -> np.ndarray:
-    """Returns the pool records that stand before a record, in order."""
+    """Returns the pool renderings that stand before a rendering, in order."""
     chosen = self._exemplars[index]
     return chosen[chosen >= 0]
 
@@ -170,11 +175,11 @@ class FewShotUnit(Unit):
     start, *query = super().prompt_parts(index, framing)
     parts = [start]
     members = self.exemplars(index)
-    for first in self.pool.records['first'][members].tolist():
+    for first in self.pool.renderings['first'][members].tolist():
       parts += (
-        self.pool.piece(first),
+        self.pool.span(first),
         framing.arrays.separator,
-        self.pool.piece(first + 1),
+        self.pool.span(first + 1),
         framing.arrays.between,
       )
     return parts + query
@@ -185,22 +190,24 @@ class FewShotUnit(Unit):
     return super().prompt_lengths(framing) + lengths.sum(axis=1)
 
 
-def exemplar_lengths(pool: Unit, framing: Framing) -> np.ndarray:
-  """Returns the tokens that each record of a pool takes as an exemplar.
+def exemplar_lengths(pool: CachedSplit, framing: Framing) -> np.ndarray:
+  """Returns the tokens that each rendering of a pool takes as an exemplar.
 
   The last is 0, for the index -1 of no exemplar.
   """
-  first = np.asarray(pool.records['first'])
-  pieces = pool.piece_lengths[first] + pool.piece_lengths[first + 1]
-  lengths = pieces + len(framing.separator) + len(framing.between)
+  first = np.asarray(pool.renderings['first'])
+  spans = pool.span_lengths[first] + pool.span_lengths[first + 1]
+  lengths = spans + len(framing.separator) + len(framing.between)
   return np.append(lengths, 0)
 
 
-def _groups_and_keys(unit: Unit, seed: int) -> tuple[np.ndarray, np.ndarray]:
-  """Returns group and key of the row of every record, uint64 [records]."""
+def _groups_and_keys(
+  split: CachedSplit, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """Returns group and key of every rendering's row, uint64 [renderings]."""
   ids, groups = [], []
-  for row in unit.read_rows():
+  for row in split.read_rows():
     ids.append(row['id'])
     groups.append(int(row['group'], 16))
-  rows = unit.records['row']
+  rows = split.renderings['row']
   return np.array(groups, np.uint64)[rows], _keys(ids, seed)[rows]

@@ -1,4 +1,4 @@
-"""From units to batches: batch s is a pure function of the contract."""
+"""From cached splits to batches: batch s is a pure function."""
 
 from collections.abc import Iterator
 import dataclasses
@@ -90,7 +90,7 @@ class BatchPlan:
     )
 
   @property
-  def contract(self) -> str:
+  def data_order_digest(self) -> str:
     """Digest of all that decides which batch comes at which step."""
     sampler, rows = self._sampler, {}
     if self._config.headroom is None:
@@ -99,8 +99,8 @@ class BatchPlan:
     return identity.digest(
       {
         **rows,
-        'units': [unit.digest for unit in sampler.units],
-        'names': [unit.name for unit in sampler.units],
+        'splits': [split.digest for split in sampler.splits],
+        'names': [split.name for split in sampler.splits],
         'rates': sampler.rates,
         'seed': sampler.seed,
         'epochs_per_window': sampler.epochs_per_window,
@@ -127,11 +127,11 @@ class BatchPlan:
     wanted = first + np.arange(self._config.batch_rows)[rows]
     draws, counts = self._windows.get(window).read(wanted)
     parts: list[np.ndarray] = [_NOTHING]
-    units, framing = self._sampler.units, self._sampler.framing
-    for unit, record in zip(
-      draws.unit.tolist(), draws.record.tolist(), strict=True
+    splits, framing = self._sampler.splits, self._sampler.framing
+    for split, rendering in zip(
+      draws.split.tolist(), draws.rendering.tolist(), strict=True
     ):
-      parts += units[unit].example_parts(record, framing)
+      parts += splits[split].example_parts(rendering, framing)
     return assemble(
       np.concatenate(parts), draws.length, draws.targets, counts, self.capacity
     )

@@ -7,12 +7,14 @@ import itertools
 
 import numpy as np
 
+from flan_jax.errors import UserError
+
 # Buckets looked into for one example before a new row is opened. Rows whose
 # targets are nearly spent would otherwise be tried over and over.
 _TRIES = 32
 
 
-class PackingError(ValueError):
+class PackingError(UserError):
   """Examples that do not fit; names the setting that makes room."""
 
 

@@ -11,7 +11,7 @@ import hashlib
 
 import numpy as np
 
-from flan_jax.cache.cached_split import Framing, Unit
+from flan_jax.cache.cached_split import CachedSplit, Framing
 
 MIXING_CAP = 3000  # FLAN, section 2.1: no extra weight beyond 3,000 rows.
 WINDOW_DRAWS = 32_768
@@ -82,14 +82,14 @@ class Draws:
   """The examples of one window, in drawing order.
 
   Attributes:
-    unit: Index of the unit, int32 [draws].
-    record: Index of the record in it, int32 [draws].
+    split: Index of the split, int32 [draws].
+    rendering: Index of the rendering in it, int32 [draws].
     length: Input tokens of the packed example, int32 [draws].
     targets: Target tokens it is trained on, int32 [draws].
   """
 
-  unit: np.ndarray
-  record: np.ndarray
+  split: np.ndarray
+  rendering: np.ndarray
   length: np.ndarray
   targets: np.ndarray
 
@@ -102,25 +102,25 @@ class Draws:
   def take(self, index: np.ndarray) -> 'Draws':
     """Returns the draws at some places."""
     return Draws(
-      self.unit[index],
-      self.record[index],
+      self.split[index],
+      self.rendering[index],
       self.length[index],
       self.targets[index],
     )
 
 
 class Sampler:
-  """Draws windows of examples from several units at given rates.
+  """Draws windows of examples from several splits at given rates.
 
-  A mixture epoch draws from unit d exactly rate_d times; a window is the
+  A mixture epoch draws from split d exactly rate_d times; a window is the
   fewest whole mixture epochs with at least `WINDOW_DRAWS` draws. The n-th
-  draw of unit d is row permutation(seed, d, n div rows_d)[n mod rows_d],
+  draw of split d is row permutation(seed, d, n div rows_d)[n mod rows_d],
   under the rendering that the row's order gives for pass n div rows_d.
   """
 
   def __init__(
     self,
-    units: Sequence[Unit],
+    splits: Sequence[CachedSplit],
     framing: Framing,
     seed: int,
     rates: Sequence[int] | None = None,
@@ -128,33 +128,33 @@ class Sampler:
     """Initializes the sampler.
 
     Args:
-      units: Training units.
-      framing: What stands between the pieces, counted in the lengths.
+      splits: Training splits.
+      framing: What stands between the spans, counted in the lengths.
       seed: Decides the order.
-      rates: Draws from each unit in a mixture epoch; min(rows, 3,000) where
+      rates: Draws from each split in a mixture epoch; min(rows, 3,000) where
         None.
 
     Raises:
-      ValueError: no unit, or a unit without rows.
+      ValueError: no split, or a split without rows.
     """
-    empty = [unit.name for unit in units if unit.num_rows == 0]
-    if not units or empty:
+    empty = [split.name for split in splits if split.num_rows == 0]
+    if not splits or empty:
       raise ValueError(
         f'nothing to train on: {empty or "the mixture is empty"}'
       )
-    self.units = tuple(units)
+    self.splits = tuple(splits)
     self.framing = framing
     self.seed = seed
     self.rates = tuple(
-      rates or (min(unit.num_rows, MIXING_CAP) for unit in units)
+      rates or (min(split.num_rows, MIXING_CAP) for split in splits)
     )
     epochs = -(-WINDOW_DRAWS // sum(self.rates))
     self.epochs_per_window = epochs
 
   @functools.cached_property
   def _sizes(self) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(length, targets) of every record of every unit."""
-    return [record_sizes(unit, self.framing) for unit in self.units]
+    """(length, targets) of every rendering of every split."""
+    return [rendering_sizes(split, self.framing) for split in self.splits]
 
   def expected(self) -> tuple[float, float]:
     """Returns the mean (tokens, target tokens) of a window.
@@ -162,11 +162,11 @@ class Sampler:
     Every rendering of a row counts alike, as it does over many passes.
     """
     tokens = targets = 0.0
-    for unit, rate, sizes in zip(
-      self.units, self.rates, self._sizes, strict=True
+    for split, rate, sizes in zip(
+      self.splits, self.rates, self._sizes, strict=True
     ):
-      weight = 1 / np.repeat(np.diff(unit.row_start), np.diff(unit.row_start))
-      scale = rate * self.epochs_per_window / unit.num_rows
+      weight = 1 / np.repeat(np.diff(split.row_start), np.diff(split.row_start))
+      scale = rate * self.epochs_per_window / split.num_rows
       tokens += scale * float((sizes[0] * weight).sum())
       targets += scale * float((sizes[1] * weight).sum())
     return tokens, targets
@@ -179,18 +179,18 @@ class Sampler:
     )
 
   def draws(self, window: int, chosen: Sequence[int] | None = None) -> Draws:
-    """Returns the draws of one window, those of a unit together.
+    """Returns the draws of one window, those of a split together.
 
     Args:
       window: The window.
-      chosen: Indices of the units; all where None.
+      chosen: Indices of the splits; all where None.
     """
     if chosen is None:
-      chosen = range(len(self.units))
+      chosen = range(len(self.splits))
     passes, *columns = zip(
       *(self._order(index, window) for index in chosen), strict=True
     )
-    # All units at once: many small permutations take twice as long.
+    # All splits at once: many small permutations take twice as long.
     rows = permute(*map(np.concatenate, columns))
     rows = np.split(rows, np.cumsum([len(p) for p in passes])[:-1])
     return Draws.joined(
@@ -201,40 +201,42 @@ class Sampler:
     )
 
   def _order(self, index: int, window: int) -> tuple[np.ndarray, ...]:
-    """Returns the pass of every draw of a unit, and how its row is found.
+    """Returns the pass of every draw of a split, and how its row is found.
 
     Returns:
       Passes, and the arguments of `permute`.
     """
-    unit = self.units[index]
+    split = self.splits[index]
     count = self.rates[index] * self.epochs_per_window
     draw = np.arange(window * count, (window + 1) * count, dtype=np.int64)
-    passes, place = np.divmod(draw, unit.num_rows)
+    passes, place = np.divmod(draw, split.num_rows)
     numbers = range(int(passes[0]), int(passes[-1]) + 1)
-    keys = np.array([key_of(self.seed, unit.name, n) for n in numbers])
-    size = np.full(count, unit.num_rows)
+    keys = np.array([key_of(self.seed, split.name, n) for n in numbers])
+    size = np.full(count, split.num_rows)
     return passes, place, size, keys[passes - passes[0]]
 
   def _draws_of(self, index: int, passes: np.ndarray, row: np.ndarray) -> Draws:
-    start, stop = (self.units[index].row_start[row + i] for i in (0, 1))
-    record = start + passes % (stop - start)
+    start, stop = (self.splits[index].row_start[row + i] for i in (0, 1))
+    rendering = start + passes % (stop - start)
     length, targets = self._sizes[index]
     return Draws(
-      unit=np.full(len(row), index, np.int32),
-      record=record.astype(np.int32),
-      length=length[record],
-      targets=targets[record],
+      split=np.full(len(row), index, np.int32),
+      rendering=rendering.astype(np.int32),
+      length=length[rendering],
+      targets=targets[rendering],
     )
 
 
-def record_sizes(unit: Unit, framing: Framing) -> tuple[np.ndarray, np.ndarray]:
-  """Returns (input tokens, target tokens) of every training record, int32.
+def rendering_sizes(
+  split: CachedSplit, framing: Framing
+) -> tuple[np.ndarray, np.ndarray]:
+  """Returns (input tokens, target tokens) of every training rendering, int32.
 
   An example of n tokens takes n - 1 places in a row: its last token is only
   ever predicted.
   """
-  records = unit.records
-  targets = unit.piece_lengths[records['first'] + 1]
-  targets = targets + len(framing.end) * (1 - records['targets_cut'])
-  lengths = unit.prompt_lengths(framing) + targets - 1
+  renderings = split.renderings
+  targets = split.span_lengths[renderings['first'] + 1]
+  targets = targets + len(framing.end) * (1 - renderings['targets_cut'])
+  lengths = split.prompt_lengths(framing) + targets - 1
   return lengths.astype(np.int32), targets.astype(np.int32)

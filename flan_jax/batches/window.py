@@ -93,8 +93,8 @@ def rows_for_all(first: PackedWindow, capacity: Capacity) -> int:
 
   Those that it fills, and five standard deviations of the difference between
   two windows. The rows of a window vary as those of its parts do: it is packed
-  once more in 32 stripes, each with its share of every unit. Between windows
-  they vary less, if anything: in a pass over a unit no row comes twice.
+  once more in 32 stripes, each with its share of every split. Between windows
+  they vary less, if anything: in a pass over a split no row comes twice.
 
   Args:
     first: The first window.
@@ -216,7 +216,7 @@ class _Draft:
 
 def _count_bites(sampler: Sampler) -> int:
   draws = sum(sampler.rates) * sampler.epochs_per_window
-  return -(-len(sampler.units) // _UNITS_A_BITE) + -(-draws // _BITE) + 1
+  return -(-len(sampler.splits) // _UNITS_A_BITE) + -(-draws // _BITE) + 1
 
 
 def _bites(
@@ -224,14 +224,14 @@ def _bites(
 ) -> Iterator[tuple[int, WindowPlan | None] | None]:
   """Plans a window; yields once a bite, at the last what `_Draft` keeps."""
   parts = []
-  units = range(len(sampler.units))
-  for first in units[::_UNITS_A_BITE]:
-    chosen = units[first : first + _UNITS_A_BITE]
+  splits = range(len(sampler.splits))
+  for first in splits[::_UNITS_A_BITE]:
+    chosen = splits[first : first + _UNITS_A_BITE]
     parts.append(sampler.draws(window, chosen))
     yield
   draws = Draws.joined(parts)
   packer = Packer(draws.length, draws.targets, capacity)
-  for _ in range(0, len(draws.unit), _BITE):
+  for _ in range(0, len(draws.split), _BITE):
     packer.place(_BITE)
     yield
   packed = PackedWindow(draws, *packer.rows())

@@ -1,13 +1,13 @@
 """The token cache: units on disk, found and read without TensorFlow.
 
-A unit holds one role of one part, rendered and tokenized, in shards of rows:
+A unit holds one split of one part, rendered and tokenized, in shards of rows:
 
-  CACHE_DIR/<dataset>/<part>.<role>-<content>-<copy>/
+  CACHE_DIR/<dataset>/<part>.<split>-<content>-<copy>/
     manifest.json            all that training and evaluation need to know
     shard-00000-of-00001/
-      tokens.bin             the tokens of all pieces, one after the other
-      pieces.npy             where each piece ends, int64 [pieces + 1], from 0
-      records.npy            one record a rendering, see `RECORD`
+      tokens.bin             the tokens of all spans, one after the other
+      spans.npy             where each span ends, int64 [spans + 1], from 0
+      renderings.npy            one rendering a rendering, see `RENDERING`
       rows.jsonl             one object a row: id, group, answer
       shard.json             counts, and the digest of each file
 
@@ -33,37 +33,38 @@ from flan_jax.cache import identity, remote
 from flan_jax.cache.engine_code import engine_digest
 from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import Dataset, in_format
+from flan_jax.errors import UserError
 from flan_jax.vocabulary.base import Vocabulary
 
 # Raised when the files of a unit change their form. (What is in them is hashed,
 # with the code that writes it.)
 LAYOUT = 5
 
-# Where the input stands in a SEPARATOR that surrounds it.
+# Where the input stands in a PROMPT_FORMAT.
 INPUT = '{input}'
 
-# Lengths that bound one example, in tokens with what ends each piece; FLAN's.
+# Lengths that bound one example, in tokens with what ends each span; FLAN's.
 DEFAULT_LENGTHS = {'inputs': 1024, 'targets': 256}
 
-TOKENS, PIECES, RECORDS = 'tokens.bin', 'pieces.npy', 'records.npy'
+TOKENS, SPANS, RENDERINGS = 'tokens.bin', 'spans.npy', 'renderings.npy'
 ROWS, SHARD, MANIFEST = 'rows.jsonl', 'shard.json', 'manifest.json'
-FILES = (TOKENS, PIECES, RECORDS, ROWS)
+FILES = (TOKENS, SPANS, RENDERINGS, ROWS)
 
-# A rendering: its row, template, first piece and number of pieces (the input,
+# A rendering: its row, template, first span and number of spans (the input,
 # then the target in training and every option, or the target, in evaluation).
-RECORD = np.dtype(
+RENDERING = np.dtype(
   [
     ('row', '<i4'),
     ('template', '<i2'),
     ('inputs_cut', 'u1'),
     ('targets_cut', 'u1'),
-    ('pieces', '<u2'),
+    ('spans', '<u2'),
     ('first', '<i8'),
   ]
 )
 
 
-class CacheError(RuntimeError):
+class CacheError(UserError):
   """A cache that is missing, damaged or of another making."""
 
 
@@ -76,9 +77,9 @@ class CacheConfig:
     data_dir: TFDS data directory; None for TFDS's own default.
     lengths: Most tokens of one example's `inputs`, with what starts and
       separates them, and of its `targets`, with their end token.
-    separator: Text between input and target, or, with '{input}' in it, around
-      the input; None for the end token, as in the paper. Names of special
-      tokens in it mean them.
+    prompt_format: Text around '{input}', such as 'Q: {input} A:'; None to put
+      only the end token after the input, as in the paper. A special token's
+      name in it stands for that token.
     exemplar_separator: Text after the target of an exemplar; None for the end
       token.
   """
@@ -88,7 +89,7 @@ class CacheConfig:
   lengths: Mapping[str, int] = dataclasses.field(
     default_factory=lambda: dict(DEFAULT_LENGTHS)
   )
-  separator: str | None = None
+  prompt_format: str | None = None
   exemplar_separator: str | None = None
 
   def __post_init__(self):
@@ -97,14 +98,19 @@ class CacheConfig:
         'TASK_FEATURE_LENGTHS has the keys inputs and targets, not '
         f'{sorted(self.lengths)}'
       )
+    if self.prompt_format is not None and self.prompt_format.count(INPUT) != 1:
+      raise ValueError(
+        f'PROMPT_FORMAT {self.prompt_format!r} must contain {INPUT} exactly '
+        f"once, as in '{INPUT} Answer:'"
+      )
 
 
 @dataclasses.dataclass(frozen=True)
-class UnitKey:
-  """Names a unit: a part, its role, the templates used (None: all), format."""
+class SplitKey:
+  """Names a unit: a part, its split, the templates used (None: all), format."""
 
   part: str
-  role: str
+  split: str
   templates: tuple[int, ...] | None = None
   format: str = 'instructions'
 
@@ -113,7 +119,7 @@ class UnitKey:
     return in_format(registry.find_part(self.part)[1], self.format)
 
   def __str__(self) -> str:
-    return f'{self.part}.{self.role}' + (
+    return f'{self.part}.{self.split}' + (
       '' if self.format == 'instructions' else f'.{self.format}'
     )
 
@@ -125,14 +131,16 @@ def _separator_ids(text: str | None, vocabulary: Vocabulary) -> tuple[int, ...]:
   return tuple(vocabulary.encode_markup(text))
 
 
-def _split_separator(text: str | None) -> tuple[str, str | None]:
-  """Returns what a separator puts before an input, and what after it.
+def _around_input(prompt_format: str | None) -> tuple[str, str | None]:
+  """Returns the text before an input, and the text after it.
 
-  >>> _split_separator('Q: {input} A:'), _split_separator(' A:')
-  (('Q: ', ' A:'), ('', ' A:'))
+  >>> _around_input('Q: {input} A:'), _around_input(None)
+  (('Q: ', ' A:'), ('', None))
   """
-  before, found, after = (text or '').partition(INPUT)
-  return (before, after) if found else ('', text)
+  if prompt_format is None:
+    return '', None
+  before, _, after = prompt_format.partition(INPUT)
+  return before, after
 
 
 def renderings_of(rows: int) -> int:
@@ -146,7 +154,7 @@ def renderings_of(rows: int) -> int:
 
 def content_digest(
   part: Dataset,
-  key: UnitKey,
+  key: SplitKey,
   config: CacheConfig,
   vocabulary: Vocabulary,
   engine: str,
@@ -159,14 +167,14 @@ def content_digest(
       'part': identity.describe_part(part),
       'vocabulary': vocabulary.digest,
       'lengths': dict(config.lengths),
-      'separator': config.separator,
+      'prompt_format': config.prompt_format,
       'templates': key.templates,
     }
   )
 
 
-def unit_name(
-  key: UnitKey,
+def split_folder(
+  key: SplitKey,
   config: CacheConfig,
   vocabulary: Vocabulary,
   copy: str,
@@ -176,7 +184,7 @@ def unit_name(
 
   Args:
     key: The unit.
-    config: Its lengths and separator.
+    config: Its lengths and prompt format.
     vocabulary: Tokenizes it.
     copy: Digest of the TFDS copy.
     engine: Digest of the code that makes it; None for the code that runs.
@@ -198,9 +206,9 @@ def expanded(path: str) -> str:
   return path if remote.is_remote(path) else os.path.expanduser(path)
 
 
-def find_unit(
-  key: UnitKey, config: CacheConfig, vocabulary: Vocabulary
-) -> 'Unit':
+def find_cached_split(
+  key: SplitKey, config: CacheConfig, vocabulary: Vocabulary
+) -> 'CachedSplit':
   """Opens a finished unit.
 
   Where the TFDS copy is present, the unit must be of that copy; on a worker
@@ -212,7 +220,7 @@ def find_unit(
   root = expanded(config.cache_dir)
   part = registry.find_part(key.part)[1]
   copy = identity.copy_digest(part.source, config.data_dir)
-  pattern = unit_name(key, config, vocabulary, copy or '*')
+  pattern = split_folder(key, config, vocabulary, copy or '*')
   found = remote.find(root, f'{pattern}/{MANIFEST}')
   if not found:
     reason = _made_by_other_code(root, key, config, vocabulary)
@@ -226,7 +234,7 @@ def find_unit(
       f'{", ".join(found)}. Set DATA_DIR to the copy that is meant, or remove '
       'the others'
     )
-  unit = open_unit(found[0].removesuffix(f'/{MANIFEST}'))
+  unit = open_cached_split(found[0].removesuffix(f'/{MANIFEST}'))
   if unit.manifest['vocabulary']['digest'] != vocabulary.digest:
     raise CacheError(
       f'{unit.path} says that it was made with another vocabulary: remove it '
@@ -236,7 +244,7 @@ def find_unit(
 
 
 def _made_by_other_code(
-  root: str, key: UnitKey, config: CacheConfig, vocabulary: Vocabulary
+  root: str, key: SplitKey, config: CacheConfig, vocabulary: Vocabulary
 ) -> str:
   """Says of which version a unit is that would be the one but for the code."""
   dataset, _ = registry.find_part(key.part)
@@ -248,19 +256,19 @@ def _made_by_other_code(
     except (ValueError, KeyError, TypeError):
       continue  # Damaged, or of another layout.
     copy = folder.rpartition('-')[2]
-    if folder.endswith(unit_name(key, config, vocabulary, copy, engine)):
+    if folder.endswith(split_folder(key, config, vocabulary, copy, engine)):
       return f' but one that other code has made, of flan_jax {version}'
   return ''
 
 
-def open_unit(path: str) -> 'Unit':
+def open_cached_split(path: str) -> 'CachedSplit':
   """Opens the unit in a folder; a remote one is copied to local disk first.
 
   Copies lie in `FLAN_JAX_LOCAL_CACHE`, by default below `~/.cache`, and are
   made once: a unit never changes.
   """
   if not remote.is_remote(path):
-    return Unit(pathlib.Path(path))
+    return CachedSplit(pathlib.Path(path))
   manifest = remote.read_json(f'{path}/{MANIFEST}')
   names = [
     f'{shard["name"]}/{name}'
@@ -271,7 +279,7 @@ def open_unit(path: str) -> 'Unit':
   local = remote.local_copy(
     path, [*names, MANIFEST], pathlib.Path(folder).expanduser()
   )
-  return Unit(pathlib.Path(local))
+  return CachedSplit(pathlib.Path(local))
 
 
 def shard_name(index: int, count: int) -> str:
@@ -283,17 +291,17 @@ def shard_name(index: int, count: int) -> str:
   return f'shard-{index:05d}-of-{count:05d}'
 
 
-class Unit:
+class CachedSplit:
   """A finished unit, its tokens memory-mapped.
 
-  Rows, records and pieces are numbered through all shards.
+  Rows, renderings and spans are numbered through all shards.
 
   Attributes:
     path: Its folder.
     manifest: What `cache_writer` recorded.
-    records: Renderings, `RECORD` [records], the renderings of a row together.
-    row_start: First record of each row, int64 [rows + 1].
-    piece_lengths: Tokens of each piece, int64 [pieces].
+    renderings: `RENDERING` [renderings], those of a row together.
+    row_start: First rendering of each row, int64 [rows + 1].
+    span_lengths: Tokens of each span, int64 [spans].
   """
 
   def __init__(self, path: pathlib.Path):
@@ -303,26 +311,26 @@ class Unit:
     shards = [self.path / shard['name'] for shard in self.manifest['shards']]
     dtype = np.dtype(self.manifest['dtype'])
     self._tokens = [_map_tokens(shard / TOKENS, dtype) for shard in shards]
-    ends = [np.load(shard / PIECES) for shard in shards]
-    records = [np.load(shard / RECORDS) for shard in shards]
+    ends = [np.load(shard / SPANS) for shard in shards]
+    renderings = [np.load(shard / RENDERINGS) for shard in shards]
     counts = [shard['counts'] for shard in self.manifest['shards']]
-    pieces = [len(end) - 1 for end in ends]
-    # First row and piece of each shard, and one past the last.
+    spans = [len(end) - 1 for end in ends]
+    # First row and span of each shard, and one past the last.
     rows = np.cumsum([0, *(count['rows'] for count in counts)])
-    self._first_piece = np.cumsum([0, *pieces]).tolist()
-    for shard, row, piece in zip(
-      records, rows, self._first_piece, strict=False
+    self._first_span = np.cumsum([0, *spans]).tolist()
+    for shard, row, span in zip(
+      renderings, rows, self._first_span, strict=False
     ):
       shard['row'] += row
-      shard['first'] += piece
-    self.records = np.concatenate(records)
-    self._first = self.records['first']
-    self._targets_cut = self.records['targets_cut']
-    # Where each piece starts in the tokens of its shard.
+      shard['first'] += span
+    self.renderings = np.concatenate(renderings)
+    self._first = self.renderings['first']
+    self._targets_cut = self.renderings['targets_cut']
+    # Where each span starts in the tokens of its shard.
     self._starts = np.concatenate([end[:-1] for end in ends])
-    self.piece_lengths = np.concatenate([np.diff(end) for end in ends])
+    self.span_lengths = np.concatenate([np.diff(end) for end in ends])
     every_row = np.arange(self.num_rows + 1)
-    self.row_start = np.searchsorted(self.records['row'], every_row)
+    self.row_start = np.searchsorted(self.renderings['row'], every_row)
 
   def _check_sizes(self):
     """Refuses truncated files at once; `verify` reads all of them."""
@@ -370,37 +378,37 @@ class Unit:
   def num_rows(self) -> int:
     return self.manifest['counts']['rows']
 
-  def piece(self, index: int) -> np.ndarray:
-    """Returns the tokens of one piece."""
-    shard = bisect.bisect_right(self._first_piece, index) - 1
+  def span(self, index: int) -> np.ndarray:
+    """Returns the tokens of one span."""
+    shard = bisect.bisect_right(self._first_span, index) - 1
     start = self._starts.item(index)
-    return self._tokens[shard][start : start + self.piece_lengths.item(index)]
+    return self._tokens[shard][start : start + self.span_lengths.item(index)]
 
-  def pieces(self, record: np.void) -> list[np.ndarray]:
-    """Returns the pieces of one record: input, then target or options."""
-    first = int(record['first'])
-    return [self.piece(first + i) for i in range(int(record['pieces']))]
+  def spans(self, rendering: np.void) -> list[np.ndarray]:
+    """Returns the spans of one rendering: input, then target or options."""
+    first = int(rendering['first'])
+    return [self.span(first + i) for i in range(int(rendering['spans']))]
 
   def prompt(self, index: int, framing: 'Framing') -> list[int]:
-    """Returns the tokens before the target of a record."""
+    """Returns the tokens before the target of a rendering."""
     return np.concatenate(self.prompt_parts(index, framing)).tolist()
 
   def prompt_parts(self, index: int, framing: 'Framing') -> list[np.ndarray]:
-    """Returns what a record's `prompt` is joined of; views, nothing copied."""
-    piece = self.piece(self._first.item(index))
-    return [framing.arrays.start, piece, framing.arrays.separator]
+    """Returns the parts of a rendering's `prompt`; views, nothing copied."""
+    span = self.span(self._first.item(index))
+    return [framing.arrays.start, span, framing.arrays.separator]
 
   def example_parts(self, index: int, framing: 'Framing') -> list[np.ndarray]:
-    """Returns what a training record's prompt and target are joined of."""
+    """Returns what a training rendering's prompt and target are joined of."""
     parts = self.prompt_parts(index, framing)
-    parts.append(self.piece(self._first.item(index) + 1))
+    parts.append(self.span(self._first.item(index) + 1))
     if not self._targets_cut.item(index):
       parts.append(framing.arrays.end)
     return parts
 
   def prompt_lengths(self, framing: 'Framing') -> np.ndarray:
-    """Returns the length of every record's `prompt`, int64 [records]."""
-    inputs = self.piece_lengths[np.asarray(self.records['first'])]
+    """Returns the length of every rendering's `prompt`, int64 [renderings]."""
+    inputs = self.span_lengths[np.asarray(self.renderings['first'])]
     return inputs + framing.prompt_overhead
 
   @functools.cached_property
@@ -441,11 +449,11 @@ def _map_tokens(path: pathlib.Path, dtype: np.dtype) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Framing:
-  """What the pieces of an example stand between.
+  """What the spans of an example stand between.
 
   Attributes:
     start: Tokens before the input (BOS where the vocabulary has one, and what
-      SEPARATOR puts before it).
+      PROMPT_FORMAT puts before it).
     separator: Tokens between input and target.
     end: Tokens after a target that was not cut.
     between: Tokens after the target of an exemplar.
@@ -460,7 +468,7 @@ class Framing:
   def of(cls, config: CacheConfig, vocabulary: Vocabulary) -> 'Framing':
     """Returns the framing of a run: [BOS] input SEP target EOS."""
     start = () if vocabulary.bos_id is None else (vocabulary.bos_id,)
-    before, after = _split_separator(config.separator)
+    before, after = _around_input(config.prompt_format)
     return cls(
       start=(*start, *vocabulary.encode_markup(before)),
       separator=_separator_ids(after, vocabulary),
@@ -481,11 +489,11 @@ class Framing:
   def prompt_overhead(self) -> int:
     return len(self.start) + len(self.separator)
 
-  def prompt(self, piece: Sequence[int]) -> list[int]:
-    return [*self.start, *piece, *self.separator]
+  def prompt(self, span: Sequence[int]) -> list[int]:
+    return [*self.start, *span, *self.separator]
 
-  def target(self, piece: Sequence[int], cut: bool) -> list[int]:
-    return [*piece, *(() if cut else self.end)]
+  def target(self, span: Sequence[int], cut: bool) -> list[int]:
+    return [*span, *(() if cut else self.end)]
 
 
 @dataclasses.dataclass(frozen=True)

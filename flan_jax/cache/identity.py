@@ -29,7 +29,7 @@ _CONTENT = (
   'keep',
   'templates',
   'template_set',
-  'material',
+  'truncatable',
   'group_key',
   'item_key',
   'cluster',

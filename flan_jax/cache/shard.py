@@ -23,8 +23,7 @@ from flan_jax.definitions import names
 from flan_jax.definitions.dataset import ANSWER_TARGET, Dataset
 from flan_jax.rendering.seqio_tasks import Fitter, render_rows
 from flan_jax.rendering.source import (
-  SPLIT_OF_ROLE,
-  RoleSource,
+  SplitSource,
   plain_tensorflow,
 )
 from flan_jax.rendering.templates import compile_templates
@@ -39,13 +38,13 @@ class ShardTask:
     unit: Folder of the unit.
     part: The resolved part in the unit's format.
     family: All resolved parts of its dataset.
-    role: As in `UnitKey`.
-    templates: As in `UnitKey`.
-    config: Lengths, separator and the TFDS data directory.
+    split: As in `SplitKey`.
+    templates: As in `SplitKey`.
+    config: Lengths, prompt format and the TFDS data directory.
     vocabulary: What `load_vocabulary` opens.
     index: Of the shard.
     count: Shards of the unit.
-    start: First row of the role's slice that is read.
+    start: First row of the split's slice that is read.
     stop: One past the last.
     renderings: Most renderings of a row; None for all.
     engine: Digest of the code that is to write it.
@@ -54,7 +53,7 @@ class ShardTask:
   unit: str
   part: Dataset
   family: tuple[Dataset, ...]
-  role: str
+  split: str
   templates: tuple[int, ...] | None
   config: CacheConfig
   vocabulary: str
@@ -128,7 +127,7 @@ def _writer() -> str:
 def _write_files(task: ShardTask, folder: pathlib.Path) -> dict[str, Any]:
   vocabulary = load_vocabulary(task.vocabulary)
   targets = [template.target for template in task.part.templates]
-  with _ShardWriter(folder, task.role, vocabulary, targets) as writer:
+  with _ShardWriter(folder, task.split, vocabulary, targets) as writer:
     for example in _examples(task, vocabulary):
       writer.add(example)
     summary = {'name': task.name, **writer.finish()}
@@ -142,9 +141,9 @@ def _examples(
   task: ShardTask, vocabulary: Vocabulary
 ) -> Iterable[dict[str, Any]]:
   """Yields the renderings of a shard, those of a row one after the other."""
-  source = RoleSource(task.part, task.family, task.config.data_dir)
+  source = SplitSource(task.part, task.family, task.config.data_dir)
   rows = source.get_dataset(
-    SPLIT_OF_ROLE[task.role], shuffle=False, rows=(task.start, task.stop)
+    task.split, shuffle=False, rows=(task.start, task.stop)
   )
   name = names.TaskName(task.part.name, task.part, task.part, every=True)
   rendered = render_rows(
@@ -189,12 +188,12 @@ class _ShardWriter:
   def __init__(
     self,
     path: pathlib.Path,
-    role: str,
+    split: str,
     vocabulary: Vocabulary,
     targets: Sequence[str],
   ):
     self._path = path
-    self._trains = role == 'train'
+    self._trains = split == 'train'
     self._vocabulary = vocabulary
     self._targets = targets
     self._dtype = cached_split.token_dtype(vocabulary)
@@ -204,7 +203,7 @@ class _ShardWriter:
     self._row: dict[str, Any] | None = None
     self._row_id = None
     self._rows = 0
-    self._cut = {'materials_shortened': 0, 'prompts_cut': 0, 'targets_cut': 0}
+    self._cut = {'inputs_shortened': 0, 'prompts_cut': 0, 'targets_cut': 0}
 
   def __enter__(self):
     self._tokens = open(self._path / cached_split.TOKENS, 'wb')
@@ -224,12 +223,12 @@ class _ShardWriter:
     if not self._trains:
       self._keep_target(example)
     first = len(self._ends) - 1
-    self._add_piece(example['inputs'])
+    self._add_span(example['inputs'])
     if self._trains or not len(example['options']):
-      self._add_piece(example['targets'])
+      self._add_span(example['targets'])
     else:
       for option in example['options']:
-        self._add_piece(self._encode_option(option))
+        self._add_span(self._encode_option(option))
     self._records.append(
       (
         self._rows - 1,
@@ -240,7 +239,7 @@ class _ShardWriter:
         first,
       )
     )
-    self._cut['materials_shortened'] += int(example['inputs_cut'] == 1)
+    self._cut['inputs_shortened'] += int(example['inputs_cut'] == 1)
     self._cut['prompts_cut'] += int(example['inputs_cut'] == 2)
     self._cut['targets_cut'] += int(example['targets_cut'])
 
@@ -263,7 +262,7 @@ class _ShardWriter:
       self._option_ids[option] = np.asarray(ids, self._dtype)
     return self._option_ids[option]
 
-  def _add_piece(self, ids: np.ndarray) -> None:
+  def _add_span(self, ids: np.ndarray) -> None:
     self._tokens.write(np.asarray(ids).astype(self._dtype).tobytes())
     self._ends.append(self._ends[-1] + len(ids))
 
@@ -272,15 +271,15 @@ class _ShardWriter:
     self._write_row()
     self._tokens.flush()
     self._row_file.flush()
-    np.save(self._path / cached_split.PIECES, np.asarray(self._ends, np.int64))
+    np.save(self._path / cached_split.SPANS, np.asarray(self._ends, np.int64))
     np.save(
-      self._path / cached_split.RECORDS,
-      np.asarray(self._records, cached_split.RECORD),
+      self._path / cached_split.RENDERINGS,
+      np.asarray(self._records, cached_split.RENDERING),
     )
     return {
       'counts': {
         'rows': self._rows,
-        'records': len(self._records),
+        'renderings': len(self._records),
         'tokens': self._ends[-1],
         **self._cut,
       },

@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 import dataclasses
 
-from flan_jax.batches.few_shot import FewShotUnit
+from flan_jax.batches.few_shot import FewShotSplit
 from flan_jax.cache.cached_split import (
   CacheConfig,
+  CachedSplit,
   CacheError,
   Framing,
-  Unit,
-  UnitKey,
-  find_unit,
+  SplitKey,
+  find_cached_split,
 )
-from flan_jax.config import Arguments, ConfigError
+from flan_jax.config import Arguments
 from flan_jax.definitions import names, registry
+from flan_jax.errors import ConfigError
 from flan_jax.evaluation.requests import EvalPart
 from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.runtime import child
@@ -22,7 +23,7 @@ from flan_jax.training import Checkpointer
 from flan_jax.vocabulary.base import Vocabulary
 
 
-class UnitStore:
+class CacheStore:
   """Finds units; what is missing is made by `flan-jax cache` in a child.
 
   The child needs TensorFlow, this process never does.
@@ -53,17 +54,17 @@ class UnitStore:
     self._vocabulary = vocabulary
     self._arguments = arguments
 
-  def missing(self, keys: Sequence[UnitKey]) -> list[UnitKey]:
+  def missing(self, keys: Sequence[SplitKey]) -> list[SplitKey]:
     """Returns the units that are not there."""
     found = []
     for key in keys:
       try:
-        find_unit(key, self._config, self._vocabulary)
+        find_cached_split(key, self._config, self._vocabulary)
       except CacheError:
         found.append(key)
     return found
 
-  def ensure(self, keys: Sequence[UnitKey]) -> None:
+  def ensure(self, keys: Sequence[SplitKey]) -> None:
     """Has missing units made.
 
     Raises:
@@ -78,13 +79,13 @@ class UnitStore:
     if not child.succeeds('cache', self._arguments.flags()):
       raise CacheError('the cache could not be made, see above')
 
-  def find(self, key: UnitKey) -> Unit:
+  def find(self, key: SplitKey) -> CachedSplit:
     """Opens a unit; raises CacheError where it is missing or damaged."""
-    unit = find_unit(key, self._config, self._vocabulary)
+    unit = find_cached_split(key, self._config, self._vocabulary)
     unit.verify()
     return unit
 
-  def training(self, mixture: str) -> list[Unit]:
+  def training(self, mixture: str) -> list[CachedSplit]:
     """Opens the training units of a mixture or task.
 
     Raises:
@@ -96,7 +97,7 @@ class UnitStore:
       if not part.trains:
         raise ConfigError(f'{mixture}: {part.name} has no training split')
       unit = self.find(
-        UnitKey(part.name, 'train', member.templates, member.format)
+        SplitKey(part.name, 'train', member.templates, member.format)
       )
       units.append(self._with_exemplars(unit, unit, member))
     return units
@@ -112,55 +113,59 @@ class UnitStore:
       _, part = registry.find_part(member.part)
       if not part.evaluates:
         raise ConfigError(f'{mixture}: {part.name} has no test split')
-      test = self.find(UnitKey(part.name, 'test', None, member.format))
+      test = self.find(SplitKey(part.name, 'test', None, member.format))
       if not test.num_rows:
         raise ConfigError(f'{mixture}: {part.name} has no test rows left')
       parts.append(self._eval_part(member, part, test))
     return parts
 
-  def _members(self, mixture: str, role: str) -> list[registry.Member]:
+  def _members(self, mixture: str, split: str) -> list[registry.Member]:
     """Returns the members that are there, and notes those left out."""
     found = []
     for member in names.members(mixture):
       _, part = registry.find_part(member.part)
-      templates = member.templates if role == 'train' else None
-      key = UnitKey(part.name, role, templates, member.format)
-      if self._allow_missing and role in part.splits and self.missing([key]):
+      templates = member.templates if split == 'train' else None
+      key = SplitKey(part.name, split, templates, member.format)
+      if self._allow_missing and split in part.splits and self.missing([key]):
         self.left_out.append(str(key))
       else:
         found.append(member)
     return found
 
-  def _eval_part(self, member, part, test: Unit) -> EvalPart:
+  def _eval_part(self, member, part, test: CachedSplit) -> EvalPart:
     exemplars = registry.exemplar_part(part.name)
     if member.shots and exemplars is None:
       reason = 'no training rows to take exemplars from'
       return EvalPart(test=test, shots=member.shots, null=reason)
-    dev, pool = self.development(part.name, member.format), None
+    validation, pool = self.development(part.name, member.format), None
     if member.shots:
-      key = UnitKey(exemplars.name, 'train', None, member.format)
+      key = SplitKey(exemplars.name, 'train', None, member.format)
       pool = self.find(key)
     return EvalPart(
       test=self._with_exemplars(test, pool, member),
-      dev=None if dev is None else self._with_exemplars(dev, pool, member),
+      validation=None
+      if validation is None
+      else self._with_exemplars(validation, pool, member),
       templates=member.templates,
       shots=member.shots,
     )
 
-  def _with_exemplars(self, unit: Unit, pool: Unit | None, member) -> Unit:
+  def _with_exemplars(
+    self, unit: CachedSplit, pool: CachedSplit | None, member
+  ) -> CachedSplit:
     if not member.shots:
       return unit
     framing = Framing.of(self._config, self._vocabulary)
-    return FewShotUnit(unit, pool, member.shots, self._seed, framing)
+    return FewShotSplit(unit, pool, member.shots, self._seed, framing)
 
   def development(
     self, part_name: str, form: str = 'instructions'
-  ) -> Unit | None:
+  ) -> CachedSplit | None:
     """Opens the development unit of a part, None where it has none."""
     _, part = registry.find_part(part_name)
-    if 'dev' not in part.splits:
+    if 'validation' not in part.splits:
       return None
-    return self.find(UnitKey(part_name, 'dev', None, form))
+    return self.find(SplitKey(part_name, 'validation', None, form))
 
 
 def check_vocabulary(
@@ -180,12 +185,12 @@ def check_vocabulary(
   """
   if vocabulary.size > model.vocab_size:
     raise ConfigError(
-      f'the vocabulary has {vocabulary.size} pieces, the embedding '
+      f'the vocabulary has {vocabulary.size} spans, the embedding '
       f'{model.vocab_size} rows: raise DecoderConfig.vocab_size or choose '
       'another VOCABULARY'
     )
-  record = {} if checkpoint is None else Checkpointer.read_record(checkpoint)
-  known = record.get('vocabulary', {'digest': vocabulary.digest})
+  rendering = {} if checkpoint is None else Checkpointer.read_record(checkpoint)
+  known = rendering.get('vocabulary', {'digest': vocabulary.digest})
   if known['digest'] != vocabulary.digest:
     raise ConfigError(
       f'{checkpoint} was made with the vocabulary {known["path"]}, and '

@@ -11,12 +11,12 @@ from typing import Any
 
 from flan_jax import __version__
 from flan_jax.cache import cached_split, identity, remote
-from flan_jax.cache.cached_split import CacheConfig, Unit, UnitKey
+from flan_jax.cache.cached_split import CacheConfig, CachedSplit, SplitKey
 from flan_jax.cache.engine_code import engine_digest
 from flan_jax.cache.shard import ShardTask, remove_leftovers, write_shard
 from flan_jax.definitions import registry
 from flan_jax.rendering import splits
-from flan_jax.rendering.source import SPLIT_OF_ROLE, RoleSource
+from flan_jax.rendering.source import SplitSource
 from flan_jax.vocabulary.base import Vocabulary
 
 # Rows of a shard: what one worker does at a time, and loses at most.
@@ -61,7 +61,7 @@ class CacheWriter:
 
   def __init__(
     self,
-    keys: Iterable[UnitKey],
+    keys: Iterable[SplitKey],
     config: CacheConfig,
     vocabulary: Vocabulary,
     allow_missing: bool = False,
@@ -75,12 +75,12 @@ class CacheWriter:
       allow_missing: Leaves units out whose source is not prepared.
 
     Raises:
-      roles.MissingDataError: a source is not prepared; checked for all before
+      splits.MissingDataError: a source is not prepared; checked for all before
         anything is written, and says which commands bring it.
     """
     self._config = config
     self._vocabulary = vocabulary
-    self._sources: dict[UnitKey, RoleSource] = {}
+    self._sources: dict[SplitKey, SplitSource] = {}
     self.missing: dict[str, str] = {}
     for key in dict.fromkeys(keys):
       source = _source(key, config)
@@ -93,13 +93,13 @@ class CacheWriter:
         continue
       self._sources[key] = source
 
-  def _path(self, key: UnitKey) -> str:
+  def _path(self, key: SplitKey) -> str:
     source = self._sources[key].part.source
     copy = identity.copy_digest(source, self._config.data_dir)
-    name = cached_split.unit_name(key, self._config, self._vocabulary, copy)
+    name = cached_split.split_folder(key, self._config, self._vocabulary, copy)
     return f'{cached_split.expanded(self._config.cache_dir)}/{name}'
 
-  def _is_finished(self, key: UnitKey) -> bool:
+  def _is_finished(self, key: SplitKey) -> bool:
     return (
       remote.read_json(f'{self._path(key)}/{cached_split.MANIFEST}') is not None
     )
@@ -124,26 +124,27 @@ class CacheWriter:
 
   def _tokens_of_a_rendering(self, task: ShardTask) -> int:
     """Returns a rough guess: the bytes of a TFDS row, and an instruction."""
-    source = RoleSource(task.part, task.family, self._config.data_dir)
-    split = source.builder.info.splits[source.slices[task.role].split]
+    source = SplitSource(task.part, task.family, self._config.data_dir)
+    split = source.builder.info.splits[source.slices[task.split].tfds_split]
     row = split.num_bytes // max(split.num_examples, 1)
     return min(row // 4 + 40, sum(self._config.lengths.values()))
 
-  def _tasks(self, key: UnitKey) -> list[ShardTask]:
+  def _tasks(self, key: SplitKey) -> list[ShardTask]:
     source = self._sources[key]
-    found = source.slices[key.role]
+    found = source.slices[key.split]
     rows = max(found.stop - found.start, 0)
     # The most rows of a divided split are counted in reading order.
-    count = 1 if found.roles else max(1, -(-rows // ROWS_PER_SHARD))
+    count = 1 if found.splits else max(1, -(-rows // ROWS_PER_SHARD))
     bounds = [rows * i // count for i in range(count + 1)]
-    split = SPLIT_OF_ROLE[key.role]
-    renderings = cached_split.renderings_of(source.num_input_examples(split))
+    renderings = cached_split.renderings_of(
+      source.num_input_examples(key.split)
+    )
     return [
       ShardTask(
         unit=self._path(key),
         part=source.part,
         family=source.family,
-        role=key.role,
+        split=key.split,
         templates=key.templates,
         config=self._config,
         vocabulary=self._vocabulary.path,
@@ -151,7 +152,7 @@ class CacheWriter:
         count=count,
         start=bounds[index],
         stop=bounds[index + 1],
-        renderings=renderings if key.role == 'train' else None,
+        renderings=renderings if key.split == 'train' else None,
         engine=engine_digest(),
       )
       for index in range(count)
@@ -190,7 +191,7 @@ class CacheWriter:
 
     run(tasks, done)
 
-  def _finish(self, key: UnitKey) -> dict[str, Any]:
+  def _finish(self, key: SplitKey) -> dict[str, Any]:
     """Writes the manifest of a unit whose shards are all there."""
     path, source = self._path(key), self._sources[key]
     shards = [
@@ -203,7 +204,7 @@ class CacheWriter:
     for shard in shards:
       for name, count in shard['counts'].items():
         counts[name] = counts.get(name, 0) + count
-    source_rows = source.num_input_examples(SPLIT_OF_ROLE[key.role])
+    source_rows = source.num_input_examples(key.split)
     manifest = {
       **_describe(key, source, self._config, self._vocabulary),
       'dtype': cached_split.token_dtype(self._vocabulary).str,
@@ -217,21 +218,23 @@ class CacheWriter:
     remote.write_json(f'{path}/{cached_split.MANIFEST}', manifest)
     return manifest
 
-  def units(self) -> list[Unit]:
+  def units(self) -> list[CachedSplit]:
     """Opens the units, in order; those that were left out are not among them.
 
     Raises:
       CacheError: one is missing or damaged.
     """
-    return [cached_split.open_unit(self._path(key)) for key in self._sources]
+    return [
+      cached_split.open_cached_split(self._path(key)) for key in self._sources
+    ]
 
 
-def make_units(
-  keys: Iterable[UnitKey],
+def make_cached_splits(
+  keys: Iterable[SplitKey],
   config: CacheConfig,
   vocabulary: Vocabulary,
   log: Callable[[str], None] = print,
-) -> list[Unit]:
+) -> list[CachedSplit]:
   """Makes every unit that is not there yet in this process, and opens all.
 
   Args:
@@ -241,7 +244,7 @@ def make_units(
     log: Called with one line a unit.
 
   Raises:
-    roles.MissingDataError: a source is not prepared; checked for all before
+    splits.MissingDataError: a source is not prepared; checked for all before
       anything is written, and says which commands bring it.
   """
   writer = CacheWriter(keys, config, vocabulary)
@@ -249,9 +252,9 @@ def make_units(
   return writer.units()
 
 
-def _source(key: UnitKey, config: CacheConfig) -> RoleSource:
+def _source(key: SplitKey, config: CacheConfig) -> SplitSource:
   dataset, _ = registry.find_part(key.part)
-  return RoleSource(key.find_part(), dataset.resolve_parts(), config.data_dir)
+  return SplitSource(key.find_part(), dataset.resolve_parts(), config.data_dir)
 
 
 def _most_renderings(task: ShardTask) -> int:
@@ -262,8 +265,8 @@ def _most_renderings(task: ShardTask) -> int:
 def _summary(manifest: dict[str, Any]) -> str:
   counts = manifest['counts']
   line = (
-    f'cached {manifest["part"]} ({manifest["role"]}): {counts["rows"]} rows, '
-    f'{counts["records"]} renderings, {counts["tokens"]} tokens'
+    f'cached {manifest["part"]} ({manifest["split"]}): {counts["rows"]} rows, '
+    f'{counts["renderings"]} renderings, {counts["tokens"]} tokens'
   )
   for name, words in _REMARKS.items():
     if counts[name]:
@@ -275,7 +278,7 @@ def _summary(manifest: dict[str, Any]) -> str:
 
 _REMARKS = {
   'rows_filtered': 'rows filtered',
-  'materials_shortened': 'materials shortened',
+  'inputs_shortened': 'inputs shortened',
   'prompts_cut': 'prompts cut at the end',
   'targets_cut': 'targets cut',
 }
@@ -284,7 +287,7 @@ _REMARKS = {
 def _describe(key, source, config, vocabulary) -> dict[str, Any]:
   part = source.part
   dataset, _ = registry.find_part(key.part)
-  found = source.slices[key.role]
+  found = source.slices[key.split]
   return {
     'layout': cached_split.LAYOUT,
     'flan_jax': __version__,
@@ -293,11 +296,11 @@ def _describe(key, source, config, vocabulary) -> dict[str, Any]:
     'dataset': dataset.name,
     'version': part.version,
     'cluster': part.cluster,
-    'role': key.role,
+    'split': key.split,
     'source': part.source,
-    'slice': part.splits[key.role],
+    'slice': part.splits[key.split],
     'adapted': found.reason,
-    'recorded_rows': part.rows.get(key.role),
+    'recorded_rows': part.rows.get(key.split),
     'format': key.format,
     'choices': part.choices,
     'metrics': list(part.metrics),
@@ -316,5 +319,5 @@ def _describe(key, source, config, vocabulary) -> dict[str, Any]:
     'template_set': part.template_set,
     'vocabulary': {'digest': vocabulary.digest, 'size': vocabulary.size},
     'lengths': dict(config.lengths),
-    'separator': config.separator,
+    'prompt_format': config.prompt_format,
   }

@@ -10,6 +10,8 @@ import re
 import string
 from typing import Any
 
+from flan_jax.errors import UserError
+
 # A raw row as TFDS yields it: feature name -> tensor.
 Row = Mapping[str, Any]
 # The name of a raw feature, or a TensorFlow function of the raw row.
@@ -25,14 +27,14 @@ MIN_TEMPLATES = 10
 MAX_TEMPLATES = 20
 MAX_INVERTED = 3
 
-ROLES = ('train', 'dev', 'test')
+SPLITS = ('train', 'validation', 'test')
 # `instructions` is what FLAN trains on; the others are its ablations.
 FORMATS = ('instructions', 'plain', 'named')
 
 _NAME = re.compile(r'^[a-z0-9_]+$')
 
 
-class DatasetError(ValueError):
+class DatasetError(UserError):
   """A declaration that contradicts itself; names dataset and template."""
 
 
@@ -88,7 +90,7 @@ class Part:
   choices: Mapping[str, str] | None = None
   templates: tuple[Template, ...] | None = None
   metrics: tuple[str, ...] | None = None
-  material: str | tuple[str, ...] | None = None
+  truncatable: str | tuple[str, ...] | None = None
   group_key: tuple[str, ...] | None = None
   title: str | None = None
   plain: tuple[Template, ...] | None = None
@@ -111,18 +113,18 @@ class Dataset:
     version: Version of this declaration, raised when its meaning changes.
     cluster: The cluster that is held out as a whole.
     source: TFDS name with version, as `super_glue/rte:1.0.2`.
-    splits: Role (`train`, `dev`, `test`) -> TFDS slice.
-    rows: Role -> rows at the recorded version, before filters. A copy with
+    splits: Split (`train`, `validation`, `test`) -> TFDS slice.
+    rows: Split -> rows at the recorded version, before filters. A copy with
       other counts is reported as adapted.
     fields: Field name -> raw feature, or TensorFlow function of the row that
       returns a scalar string.
     templates: Ten or more ways to phrase it.
     metrics: Names in `flan_jax.evaluation.metrics`; the first is the one
       that is reported.
-    material: The field that is shortened when a prompt is too long; of several,
-      the first that a template shows.
+    truncatable: The field that is shortened when a prompt is too long; if
+      there are several, the first that a template shows.
     group_key: Fields whose values name what several rows share (a passage, a
-      premise): such rows stay in one role and are resampled together.
+      premise): such rows stay in one split and are resampled together.
     label: Raw feature that holds the class: a TFDS ClassLabel, or a function
       that returns the class's name as a string.
     choices: Class name -> words of the answer.
@@ -162,7 +164,7 @@ class Dataset:
   fields: Mapping[str, Feature]
   templates: tuple[Template, ...]
   metrics: tuple[str, ...]
-  material: str | tuple[str, ...]
+  truncatable: str | tuple[str, ...]
   group_key: tuple[str, ...]
   label: Feature | None = None
   choices: Mapping[str, str] | None = None
@@ -196,9 +198,11 @@ class Dataset:
     return 'train' in self.splits
 
   @property
-  def materials(self) -> tuple[str, ...]:
-    material = self.material
-    return (material,) if isinstance(material, str) else tuple(material)
+  def truncatable_fields(self) -> tuple[str, ...]:
+    truncatable = self.truncatable
+    return (
+      (truncatable,) if isinstance(truncatable, str) else tuple(truncatable)
+    )
 
   @property
   def evaluates(self) -> bool:
@@ -276,18 +280,18 @@ def _check(dataset: Dataset) -> None:
   if not _NAME.match(dataset.name):
     raise DatasetError(f'{where}: a name has only a-z, 0-9 and _')
   _check_answer(dataset, where)
-  unknown_roles = set(dataset.splits) - set(ROLES)
+  unknown_roles = set(dataset.splits) - set(SPLITS)
   if unknown_roles or not dataset.splits:
     raise DatasetError(
-      f'{where}: splits are named {ROLES}, got {unknown_roles}'
+      f'{where}: splits are named {SPLITS}, got {unknown_roles}'
     )
   if not dataset.metrics:
     raise DatasetError(f'{where}: no metric')
-  named = (*dataset.materials, *dataset.group_key, *dataset.optional)
+  named = (*dataset.truncatable_fields, *dataset.group_key, *dataset.optional)
   for name in (*named, *dataset.item_key):
     if name not in dataset.fields:
       raise DatasetError(
-        f'{where}: material, group_key, optional and item_key name fields, '
+        f'{where}: truncatable, group_key, optional and item_key name fields, '
         f'{name!r} is none of {sorted(dataset.fields)}'
       )
   for index, template in enumerate(dataset.plain):

@@ -8,6 +8,7 @@ import importlib
 import importlib.metadata
 
 from flan_jax.definitions.dataset import Dataset, Template
+from flan_jax.errors import UserError
 
 ENTRY_POINT_GROUP = 'flan_jax.tasks'
 
@@ -15,12 +16,8 @@ _DATASETS: dict[str, Dataset] = {}
 _MIXTURES: dict[str, 'Mixture'] = {}
 
 
-class UnknownNameError(KeyError):
+class UnknownNameError(UserError):
   """A name that nothing is registered under; suggests the nearest."""
-
-  def __str__(self) -> str:
-    # A KeyError shows the repr of its message.
-    return self.args[0]
 
 
 @dataclasses.dataclass(frozen=True)

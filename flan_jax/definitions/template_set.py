@@ -34,6 +34,7 @@ from flan_jax.definitions.dataset import (
   Template,
   placeholders,
 )
+from flan_jax.errors import UserError
 
 # The dictionary that counts where a Python file has several.
 _PYTHON_NAME = 'PATTERNS'
@@ -51,7 +52,7 @@ _SAYS = {
 }
 
 
-class TemplateSetError(ValueError):
+class TemplateSetError(UserError):
   """A template set that cannot be used; names file, dataset and template."""
 
 

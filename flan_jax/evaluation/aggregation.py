@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from flan_jax.cache.cached_split import Unit
+from flan_jax.cache.cached_split import CachedSplit
 from flan_jax.definitions.dataset import ANSWER_TARGET
 from flan_jax.evaluation.metrics import choice_metrics, text_metrics
 from flan_jax.evaluation.metrics.choice_metrics import Predictions
@@ -20,10 +20,10 @@ from flan_jax.evaluation.metrics.texts import Texts
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-  """What the model said to one record of a unit.
+  """What the model said to one record of a split.
 
   Attributes:
-    row: Row of the unit.
+    row: Row of the split.
     template: Template index.
     option: Option chosen; None where the answer is free text.
     text: The answer in words.
@@ -41,17 +41,17 @@ class Answer:
   written: Sequence[int] | None = None
 
 
-# What the rows of one template answered: rows of the unit, and predictions.
+# What the rows of one template answered: rows of the split, and predictions.
 _ByTemplate = dict[int, tuple[np.ndarray, Predictions | Texts]]
 
 
 def predictions_by_template(
-  unit: Unit, answers: Sequence[Answer], names: Sequence[str]
+  split: CachedSplit, answers: Sequence[Answer], names: Sequence[str]
 ) -> _ByTemplate:
-  """Returns template -> (rows, predictions), rows in the unit's order.
+  """Returns template -> (rows, predictions), rows in the split's order.
 
   Args:
-    unit: Whose rows were answered.
+    split: Whose rows were answered.
     answers: What was said to them.
     names: The metrics that will be asked for.
   """
@@ -62,16 +62,16 @@ def predictions_by_template(
   for template, items in sorted(by_template.items()):
     items = sorted(items, key=lambda item: item.row)
     rows = np.array([item.row for item in items])
-    result[template] = (rows, _predictions(unit, template, items, names))
+    result[template] = (rows, _predictions(split, template, items, names))
   return result
 
 
-def _predictions(unit, template, items, names) -> Predictions | Texts:
-  rows = [unit.rows[item.row] for item in items]
+def _predictions(split, template, items, names) -> Predictions | Texts:
+  rows = [split.rows[item.row] for item in items]
   texts = None
   written = [name for name in names if text_metrics.knows(name)]
   if written:
-    gold = [references(unit, row, template) for row in rows]
+    gold = [references(split, row, template) for row in rows]
     texts = Texts.of([item.text for item in items], gold, written)
   if items[0].option is None:
     return texts
@@ -83,7 +83,7 @@ def _predictions(unit, template, items, names) -> Predictions | Texts:
     predicted=predicted,
     correct=np.array([p in row['correct'] for p, row in pairs]),
     gold=np.array([row['correct'][0] for row in rows]),
-    classes=tuple(unit.manifest['choices'] or ()),
+    classes=tuple(split.manifest['choices'] or ()),
     score=np.array([row.get('score', np.nan) for row in rows]),
     item=item,
     item_share=1 / sizes[inverse],
@@ -91,19 +91,21 @@ def _predictions(unit, template, items, names) -> Predictions | Texts:
   )
 
 
-def references(unit: Unit, row: Mapping[str, Any], template: int) -> list[str]:
+def references(
+  split: CachedSplit, row: Mapping[str, Any], template: int
+) -> list[str]:
   """Returns the accepted answers of a row under a template.
 
   A template that asks for something else than the row's answer, as for the
   other language, has what it asks for as its only reference.
   """
-  pattern = unit.manifest['templates'][template]['target']
+  pattern = split.manifest['templates'][template]['target']
   if pattern == ANSWER_TARGET:
     return row['answers']
   return [row['targets'][pattern]]
 
 
-def _template_result(unit, rows, predictions, names) -> dict[str, Any]:
+def _template_result(split, rows, predictions, names) -> dict[str, Any]:
   result = {name: predictions.value(name) for name in names}
   if isinstance(predictions, Predictions) and predictions.classes:
     result['macro_f1'] = choice_metrics.macro_f1(predictions)
@@ -113,17 +115,17 @@ def _template_result(unit, rows, predictions, names) -> dict[str, Any]:
     'most_frequent_prediction': predictions.top_share(),
     'interval': choice_metrics.bootstrap_interval(
       lambda chosen: predictions.take(chosen).value(names[0]),
-      groups_of(unit, rows),
+      groups_of(split, rows),
     ),
   }
 
 
-def groups_of(unit: Unit, rows: np.ndarray) -> np.ndarray:
+def groups_of(split: CachedSplit, rows: np.ndarray) -> np.ndarray:
   """The group of each of these rows, which are drawn together."""
-  return np.array([unit.rows[row]['group'] for row in rows])
+  return np.array([split.rows[row]['group'] for row in rows])
 
 
-def _mean_interval(unit, by_template, name) -> tuple[float, float] | None:
+def _mean_interval(split, by_template, name) -> tuple[float, float] | None:
   """Returns the interval of the mean over templates, groups resampled alike.
 
   None where templates were admissible for different rows.
@@ -137,33 +139,33 @@ def _mean_interval(unit, by_template, name) -> tuple[float, float] | None:
       np.mean([p.take(chosen).value(name) for _, p in by_template.values()])
     )
 
-  return choice_metrics.bootstrap_interval(mean, groups_of(unit, rows[0]))
+  return choice_metrics.bootstrap_interval(mean, groups_of(split, rows[0]))
 
 
 def part_results(
-  test: Unit,
+  test: CachedSplit,
   test_answers: Sequence[Answer],
-  dev: Unit | None,
-  dev_answers: Sequence[Answer],
+  validation: CachedSplit | None,
+  validation_answers: Sequence[Answer],
   contaminated: Collection[str] | None = None,
 ) -> list[dict[str, Any]]:
   """Returns what is reported of one evaluated part.
 
   Args:
-    test: The unit of the rows that are reported.
+    test: The split of the rows that are reported.
     test_answers: What was said to them under every ordinary template.
-    dev: The unit of the rows that choose the template, if there is one.
-    dev_answers: What was said to those.
+    validation: The split of the rows that choose the template, if there is one.
+    validation_answers: What was said to those.
     contaminated: Ids of test rows that pretraining may have seen; None where
       that is not known.
 
   Returns:
     One result, or one for each group of templates (as the directions of
     translation); plain JSON types. `metric` names the reported one, whose
-    `mean` and `std` (n - 1) go over templates; `best_dev` is null without
-    development rows, `clean` (of rows that are not contaminated) where those
-    are not known, `written` where options were only ranked. Metrics are in
-    percent, where their docstring does not say otherwise.
+    `mean` and `std` (n - 1) go over templates; `best_validation` is null
+    without validation rows, `clean` (of rows that are not contaminated) where
+    those are not known, `written` where options were only ranked. Metrics are
+    in percent, where their docstring does not say otherwise.
   """
   declared = test.manifest['templates']
   groups = dict.fromkeys(
@@ -175,7 +177,11 @@ def part_results(
 
   return [
     _part_result(
-      test, of(group, test_answers), dev, of(group, dev_answers), contaminated
+      test,
+      of(group, test_answers),
+      validation,
+      of(group, validation_answers),
+      contaminated,
     )
     | {'group': group}
     for group in groups
@@ -183,7 +189,7 @@ def part_results(
 
 
 def _part_result(
-  test, test_answers, dev, dev_answers, contaminated
+  test, test_answers, validation, validation_answers, contaminated
 ) -> dict[str, Any]:
   names = list(test.manifest['metrics'])
   by_template = predictions_by_template(test, test_answers, names)
@@ -194,7 +200,7 @@ def _part_result(
   values = [result[names[0]] for result in templates.values()]
   rows, first = next(iter(by_template.values()))
   return {
-    **_about(test, dev),
+    **_about(test, validation),
     'metric': names[0],
     'rows': len(rows),
     'groups': len(set(groups_of(test, rows))),
@@ -202,7 +208,9 @@ def _part_result(
     'std': float(np.std(values, ddof=1)) if len(values) > 1 else None,
     'interval': _mean_interval(test, by_template, names[0]),
     'majority_rate': _majority_rate(first),
-    'best_dev': _best_dev(dev, dev_answers, templates, names[0]),
+    'best_validation': _best_validation(
+      validation, validation_answers, templates, names[0]
+    ),
     'accuracy_by_rule': _accuracy_by_rule(test, test_answers),
     'written': _written(test, test_answers),
     'clean': _clean(test, by_template, names[0], contaminated),
@@ -210,7 +218,9 @@ def _part_result(
   }
 
 
-def _written(test: Unit, answers: Sequence[Answer]) -> dict[str, float] | None:
+def _written(
+  test: CachedSplit, answers: Sequence[Answer]
+) -> dict[str, float] | None:
   """How often free text was an option, and the right one; over templates."""
   by_template: dict[int, list[tuple[bool, bool]]] = {}
   for answer in answers:
@@ -227,7 +237,7 @@ def _written(test: Unit, answers: Sequence[Answer]) -> dict[str, float] | None:
 
 
 def _clean(
-  test: Unit,
+  test: CachedSplit,
   by_template: _ByTemplate,
   name: str,
   contaminated: Collection[str] | None,
@@ -258,7 +268,7 @@ def _clean(
 
 
 def _accuracy_by_rule(
-  test: Unit, answers: Sequence[Answer]
+  test: CachedSplit, answers: Sequence[Answer]
 ) -> dict[str, float]:
   """Share of right options by each rule of ranking, mean over templates."""
   right: dict[str, dict[int, list[bool]]] = {}
@@ -273,7 +283,7 @@ def _accuracy_by_rule(
   }
 
 
-def _about(test: Unit, dev: Unit | None) -> dict[str, Any]:
+def _about(test: CachedSplit, validation: CachedSplit | None) -> dict[str, Any]:
   return {
     'dataset': test.manifest['dataset'],
     'part': test.name,
@@ -283,16 +293,19 @@ def _about(test: Unit, dev: Unit | None) -> dict[str, Any]:
     'template_set': test.manifest['template_set'],
     'split': 'adapted' if test.manifest['adapted'] else 'recorded',
     'adapted': {
-      role: unit.manifest['adapted']
-      for role, unit in (('test', test), ('dev', dev))
-      if unit is not None and unit.manifest['adapted']
+      split: split.manifest['adapted']
+      for split, split in (('test', test), ('validation', validation))
+      if split is not None and split.manifest['adapted']
     },
     'note': test.manifest['note'],
-    'cache': {'test': test.digest, 'dev': dev.digest if dev else None},
+    'cache': {
+      'test': test.digest,
+      'validation': validation.digest if validation else None,
+    },
   }
 
 
-def null_result(test: Unit, reason: str) -> dict[str, Any]:
+def null_result(test: CachedSplit, reason: str) -> dict[str, Any]:
   """Returns the result of a part that cannot be evaluated as asked."""
   return {
     **_about(test, None),
@@ -304,7 +317,7 @@ def null_result(test: Unit, reason: str) -> dict[str, Any]:
     'std': None,
     'interval': None,
     'majority_rate': None,
-    'best_dev': None,
+    'best_validation': None,
     'accuracy_by_rule': {},
     'written': None,
     'clean': None,
@@ -321,14 +334,16 @@ def _majority_rate(predictions: Predictions | Texts) -> float | None:
   return 100 * float(np.bincount(gold).max() / len(gold))
 
 
-def _best_dev(dev, dev_answers, templates, name) -> dict[str, Any] | None:
+def _best_validation(
+  validation, validation_answers, templates, name
+) -> dict[str, Any] | None:
   """Returns the template best on development rows; the first of equals."""
-  if dev is None or not dev_answers:
+  if validation is None or not validation_answers:
     return None
   scores = {
     template: predictions.value(name)
     for template, (_, predictions) in predictions_by_template(
-      dev, dev_answers, [name]
+      validation, validation_answers, [name]
     ).items()
     if template in templates
   }
@@ -336,10 +351,10 @@ def _best_dev(dev, dev_answers, templates, name) -> dict[str, Any] | None:
   best = max(scores, key=lambda template: (sign * scores[template], -template))
   return {
     'template': best,
-    'dev': scores[best],
+    'validation': scores[best],
     'test': templates[best][name],
     'interval': templates[best]['interval'],
-    'dev_rows': len({answer.row for answer in dev_answers}),
+    'validation_rows': len({answer.row for answer in validation_answers}),
   }
 
 

@@ -34,7 +34,7 @@ class Ending:
   def __post_init__(self):
     if not isinstance(self.tokens, int) or self.tokens < 1:
       raise ValueError(
-        f'MAX_TOKENS must be a whole number from 1 on, not {self.tokens!r}'
+        f'MAX_NEW_TOKENS must be a whole number from 1 on, not {self.tokens!r}'
       )
     check_stop(self.texts)
 

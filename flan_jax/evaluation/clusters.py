@@ -55,13 +55,13 @@ def cluster_means(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
   """Averages results over the clusters of the paper that occur in them.
 
   Args:
-    results: As `protocol.part_results` returns them, with `shots`.
+    results: As `aggregation.part_results` returns them, with `shots`.
 
   Returns:
     One object a cluster, format and number of exemplars: `members`, their means
     over templates; `missing`, members without a result; `beside`, the means of
     parts of the cluster that are no members, each by its own metric; and
-    `mean` and `best_dev`, unweighted over the members, null where one is
+    `mean` and `best_validation`, unweighted over the members, null where one is
     missing. A mean over fewer would not be the paper's.
   """
   by_variant: dict[Any, dict[Any, Mapping[str, Any]]] = {}
@@ -84,16 +84,16 @@ def _cluster_mean(cluster, form, shots, parts) -> dict[str, Any]:
   }
   means = [result['mean'] for result in found.values()]
   best = [
-    result['best_dev']['test']
+    result['best_validation']['test']
     for result in found.values()
-    if result['best_dev'] is not None
+    if result['best_validation'] is not None
   ]
   return {
     'cluster': cluster,
     'format': form,
     'shots': shots,
     'mean': _mean(means, len(members)),
-    'best_dev': _mean(best, len(members)),
+    'best_validation': _mean(best, len(members)),
     'members': {_name(member): found[member]['mean'] for member in found},
     'missing': [_name(member) for member in members if member not in found],
     'beside': {

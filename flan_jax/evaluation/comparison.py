@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from flan_jax.cache.cached_split import Unit
+from flan_jax.cache.cached_split import CachedSplit
 from flan_jax.evaluation import aggregation
 from flan_jax.evaluation.aggregation import Answer
 from flan_jax.evaluation.metrics import choice_metrics, text_metrics
@@ -24,7 +24,7 @@ _HEADER = (
 
 
 def compare(
-  test: Unit, before: Sequence[Answer], after: Sequence[Answer]
+  test: CachedSplit, before: Sequence[Answer], after: Sequence[Answer]
 ) -> list[dict[str, Any]]:
   """Compares two models on a part.
 

@@ -1,4 +1,4 @@
-"""Evaluates parts, from units to results.
+"""Evaluates parts, from splits to results.
 
 Answers that are options are ranked; free text is generated greedily.
 """
@@ -32,7 +32,7 @@ class Evaluation:
   """What was scored.
 
   Attributes:
-    results: One object a part, see `protocol.part_result`.
+    results: One object a part, see `aggregation.part_result`.
     records: One object a scored record: its row, template, option scores,
       prediction.
     answers: What was said to the test rows of each part that was evaluated.
@@ -51,7 +51,7 @@ class Models:
     scorer: Ranks answers that are options.
     generator: Writes answers that are free text.
     vocabulary: Turns generated tokens into text.
-    framing: What stands between the pieces.
+    framing: What stands between the spans.
   """
 
   scorer: rank.Scorer
@@ -84,9 +84,9 @@ def evaluate(
   queue = [
     request
     for part in parts
-    for unit in part.units
+    for split in part.splits
     for request in requests(
-      unit, models.framing, part.templates, config.max_rows
+      split, models.framing, part.templates, config.max_rows
     )
   ]
   ranked = [request for request in queue if request.ranked]
@@ -109,7 +109,7 @@ def evaluate(
     record['options_generated'] = request.options_written(text)
   answers: dict[int, list[Answer]] = {}
   for request, record in zip([*ranked, *written], records, strict=True):
-    answers.setdefault(id(request.unit), []).append(_answer(request, record))
+    answers.setdefault(id(request.split), []).append(_answer(request, record))
   results = []
   for part in parts:
     if part.null:
@@ -118,8 +118,8 @@ def evaluate(
       found = aggregation.part_results(
         part.test,
         answers.get(id(part.test), []),
-        part.dev,
-        answers.get(id(part.dev), []),
+        part.validation,
+        answers.get(id(part.validation), []),
         None if contaminated is None else contaminated.get(part.test.name, ()),
       )
     results += [
@@ -143,7 +143,7 @@ def _counter(total: int, progress: Callable[[int, int], None]):
 
 
 def _answer(request: Request, record: Mapping[str, Any]) -> Answer:
-  row = int(request.unit.records[request.record]['row'])
+  row = int(request.split.renderings[request.rendering]['row'])
   option = record['predicted'] if request.ranked else None
   return Answer(
     row,
@@ -319,7 +319,7 @@ def _written_texts(
     yield from models.generator.answers(
       params,
       [queue[n].example.prompt for n in todo],
-      [queue[n].unit.manifest['lengths']['targets'] for n in todo],
+      [queue[n].split.manifest['lengths']['targets'] for n in todo],
       **({'stop': stop_at(decode, stop)} if stop else {}),
     )
 
@@ -333,6 +333,6 @@ def written_record(request: Request, text: str) -> dict[str, Any]:
     **about(request, request.example.targets[0]),
     'text': text.strip(),
     'references': aggregation.references(
-      request.unit, request.row, request.template
+      request.split, request.row, request.template
     ),
   }

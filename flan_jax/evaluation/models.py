@@ -25,7 +25,7 @@ def make_models(
     model: Shape of the decoder.
     mesh: Where they run.
     vocabulary: Whose end token ends an answer.
-    cache_config: Says what stands between the pieces.
+    cache_config: Says what stands between the spans.
     tokens_per_batch: Places of a batch, over all devices.
     sampling: How tokens are drawn; None takes the most probable.
   """

@@ -8,11 +8,12 @@ import pathlib
 from typing import Any
 
 from flan_jax.cache.cached_split import Framing
+from flan_jax.errors import UserError
 from flan_jax.evaluation.answers import PROMPT, RESERVED
 from flan_jax.vocabulary.base import Vocabulary
 
 
-class PromptError(ValueError):
+class PromptError(UserError):
   """A prompt that cannot be read; names file, line and mend."""
 
 

@@ -26,7 +26,7 @@ def write(
   Args:
     folder: Where; made if missing. Each file is written whole or not at all.
     evaluation: What was found.
-    about: What is recorded beside it: mixture, checkpoint, step, …; units that
+    about: What is recorded beside it: mixture, checkpoint, step, …; splits that
       were `left_out` also stand below the tables.
   """
   folder = pathlib.Path(folder)

@@ -1,4 +1,4 @@
-"""From the units of a part to what a model is asked."""
+"""From the splits of a part to what a model is asked."""
 
 from collections.abc import Mapping, Sequence
 import dataclasses
@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from flan_jax.batches.few_shot import FewShotUnit
+from flan_jax.batches.few_shot import FewShotSplit
 from flan_jax.batches.packing import Example
 from flan_jax.batches.sampler import key_of, permute
-from flan_jax.cache.cached_split import Framing, Unit
+from flan_jax.cache.cached_split import CachedSplit, Framing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,39 +18,40 @@ class EvalPart:
   """One part to evaluate.
 
   Attributes:
-    test: Unit of the rows that are reported.
-    dev: Unit of the rows that choose the template; None without such rows.
+    test: CachedSplit of the rows that are reported.
+    validation: CachedSplit of the rows that choose the template; None
+      without such rows.
     templates: The templates to evaluate; None for every ordinary one.
     shots: Most exemplars before each example.
     null: Why it cannot be evaluated as asked; empty where it can.
   """
 
-  test: Unit
-  dev: Unit | None = None
+  test: CachedSplit
+  validation: CachedSplit | None = None
   templates: tuple[int, ...] | None = None
   shots: int = 0
   null: str = ''
 
   @property
-  def units(self) -> tuple[Unit, ...]:
-    """The units to score."""
-    units = () if self.null else (self.test, self.dev)
-    return tuple(unit for unit in units if unit is not None)
+  def splits(self) -> tuple[CachedSplit, ...]:
+    """The splits to score."""
+    splits = () if self.null else (self.test, self.validation)
+    return tuple(split for split in splits if split is not None)
 
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-  """One record of a unit, as an example to score or a prompt to continue.
+  """One rendering of a split, as an example to score or a prompt to continue.
 
   Attributes:
-    unit: The unit.
-    record: Index of the record.
+    split: The split.
+    rendering: Index of the rendering.
     example: Its prompt and options; the only target of free text is gold.
     ended: Which targets carry an end token.
   """
 
-  unit: Unit
-  record: int
+  split: CachedSplit
+  rendering: int
   example: Example
   ended: tuple[bool, ...]
 
@@ -60,12 +61,12 @@ class Request:
 
   @property
   def row(self) -> Mapping[str, Any]:
-    return self.unit.rows[int(self.unit.records[self.record]['row'])]
+    return self.split.rows[int(self.split.renderings[self.rendering]['row'])]
 
   @property
   def option_texts(self) -> list[str]:
     """The words of the options."""
-    choices = self.unit.manifest['choices']
+    choices = self.split.manifest['choices']
     return list(choices.values()) if choices else list(self.row['options'])
 
   def options_written(self, text: str) -> list[int]:
@@ -75,40 +76,40 @@ class Request:
 
   @property
   def template(self) -> int:
-    return int(self.unit.records[self.record]['template'])
+    return int(self.split.renderings[self.rendering]['template'])
 
 
 def requests(
-  unit: Unit,
+  split: CachedSplit,
   framing: Framing,
   templates: Sequence[int] | None = None,
   max_rows: int | None = None,
 ) -> list[Request]:
-  """Returns the records of a unit to score, in the unit's order.
+  """Returns the renderings of a split to score, in the split's order.
 
   Args:
-    unit: An evaluation unit.
-    framing: What stands between the pieces.
+    split: An evaluation split.
+    framing: What stands between the spans.
     templates: Templates to use; None for all.
     max_rows: At most so many rows, picked by a hash of the part's name, so
       that every run picks the same; None for all.
   """
-  chosen = _chosen_rows(unit, max_rows)
-  limit = unit.manifest['lengths']['targets']
+  chosen = _chosen_rows(split, max_rows)
+  limit = split.manifest['lengths']['targets']
   found = []
-  for index, record in enumerate(unit.records):
-    if int(record['row']) not in chosen:
+  for index, rendering in enumerate(split.renderings):
+    if int(rendering['row']) not in chosen:
       continue
-    if templates is not None and int(record['template']) not in templates:
+    if templates is not None and int(rendering['template']) not in templates:
       continue
-    _, *options = unit.pieces(record)
+    _, *options = split.spans(rendering)
     ended = tuple(len(option) < limit for option in options)
     targets = tuple(
       framing.target(option[:limit], cut=not end)
       for option, end in zip(options, ended, strict=True)
     )
-    example = Example(unit.prompt(index, framing), targets)
-    found.append(Request(unit, index, example, ended))
+    example = Example(split.prompt(index, framing), targets)
+    found.append(Request(split, index, example, ended))
   return found
 
 
@@ -116,21 +117,21 @@ def _bare(text: str) -> str:
   return ' '.join(text.casefold().split()).removesuffix('.')
 
 
-def _chosen_rows(unit: Unit, max_rows: int | None) -> set[int]:
-  rows = np.arange(unit.num_rows)
-  if max_rows is not None and max_rows < unit.num_rows:
-    rows = permute(rows, unit.num_rows, key_of(unit.name))[:max_rows]
+def _chosen_rows(split: CachedSplit, max_rows: int | None) -> set[int]:
+  rows = np.arange(split.num_rows)
+  if max_rows is not None and max_rows < split.num_rows:
+    rows = permute(rows, split.num_rows, key_of(split.name))[:max_rows]
   return set(rows.tolist())
 
 
 def about(request: Request, target: Sequence[int]) -> dict[str, Any]:
   """Returns what identifies a request and its gold target in a record."""
   return {
-    'dataset': request.unit.manifest['dataset'],
-    'part': request.unit.name,
-    'format': request.unit.manifest['format'],
-    'template_set': request.unit.manifest['template_set'],
-    'role': request.unit.manifest['role'],
+    'dataset': request.split.manifest['dataset'],
+    'part': request.split.name,
+    'format': request.split.manifest['format'],
+    'template_set': request.split.manifest['template_set'],
+    'split': request.split.manifest['split'],
     'template': request.template,
     'shots': _shots_shown(request),
     'id': request.row['id'],
@@ -141,9 +142,9 @@ def about(request: Request, target: Sequence[int]) -> dict[str, Any]:
 
 
 def _shots_shown(request: Request) -> int:
-  if not isinstance(request.unit, FewShotUnit):
+  if not isinstance(request.split, FewShotSplit):
     return 0
-  return len(request.unit.exemplars(request.record))
+  return len(request.split.exemplars(request.rendering))
 
 
 def _hash(tokens: Sequence[int]) -> str:

@@ -12,7 +12,7 @@ _HEADER = (
   'mean',
   '(std)',
   '95 % interval',
-  'best dev',
+  'best validation',
   'template',
   'majority',
   'macro F1',
@@ -36,9 +36,10 @@ _TEMPLATE_HEADER = (
 def results_table(results: Sequence[Mapping[str, Any]]) -> str:
   """Lays results out as text, one line a part.
 
-  `mean (std)` go over templates; `interval` is of the mean; `best dev` is the
-  test score of the template that is best on development rows; `macro F1` and
-  `top share` (share of the most frequent prediction) are means over templates.
+  `mean (std)` go over templates; `interval` is of the mean; `best validation`
+  is the test score of the template that is best on validation rows; `macro F1`
+  and `top share` (share of the most frequent prediction) are means over
+  templates.
   """
   return layout(_HEADER, [_line(result) for result in results])
 
@@ -50,7 +51,11 @@ def templates_table(results: Sequence[Mapping[str, Any]]) -> str:
   """
   lines = []
   for result in results:
-    best = result['best_dev']['template'] if result['best_dev'] else None
+    best = (
+      result['best_validation']['template']
+      if result['best_validation']
+      else None
+    )
     for index, template in result['templates'].items():
       lines.append(
         (
@@ -82,11 +87,17 @@ def clusters_table(means: Sequence[Mapping[str, Any]]) -> str:
         _variant(mean['cluster'], mean),
         f'{found} of {found + missing}',
         _number(mean['mean']),
-        _number(mean['best_dev']),
+        _number(mean['best_validation']),
         ', '.join(mean['missing']) or '-',
       )
     )
-  header = ('mean of the paper', 'members', 'mean', 'best dev', 'missing')
+  header = (
+    'mean of the paper',
+    'members',
+    'mean',
+    'best validation',
+    'missing',
+  )
   return layout(header, lines) if lines else ''
 
 
@@ -172,7 +183,7 @@ def layout(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def _line(result: Mapping[str, Any]) -> tuple[str, ...]:
-  best = result['best_dev']
+  best = result['best_validation']
   templates = result['templates'].values()
   return (
     _name(result),

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from flan_jax.batches.sampler import record_sizes
+from flan_jax.batches.sampler import rendering_sizes
 from flan_jax.cache import cached_split, remote
 from flan_jax.cache.cached_split import (
   CacheConfig,
+  CachedSplit,
   CacheError,
   Framing,
-  Unit,
-  UnitKey,
+  SplitKey,
 )
 from flan_jax.definitions import registry
-from flan_jax.definitions.dataset import FORMATS, ROLES
+from flan_jax.definitions.dataset import FORMATS, SPLITS
 from flan_jax.vocabulary.base import Vocabulary
 
 # What a folder of the cache is. A run takes what is finished; the rest it
@@ -36,7 +36,7 @@ MISSING = 'missing'
 BUCKETS = (64, 128, 256, 512, 1024, 1280)
 
 _FOLDER = re.compile(
-  rf'^(?P<part>\w+)\.(?P<role>{"|".join(ROLES)})'
+  rf'^(?P<part>\w+)\.(?P<split>{"|".join(SPLITS)})'
   rf'(?:\.(?P<format>{"|".join(FORMATS)}))?'
   r'-[0-9a-f]{12}-(?P<copy>[0-9a-f]{8})$'
 )
@@ -54,18 +54,18 @@ class Found:
   """
 
   about: dict[str, Any]
-  key: UnitKey | None = None
-  unit: Unit | None = None
+  key: SplitKey | None = None
+  unit: CachedSplit | None = None
 
   @property
   def kind(self) -> tuple[str | None, ...]:
-    """(part, role, format)."""
-    return self.about['part'], self.about['role'], self.about['format']
+    """(part, split, format)."""
+    return self.about['part'], self.about['split'], self.about['format']
 
   @property
   def settings(self) -> tuple[int, int, str | None]:
     lengths = self.about['lengths']
-    return lengths['inputs'], lengths['targets'], self.about['separator']
+    return lengths['inputs'], lengths['targets'], self.about['prompt_format']
 
 
 def folders(root: str) -> Iterator[str]:
@@ -81,13 +81,13 @@ def folders(root: str) -> Iterator[str]:
       yield folder
 
 
-def kind_of_key(key: UnitKey) -> tuple[str | None, ...]:
-  """Returns (part, role, format)."""
-  return key.part, key.role, key.format
+def kind_of_key(key: SplitKey) -> tuple[str | None, ...]:
+  """Returns (part, split, format)."""
+  return key.part, key.split, key.format
 
 
 def kind_of_folder(folder: str) -> tuple[str | None, ...]:
-  """Returns (part, role, format), None each where the name does not say."""
+  """Returns (part, split, format), None each where the name does not say."""
   return Found(_named(folder)).kind
 
 
@@ -95,7 +95,7 @@ def _named(folder: str) -> dict[str, str | None]:
   """Returns what the name of a folder says of its unit."""
   match = _FOLDER.match(folder.partition('/')[2])
   if match is None:
-    return dict.fromkeys(('part', 'role', 'format', 'copy'))
+    return dict.fromkeys(('part', 'split', 'format', 'copy'))
   return {**match.groupdict(), 'format': match['format'] or FORMATS[0]}
 
 
@@ -109,11 +109,11 @@ def look(root: str, folder: str, vocabulary: Vocabulary) -> Found:
 
   Returns:
     What is there; nothing that is wrong with it is raised. Of each: 'folder',
-    'part', 'role', 'format', 'copy', 'state' and 'reason'. A finished one: also
+    'part', 'split', 'format', 'copy', 'state' and 'reason'. If finished, also
     what its manifest says, and 'sizes': of 'prompts', of 'targets' (every
     option in evaluation) and, in training, of 'examples' (the places that one
     takes in a packed row): {'mean', 'longest': tokens with what stands before
-    and after the pieces, 'histogram': how many fall in each of `BUCKETS` and
+    and after the spans, 'histogram': how many fall in each of `BUCKETS` and
     above}. One that can be read but not used: 'counts'.
   """
   about = {'folder': folder, **_named(folder)}
@@ -139,22 +139,22 @@ def _open(root: str, about: dict[str, Any], vocabulary: Vocabulary) -> Found:
   if manifest.get('layout') != cached_split.LAYOUT:
     reason = f'layout {manifest.get("layout")}, not {cached_split.LAYOUT}'
     return refused(about, OTHER_LAYOUT, reason)
-  unit = cached_split.open_unit(path)
+  unit = cached_split.open_cached_split(path)
   unit.verify()
   counted = {**about, 'counts': manifest['counts']}
   made_with = manifest['vocabulary']
   if made_with['digest'] != vocabulary.digest:
     reason = (
-      f'{made_with["size"]:,} pieces, {made_with["digest"]}; name its model '
+      f'{made_with["size"]:,} spans, {made_with["digest"]}; name its model '
       'with --vocabulary'
     )
     return refused(counted, OTHER_VOCABULARY, reason)
   key, config = _made_from(manifest, root)
   kind = key, config, vocabulary, about['copy']
-  if cached_split.unit_name(*kind, engine=manifest['engine']) != folder:
+  if cached_split.split_folder(*kind, engine=manifest['engine']) != folder:
     reason = 'its templates or mapping are not those in force: no run takes it'
     return refused(counted, OUTDATED, reason)
-  if cached_split.unit_name(*kind) != folder:
+  if cached_split.split_folder(*kind) != folder:
     reason = (
       f'made by other code than this, of flan_jax {manifest["flan_jax"]}: no '
       'run takes it'
@@ -166,17 +166,17 @@ def _open(root: str, about: dict[str, Any], vocabulary: Vocabulary) -> Found:
 
 def _made_from(
   manifest: Mapping[str, Any], root: str
-) -> tuple[UnitKey, CacheConfig]:
+) -> tuple[SplitKey, CacheConfig]:
   """Returns the unit that a manifest is of, and its settings."""
   templates = manifest['templates_used']
-  key = UnitKey(
+  key = SplitKey(
     manifest['part'],
-    manifest['role'],
+    manifest['split'],
     None if templates is None else tuple(templates),
     manifest['format'],
   )
   return key, CacheConfig(
-    root, lengths=manifest['lengths'], separator=manifest['separator']
+    root, lengths=manifest['lengths'], prompt_format=manifest['prompt_format']
   )
 
 
@@ -198,7 +198,7 @@ def _progress(path: str) -> str:
 
 
 def _describe(
-  about: Mapping[str, Any], unit: Unit, framing: Framing
+  about: Mapping[str, Any], unit: CachedSplit, framing: Framing
 ) -> dict[str, Any]:
   """Describes a finished unit, see `look`."""
   manifest, counts = unit.manifest, unit.manifest['counts']
@@ -212,14 +212,14 @@ def _describe(
     'adapted': manifest['adapted'],
     'templates': manifest['templates_used'],
     'lengths': manifest['lengths'],
-    'separator': manifest['separator'],
+    'prompt_format': manifest['prompt_format'],
     'shards': len(manifest['shards']),
     'source_rows': counts['source_rows'],
     'rows_filtered': counts['rows_filtered'],
     'rows': counts['rows'],
-    'renderings': counts['records'],
+    'renderings': counts['renderings'],
     'tokens': counts['tokens'],
-    'materials_shortened': counts['materials_shortened'],
+    'inputs_shortened': counts['inputs_shortened'],
     'prompts_cut': counts['prompts_cut'],
     'targets_cut': counts['targets_cut'],
     'sizes': {
@@ -228,14 +228,14 @@ def _describe(
   }
 
 
-def _sizes(unit: Unit, framing: Framing) -> dict[str, np.ndarray]:
+def _sizes(unit: CachedSplit, framing: Framing) -> dict[str, np.ndarray]:
   prompts = unit.prompt_lengths(framing)
-  if unit.manifest['role'] == 'train':
-    examples, targets = record_sizes(unit, framing)
+  if unit.manifest['split'] == 'train':
+    examples, targets = rendering_sizes(unit, framing)
     return {'prompts': prompts, 'targets': targets, 'examples': examples}
-  is_target = np.ones(len(unit.piece_lengths), bool)
-  is_target[unit.records['first']] = False
-  targets = unit.piece_lengths[is_target] + len(framing.end)
+  is_target = np.ones(len(unit.span_lengths), bool)
+  is_target[unit.renderings['first']] = False
+  targets = unit.span_lengths[is_target] + len(framing.end)
   return {
     'prompts': prompts,
     # What fills the limit has been cut, and has no end token.

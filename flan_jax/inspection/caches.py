@@ -6,14 +6,14 @@ from typing import Any
 
 from flan_jax.batches.loader import PackingConfig
 from flan_jax.cache import cached_split, identity
-from flan_jax.cache.cached_split import CacheConfig, Framing, UnitKey
-from flan_jax.config import ConfigError
+from flan_jax.cache.cached_split import CacheConfig, Framing, SplitKey
 from flan_jax.definitions import names, registry
-from flan_jax.definitions.dataset import FORMATS, ROLES
+from flan_jax.definitions.dataset import FORMATS, SPLITS
+from flan_jax.errors import ConfigError
 from flan_jax.inspection import cached_splits
 from flan_jax.inspection.cached_splits import BUCKETS, Found
 from flan_jax.inspection.draws import describe_draws
-from flan_jax.runs.cache import unit_keys
+from flan_jax.runs.cache import split_keys
 from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
 
 
@@ -52,7 +52,7 @@ def describe(wanted: Wanted) -> dict[str, Any]:
     {'cache', 'vocabulary', 'name',
      'units': the finished ones, see
        `inspect_units.look`,
-     'unusable': {'folder', 'part', 'role', 'format', 'state', 'reason'}, and
+     'unusable': {'folder', 'part', 'split', 'format', 'state', 'reason'}, and
        'counts' where the manifest has them, of each that a run does not take,
      'others': folders of finished units of the same parts that have other
        templates or lengths, or are of another copy; empty without a name,
@@ -96,24 +96,24 @@ def describe(wanted: Wanted) -> dict[str, Any]:
   }
 
 
-def _keys(name: str) -> list[UnitKey]:
+def _keys(name: str) -> list[SplitKey]:
   """Returns the units of a mixture or task; training ones where it trains."""
   mixture = names.find_mixture(name)
-  keys = unit_keys([name])
+  keys = split_keys([name])
   if mixture is not None and mixture.purpose == 'train':
-    keys = [key for key in keys if key.role == 'train']
+    keys = [key for key in keys if key.split == 'train']
   return keys
 
 
 def _order(item: Found) -> tuple:
-  """Sorts units as datasets are registered, then by role and format."""
-  part, role, form = item.kind
+  """Sorts units as datasets are registered, then by split and format."""
+  part, split, form = item.kind
   place = list(registry.parts()).index(part)
-  return place, FORMATS.index(form), ROLES.index(role), item.about['folder']
+  return place, FORMATS.index(form), SPLITS.index(split), item.about['folder']
 
 
 def _choose(
-  found: Sequence[Found], keys: Sequence[UnitKey], wanted: Wanted
+  found: Sequence[Found], keys: Sequence[SplitKey], wanted: Wanted
 ) -> tuple[list[Found], list[Found]]:
   """Returns (what there is of some units, finished units that are not meant).
 
@@ -130,7 +130,7 @@ def _choose(
     )
     raise ConfigError(
       f'{wanted.name} is cached with the lengths {listed}: choose with '
-      '--lengths, in a cache of one SEPARATOR'
+      '--lengths, in a cache of one PROMPT_FORMAT'
     )
   chosen = [item for item in found if item.unit is None]
   refused = {item.kind for item in chosen}
@@ -171,7 +171,7 @@ def _clusters(units: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
       unit['cluster'],
       {'units': 0, 'train_tokens': 0, 'evaluation_tokens': 0},
     )
-    trains = unit['role'] == 'train'
+    trains = unit['split'] == 'train'
     cluster['units'] += 1
     cluster['train_tokens' if trains else 'evaluation_tokens'] += unit['tokens']
   total = sum(cluster['train_tokens'] for cluster in found.values())
@@ -196,7 +196,7 @@ def _histograms(units: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
   for purpose, trains in (('training', True), ('evaluation', False)):
     found[purpose] = {}
     for unit in units:
-      if (unit['role'] == 'train') != trains:
+      if (unit['split'] == 'train') != trains:
         continue
       for name, size in unit['sizes'].items():
         so_far = found[purpose].get(name, [0] * (len(BUCKETS) + 1))
@@ -219,12 +219,12 @@ def _draws(
   for member in names.members(wanted.name):
     _, part = registry.find_part(member.part)
     if part.trains:
-      key = UnitKey(part.name, 'train', member.templates, member.format)
+      key = SplitKey(part.name, 'train', member.templates, member.format)
       members.append((member, units.get(key)))
   if not members:
     return None
-  separator = finished[0].about['separator'] if finished else None
+  prompt_format = finished[0].about['prompt_format'] if finished else None
   framing = Framing.of(
-    CacheConfig(wanted.cache, separator=separator), vocabulary
+    CacheConfig(wanted.cache, prompt_format=prompt_format), vocabulary
   )
   return describe_draws(members, framing, wanted.packing, wanted.steps)

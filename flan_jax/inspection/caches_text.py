@@ -37,7 +37,7 @@ def _head(found: Mapping[str, Any]) -> Iterator[str]:
       f'{len(found["others"])}'
     )
   vocabulary = found['vocabulary']
-  yield (f'vocabulary: {vocabulary["size"]:,} pieces, {vocabulary["digest"]}')
+  yield (f'vocabulary: {vocabulary["size"]:,} spans, {vocabulary["digest"]}')
 
 
 def _unusable(units: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -65,7 +65,7 @@ def _name(unit: Mapping[str, Any]) -> str:
 
 def _role(unit: Mapping[str, Any]) -> str:
   form = unit['format']
-  return unit['role'] + ('' if form == 'instructions' else f'.{form}')
+  return unit['split'] + ('' if form == 'instructions' else f'.{form}')
 
 
 def _units(units: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -129,7 +129,7 @@ def _longest(size: Mapping[str, Any]) -> str:
 
 _COUNTED = {
   'rows_filtered': 'filtered rows',
-  'materials_shortened': 'shortened materials',
+  'inputs_shortened': 'shortened truncatable_fields',
   'prompts_cut': 'cut prompts',
   'targets_cut': 'cut targets',
 }
@@ -143,8 +143,8 @@ def _remarks(
       yield f'{words}: {unit[name]:,}'
   if unit['templates'] is not None:
     yield f'templates {", ".join(map(str, unit["templates"]))} only'
-  if unit['separator'] is not None:
-    yield f'separator {unit["separator"]!r}'
+  if unit['prompt_format'] is not None:
+    yield f'prompt format {unit["prompt_format"]!r}'
   if common is None:
     lengths = unit['lengths']
     yield f'lengths {lengths["inputs"]:,} and {lengths["targets"]:,}'

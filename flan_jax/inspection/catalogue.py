@@ -21,7 +21,7 @@ PREPARED, DOWNLOAD, MANUAL = 'prepared', 'to download', 'manual'
 STATES = (PREPARED, DOWNLOAD, MANUAL)
 
 # Where a number of rows comes from. An estimate is the share of a split of
-# the copy that several roles divide among them, by a hash that only reading
+# the copy that several splits divide among them, by a hash that only reading
 # the rows would tell.
 COPY, ESTIMATE, RECORDED = 'copy', 'estimate', 'recorded'
 
@@ -33,7 +33,7 @@ EXTRAS = 'extras'
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-  """Rows of one role of a part, before filters.
+  """Rows of one split of a part, before filters.
 
   Attributes:
     count: How many.
@@ -70,30 +70,30 @@ def status_of(part: Dataset, data_dir: str | None) -> str:
   return MANUAL if part.manual else DOWNLOAD
 
 
-def rows_of(part: str, role: str, data_dir: str | None) -> Rows | None:
-  """Returns how many rows a role of a part has, None where it has no such.
+def rows_of(part: str, split: str, data_dir: str | None) -> Rows | None:
+  """Returns how many rows a split of a part has, None where it has no such.
 
   Args:
     part: Name of a part.
-    role: One of `dataset.ROLES`.
+    split: One of `dataset.SPLITS`.
     data_dir: TFDS data directory; None for TFDS's default.
   """
   dataset, resolved = registry.find_part(part)
-  if role not in resolved.splits:
+  if split not in resolved.splits:
     return None
   folder = find_copy(resolved.source, data_dir)
   if folder is None:
-    return Rows(resolved.rows.get(role, 0), RECORDED)
+    return Rows(resolved.rows.get(split, 0), RECORDED)
   family = [p for p in dataset.resolve_parts() if p.source == resolved.source]
   try:
-    found = splits.resolve(family, split_sizes(folder))[resolved.name, role]
+    found = splits.resolve(family, split_sizes(folder))[resolved.name, split]
   except splits.MissingDataError:
     return Rows(0, COPY)
   size = found.stop - found.start
-  if not found.roles:
+  if not found.splits:
     return Rows(size, COPY)
   # Every row counts as a group of its own.
-  low, high = splits.divide(range(size), found.roles)[role]
+  low, high = splits.divide(range(size), found.splits)[split]
   share = min(high, size) - low
   return Rows(min(share, found.limit or share), ESTIMATE)
 
@@ -208,8 +208,8 @@ def describe_mixture(
     is in percent.
   """
   trains = mixture.purpose == 'train'
-  role = 'train' if trains else 'test'
-  members = [_describe_member(m, role, data_dir) for m in mixture.members]
+  split = 'train' if trains else 'test'
+  members = [_describe_member(m, split, data_dir) for m in mixture.members]
   total = sum(member['rate'] or 0 for member in members)
   for member in members:
     member['share'] = 100 * member['rate'] / total if total else None
@@ -219,7 +219,7 @@ def describe_mixture(
     'held_out': mixture.held_out,
     'note': mixture.note,
     'data_dir': str(data_root(data_dir)),
-    'role': role,
+    'split': split,
     'members': members,
     'sum_of_rates': total if trains else None,
     **(_kept_out(mixture) if trains else {}),
@@ -227,10 +227,10 @@ def describe_mixture(
 
 
 def _describe_member(
-  member: registry.Member, role: str, data_dir: str | None
+  member: registry.Member, split: str, data_dir: str | None
 ) -> dict[str, Any]:
   dataset, part = registry.find_part(member.part)
-  rows = rows_of(member.part, role, data_dir) or Rows(0, RECORDED)
+  rows = rows_of(member.part, split, data_dir) or Rows(0, RECORDED)
   return {
     'part': part.name,
     'dataset': dataset.name,
@@ -242,7 +242,7 @@ def _describe_member(
     'status': status_of(part, data_dir),
     'rows': rows.count,
     'rows_from': rows.origin,
-    'rate': min(rows.count, MIXING_CAP) if role == 'train' else None,
+    'rate': min(rows.count, MIXING_CAP) if split == 'train' else None,
   }
 
 

@@ -1,13 +1,13 @@
-"""What a training run draws from the units of a cache (no TensorFlow)."""
+"""What a training run draws from the splits of a cache (no TensorFlow)."""
 
 from collections.abc import Sequence
 import dataclasses
 from typing import Any
 
-from flan_jax.batches.few_shot import FewShotUnit
+from flan_jax.batches.few_shot import FewShotSplit
 from flan_jax.batches.loader import BatchPlan, PackingConfig
 from flan_jax.batches.sampler import Sampler
-from flan_jax.cache.cached_split import Framing, Unit
+from flan_jax.cache.cached_split import CachedSplit, Framing
 from flan_jax.definitions import registry
 from flan_jax.definitions.registry import Member
 
@@ -16,7 +16,7 @@ _SEED = 0
 
 
 def describe_draws(
-  members: Sequence[tuple[Member, Unit | None]],
+  members: Sequence[tuple[Member, CachedSplit | None]],
   framing: Framing,
   packing: PackingConfig,
   steps: int,
@@ -24,8 +24,8 @@ def describe_draws(
   """Describes what a run of some members draws and how it is packed.
 
   Args:
-    members: Each with its training unit, or None where that is not there.
-    framing: What stands between the pieces.
+    members: Each with its training split, or None where that is not there.
+    framing: What stands between the spans.
     packing: Shape of a batch.
     steps: Of the run.
 
@@ -45,9 +45,9 @@ def describe_draws(
     cannot be said because of the error is None.
   """
   here = [
-    (member, _view(unit, member, framing))
-    for member, unit in members
-    if unit is not None
+    (member, _view(split, member, framing))
+    for member, split in members
+    if split is not None
   ]
   described = [_describe_member(*item, framing) for item in here]
   total = sum(member['tokens'] for member in described)
@@ -56,7 +56,7 @@ def describe_draws(
   found = {
     'packing': dataclasses.asdict(packing),
     'steps': steps,
-    'missing': [member.part for member, unit in members if unit is None],
+    'missing': [member.part for member, split in members if split is None],
     'members': described,
     'clusters': _clusters(described),
     'epoch': {
@@ -66,7 +66,7 @@ def describe_draws(
       'steps': None,
     },
     'epochs': None,
-    **_pack([unit for _, unit in here], framing, packing),
+    **_pack([split for _, split in here], framing, packing),
   }
   steps_per_epoch = found.pop('steps_per_epoch')
   if steps_per_epoch:
@@ -79,19 +79,19 @@ def describe_draws(
   return found
 
 
-def _view(unit: Unit, member: Member, framing: Framing) -> Unit:
+def _view(split: CachedSplit, member: Member, framing: Framing) -> CachedSplit:
   if not member.shots:
-    return unit
-  return FewShotUnit(unit, unit, member.shots, _SEED, framing)
+    return split
+  return FewShotSplit(split, split, member.shots, _SEED, framing)
 
 
 def _describe_member(
-  member: Member, unit: Unit, framing: Framing
+  member: Member, split: CachedSplit, framing: Framing
 ) -> dict[str, Any]:
   dataset, part = registry.find_part(member.part)
   rate, tokens, targets = 0, 0.0, 0.0
-  if unit.num_rows:
-    sampler = Sampler([unit], framing, _SEED)
+  if split.num_rows:
+    sampler = Sampler([split], framing, _SEED)
     (rate,), epochs = sampler.rates, sampler.epochs_per_window
     tokens, targets = (count / epochs for count in sampler.expected())
   return {
@@ -99,7 +99,7 @@ def _describe_member(
     'dataset': dataset.name,
     'cluster': part.cluster,
     'shots': member.shots,
-    'rows': unit.num_rows,
+    'rows': split.num_rows,
     'rate': rate,
     'tokens': round(tokens),
     'target_tokens': round(targets),
@@ -116,7 +116,7 @@ def _clusters(members: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _pack(
-  units: Sequence[Unit], framing: Framing, packing: PackingConfig
+  splits: Sequence[CachedSplit], framing: Framing, packing: PackingConfig
 ) -> dict[str, Any]:
   """Plans a window; a run that would be refused is described as such."""
   found = {
@@ -126,12 +126,12 @@ def _pack(
     'error': '',
   }
   try:
-    sampler = Sampler(units, framing, _SEED)
+    sampler = Sampler(splits, framing, _SEED)
     plan = BatchPlan(sampler, packing)
     found['target_budget'] = plan.capacity.targets
     found['steps_per_epoch'] = plan.steps_per_window / sampler.epochs_per_window
     found['fill'] = plan.fill()
-  # A PackingError, or the sampler's, which refuses a unit without rows.
+  # A PackingError, or the sampler's, which refuses a split without rows.
   except ValueError as error:
     found['error'] = str(error)
   return found

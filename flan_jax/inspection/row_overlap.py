@@ -10,8 +10,7 @@ import tensorflow as tf
 from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import Dataset
 from flan_jax.rendering.source import (
-  SPLIT_OF_ROLE,
-  RoleSource,
+  SplitSource,
   plain_tensorflow,
 )
 from flan_jax.rendering.splits import MissingDataError
@@ -19,8 +18,8 @@ from flan_jax.rendering.splits import MissingDataError
 # Normalized characters; shorter main texts are alike by chance ("Good film.").
 MIN_LENGTH = 20
 
-_EVALUATED_ROLES = ('dev', 'test')
-_TRAINED_ROLES = ('train',)
+_EVALUATED_SPLITS = ('validation', 'test')
+_TRAINED_SPLITS = ('train',)
 _EXAMPLES = 3
 _EXAMPLE_WIDTH = 120
 _BATCH = 512
@@ -32,7 +31,7 @@ class Example:
 
   Attributes:
     text: Its beginning, as the trained row has it.
-    evaluated_id: `id` of an evaluated row, see `source.RoleSource`.
+    evaluated_id: `id` of an evaluated row, see `source.SplitSource`.
     trained_id: `id` of a trained row.
   """
 
@@ -70,7 +69,7 @@ class Compared:
   """The rows that were compared and what they share.
 
   Attributes:
-    evaluated: Evaluated part -> rows compared, those of dev and test.
+    evaluated: Evaluated part -> rows compared, those of validation and test.
     trained: Trained part -> rows compared.
     short: Rows among them whose main texts are too short to tell anything.
     missing: Part -> why it was not compared.
@@ -93,9 +92,10 @@ def compare_rows(
 ) -> Compared:
   """Compares the main texts of trained and evaluated rows.
 
-  Trained rows are those of the role `train`, evaluated ones those of `dev` and
+  Trained rows are those of the split `train`, evaluated ones those of
+  `validation` and
   `test`, after slices and filters. A row's main texts are the fields that its
-  dataset names as `material`, each by itself (either language of a
+  dataset names as `truncatable`, each by itself (either language of a
   translation), or all its fields together where those are empty. A group of
   evaluated rows leaks if a main text of its rows equals one of a trained row
   after `normalize`; texts of fewer than `MIN_LENGTH` characters are passed
@@ -112,19 +112,19 @@ def compare_rows(
       rows there are reported as missing.
   """
   missing: dict[str, str] = {}
-  left = _open(evaluated, _EVALUATED_ROLES, data_dir, missing)
-  right = _open(trained, _TRAINED_ROLES, data_dir, missing)
+  left = _open(evaluated, _EVALUATED_SPLITS, data_dir, missing)
+  right = _open(trained, _TRAINED_SPLITS, data_dir, missing)
   if not left or not right:
     return Compared({}, {}, 0, missing, ())
   index = _Index(left)
   for name, source in left.items():
-    for row in _rows(source, _EVALUATED_ROLES):
+    for row in _rows(source, _EVALUATED_SPLITS):
       index.add(name, row)
   overlaps, counts, short = [], {}, index.short
   for name, source in right.items():
     hits: dict[str, _Hits] = {}
     counts[name] = 0
-    for row in _rows(source, _TRAINED_ROLES):
+    for row in _rows(source, _TRAINED_SPLITS):
       counts[name] += 1
       short += not row.texts
       index.match(row, hits)
@@ -238,15 +238,15 @@ def _open(
   wanted: Sequence[str],
   data_dir: str | None,
   missing: dict[str, str],
-) -> dict[str, RoleSource]:
+) -> dict[str, SplitSource]:
   """Returns part -> source; notes parts that have no rows to read."""
   sources = {}
   for name in parts:
     dataset, part = registry.find_part(name)
-    if not any(role in part.splits for role in wanted):
+    if not any(split in part.splits for split in wanted):
       missing[name] = f'declares no split for {" or ".join(wanted)}'
       continue
-    source = RoleSource(part, dataset.resolve_parts(), data_dir)
+    source = SplitSource(part, dataset.resolve_parts(), data_dir)
     try:
       _ = source.class_names, source.slices
     except MissingDataError as error:
@@ -256,13 +256,13 @@ def _open(
   return sources
 
 
-def _rows(source: RoleSource, wanted: Sequence[str]) -> Iterator[_Row]:
-  """Yields the rows of those of the wanted roles that a part has."""
+def _rows(source: SplitSource, wanted: Sequence[str]) -> Iterator[_Row]:
+  """Yields the rows of those of the wanted splits that a part has."""
   part = source.part
-  for role in wanted:
-    if role not in part.splits:
+  for split in wanted:
+    if split not in part.splits:
       continue
-    rows = source.get_dataset(SPLIT_OF_ROLE[role], shuffle=False)
+    rows = source.get_dataset(split, shuffle=False)
     rows = rows.map(
       plain_tensorflow(
         lambda row: (row['id'], row['group'], _main_texts(part, row))
@@ -275,11 +275,11 @@ def _rows(source: RoleSource, wanted: Sequence[str]) -> Iterator[_Row]:
 
 
 def _main_texts(part: Dataset, row):
-  """Returns the main texts of a mapped row, strings [materials] (TensorFlow).
+  """Returns the main texts of a mapped row, strings [texts] (TensorFlow).
 
   Where all are empty, each is the row's fields together.
   """
-  texts = tf.stack([row[name] for name in part.materials] or [''])
+  texts = tf.stack([row[name] for name in part.truncatable_fields] or [''])
   whole = tf.strings.join([row[name] for name in part.fields], separator=' ')
   return tf.where(tf.reduce_all(tf.equal(texts, '')), whole, texts)
 

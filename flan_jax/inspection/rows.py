@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 import dataclasses
 from typing import Any
 
-from flan_jax.config import ConfigError
 from flan_jax.definitions.dataset import Template, evaluated
 from flan_jax.definitions.names import TaskName
+from flan_jax.errors import ConfigError
 from flan_jax.inspection import catalogue
 from flan_jax.rendering.splits import MissingDataError
 from flan_jax.runs.reading import quiet_start
@@ -23,7 +23,7 @@ class Wanted:
 
   Attributes:
     rows: Rows under each template.
-    split: Role they are of; None for train, or test where nothing trains.
+    split: Split they are of; None for train, or test where nothing trains.
     vocabulary: 'mini' or a SentencePiece model; decides what fits.
   """
 
@@ -31,17 +31,17 @@ class Wanted:
   split: str | None
   vocabulary: str
 
-  def role(self, task: TaskName) -> str:
-    """Returns the role that is read of a task.
+  def split_of(self, task: TaskName) -> str:
+    """Returns the split that is read of a task.
 
     Raises:
       ConfigError: the task has no such rows.
     """
-    role = self.split or ('train' if task.part.trains else 'test')
-    if role not in task.part.splits:
+    split = self.split or ('train' if task.part.trains else 'test')
+    if split not in task.part.splits:
       known = ', '.join(task.part.splits)
-      raise ConfigError(f'{task.part.name} has no {role} rows; it has {known}')
-    return role
+      raise ConfigError(f'{task.part.name} has no {split} rows; it has {known}')
+    return split
 
 
 def describe(
@@ -66,7 +66,7 @@ def describe(
     MissingDataError: it is not prepared; says which command brings it.
   """
   for task in tasks:
-    wanted.role(task)
+    wanted.split_of(task)
     _check_prepared(task, data_dir)
   vocabulary = load_vocabulary(wanted.vocabulary)
   with quiet_start():
@@ -100,11 +100,11 @@ def _check_prepared(task: TaskName, data_dir: str | None) -> None:
 def _part(
   task: TaskName, wanted: Wanted, vocabulary: Vocabulary, data_dir: str | None
 ) -> dict[str, Any]:
-  role, templates = wanted.role(task), task.part.templates
+  split, templates = wanted.split_of(task), task.part.templates
   examples: dict[int, list] = {k: [] for k in _shown(task)}
   # Those that no row can have are not waited for.
-  open_ = {k for k in examples if role == 'train' or not templates[k].inverted}
-  for k, example in _examples(task, role, vocabulary, data_dir):
+  open_ = {k for k in examples if split == 'train' or not templates[k].inverted}
+  for k, example in _examples(task, split, vocabulary, data_dir):
     if len(examples[k]) < wanted.rows:
       examples[k].append(example)
     open_ -= {k} if len(examples[k]) == wanted.rows else set()
@@ -114,9 +114,9 @@ def _part(
     'part': task.part.name,
     'cluster': task.part.cluster,
     'tfds': task.part.source,
-    'split': role,
+    'split': split,
     'templates': [
-      _template(task, k, role, found) for k, found in examples.items()
+      _template(task, k, split, found) for k, found in examples.items()
     ],
   }
 
@@ -131,7 +131,7 @@ def _shown(task: TaskName) -> tuple[int, ...]:
 
 
 def _template(
-  task: TaskName, k: int, role: str, examples: list
+  task: TaskName, k: int, split: str, examples: list
 ) -> dict[str, Any]:
   template = task.part.templates[k]
   base, *suffixes = task.name.split('.')
@@ -142,14 +142,14 @@ def _template(
     'template': k,
     'group': template.group,
     'inverted': template.inverted,
-    'remark': _remark(template, role, examples),
+    'remark': _remark(template, split, examples),
     'input': template.input,
     'target': template.target,
     'examples': examples,
   }
 
 
-def _remark(template: Template, role: str, examples: list) -> str:
+def _remark(template: Template, split: str, examples: list) -> str:
   remarks = []
   if template.inverted:
     remarks.append('inverted: trained on, never evaluated')
@@ -157,20 +157,20 @@ def _remark(template: Template, role: str, examples: list) -> str:
     remarks.append(f'only for {", ".join(template.only_if)}')
   elif template.only_if:
     remarks.append('for some rows only')
-  if not examples and (role == 'train' or not template.inverted):
+  if not examples and (split == 'train' or not template.inverted):
     remarks.append(f'for none of the first {_MOST_ROWS} rows')
   return '; '.join(remarks)
 
 
 def _examples(
-  task: TaskName, role: str, vocabulary: Vocabulary, data_dir: str | None
+  task: TaskName, split: str, vocabulary: Vocabulary, data_dir: str | None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
   """Yields (template, example) for the first rows, row by row."""
   from flan_jax.rendering import few_shot_tasks, seqio_tasks
-  from flan_jax.rendering.source import SPLIT_OF_ROLE, RoleSource
+  from flan_jax.rendering.source import SplitSource
 
-  source = RoleSource(task.part, task.dataset.resolve_parts(), data_dir)
-  rows = source.get_dataset(SPLIT_OF_ROLE[role], shuffle=False)
+  source = SplitSource(task.part, task.dataset.resolve_parts(), data_dir)
+  rows = source.get_dataset(split, shuffle=False)
   every = dataclasses.replace(task, every=True, template=None, rank=False)
   examples = seqio_tasks.render_rows(
     rows.take(_MOST_ROWS), every, templates=_shown(task)
@@ -197,7 +197,7 @@ def _example(example, task: TaskName, pool, vocabulary) -> dict[str, Any]:
     remarks.append(f'{len(exemplars)} exemplar{plural}')
   cut = int(example['inputs_cut'])
   if cut:
-    remarks.append(('material shortened', 'prompt cut at its end')[cut - 1])
+    remarks.append(('truncatable shortened', 'prompt cut at its end')[cut - 1])
   if example['targets_cut']:
     remarks.append('target cut')
   options = zip(example['options'], example['correct'], strict=True)

@@ -79,7 +79,7 @@ def mixture_lines(found: Mapping[str, Any]) -> Iterator[str]:
       yield from wrapped(f'not trained on, {what}: {", ".join(names_out)}', '')
   here = sum(member['status'] == PREPARED for member in members)
   yield from wrapped(
-    f'{found["role"]} rows before filters: those of the copy in '
+    f'{found["split"]} rows before filters: those of the copy in '
     f'{found["data_dir"]} for {here} parts, recorded ones for '
     f'{len(members) - here}',
     '',

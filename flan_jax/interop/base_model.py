@@ -5,7 +5,7 @@ import os
 import pathlib
 import shutil
 
-from flan_jax.config import ConfigError
+from flan_jax.errors import ConfigError
 from flan_jax.runtime import child, processes
 
 PREFIX = 'package:'

@@ -11,8 +11,8 @@ _MARK = '\x00input\x00'
 CHAT_TEMPLATE = 'chat_template.jinja'
 
 
-def chat_separator(folder: pathlib.Path, starts: bool) -> str | None:
-  """Returns the chat template of a tokenizer as a SEPARATOR, or None.
+def chat_prompt_format(folder: pathlib.Path, starts: bool) -> str | None:
+  """Returns the chat template of a tokenizer as a PROMPT_FORMAT, or None.
 
   Args:
     folder: Where the tokenizer's files are.

@@ -40,7 +40,7 @@ VOCABULARY = {folder!r}
 
 # What stands between input and target, to be chosen by the model's score on
 # development rows before it is tuned.
-SEPARATOR = '\\n'
+PROMPT_FORMAT = '{{input}}\\n'
 EXEMPLAR_SEPARATOR = '\\n\\n'
 {chat}
 DROPOUT_RATE = 0.0
@@ -61,14 +61,14 @@ def write(
     folder: It holds checkpoint and tokenizer.
     title: What the model is, one line.
     config: Its shape.
-    chat: Its chat template as a SEPARATOR, offered as the other choice.
+    chat: Its chat template as a PROMPT_FORMAT, offered as the other choice.
 
   Returns:
     Path of the file.
   """
   folder = folder.absolute()
   path = folder / NAME
-  choice = f'# SEPARATOR = {chat!r}  # its chat template\n' if chat else ''
+  choice = f'# PROMPT_FORMAT = {chat!r}  # its chat template\n' if chat else ''
   path.write_text(
     _TEXT.format(
       title=title,

@@ -7,10 +7,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from flan_jax.errors import UserError
+
 Index = tuple[slice, ...]
 
 
-class InteropError(ValueError):
+class InteropError(UserError):
   """A model that cannot be taken over or handed on; says what is in the way."""
 
 

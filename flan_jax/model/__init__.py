@@ -9,7 +9,7 @@ from flan_jax.model.decoder import (
   param_shardings,
 )
 from flan_jax.model.decoder_config import DecoderConfig
-from flan_jax.model.multihead import for_mesh
+from flan_jax.model.multihead import resolve_attention
 from flan_jax.model.prediction import (
   TargetOutputs,
   target_log_probs,
@@ -22,11 +22,11 @@ __all__ = [
   'DecoderConfig',
   'TargetOutputs',
   'abstract_params',
-  'for_mesh',
   'hidden_states',
   'init_params',
   'logical_axes',
   'param_shardings',
+  'resolve_attention',
   'target_log_probs',
   'target_logits',
   'target_outputs',

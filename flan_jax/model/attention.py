@@ -17,7 +17,7 @@ from flan_jax.model import position
 HIDDEN = -1e30
 
 
-class Sight(NamedTuple):
+class AttentionContext(NamedTuple):
   """What decides whom a token sees, and how far away it takes it to be.
 
   Attributes:
@@ -52,8 +52,8 @@ def visible_keys(
   query, and the key belongs to the shared prompt or to the query's own branch.
 
   Args:
-    segments_BxL: See `Sight`.
-    branches_BxL: See `Sight`.
+    segments_BxL: See `AttentionContext`.
+    branches_BxL: See `AttentionContext`.
     queries: Indices of the queries that are asked about; all by default.
     keys: Likewise of the keys.
   """
@@ -71,7 +71,7 @@ def attend_reference(
   query_BxLxHxh: Float[Array, 'B L H h'],
   key_BxLxKxh: Float[Array, 'B L K h'],
   value_BxLxKxh: Float[Array, 'B L K h'],
-  sight: Sight,
+  sight: AttentionContext,
 ) -> Float[Array, 'B L H h']:
   """Scaled dot-product attention; query head i reads key head i * K // H.
 

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 import numpy as np
 
 from flan_jax.model import position
-from flan_jax.model.attention import HIDDEN, Sight, visible_keys
+from flan_jax.model.attention import HIDDEN, AttentionContext, visible_keys
 from flan_jax.sharding import mesh as mesh_lib
 
 # A program grows with the number of blocks.
@@ -29,7 +29,7 @@ def attend_in_blocks(
   query_BxLxHxh: Float[Array, 'B L H h'],
   key_BxLxKxh: Float[Array, 'B L K h'],
   value_BxLxKxh: Float[Array, 'B L K h'],
-  sight: Sight,
+  sight: AttentionContext,
   block: int,
   pieces: bool = False,
 ) -> Float[Array, 'B L H h']:
@@ -66,7 +66,7 @@ def attend_in_blocks(
         of_rows(key, first),
         of_rows(value, first),
         bias,
-        Sight(*(of_rows(x, first) for x in sight[:3])),
+        AttentionContext(*(of_rows(x, first) for x in sight[:3])),
         block,
       )
       for first in range(0, batch, rows)

@@ -196,10 +196,10 @@ def hidden_states(
   Returns:
     In the compute type. Values at padding mean nothing.
   """
-  return read(config, params, batch, dropout_key)[0]
+  return forward(config, params, batch, dropout_key)[0]
 
 
-def read(
+def forward(
   config: DecoderConfig,
   params: Params,
   batch: Batch,
@@ -271,7 +271,7 @@ def run_layers(
 
 def sight_of(
   config: DecoderConfig, params: Params, batch: Batch
-) -> tuple[attention.Sight, Any]:
+) -> tuple[attention.AttentionContext, Any]:
   """Who sees whom, and RoPE's rotations if positions are told by them."""
   positions_BxL = jnp.asarray(batch['positions'])
   bias = rotations = None
@@ -283,7 +283,7 @@ def sight_of(
     rotations = position.rope_rotations(
       positions_BxL, config.head_dim, config.rope_base
     )
-  sight = attention.Sight(
+  sight = attention.AttentionContext(
     segments=jnp.asarray(batch['segments']),
     positions=positions_BxL,
     branches=batch.get('branches'),

@@ -47,11 +47,11 @@ def prefill(
     params: As `decoder.init_params` makes them.
     batch: As for `decoder.hidden_states`.
   """
-  hidden, heads = decoder.read(config, params, batch, keep_heads=True)
+  hidden, heads = decoder.forward(config, params, batch, keep_heads=True)
   return hidden, KeyValues(*(x.transpose(0, 1, 3, 2, 4) for x in heads))
 
 
-def decode(
+def decode_step(
   config: DecoderConfig,
   params: decoder.Params,
   cache: KeyValues,

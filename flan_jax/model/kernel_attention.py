@@ -52,7 +52,7 @@ def attend_splash(
   query_BxLxHxh: Float[Array, 'B L H h'],
   key_BxLxKxh: Float[Array, 'B L K h'],
   value_BxLxKxh: Float[Array, 'B L K h'],
-  sight: attention.Sight,
+  sight: attention.AttentionContext,
   interpret: bool = False,
 ) -> Float[Array, 'B L H h']:
   """Equals `attention.attend_reference` without bias and branches.
@@ -146,7 +146,7 @@ def attend_cudnn(
   query_BxLxHxh: Float[Array, 'B L H h'],
   key_BxLxKxh: Float[Array, 'B L K h'],
   value_BxLxKxh: Float[Array, 'B L K h'],
-  sight: attention.Sight,
+  sight: attention.AttentionContext,
   implementation: str = 'cudnn',
 ) -> Float[Array, 'B L H h']:
   """Equals `attention.attend_reference` without bias and branches.

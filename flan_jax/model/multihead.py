@@ -10,7 +10,7 @@ from flan_jax.model import decoder_config as config_lib
 from flan_jax.sharding import mesh as mesh_lib
 
 
-def for_mesh(
+def resolve_attention(
   config: config_lib.DecoderConfig,
   mesh: jax.sharding.Mesh,
   gradients: bool = False,
@@ -55,8 +55,8 @@ def _fastest(
 
 
 def prepare(
-  config: config_lib.DecoderConfig, sight: attention.Sight
-) -> attention.Sight:
+  config: config_lib.DecoderConfig, sight: attention.AttentionContext
+) -> attention.AttentionContext:
   """Adds what all layers share."""
   if sight.bias is None or sight.branches is not None:
     return sight
@@ -73,11 +73,12 @@ def attend(
   query_BxLxHxh: Float[Array, 'B L H h'],
   key_BxLxKxh: Float[Array, 'B L K h'],
   value_BxLxKxh: Float[Array, 'B L K h'],
-  sight: attention.Sight,
+  sight: attention.AttentionContext,
 ) -> Float[Array, 'B L H h']:
   """Attention as the configuration says; see `attention.attend_reference`.
 
-  'auto' that no `for_mesh` has replaced, and branches, which no kernel knows,
+  'auto' that no `resolve_attention` has replaced, and branches, which no kernel
+  knows,
   are computed in blocks.
   """
   heads = (query_BxLxHxh, key_BxLxKxh, value_BxLxKxh)

@@ -11,13 +11,14 @@ import subprocess
 import sys
 from typing import Any
 
+from flan_jax.errors import UserError
 from flan_jax.planning.programs import Request
 from flan_jax.planning.topology import Topology, devices_of, environment
 
 _LAST_LINES = 12
 
 
-class PlanError(ValueError):
+class PlanError(UserError):
   """A request that cannot be planned, and why."""
 
 

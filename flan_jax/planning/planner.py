@@ -11,7 +11,7 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
-from flan_jax.model import abstract_params, for_mesh
+from flan_jax.model import abstract_params, resolve_attention
 from flan_jax.planning import collectives as collectives_lib
 from flan_jax.planning import traffic as traffic_lib
 from flan_jax.planning.estimate import Work, estimate_run, estimate_step
@@ -43,7 +43,7 @@ def check(request: Request, devices: Sequence[Any]) -> Mesh:
       f'{request.microbatches} times the {shards} parts that the mesh '
       f'{dict(mesh.shape)} divides rows into.'
     )
-  for_mesh(request.model, mesh)
+  resolve_attention(request.model, mesh)
   abstract_params(request.model, mesh)
   return mesh
 
@@ -79,7 +79,9 @@ def plan(request: Request, devices: Sequence[Any]) -> dict[str, Any]:
     'mesh': dict(mesh.shape),
     'remat': request.model.remat,
     'compute_dtype': request.model.compute_dtype,
-    'attention': for_mesh(request.model, mesh, gradients=True).attention,
+    'attention': resolve_attention(
+      request.model, mesh, gradients=True
+    ).attention,
     'batch': {
       'rows': request.batch_rows,
       'length': request.pack_length,

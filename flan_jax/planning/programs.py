@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from flan_jax.model import (
   DecoderConfig,
   abstract_params,
-  for_mesh,
+  resolve_attention,
   target_log_probs,
 )
 from flan_jax.model import flops as flops_lib
@@ -128,7 +128,7 @@ def _lower_train(request, mesh):
 
 
 def _lower_evaluation(request, mesh):
-  config = for_mesh(request.model, mesh)
+  config = resolve_attention(request.model, mesh)
   params = abstract_params(config, mesh)
   length, shards = request.eval_length, batch_shards(mesh)
   rows = max(1, request.eval_tokens // length // shards) * shards

@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 
+from flan_jax.errors import UserError
 from flan_jax.planning import chips
 
 _PATTERN = re.compile(r'(?:(\d+)\*)?([a-z0-9\-]+):(\d+(?:x\d+)*)')
@@ -24,7 +25,7 @@ _CUBES = ('v4', 'v5p', 'tpu7x')
 _CHIP_CONFIGS = {'v4': {'chip_config_name': 'megacore'}}
 
 
-class TopologyError(ValueError):
+class TopologyError(UserError):
   """A topology that cannot be; says what one looks like."""
 
 

@@ -10,7 +10,7 @@ from flan_jax.batches.few_shot import choose, most_tokens
 from flan_jax.cache.cached_split import DEFAULT_LENGTHS, renderings_of
 from flan_jax.definitions import names
 from flan_jax.rendering.seqio_tasks import render_rows
-from flan_jax.rendering.source import RoleSource
+from flan_jax.rendering.source import SplitSource
 from flan_jax.rendering.templates import compile_templates
 from flan_jax.vocabulary.base import Vocabulary
 
@@ -18,7 +18,7 @@ from flan_jax.vocabulary.base import Vocabulary
 class ExemplarPool:
   """Training rows of a part as rendered text, by template; read when used."""
 
-  def __init__(self, source: RoleSource, task: names.TaskName):
+  def __init__(self, source: SplitSource, task: names.TaskName):
     self._source = source
     self._shots = task.shots
     self._task = names.TaskName(

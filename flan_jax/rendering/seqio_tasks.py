@@ -12,7 +12,7 @@ from flan_jax.cache.cached_split import DEFAULT_LENGTHS
 from flan_jax.definitions import names, registry
 from flan_jax.definitions.dataset import in_format
 from flan_jax.rendering import seqio_metrics
-from flan_jax.rendering.source import RoleSource, plain_tensorflow
+from flan_jax.rendering.source import SplitSource, plain_tensorflow
 from flan_jax.rendering.templates import (
   TemplateTable,
   admissible,
@@ -90,7 +90,7 @@ def _register_task(
   name: str, vocabulary: Vocabulary, data_dir: str | None
 ) -> seqio.Task:
   task = names.parse_task(name)
-  source = RoleSource(task.part, task.dataset.resolve_parts(), data_dir)
+  source = SplitSource(task.part, task.dataset.resolve_parts(), data_dir)
   feature = seqio.Feature(vocabulary.as_seqio(), add_eos=True)
   return seqio.TaskRegistry.add(
     name,
@@ -111,7 +111,7 @@ def _exemplars(task, vocabulary, data_dir):
   from flan_jax.rendering.few_shot_tasks import ExemplarPool, add_exemplars
 
   part = in_format(registry.exemplar_part(task.part.name), task.format)
-  source = RoleSource(part, task.dataset.resolve_parts(), data_dir)
+  source = SplitSource(part, task.dataset.resolve_parts(), data_dir)
   pool = ExemplarPool(source, task)
   return [functools.partial(add_exemplars, pool=pool, vocabulary=vocabulary)]
 
@@ -127,7 +127,7 @@ def render_rows(
   Inverted templates are for rows that train: they are never evaluated.
 
   Args:
-    rows: From `RoleSource`.
+    rows: From `SplitSource`.
     task: Says which: `.tK` template K, `.all` every admissible one, otherwise
       one picked by (seed, row id).
     renderings: With `.all`, at most so many a row, starting at a template that
@@ -181,7 +181,7 @@ def _pick(row, count, with_seed: bool):
 class Fitter:
   """Renders and tokenizes one row within its lengths.
 
-  A long prompt loses tokens from the end of its material only, so that
+  A long prompt loses tokens from the end of its truncatable only, so that
   instruction, question and options survive.
 
   Attributes:
@@ -200,7 +200,7 @@ class Fitter:
   def __call__(self, row):
     """Returns `inputs`, `targets` (ids without end tokens) and what was cut.
 
-    `inputs_cut` is 1 where the material was shortened and 2 where even that
+    `inputs_cut` is 1 where the truncatable was shortened and 2 where even that
     did not make the prompt fit, so that its end is missing; `targets_cut`
     tells that a target lost its end.
     """
@@ -223,26 +223,28 @@ class Fitter:
     }
 
   def _shorten(self, row, prompt, ids):
-    position = tf.gather(self.table.material, row['template'])
+    position = tf.gather(self.table.truncatable, row['template'])
     shown = position >= 0
-    material = self.vocabulary.encode_tf(row['pool'][tf.maximum(position, 0)])
+    truncatable = self.vocabulary.encode_tf(
+      row['pool'][tf.maximum(position, 0)]
+    )
 
     def too_long(keep, _, ids):
       return shown & (tf.size(ids) > self.inputs) & (keep > 0)
 
     def drop(keep, _, ids):
       keep = tf.maximum(keep - (tf.size(ids) - self.inputs), 0)
-      text = self.vocabulary.decode_tf(material[:keep])
+      text = self.vocabulary.decode_tf(truncatable[:keep])
       # Half a character, where a cut fell between the bytes of one.
       text = tf.strings.regex_replace(text, '\N{REPLACEMENT CHARACTER}+$', '')
-      pool = self.table.with_material(row['pool'], row['template'], text)
+      pool = self.table.with_truncatable(row['pool'], row['template'], text)
       prompt = self.table.render(pool, row['template'])[0]
       return keep, prompt, self.vocabulary.encode_tf(prompt)
 
     _, prompt, ids = tf.while_loop(
       too_long,
       drop,
-      (tf.size(material), prompt, ids),
+      (tf.size(truncatable), prompt, ids),
       shape_invariants=(
         tf.TensorShape([]),
         tf.TensorShape([]),

@@ -1,4 +1,4 @@
-"""Rows of one role of one dataset part, as a SeqIO data source."""
+"""Rows of one split of one dataset part, as a SeqIO data source."""
 
 from collections.abc import Sequence
 import dataclasses
@@ -9,8 +9,8 @@ import seqio
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from flan_jax.definitions.dataset import Dataset
-from flan_jax.rendering import splits as roles_lib
+from flan_jax.definitions.dataset import SPLITS, Dataset
+from flan_jax.rendering import splits as splits_lib
 from flan_jax.rendering.templates import (
   check_class_names,
   feature_value,
@@ -19,10 +19,6 @@ from flan_jax.rendering.templates import (
 
 # TFDS's reader uses a deprecated counter and says so for every dataset.
 tf.get_logger().setLevel('ERROR')
-
-# SeqIO's and TFDS's users say `validation`; the roles say what it is for.
-ROLE_OF_SPLIT = {'train': 'train', 'validation': 'dev', 'test': 'test'}
-SPLIT_OF_ROLE = {role: split for split, role in ROLE_OF_SPLIT.items()}
 
 # Tracing is quicker without the search for Python control flow; the functions
 # of datasets, which may have some, are traced with it.
@@ -42,19 +38,19 @@ def open_builder(source: str, data_dir: str | None, name: str | None = None):
     name: What `flan-jax prepare` knows it by.
 
   Raises:
-    roles.MissingDataError: it is not there; says which commands bring it.
+    splits.MissingDataError: it is not there; says which commands bring it.
   """
   try:
     builder = tfds.builder(source, data_dir=data_dir, try_gcs=False)
     prepared = builder.data_path.exists()
   except (tfds.core.registered.DatasetNotFoundError, AssertionError) as error:
-    raise roles_lib.MissingDataError(
+    raise splits_lib.MissingDataError(
       f'TFDS {tfds.__version__} has no {source}, and {_place(data_dir)} holds '
       f'no copy of it: {error}'
     ) from error
   if not prepared:
     flag = _flag(data_dir)
-    raise roles_lib.MissingDataError(
+    raise splits_lib.MissingDataError(
       f'{source} is not in {_place(data_dir)}. Download it with `flan-jax '
       f'prepare {name or "NAME"}{flag}`, or bring your own rows with '
       f'`flan-jax import-data --input=DIR{flag or " --data_dir=DIR"}`'
@@ -70,7 +66,7 @@ def _flag(data_dir: str | None) -> str:
   return f' --data_dir={data_dir}' if data_dir else ''
 
 
-class RoleSource(seqio.DataSource):
+class SplitSource(seqio.DataSource):
   """Reads the rows of a part, mapped to named fields, with ids and groups.
 
   A row carries its fields and answer as `templates.map_row` gives them, and
@@ -79,7 +75,7 @@ class RoleSource(seqio.DataSource):
     `group`: int64, hash of the group's fields;
     `item`: int64, hash of the item's fields, 0 where there are none;
     `seed`: int64, the seed of this reading;
-    `trains`: bool, whether its role is to be trained on.
+    `trains`: bool, whether its split is to be trained on.
   """
 
   def __init__(
@@ -99,8 +95,7 @@ class RoleSource(seqio.DataSource):
     self.part = part
     self.family = tuple(family)
     self._data_dir = os.path.expanduser(data_dir) if data_dir else None
-    splits = [SPLIT_OF_ROLE[r] for r in SPLIT_OF_ROLE if r in part.splits]
-    super().__init__(splits=splits)
+    super().__init__(splits=[name for name in SPLITS if name in part.splits])
 
   @property
   def supports_arbitrary_sharding(self) -> bool:
@@ -121,15 +116,15 @@ class RoleSource(seqio.DataSource):
     return names
 
   @functools.cached_property
-  def slices(self) -> dict[str, roles_lib.Slice]:
-    """Role -> the rows that serve it in this copy."""
+  def slices(self) -> dict[str, splits_lib.Slice]:
+    """Split -> the rows that serve it in this copy."""
     info = self.builder.info
     sizes = {name: split.num_examples for name, split in info.splits.items()}
     family = [p for p in self.family if p.source == self.part.source]
-    resolved = roles_lib.resolve(family or [self.part], sizes)
+    resolved = splits_lib.resolve(family or [self.part], sizes)
     return {
-      role: found
-      for (name, role), found in resolved.items()
+      split: found
+      for (name, split), found in resolved.items()
       if name == self.part.name
     }
 
@@ -151,15 +146,14 @@ class RoleSource(seqio.DataSource):
     one past the last, of those of the split.
     """
     del sequence_length, use_cached, num_epochs  # SeqIO's signature.
-    role = ROLE_OF_SPLIT.get(split, split)
-    found = self.slices[role]
+    found = self.slices[split]
     read = found
     if rows is not None:
       start, stop = (found.start + row for row in rows)
       read = dataclasses.replace(found, start=start, stop=stop)
     dataset = self._read(read.spec, shuffle, seed, shard_info)
-    if found.roles:
-      low, high = self._ranges(found)[role]
+    if found.splits:
+      low, high = self._ranges(found)[split]
       dataset = dataset.filter(
         plain_tensorflow(
           lambda row: (row['group'] >= low) & (row['group'] < high)
@@ -168,23 +162,22 @@ class RoleSource(seqio.DataSource):
       if found.limit is not None:
         dataset = dataset.take(found.limit)
     seed_value = tf.constant(seed or 0, tf.int64)
-    trains = tf.constant(role == 'train')
+    trains = tf.constant(split == 'train')
     about = {'seed': seed_value, 'trains': trains}
     return dataset.map(plain_tensorflow(lambda row: {**row, **about}))
 
   def num_input_examples(self, split: str) -> int:
     """Returns the rows of a split before filters by content."""
-    role = ROLE_OF_SPLIT.get(split, split)
-    found = self.slices[role]
-    if not found.roles:
+    found = self.slices[split]
+    if not found.splits:
       return found.stop - found.start
-    low, high = self._ranges(found)[role]
+    low, high = self._ranges(found)[split]
     rows = sum(low <= value < high for value in self._groups(found.spec))
     return min(rows, found.limit or rows)
 
   def list_shards(self, split: str) -> Sequence[str]:
     """Returns the files that a split is read from."""
-    found = self.slices[ROLE_OF_SPLIT.get(split, split)]
+    found = self.slices[split]
     return [
       str(part.filename)
       for part in self.builder.info.splits[found.spec].file_instructions
@@ -222,12 +215,12 @@ class RoleSource(seqio.DataSource):
     key = tf.strings.join(key, separator=_SEPARATOR)
     return tf.strings.to_hash_bucket_fast(key, _HASH_BUCKETS)
 
-  def _ranges(self, found: roles_lib.Slice) -> dict[str, tuple[int, int]]:
-    return roles_lib.divide(self._groups(found.spec), found.roles)
+  def _ranges(self, found: splits_lib.Slice) -> dict[str, tuple[int, int]]:
+    return splits_lib.divide(self._groups(found.spec), found.splits)
 
   @functools.cache  # noqa: B019 - a source lives as long as its registry
   def _groups(self, spec: str) -> tuple[int, ...]:
-    """Returns the group of every row that roles share, dropped ones too."""
+    """Returns the group of every row that splits share, dropped ones too."""
     rows = self.builder.as_dataset(split=spec, shuffle_files=False)
     groups = rows.map(
       lambda row: self._hash(row, self.part.group_key),

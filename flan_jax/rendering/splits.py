@@ -1,8 +1,9 @@
 """Which rows of a copy of a dataset train, choose the template, and test.
 
 A full copy is cut by the slices that the dataset declares. A copy too small
-for them adapts: a role without rows takes them from the largest split present,
-and a split that must serve several roles is divided by a hash of the group.
+for them adapts: a split without rows takes them from the largest one
+present, and one that must serve several splits is divided by a hash of the
+group.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,66 +11,67 @@ import dataclasses
 import itertools
 import re
 
-from flan_jax.definitions.dataset import ROLES, Dataset
+from flan_jax.definitions.dataset import SPLITS, Dataset
+from flan_jax.errors import UserError
 
-# Shares of the roles that a divided split serves, normalized over them.
+# Shares of the splits that a divided tfds_split serves, normalized over them.
 _SHARES = {'train': 0.6, 'dev': 0.2, 'test': 0.2}
 _MAX_DEV_SHARE = 0.2
 
 _SLICE = re.compile(r'^(\w+)(?:\[(-?\d*):(-?\d*)\])?$')
 
 
-class MissingDataError(LookupError):
+class MissingDataError(UserError):
   """No rows for a dataset; says which command brings them."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Slice:
-  """The rows of one role.
+  """The rows of one split.
 
   Attributes:
-    split: TFDS split the rows lie in.
+    tfds_split: TFDS split the rows lie in.
     start, stop: Range of rows.
     limit: At most so many rows, or None.
-    roles: Roles that share the split by a hash of the group; empty where the
+    splits: Splits that share it by a hash of the group; empty where the
       range alone decides.
     reason: Why this differs from what is declared; empty where it does not.
   """
 
-  split: str
+  tfds_split: str
   start: int
   stop: int
   limit: int | None = None
-  roles: tuple[str, ...] = ()
+  splits: tuple[str, ...] = ()
   reason: str = ''
 
   @property
   def spec(self) -> str:
-    return f'{self.split}[{self.start}:{self.stop}]'
+    return f'{self.tfds_split}[{self.start}:{self.stop}]'
 
 
 def resolve(
   parts: Sequence[Dataset], sizes: Mapping[str, int]
 ) -> dict[tuple[str, str], Slice]:
-  """Resolves the roles of all parts that read one source.
+  """Resolves the splits of all parts that read one source.
 
   Args:
     parts: Resolved parts of one dataset with the same source.
     sizes: TFDS split -> rows of this copy.
 
   Returns:
-    (part name, role) -> slice.
+    (part name, split) -> slice.
 
   Raises:
-    MissingDataError: no declared split has any row.
+    MissingDataError: no declared tfds_split has any row.
   """
   declared = {
-    (part.name, role): _parse(part.splits[role], part.name)
+    (part.name, split): _parse(part.splits[split], part.name)
     for part in parts
-    for role in ROLES
-    if role in part.splits
+    for split in SPLITS
+    if split in part.splits
   }
-  candidates = [split for split, _, _ in declared.values()]
+  candidates = [tfds_split for tfds_split, _, _ in declared.values()]
   present = {s: sizes[s] for s in candidates if sizes.get(s)}
   if not present:
     raise MissingDataError(
@@ -78,18 +80,20 @@ def resolve(
   largest = max(present, key=lambda s: (present[s], 'val' in s, 'train' in s))
   resolved = {}
   homes = {
-    key: split if split in present else largest
-    for key, (split, _, _) in declared.items()
+    key: tfds_split if tfds_split in present else largest
+    for key, (tfds_split, _, _) in declared.items()
   }
-  for split, size in present.items():
-    roles = [r for r in ROLES if (split, r) in _pairs(homes)]
-    if size < len(roles) and split != largest:
-      # Too few rows to divide: the first role has them, the others borrow.
-      moved = {k: largest for k in homes if k[1] in roles[1:]}
-      homes |= {k: v for k, v in moved.items() if homes[k] == split}
-  for split in present:
-    served = {k: declared[k] for k, home in homes.items() if home == split}
-    resolved |= _serve(split, present[split], served) if served else {}
+  for tfds_split, size in present.items():
+    splits = [r for r in SPLITS if (tfds_split, r) in _pairs(homes)]
+    if size < len(splits) and tfds_split != largest:
+      # Too few rows to divide: the first split has them, the others borrow.
+      moved = {k: largest for k in homes if k[1] in splits[1:]}
+      homes |= {k: v for k, v in moved.items() if homes[k] == tfds_split}
+  for tfds_split in present:
+    served = {k: declared[k] for k, home in homes.items() if home == tfds_split}
+    resolved |= (
+      _serve(tfds_split, present[tfds_split], served) if served else {}
+    )
   return {
     key: _compare_with_recorded(found, key, parts)
     for key, found in resolved.items()
@@ -97,14 +101,14 @@ def resolve(
 
 
 def _pairs(homes) -> set[tuple[str, str]]:
-  return {(split, role) for (_, role), split in homes.items()}
+  return {(tfds_split, split) for (_, split), tfds_split in homes.items()}
 
 
-def _serve(split, size, served) -> dict[tuple[str, str], Slice]:
-  """Cuts one split for the (part, role) pairs that it serves."""
+def _serve(tfds_split, size, served) -> dict[tuple[str, str], Slice]:
+  """Cuts one tfds_split for the (part, split) pairs that it serves."""
   ranges = {key: _range(bounds, size) for key, bounds in served.items()}
-  borrowed = any(bounds[0] != split for bounds in served.values())
-  roles = tuple(r for r in ROLES if any(role == r for _, role in served))
+  borrowed = any(bounds[0] != tfds_split for bounds in served.values())
+  splits = tuple(r for r in SPLITS if any(split == r for _, split in served))
   distinct = {served[key]: ranges[key] for key in served}
   fits = (
     not borrowed
@@ -112,35 +116,35 @@ def _serve(split, size, served) -> dict[tuple[str, str], Slice]:
     and not _overlap(list(distinct.values()))
     and _dev_is_small(served, ranges, size)
   )
-  if fits or len(roles) == 1:
+  if fits or len(splits) == 1:
     return {
-      key: _undivided(split, size, bounds, ranges[key])
+      key: _undivided(tfds_split, size, bounds, ranges[key])
       for key, bounds in served.items()
     }
   return {
     key: Slice(
-      split,
+      tfds_split,
       0,
       size,
       limit=_limit(bounds),
-      roles=roles,
-      reason=f'{split} divided over {", ".join(roles)} by group',
+      splits=splits,
+      reason=f'{tfds_split} divided over {", ".join(splits)} by group',
     )
     for key, bounds in served.items()
   }
 
 
-def _undivided(split, size, bounds, rows) -> Slice:
-  """Returns the declared range, or the whole split where that has no rows."""
-  if bounds[0] != split:
-    return Slice(split, 0, size, reason=f'rows borrowed from {split}')
+def _undivided(tfds_split, size, bounds, rows) -> Slice:
+  """Returns the declared range, or all rows where that has none."""
+  if bounds[0] != tfds_split:
+    return Slice(tfds_split, 0, size, reason=f'rows borrowed from {tfds_split}')
   if rows[0] == rows[1]:
-    return Slice(split, 0, size, reason=f'all {size} rows of {split}')
-  return Slice(split, *rows)
+    return Slice(tfds_split, 0, size, reason=f'all {size} rows of {tfds_split}')
+  return Slice(tfds_split, *rows)
 
 
 def _dev_is_small(served, ranges, size) -> bool:
-  """A dev carve-out of a training split takes at most a fifth of it.
+  """A dev carve-out of a training tfds_split takes at most a fifth of it.
 
   A dev slice declared to be the training slice itself is no carve-out.
   """
@@ -162,8 +166,8 @@ def _parse(spec: str, name: str) -> tuple[str, int | None, int | None]:
   match = _SLICE.match(spec)
   if not match:
     raise ValueError(f'dataset {name}: {spec!r} is no slice of a split')
-  split, start, stop = match.groups()
-  return split, int(start) if start else None, int(stop) if stop else None
+  tfds_split, start, stop = match.groups()
+  return tfds_split, int(start) if start else None, int(stop) if stop else None
 
 
 def _range(bounds, size: int) -> tuple[int, int]:
@@ -193,35 +197,35 @@ def _compare_with_recorded(found: Slice, key, parts) -> Slice:
 
 
 def divide(
-  hashes: Sequence[int], roles: Sequence[str]
+  hashes: Sequence[int], splits: Sequence[str]
 ) -> dict[str, tuple[int, int]]:
-  """Divides groups over roles by their hashes.
+  """Divides groups over splits by their hashes.
 
   Args:
     hashes: The group hash of every row.
-    roles: The roles served, in the order of `ROLES`.
+    splits: The splits served, in the order of `SPLITS`.
 
   Returns:
-    Role -> half-open range of hashes; every role has a group if there are as
-    many groups as roles.
+    Role -> half-open range of hashes; every split has a group if there are as
+    many groups as splits.
 
   >>> divide([10, 20, 20, 30, 40, 50], ('train', 'dev'))
   {'train': (0, 50), 'dev': (50, 9223372036854775807)}
   """
-  total = sum(_SHARES[role] for role in roles)
-  shares = {role: _SHARES[role] / total for role in roles}
-  if 'dev' in shares and shares['dev'] > _MAX_DEV_SHARE and len(roles) > 1:
+  total = sum(_SHARES[split] for split in splits)
+  shares = {split: _SHARES[split] / total for split in splits}
+  if 'dev' in shares and shares['dev'] > _MAX_DEV_SHARE and len(splits) > 1:
     scale = (1 - _MAX_DEV_SHARE) / (1 - shares['dev'])
-    shares = {role: share * scale for role, share in shares.items()}
+    shares = {split: share * scale for split, share in shares.items()}
     shares['dev'] = _MAX_DEV_SHARE
   counts: dict[int, int] = {}
   for value in sorted(hashes):
     counts[value] = counts.get(value, 0) + 1
   groups, ranges, low, index, passed = list(counts), {}, 0, 0, 0
   target = 0.0
-  for position, role in enumerate(roles):
-    left = len(roles) - position - 1
-    target += shares[role] * len(hashes)
+  for position, split in enumerate(splits):
+    left = len(splits) - position - 1
+    target += shares[split] * len(hashes)
     first = index
     while index < len(groups) - left and (
       index == first or passed + counts[groups[index]] / 2 <= target
@@ -229,6 +233,6 @@ def divide(
       passed += counts[groups[index]]
       index += 1
     high = groups[index] if left and index < len(groups) else 2**63 - 1
-    ranges[role] = (low, high)
+    ranges[split] = (low, high)
     low = high
   return ranges

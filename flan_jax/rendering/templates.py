@@ -64,14 +64,14 @@ class TemplateTable:
     fields: Names of the fields that follow the literals in the pool.
     indices: [templates, 2, pieces], indices into literals + fields; input and
       target.
-    material: Place in the pool of what each template may shorten,
-      int [templates]; -1 where it shows no material.
+    truncatable: Place in the pool of what each template may shorten,
+      int [templates]; -1 where it shows no truncatable.
   """
 
   literals: tuple[str, ...]
   fields: tuple[str, ...]
   indices: np.ndarray
-  material: np.ndarray
+  truncatable: np.ndarray
 
   @property
   def num_templates(self) -> int:
@@ -95,9 +95,9 @@ class TemplateTable:
     pieces = tf.gather(pool, tf.gather(self.indices, template))
     return tf.strings.reduce_join(pieces, axis=-1)
 
-  def with_material(self, pool: Any, template: Any, text: Any) -> Any:
-    """Returns the pool with a template's material replaced by another text."""
-    position = tf.gather(self.material, template)
+  def with_truncatable(self, pool: Any, template: Any, text: Any) -> Any:
+    """Returns the pool with a template's truncatable field replaced."""
+    position = tf.gather(self.truncatable, template)
     return tf.tensor_scatter_nd_update(pool, [[position]], [text])
 
 
@@ -143,16 +143,16 @@ def compile_templates(dataset: Dataset) -> TemplateTable:
     literals=tuple(literals),
     fields=tuple(fields),
     indices=indices,
-    material=np.array(
-      [_material(dataset, t, literals, fields) for t in dataset.templates],
+    truncatable=np.array(
+      [_truncatable(dataset, t, literals, fields) for t in dataset.templates],
       np.int32,
     ),
   )
 
 
-def _material(dataset, template, literals, fields) -> int:
+def _truncatable(dataset, template, literals, fields) -> int:
   """Returns the pool's place of what a template may shorten, or -1."""
-  for name in dataset.materials:
+  for name in dataset.truncatable_fields:
     if name in template.input_fields():
       return len(literals) + fields.index(name)
   return -1

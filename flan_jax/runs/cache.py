@@ -5,15 +5,15 @@ import dataclasses
 import shlex
 from typing import TYPE_CHECKING
 
+import gin
 import tqdm
 
-from flan_jax.cache.cached_split import CacheConfig, UnitKey
-from flan_jax.config import ConfigError
+from flan_jax.cache.cached_split import CacheConfig, SplitKey
 from flan_jax.definitions import names, registry
+from flan_jax.errors import ConfigError
 from flan_jax.interop import base_model
 from flan_jax.runs.reading import open_data_dir, quiet_start
 from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
-import gin
 
 if TYPE_CHECKING:
   from flan_jax.cache.writer import Plan
@@ -36,9 +36,9 @@ def flat(
   return list(dict.fromkeys(names_found))
 
 
-def unit_keys(
+def split_keys(
   mixtures: Sequence[str | None], training: bool = True
-) -> list[UnitKey]:
+) -> list[SplitKey]:
   """Returns the units that training on, or evaluating, mixtures needs.
 
   Development rows serve both: they watch training and choose the template.
@@ -57,25 +57,27 @@ def unit_keys(
       continue
     for member in names.members(name):
       _, part = registry.find_part(member.part)
-      needed = roles_needed(name, training)
-      for role in needed:
-        if role in part.splits:
-          templates = member.templates if role == 'train' else None
-          keys.append(UnitKey(part.name, role, templates, member.format))
+      needed = splits_needed(name, training)
+      for split in needed:
+        if split in part.splits:
+          templates = member.templates if split == 'train' else None
+          keys.append(SplitKey(part.name, split, templates, member.format))
       pool = registry.exemplar_part(part.name)
       if member.shots and pool is not None and 'test' in needed:
-        keys.append(UnitKey(pool.name, 'train', None, member.format))
+        keys.append(SplitKey(pool.name, 'train', None, member.format))
   return list(dict.fromkeys(keys))
 
 
-def roles_needed(mixture: str, training: bool = True) -> tuple[str, ...]:
-  """Returns the roles that are read of a mixture or task."""
+def splits_needed(mixture: str, training: bool = True) -> tuple[str, ...]:
+  """Returns the splits that are read of a mixture or task."""
   found = names.find_mixture(mixture)
   if not training:
-    return ('dev', 'test')
+    return ('validation', 'test')
   if found is None:
-    return ('train', 'dev', 'test')
-  return {'train': ('train', 'dev'), 'eval': ('dev', 'test')}[found.purpose]
+    return ('train', 'validation', 'test')
+  return {'train': ('train', 'validation'), 'eval': ('validation', 'test')}[
+    found.purpose
+  ]
 
 
 # Rows from which on several processes of this machine share the work.
@@ -105,7 +107,7 @@ def cache(
   Raises:
     ConfigError: Beam is asked for and not installed.
   """
-  keys = unit_keys(flat(mixtures))
+  keys = split_keys(flat(mixtures))
   cache_dir = cache_config.cache_dir
   tokens = load_vocabulary(base_model.locate(vocabulary, cache_dir))
   # TensorFlow is for this command alone.
@@ -117,7 +119,7 @@ def cache(
   config = dataclasses.replace(cache_config, data_dir=data_dir)
   writer = CacheWriter(keys, config, tokens, allow_missing)
   plan = writer.plan()
-  _say_plan(plan, tokens)
+  _print_plan(plan, tokens)
   if dry_run or not plan.tasks:
     return
   run = _runner(plan.rows, pipeline_options)
@@ -126,7 +128,7 @@ def cache(
     writer.make(bar.write, run, bar.update)
 
 
-def _say_plan(plan: 'Plan', vocabulary: Vocabulary) -> None:
+def _print_plan(plan: 'Plan', vocabulary: Vocabulary) -> None:
   """Says what is to be done, before it is."""
   for part, reason in plan.missing.items():
     print(f'left out: {part} ({reason})')

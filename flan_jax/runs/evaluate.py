@@ -6,12 +6,14 @@ import os
 import pathlib
 from typing import Any
 
+import gin
 import tqdm
 
 from flan_jax import __version__
 from flan_jax.cache.cached_split import CacheConfig
-from flan_jax.cache.store import UnitStore, check_vocabulary
-from flan_jax.config import Arguments, ConfigError
+from flan_jax.cache.store import CacheStore, check_vocabulary
+from flan_jax.config import Arguments
+from flan_jax.errors import ConfigError
 from flan_jax.evaluation import records
 from flan_jax.evaluation.comparison import compare, comparison_table
 from flan_jax.evaluation.contaminated import check_ids, read_contaminated
@@ -24,14 +26,13 @@ from flan_jax.evaluation.requests import EvalPart
 from flan_jax.evaluation.table import checkpoints_table
 from flan_jax.interop import base_model
 from flan_jax.model import DecoderConfig, abstract_params
-from flan_jax.runs.cache import flat, unit_keys
+from flan_jax.runs.cache import flat, split_keys
 from flan_jax.runtime import processes
 from flan_jax.runtime.compilation import keep_compiled
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.training import Checkpointer
-from flan_jax.training.checkpoint import fingerprint
+from flan_jax.training.checkpoint import params_digest
 from flan_jax.vocabulary.base import load_vocabulary
-import gin
 
 _ANSWERS = 'answers.jsonl'
 
@@ -44,7 +45,7 @@ def evaluate(
   mesh: MeshConfig,
   cache_config: CacheConfig,
   vocabulary: str,
-  protocol: EvalConfig,
+  eval_config: EvalConfig,
   allow_missing: bool = False,
   checkpoint: str | Sequence[str] | None = None,
   tokens_per_batch: int = 8192,
@@ -65,7 +66,7 @@ def evaluate(
     mesh: Shape of the device mesh.
     cache_config: Directories and lengths of the token cache.
     vocabulary: As VOCABULARY.
-    protocol: How much is asked.
+    eval_config: How much is asked.
     allow_missing: Leaves out what is not prepared; results say so.
     checkpoint: Another checkpoint, or model directory, to evaluate; several;
       'all' of model_dir; or its 'best', see KEEP_BEST.
@@ -80,13 +81,13 @@ def evaluate(
   """
   keep_compiled(compilation_cache)
   mixtures = flat([mixture])
-  keys = unit_keys(mixtures, training=False)
+  keys = split_keys(mixtures, training=False)
   cache_dir = cache_config.cache_dir
   tokens = load_vocabulary(base_model.locate(vocabulary, cache_dir))
   check_vocabulary(tokens, model)
-  contaminated = read_contaminated(protocol.contaminated)
+  contaminated = read_contaminated(eval_config.contaminated)
   devices = make_mesh(mesh)
-  store = UnitStore(cache_config, tokens, arguments, seed, allow_missing)
+  store = CacheStore(cache_config, tokens, arguments, seed, allow_missing)
   if dry_run:
     listed = ', '.join(map(str, store.missing(keys)))
     print(f'would evaluate {", ".join(mixtures)}; units to be cached: {listed}')
@@ -97,7 +98,7 @@ def evaluate(
   processes.first_then_others(lambda: store.ensure(keys))
   all_parts = {name: store.evaluation(name) for name in mixtures}
   for parts in all_parts.values():
-    check_ids(protocol.contaminated, contaminated, parts)
+    check_ids(eval_config.contaminated, contaminated, parts)
   models = make_models(model, devices, tokens, cache_config, tokens_per_batch)
   found = []
   for label, path in paths.items():
@@ -110,13 +111,13 @@ def evaluate(
         models=models,
         model=model,
         params=params,
-        protocol=protocol,
+        eval_config=eval_config,
         contaminated=contaminated,
         model_dir=model_dir,
         about={
           'checkpoint': path,
           'step': step,
-          'separator': cache_config.separator,
+          'prompt_format': cache_config.prompt_format,
           'left_out': store.left_out,
         },
         folder=os.path.join('eval', label),
@@ -172,7 +173,7 @@ def run_evaluation(
   models: Models,
   model: DecoderConfig,
   params: Any,
-  protocol: EvalConfig,
+  eval_config: EvalConfig,
   contaminated: Mapping[str, frozenset[str]] | None,
   model_dir: str,
   about: Mapping[str, Any],
@@ -188,13 +189,13 @@ def run_evaluation(
   journal = _journal(
     os.path.join(folder, _ANSWERS),
     {
-      'params': fingerprint(params),
+      'params': params_digest(params),
       'model': dataclasses.asdict(model),
       'framing': dataclasses.asdict(models.framing),
-      'units': [unit.digest for part in parts for unit in part.units],
+      'units': [unit.digest for part in parts for unit in part.splits],
       'templates': [part.templates for part in parts],
-      'max_rows': protocol.max_rows,
-      'stop': protocol.stop,
+      'max_rows': eval_config.max_rows,
+      'stop': eval_config.stop,
       'flan_jax': __version__,
     },
   )
@@ -210,7 +211,7 @@ def run_evaluation(
 
   try:
     evaluation = score(
-      parts, models, params, protocol, progress, journal, contaminated
+      parts, models, params, eval_config, progress, journal, contaminated
     )
   finally:
     bar.close()
@@ -222,14 +223,14 @@ def run_evaluation(
     evaluation,
     {
       'mixture': mixture,
-      **dataclasses.asdict(protocol),
+      **dataclasses.asdict(eval_config),
       **about,
       'configuration': gin.operative_config_str().splitlines(),
     },
   )
   print(f'\n{mixture}, in percent:\n{table}')
-  if protocol.max_rows is not None:
-    print(f'at most {protocol.max_rows} rows of each part were evaluated')
+  if eval_config.max_rows is not None:
+    print(f'at most {eval_config.max_rows} rows of each part were evaluated')
   _say_exceptions(evaluation)
   print(f'results: {folder}')
   return evaluation
@@ -246,11 +247,11 @@ def _journal(path: str, key: Mapping[str, Any]) -> Journal:
   processes.first_then_others(open_it)
   (journal,) = opened
   if journal.found:
-    processes.say(f'{len(journal.found)} answers are there: {path}')
+    processes.log(f'{len(journal.found)} answers are there: {path}')
   return journal
 
 
-def say_comparison(
+def print_comparison(
   mixture: str, base: Evaluation, tuned: Evaluation, model_dir: str
 ) -> None:
   """Prints and writes what changed from one evaluation to the other.

@@ -67,10 +67,12 @@ def main(argv: Sequence[str]) -> int:
     out / 'config.json', {**about, 'torch_dtype': flags.dtype, **ids}
   )
   export.write_json(out / 'generation_config.json', ids)
-  if 'separator' in record:
+  if 'prompt_format' in record:
     text = _README.format(
       name=out.name,
-      prompt=_prompt(record['separator'], token_name(settings, 'eos_token')),
+      prompt=_prompt(
+        record['prompt_format'], token_name(settings, 'eos_token')
+      ),
       end=token_name(settings, 'eos_token'),
     )
     (out / 'README.md').write_text(text, encoding='utf-8')
@@ -116,10 +118,9 @@ def _special_ids(
   return {f'{use}_token_id': i for use, i in ids.items() if i is not None}
 
 
-def _prompt(separator: str | None, end: str) -> str:
+def _prompt(prompt_format: str | None, end: str) -> str:
   """Returns what a prompt is around '{input}'."""
-  separator = end if separator is None else separator
-  return separator if INPUT in separator else INPUT + separator
+  return INPUT + end if prompt_format is None else prompt_format
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

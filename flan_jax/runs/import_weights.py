@@ -41,7 +41,9 @@ def main(argv: Sequence[str]) -> int:
     source, family, config, import_mesh(config), flags.dtype
   )
   _save(out, source, family, config, vocabulary, params)
-  chat = chat_template.chat_separator(out, starts=vocabulary.bos_id is not None)
+  chat = chat_template.chat_prompt_format(
+    out, starts=vocabulary.bos_id is not None
+  )
   title = f'{source.path.name}, a {family.name} of {_count(config)}, imported.'
   path = model_gin.write(out, title, config, chat)
   print(f'{source.path}: a {family.name} of {_count(config)}')

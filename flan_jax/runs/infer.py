@@ -8,11 +8,13 @@ import pathlib
 import sys
 from typing import Any
 
+import gin
 import tqdm
 
 from flan_jax.cache.cached_split import CacheConfig
-from flan_jax.cache.store import UnitStore, check_vocabulary
-from flan_jax.config import Arguments, ConfigError
+from flan_jax.cache.store import CacheStore, check_vocabulary
+from flan_jax.config import Arguments
+from flan_jax.errors import ConfigError
 from flan_jax.evaluation import answers
 from flan_jax.evaluation.answers import Ending
 from flan_jax.evaluation.evaluator import Models
@@ -23,13 +25,12 @@ from flan_jax.evaluation.records import write_whole
 from flan_jax.evaluation.requests import requests
 from flan_jax.interop import base_model
 from flan_jax.model import DecoderConfig, abstract_params
-from flan_jax.runs.cache import flat, unit_keys
+from flan_jax.runs.cache import flat, split_keys
 from flan_jax.runtime import processes
 from flan_jax.runtime.compilation import keep_compiled
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.training import Checkpointer
 from flan_jax.vocabulary.base import load_vocabulary
-import gin
 
 
 @gin.configurable(module='flan_jax')
@@ -60,7 +61,7 @@ def infer(
   Args:
     model: Shape of the decoder.
     mesh: Shape of the device mesh.
-    cache_config: Lengths and separator; of tasks, directories of the cache.
+    cache_config: Lengths and prompt format; of tasks, directories of the cache.
     vocabulary: As VOCABULARY.
     prompts: File of prompts, see `prompts.read_prompts`; or else
     mixture: the mixture or task whose test rows are answered, or several.
@@ -93,14 +94,14 @@ def infer(
   stops = (stop,) if isinstance(stop, str) else tuple(stop or ())
   ending = Ending(most, stops)
   asked = None if prompts is None else read_prompts(prompts)
-  keys = unit_keys(flat([mixture]), training=False)
+  keys = split_keys(flat([mixture]), training=False)
   cache_dir = cache_config.cache_dir
   with _answers_to(output) as write:
     keep_compiled(compilation_cache)
     tokens = load_vocabulary(base_model.locate(vocabulary, cache_dir))
     check_vocabulary(tokens, model)
     devices = make_mesh(mesh)
-    store = UnitStore(cache_config, tokens, arguments, seed, allow_missing)
+    store = CacheStore(cache_config, tokens, arguments, seed, allow_missing)
     models = make_models(
       model, devices, tokens, cache_config, tokens_per_batch, sampling
     )
@@ -143,16 +144,16 @@ def _prompts_answerer(
 
 
 def _rows_answerer(
-  store: UnitStore, mixtures: Sequence[str], models: Models, rows: int | None
+  store: CacheStore, mixtures: Sequence[str], models: Models, rows: int | None
 ) -> _Answerer:
   """Returns what answers the test rows of mixtures."""
   parts = [part for name in mixtures for part in store.evaluation(name)]
   for name in store.left_out:
-    processes.say(f'left out, as not prepared: {name}')
+    processes.log(f'left out, as not prepared: {name}')
   queue = []
   for part in parts:
     if part.null:
-      processes.say(f'left out: {part.test.name}: {part.null}')
+      processes.log(f'left out: {part.test.name}: {part.null}')
     else:
       queue += requests(part.test, models.framing, part.templates, rows)
   if not queue:

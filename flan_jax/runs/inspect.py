@@ -7,9 +7,9 @@ import os
 import sys
 
 from flan_jax.batches.loader import PackingConfig
-from flan_jax.config import ConfigError
 from flan_jax.definitions import names, registry, template_set
-from flan_jax.definitions.dataset import ROLES
+from flan_jax.definitions.dataset import SPLITS
+from flan_jax.errors import ConfigError
 from flan_jax.inspection import caches, caches_text, catalogue, rows, text
 from flan_jax.runs.reading import (
   FlagParser,
@@ -131,7 +131,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
   )
   parser.add_argument(
     '--split',
-    choices=ROLES,
+    choices=SPLITS,
     help='whose rows; train, or test where nothing trains',
   )
   parser.add_argument(

@@ -6,10 +6,12 @@ import json
 import sys
 from typing import Any, NoReturn
 
+import gin
+
 from flan_jax import config as config_lib
 from flan_jax.batches.loader import PackingConfig
-from flan_jax.config import ConfigError
 from flan_jax.definitions import registry
+from flan_jax.errors import ConfigError
 from flan_jax.evaluation.scoring.rank_batches import row_length
 from flan_jax.model import DecoderConfig
 from flan_jax.planning import plan_text
@@ -19,7 +21,6 @@ from flan_jax.planning.topology import Topology, has_libtpu
 from flan_jax.sharding import MeshConfig
 from flan_jax.training import OptimizerConfig
 from flan_jax.training.loop import LoopConfig
-import gin
 
 # Read before the user's files.
 _GIN_FILE = 'runs/plan.gin'

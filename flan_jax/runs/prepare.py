@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Sequence
 import textwrap
 
-from flan_jax.config import ConfigError
 from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import Dataset
+from flan_jax.errors import ConfigError
 from flan_jax.inspection import catalogue
 from flan_jax.inspection.catalogue import DOWNLOAD, MANUAL
 from flan_jax.runs.reading import FlagParser, start_tensorflow, wrapped

@@ -10,7 +10,7 @@ import tempfile
 import textwrap
 from typing import NoReturn
 
-from flan_jax.config import ConfigError
+from flan_jax.errors import ConfigError
 from flan_jax.sources.mini import MINI, resolve_data_dir
 
 _WIDTH = 80

@@ -5,15 +5,17 @@ import dataclasses
 import difflib
 from typing import Any
 
+import gin
 import numpy as np
 
 from flan_jax import config as config_lib
 from flan_jax.batches.loader import BatchPlan, PackingConfig
 from flan_jax.batches.sampler import Sampler
-from flan_jax.cache.cached_split import CacheConfig, Framing, Unit
-from flan_jax.cache.store import UnitStore, check_vocabulary
-from flan_jax.config import Arguments, ConfigError
+from flan_jax.cache.cached_split import CacheConfig, CachedSplit, Framing
+from flan_jax.cache.store import CacheStore, check_vocabulary
+from flan_jax.config import Arguments
 from flan_jax.definitions import registry
+from flan_jax.errors import ConfigError
 from flan_jax.evaluation.contaminated import check_ids, read_contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.evaluation.evaluator import score_requests
@@ -22,8 +24,8 @@ from flan_jax.evaluation.requests import Request, requests
 from flan_jax.evaluation.scoring.rank import Scorer
 from flan_jax.interop import base_model
 from flan_jax.model import DecoderConfig, abstract_params, init_params
-from flan_jax.runs.cache import unit_keys
-from flan_jax.runs.evaluate import run_evaluation, say_comparison
+from flan_jax.runs.cache import split_keys
+from flan_jax.runs.evaluate import print_comparison, run_evaluation
 from flan_jax.runtime import processes
 from flan_jax.runtime.compilation import keep_compiled
 from flan_jax.sharding import (
@@ -45,7 +47,6 @@ from flan_jax.training.loop import Loop, LoopConfig
 from flan_jax.training.metric_writer import Console, MetricWriter
 from flan_jax.training.profile import ProfileWindow
 from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
-import gin
 
 
 @gin.configurable(module='flan_jax')
@@ -59,11 +60,11 @@ def train(
   loop: LoopConfig,
   cache_config: CacheConfig,
   vocabulary: str,
-  protocol: EvalConfig,
+  eval_config: EvalConfig,
   allow_missing: bool = False,
   seed: int = 0,
   initial_checkpoint: str | None = None,
-  dev_mixture: str | None = None,
+  validation_mixture: str | None = None,
   eval_mixture: str | None = None,
   eval_base: bool = False,
   eval_rows: int | None = None,
@@ -85,12 +86,12 @@ def train(
     loop: Length of the run and its periods.
     cache_config: Directories and lengths of the token cache.
     vocabulary: As VOCABULARY.
-    protocol: How much the evaluation at the end asks.
+    eval_config: How much the evaluation at the end asks.
     allow_missing: Leaves out what is not prepared; results say so.
     seed: Decides initial parameters, order of examples and dropout.
     initial_checkpoint: Where parameters start from; only without a checkpoint
       in model_dir.
-    dev_mixture: Whose development rows are scored every eval_period steps;
+    validation_mixture: Its validation rows are scored every eval_period steps;
       None for those of what is trained.
     eval_mixture: What is evaluated at the end; None for nothing.
     eval_base: Whether what training starts from is evaluated first, and
@@ -110,28 +111,30 @@ def train(
   window = None if profile is None else ProfileWindow.parse(profile)
   if window is not None:
     window.check(taken=0, train_steps=loop.train_steps)
-  keys = unit_keys([mixture, eval_mixture])
-  keys += [k for k in unit_keys([dev_mixture], training=False) if k not in keys]
+  keys = split_keys([mixture, eval_mixture])
+  keys += [
+    k for k in split_keys([validation_mixture], training=False) if k not in keys
+  ]
   cache_dir = cache_config.cache_dir
   tokens = load_vocabulary(base_model.locate(vocabulary, cache_dir))
   initial_checkpoint = base_model.locate(initial_checkpoint, cache_dir)
   check_vocabulary(tokens, model)
-  contaminated = read_contaminated(protocol.contaminated)
+  contaminated = read_contaminated(eval_config.contaminated)
   devices = make_mesh(mesh)
   check_batch(packing.batch_rows, devices)
   _check_microbatches(packing, loop, batch_shards(devices))
-  store = UnitStore(cache_config, tokens, arguments, seed, allow_missing)
+  store = CacheStore(cache_config, tokens, arguments, seed, allow_missing)
   if dry_run:
-    _say_plan(mixture, eval_mixture, model, store.missing(keys))
+    _print_plan(mixture, eval_mixture, model, store.missing(keys))
     return
   processes.first_then_others(lambda: store.ensure(keys))
   units = store.training(mixture)
   # Opened now, so that what cannot be evaluated is said before training.
   parts = store.evaluation(eval_mixture) if eval_mixture is not None else []
-  check_ids(protocol.contaminated, contaminated, parts)
+  check_ids(eval_config.contaminated, contaminated, parts)
   framing = Framing.of(cache_config, tokens)
   plan = BatchPlan(Sampler(units, framing, seed), packing)
-  _say_data(units, plan, packing)
+  _print_data(units, plan, packing)
   if processes.is_first():
     config_lib.write_record(model_dir, registry.template_set())
   models = make_models(
@@ -145,12 +148,12 @@ def train(
       models=models,
       model=model,
       params=params,
-      protocol=protocol,
+      eval_config=eval_config,
       contaminated=contaminated,
       model_dir=model_dir,
       about={
         **about,
-        'separator': cache_config.separator,
+        'prompt_format': cache_config.prompt_format,
         'left_out': store.left_out,
       },
       folder=folder,
@@ -162,16 +165,16 @@ def train(
   base = None
   if eval_base and parts:
     base = evaluate(initial_params(), 'eval_base', step=0, trained_on=None)
-  dev = _dev_evaluation(
-    store, dev_mixture, units, models.scorer, framing, eval_rows
+  validation = _validation_evaluation(
+    store, validation_mixture, units, models.scorer, framing, eval_rows
   )
-  _check_best(loop, dev)
+  _check_best(loop, validation)
   checkpointer = Checkpointer(
     model_dir, keep=loop.keep_checkpoints, best=loop.keep_best is not None
   )
   state = _first_state(
     checkpointer,
-    plan.contract,
+    plan.data_order_digest,
     initial_params,
     initial_checkpoint,
     model,
@@ -199,7 +202,7 @@ def train(
     checkpointer,
     _record(plan, model, seed, tokens, cache_config),
     model,
-    dev,
+    validation,
     window,
   ).run(state, writer, console)
   console.close()
@@ -210,7 +213,7 @@ def train(
       state['params'], 'eval', step=int(state['step']), trained_on=mixture
     )
     if base is not None:
-      say_comparison(eval_mixture, base, tuned, model_dir)
+      print_comparison(eval_mixture, base, tuned, model_dir)
 
 
 def _check_microbatches(
@@ -223,21 +226,21 @@ def _check_microbatches(
     )
 
 
-def _say_plan(mixture, eval_mixture, model, missing) -> None:
+def _print_plan(mixture, eval_mixture, model, missing) -> None:
   print(f'would train on {mixture}, then evaluate {eval_mixture}')
   print(f'parameters: {model.param_count():,}')
   listed = ', '.join(map(str, missing))
   print(f'units to be cached first: {listed or "none"}')
 
 
-def _say_data(
-  units: Sequence[Unit], plan: BatchPlan, packing: PackingConfig
+def _print_data(
+  units: Sequence[CachedSplit], plan: BatchPlan, packing: PackingConfig
 ) -> None:
   adapted = [unit.name for unit in units if unit.manifest['adapted']]
   if adapted:
-    processes.say(f'splits adapted to a smaller copy: {", ".join(adapted)}')
+    processes.log(f'splits adapted to a smaller copy: {", ".join(adapted)}')
   rows = sum(unit.num_rows for unit in units)
-  processes.say(
+  processes.log(
     f'training on {len(units)} parts, {rows} rows; batches of '
     f'{packing.batch_rows} x {packing.pack_length} tokens, '
     f'{plan.capacity.targets} target tokens a row, fill {plan.fill():.3f}'
@@ -252,12 +255,12 @@ def _record(
   cache_config: CacheConfig,
 ) -> dict[str, Any]:
   return {
-    'contract': plan.contract,
+    'data_order_digest': plan.data_order_digest,
     'model': dataclasses.asdict(model),
     'seed': seed,
     'template_set': registry.template_set(),
     'vocabulary': vocabulary.record(),
-    'separator': cache_config.separator,
+    'prompt_format': cache_config.prompt_format,
   }
 
 
@@ -273,7 +276,7 @@ def _initial_params(initial_checkpoint, tokens, model, seed, devices):
 
 def _first_state(
   checkpointer,
-  contract,
+  data_order_digest,
   initial_params,
   initial_checkpoint,
   model,
@@ -292,30 +295,31 @@ def _first_state(
   )
   if restored is not None:
     state, record, step = restored
-    if record['contract'] != contract:
+    if record['data_order_digest'] != data_order_digest:
       raise ConfigError(
         f'{checkpointer.model_dir} was trained with other data, rates, seed or '
-        f'batch shape (contract {record["contract"]}, now {contract}): use '
+        f'batch shape (data_order_digest {record["data_order_digest"]}, now '
+        f'{data_order_digest}): use '
         'the same settings, or another MODEL_DIR'
       )
     if initial_checkpoint is not None:
-      processes.say(
+      processes.log(
         'INITIAL_CHECKPOINT_PATH is not used: MODEL_DIR has checkpoints'
       )
-    processes.say(f'resuming from step {step} of {checkpointer.model_dir}')
+    processes.log(f'resuming from step {step} of {checkpointer.model_dir}')
     return state
   if initial_checkpoint is not None:
-    processes.say(f'starting from the parameters of {initial_checkpoint}')
+    processes.log(f'starting from the parameters of {initial_checkpoint}')
   return init_state(model, transform, seed, devices, initial_params())
 
 
-class _DevEvaluation:
+class ValidationEvaluation:
   """Ranks development rows: accuracy of each part, and their mean."""
 
   def __init__(self, queue: Sequence[Request], scorer: Scorer):
     self._queue = queue
     self._scorer = scorer
-    parts = dict.fromkeys(request.unit.name for request in queue)
+    parts = dict.fromkeys(request.split.name for request in queue)
     self.names = ('accuracy', *(f'accuracy/{part}' for part in parts))
 
   def __call__(self, params: Any) -> dict[str, float]:
@@ -330,14 +334,14 @@ class _DevEvaluation:
     return {'accuracy': float(np.mean(list(values.values()))), **values}
 
 
-def _dev_evaluation(
-  store: UnitStore,
+def _validation_evaluation(
+  store: CacheStore,
   mixture: str | None,
-  units: Sequence[Unit],
+  units: Sequence[CachedSplit],
   scorer: Scorer,
   framing: Framing,
   rows: int | None,
-) -> _DevEvaluation | None:
+) -> ValidationEvaluation | None:
   """Ranks development rows of a mixture, or else of the trained parts.
 
   None where no part has development rows that can be ranked.
@@ -347,18 +351,20 @@ def _dev_evaluation(
       store.development(unit.name, unit.manifest['format']) for unit in units
     ]
   else:
-    developments = [part.dev for part in store.evaluation(mixture)]
+    developments = [part.validation for part in store.evaluation(mixture)]
   queue = [
     request
     for unit in developments
     if unit is not None and unit.rows and 'correct' in unit.rows[0]
     for request in requests(unit, framing, max_rows=rows)
   ]
-  return _DevEvaluation(queue, scorer) if queue else None
+  return ValidationEvaluation(queue, scorer) if queue else None
 
 
-def _check_best(loop: LoopConfig, dev: _DevEvaluation | None) -> None:
-  names = () if dev is None else dev.names
+def _check_best(
+  loop: LoopConfig, validation: ValidationEvaluation | None
+) -> None:
+  names = () if validation is None else validation.names
   if loop.keep_best is not None and loop.keep_best not in names:
     close = difflib.get_close_matches(loop.keep_best, names, n=1)
     hint = f', nearest: {close[0]}' if close else ''

@@ -27,7 +27,7 @@ def is_first() -> bool:
   return jax.process_index() == 0
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
   """Prints on the first process."""
   if is_first():
     print(text, flush=True)

@@ -12,6 +12,7 @@ import pathlib
 import re
 from typing import Any
 
+from flan_jax.errors import UserError
 from flan_jax.sources import row_check
 
 META_FILE = 'meta.json'
@@ -24,7 +25,7 @@ _RESERVED_SPLITS = ('all',)
 Log = Callable[[str], Any]
 
 
-class ImportRowsError(ValueError):
+class ImportRowsError(UserError):
   """Rows that cannot be imported; names file, line and field, and the mend."""
 
 

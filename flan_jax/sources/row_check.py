@@ -15,6 +15,8 @@ import difflib
 import math
 from typing import Any
 
+from flan_jax.errors import UserError
+
 GRAMMAR = (
   'use "text", "int64", "float32", "bool", a list of two or more class names, '
   'or {"sequence": one of these}'
@@ -24,7 +26,7 @@ GRAMMAR = (
 _MAX_NAMES = 12
 
 
-class FieldError(ValueError):
+class FieldError(UserError):
   """A field that does not fit; `field` is its path, as `answers.text[2]`."""
 
   def __init__(self, field: str, problem: str):

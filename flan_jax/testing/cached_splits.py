@@ -9,7 +9,7 @@ import pathlib
 import numpy as np
 
 from flan_jax.cache import cached_split, identity
-from flan_jax.cache.cached_split import Unit
+from flan_jax.cache.cached_split import CachedSplit
 
 # Tokens below stand for the start, the end and separators in tests.
 _LEAST_TOKEN = 10
@@ -25,7 +25,7 @@ def write_unit(
   shards: int = 1,
   seed: int = 0,
   lengths: dict[str, int] | None = None,
-) -> Unit:
+) -> CachedSplit:
   """Writes a training unit and opens it.
 
   Rows are of groups of two; renderings of a row are numbered as templates.
@@ -33,10 +33,10 @@ def write_unit(
   Args:
     folder: Of the unit, which must not exist.
     name: Of the part.
-    inputs: Tokens of each record's input, [records].
-    targets: Tokens of each record's target, [records].
+    inputs: Tokens of each rendering's input, [renderings].
+    targets: Tokens of each rendering's target, [renderings].
     renderings: Records of each row, [rows]; one each where None.
-    cut: Whether each record's target was cut, [records]; none where None.
+    cut: Whether each rendering's target was cut, [renderings]; none where None.
     shards: Shards, of rows in equal parts.
     seed: Of the tokens, which lie in [10, 4,096).
     lengths: As in `CacheConfig`.
@@ -56,22 +56,22 @@ def write_unit(
     chosen = slice(row_start[first], row_start[last])
     shard = folder / cached_split.shard_name(index, shards)
     shard.mkdir()
-    records = _records(renderings[first:last], cut[chosen])
-    pieces = np.stack([inputs[chosen], targets[chosen]], 1).reshape(-1)
-    _write_arrays(shard, records, pieces, generator)
+    renderings = _records(renderings[first:last], cut[chosen])
+    spans = np.stack([inputs[chosen], targets[chosen]], 1).reshape(-1)
+    _write_arrays(shard, renderings, spans, generator)
     _write_rows(shard, name, first, last)
-    summaries.append(_summary(shard, last - first, len(records)))
+    summaries.append(_summary(shard, last - first, len(renderings)))
   manifest = {
     'layout': cached_split.LAYOUT,
     'part': name,
     'dataset': name,
-    'role': 'train',
+    'split': 'train',
     'dtype': '<u2',
     'adapted': '',
     'lengths': dict(lengths or cached_split.DEFAULT_LENGTHS),
     'counts': {
       'rows': len(renderings),
-      'records': count,
+      'renderings': count,
       'tokens': int(inputs.sum() + targets.sum()),
     },
     'shards': summaries,
@@ -79,31 +79,31 @@ def write_unit(
   (folder / cached_split.MANIFEST).write_text(
     json.dumps(manifest), encoding='utf-8'
   )
-  return Unit(folder)
+  return CachedSplit(folder)
 
 
 def _records(renderings: np.ndarray, cut: np.ndarray) -> np.ndarray:
-  records = np.zeros(len(cut), cached_split.RECORD)
-  records['row'] = np.repeat(np.arange(len(renderings)), renderings)
+  renderings = np.zeros(len(cut), cached_split.RENDERING)
+  renderings['row'] = np.repeat(np.arange(len(renderings)), renderings)
   starts = np.repeat(np.cumsum(renderings) - renderings, renderings)
-  records['template'] = np.arange(len(cut)) - starts
-  records['targets_cut'] = cut
-  records['pieces'] = 2
-  records['first'] = 2 * np.arange(len(cut))
-  return records
+  renderings['template'] = np.arange(len(cut)) - starts
+  renderings['targets_cut'] = cut
+  renderings['spans'] = 2
+  renderings['first'] = 2 * np.arange(len(cut))
+  return renderings
 
 
 def _write_arrays(
   shard: pathlib.Path,
-  records: np.ndarray,
-  pieces: np.ndarray,
+  renderings: np.ndarray,
+  spans: np.ndarray,
   generator: np.random.Generator,
 ) -> None:
-  ends = np.concatenate([[0], np.cumsum(pieces)]).astype(np.int64)
+  ends = np.concatenate([[0], np.cumsum(spans)]).astype(np.int64)
   tokens = generator.integers(_LEAST_TOKEN, 4096, ends[-1], np.uint16)
   tokens.tofile(shard / cached_split.TOKENS)
-  np.save(shard / cached_split.PIECES, ends)
-  np.save(shard / cached_split.RECORDS, records)
+  np.save(shard / cached_split.SPANS, ends)
+  np.save(shard / cached_split.RENDERINGS, renderings)
 
 
 def _write_rows(shard: pathlib.Path, name: str, first: int, last: int) -> None:
@@ -115,10 +115,10 @@ def _write_rows(shard: pathlib.Path, name: str, first: int, last: int) -> None:
   (shard / cached_split.ROWS).write_text(lines, encoding='utf-8')
 
 
-def _summary(shard: pathlib.Path, rows: int, records: int) -> dict:
+def _summary(shard: pathlib.Path, rows: int, renderings: int) -> dict:
   return {
     'name': shard.name,
-    'counts': {'rows': int(rows), 'records': records},
+    'counts': {'rows': int(rows), 'renderings': renderings},
     'files': {
       name: {
         'bytes': (shard / name).stat().st_size,

@@ -26,13 +26,13 @@ MEMORIZE = Dataset(
   cluster='testing',
   source='memorize:1.0.0',
   # The same rows on purpose: what is asked for is what was shown.
-  splits={'train': 'train', 'dev': 'train', 'test': 'train'},
+  splits={'train': 'train', 'validation': 'train', 'test': 'train'},
   rows={},
   fields={'text': 'text'},
   label='label',
   choices={'first': 'red', 'second': 'blue'},
   metrics=('accuracy',),
-  material='text',
+  truncatable='text',
   group_key=('text',),
   templates=(
     Template('{text}\n\nWhich colour does this card have?\n{options}'),

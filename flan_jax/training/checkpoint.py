@@ -24,6 +24,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
+from flan_jax.errors import UserError
+
 _FOLDER = 'checkpoints'
 _DAMAGED = '.damaged'
 # Where Orbax puts the metrics of a checkpoint, and the one that is there.
@@ -34,11 +36,11 @@ _SAVE_GB = 1
 _FILE_BYTES = 2**28
 
 
-class CheckpointMismatchError(ValueError):
+class CheckpointMismatchError(UserError):
   """A checkpoint of another shape; lists all names that do not fit."""
 
 
-class CheckpointDamagedError(RuntimeError):
+class CheckpointDamagedError(UserError):
   """A checkpoint that cannot be read, or not as it was written."""
 
 
@@ -112,8 +114,8 @@ class Checkpointer:
       ValueError: There is a checkpoint of this or a later step.
     """
     items = _items(state)
-    prints = {name: int(_fingerprint(item)) for name, item in items.items()}
-    contents = {'fingerprints': prints, 'record': dict(record)}
+    prints = {name: int(_digest_of_tree(item)) for name, item in items.items()}
+    contents = {'digests': prints, 'record': dict(record)}
     saved = self._manager.save(
       step,
       args=ocp.args.Composite(
@@ -216,8 +218,8 @@ class Checkpointer:
           params, ocdbt_target_data_file_size=_FILE_BYTES
         ),
       )
-    prints = {'params': int(_fingerprint(params))}
-    contents = {'fingerprints': prints, 'record': dict(record)}
+    prints = {'params': int(_digest_of_tree(params))}
+    contents = {'digests': prints, 'record': dict(record)}
     with contextlib.closing(
       ocp.Checkpointer(ocp.JsonCheckpointHandler())
     ) as writer:
@@ -372,15 +374,15 @@ def _restore_item(checkpoint, item, abstract):
     _check_shapes(checkpoint, stored, abstract)
     restored = handler.restore(folder, args=ocp.args.StandardRestore(abstract))
   if _types(stored) == _types(abstract) and (checkpoint / 'record').exists():
-    written = _read_record(checkpoint)['fingerprints'][item]
-    if int(_fingerprint(restored)) != written:
+    written = _read_record(checkpoint)['digests'][item]
+    if int(_digest_of_tree(restored)) != written:
       raise CheckpointDamagedError(f'{folder} is not as it was written.')
   return restored
 
 
-def fingerprint(params: Any) -> int:
+def params_digest(params: Any) -> int:
   """Returns a number that changes with any bit of the parameters."""
-  return int(_fingerprint(params))
+  return int(_digest_of_tree(params))
 
 
 def _read_record(checkpoint):
@@ -389,7 +391,7 @@ def _read_record(checkpoint):
 
 
 @jax.jit
-def _fingerprint(tree):
+def _digest_of_tree(tree):
   """A number that changes if a bit of any array does.
 
   Storage does not notice every flipped bit. Sums of integers do not depend on

@@ -73,7 +73,7 @@ class Loop:
     checkpointer: Checkpointer,
     record: Mapping[str, Any],
     model: DecoderConfig,
-    evaluate_dev: DevEvaluation | None = None,
+    evaluate_validation: DevEvaluation | None = None,
     profile: ProfileWindow | None = None,
   ):
     """Initializes the loop.
@@ -85,9 +85,9 @@ class Loop:
         `step.make_train_step`.
       sharding: Of a batch.
       checkpointer: Of MODEL_DIR.
-      record: Stored with every checkpoint; holds the contract of the data.
+      record: Stored with every checkpoint; holds its data_order_digest.
       model: Tells how many operations a token takes.
-      evaluate_dev: Parameters -> metrics on development rows.
+      evaluate_validation: Parameters -> metrics on development rows.
       profile: Steps whose profile is written to MODEL_DIR/profile.
     """
     self._config = config
@@ -97,7 +97,7 @@ class Loop:
     self._checkpointer = checkpointer
     self._record = dict(record)
     self._model = model
-    self._evaluate_dev = evaluate_dev
+    self._evaluate_validation = evaluate_validation
     folder = os.path.join(checkpointer.model_dir, 'profile')
     self._profiler = Profiler(profile, folder)
 
@@ -130,7 +130,7 @@ class Loop:
           state, metrics = train_step(state, batch)
         lagged.push(step, {**counts, **metrics})
         self._stop_profile(step, lagged)
-        values = self._report_dev(step, state, writer, console, lagged)
+        values = self._report_validation(step, state, writer, console, lagged)
         self._save(step, state, lagged, values)
     finally:
       self._profiler.stop()
@@ -169,30 +169,32 @@ class Loop:
     step: int,
     state: Any,
     lagged: '_Lagged',
-    dev: Mapping[str, float],
+    validation: Mapping[str, float],
   ) -> None:
     last = step == self._config.train_steps
     if last or self._due(step, self._config.checkpoint_period):
       lagged.flush()
-      score = dev.get(self._config.keep_best)
+      score = validation.get(self._config.keep_best)
       self._checkpointer.save(step, state, self._record, score)
       lagged.restart_clock()
 
   def _due(self, step: int, period: int) -> bool:
     return period > 0 and step % period == 0
 
-  def _report_dev(
+  def _report_validation(
     self, step, state, writer, console, lagged
   ) -> dict[str, float]:
     """Scores development rows where that is due, and returns the metrics."""
-    if not self._evaluate_dev or not self._due(step, self._config.eval_period):
+    if not self._evaluate_validation or not self._due(
+      step, self._config.eval_period
+    ):
       return {}
     lagged.flush()
-    values = dict(self._evaluate_dev(state['params']))
-    writer.write(step, 'dev', values)
+    values = dict(self._evaluate_validation(state['params']))
+    writer.write(step, 'validation', values)
     # Values of single parts (accuracy/rte) are for the files.
     shown = [f'{k} {v:.1f}' for k, v in values.items() if '/' not in k]
-    console.say(f'step {step}: dev {", ".join(shown)}')
+    console.say(f'step {step}: validation {", ".join(shown)}')
     lagged.restart_clock()
     return values
 

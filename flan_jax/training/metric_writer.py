@@ -48,7 +48,7 @@ class MetricWriter:
 
     Args:
       step: Steps taken.
-      kind: `train` or `dev`.
+      kind: `train` or `validation`.
       values: Name -> number.
     """
     if not self._enabled:

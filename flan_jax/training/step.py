@@ -125,7 +125,7 @@ def make_train_step(
       what is frozen is not there.
   """
   shardings = state_shardings(model_config, optimizer, mesh)
-  model_config = multihead.for_mesh(model_config, mesh, gradients=True)
+  model_config = multihead.resolve_attention(model_config, mesh, gradients=True)
   gradient_shardings = optimizer_lib.trained(shardings['params'], frozen)
 
   def sums(changed, params, batch, key, total):

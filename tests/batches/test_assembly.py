@@ -53,7 +53,7 @@ def test_what_is_read_and_what_is_predicted_is_the_examples(rows):
     assert arrays['segments'].max() == len(examples)
     for segment, (prompt, target) in enumerate(examples, start=1):
       places = np.flatnonzero(arrays['segments'] == segment)
-      # In one piece, positions from 0: nothing crosses into another segment.
+      # In one span, positions from 0: nothing crosses into another segment.
       assert np.array_equal(places, places[0] + np.arange(len(places)))
       assert np.array_equal(arrays['positions'][places], places - places[0])
       assert arrays['tokens'][places].tolist() == (prompt + target)[:-1]

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import seqio
 
-from flan_jax.batches.few_shot import FewShotUnit, choose, most_tokens
-from flan_jax.batches.sampler import Sampler, record_sizes
+from flan_jax.batches.few_shot import FewShotSplit, choose, most_tokens
+from flan_jax.batches.sampler import Sampler, rendering_sizes
 from flan_jax.cache import cached_split
-from flan_jax.cache.cached_split import CacheConfig, Framing, UnitKey
-from flan_jax.cache.writer import make_units
+from flan_jax.cache.cached_split import CacheConfig, Framing, SplitKey
+from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import names, registry
 from flan_jax.rendering import seqio_tasks
-from flan_jax.runs.cache import unit_keys
+from flan_jax.runs.cache import split_keys
 from flan_jax.vocabulary.base import load_vocabulary
 
 registry.load()
@@ -36,15 +36,15 @@ def config(mini_data, tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def units(config, vocabulary):
-  keys = [UnitKey(p, r) for p in _PARTS for r in ('train', 'test')]
-  made = make_units(keys, config, vocabulary, log=lambda line: None)
-  return {(unit.name, unit.manifest['role']): unit for unit in made}
+def splits(config, vocabulary):
+  keys = [SplitKey(p, r) for p in _PARTS for r in ('train', 'test')]
+  made = make_cached_splits(keys, config, vocabulary, log=lambda line: None)
+  return {(split.name, split.manifest['split']): split for split in made}
 
 
-def _view(units, part, role, framing, shots=5, seed=0):
-  return FewShotUnit(
-    units[part, role], units[part, 'train'], shots, seed, framing
+def _view(splits, part, split, framing, shots=5, seed=0):
+  return FewShotSplit(
+    splits[part, split], splits[part, 'train'], shots, seed, framing
   )
 
 
@@ -76,27 +76,27 @@ def test_every_exemplar_is_as_likely_as_any_other():
 
 
 @pytest.mark.parametrize('part', _PARTS)
-@pytest.mark.parametrize('role', ['train', 'test'])
+@pytest.mark.parametrize('split', ['train', 'test'])
 def test_a_prompt_is_whole_exemplars_of_its_template_and_the_query(
-  units, config, vocabulary, part, role
+  splits, config, vocabulary, part, split
 ):
   framing = Framing.of(config, vocabulary)
-  view = _view(units, part, role, framing)
+  view = _view(splits, part, split, framing)
   pool = view.pool
   lengths = view.prompt_lengths(framing)
   shown = set()
-  for index, record in enumerate(view.records):
+  for index, rendering in enumerate(view.renderings):
     prompt = view.prompt(index, framing)
     assert len(prompt) == lengths[index]
     wanted = []
-    row = view.rows[record['row']]
+    row = view.rows[rendering['row']]
     for member in view.exemplars(index):
-      exemplar = pool.records[member]
-      assert exemplar['template'] == record['template']
+      exemplar = pool.renderings[member]
+      assert exemplar['template'] == rendering['template']
       assert pool.rows[exemplar['row']]['group'] != row['group']
-      inputs, targets = pool.pieces(exemplar)
+      inputs, targets = pool.spans(exemplar)
       wanted += [*inputs.tolist(), 1, *targets.tolist(), 1]
-    wanted += [*view.piece(int(record['first'])).tolist(), 1]
+    wanted += [*view.span(int(rendering['first'])).tolist(), 1]
     assert prompt == wanted
     if view.exemplars(index).size:
       assert len(prompt) <= most_tokens(_LENGTHS)
@@ -110,21 +110,21 @@ def test_960_tokens_at_the_papers_lengths():
   assert most_tokens(cached_split.DEFAULT_LENGTHS) == 960
 
 
-def test_exemplars_are_dropped_from_the_end(units, config, vocabulary):
+def test_exemplars_are_dropped_from_the_end(splits, config, vocabulary):
   framing = Framing.of(config, vocabulary)
-  many = _view(units, 'natural_questions', 'test', framing, shots=16)
-  few = _view(units, 'natural_questions', 'test', framing, shots=2)
-  for index in range(len(few.records)):
+  many = _view(splits, 'natural_questions', 'test', framing, shots=16)
+  few = _view(splits, 'natural_questions', 'test', framing, shots=2)
+  for index in range(len(few.renderings)):
     kept = many.exemplars(index)
     assert (kept[:2] == few.exemplars(index)[: len(kept[:2])]).all()
 
 
-def test_training_on_a_view_counts_its_exemplars(units, config, vocabulary):
+def test_training_on_a_view_counts_its_exemplars(splits, config, vocabulary):
   framing = Framing.of(config, vocabulary)
-  plain = units['anli_r1', 'train']
-  view = _view(units, 'anli_r1', 'train', framing)
-  lengths, targets = record_sizes(view, framing)
-  zero, zero_targets = record_sizes(plain, framing)
+  plain = splits['anli_r1', 'train']
+  view = _view(splits, 'anli_r1', 'train', framing)
+  lengths, targets = rendering_sizes(view, framing)
+  zero, zero_targets = rendering_sizes(plain, framing)
   assert (targets == zero_targets).all() and (lengths >= zero).all()
   assert lengths.sum() > 2 * zero.sum()
   for index in range(0, len(lengths), 7):
@@ -133,18 +133,18 @@ def test_training_on_a_view_counts_its_exemplars(units, config, vocabulary):
     prompt = joined[: -targets[index]].tolist()
     assert prompt == view.prompt(index, framing)
   # Same rows in the same order, whatever stands before them.
-  draws = [Sampler([u], framing, 0).draws(0).record for u in (plain, view)]
+  draws = [Sampler([u], framing, 0).draws(0).rendering for u in (plain, view)]
   assert (draws[0] == draws[1]).all()
-  other = _view(units, 'anli_r1', 'train', framing, seed=1)
+  other = _view(splits, 'anli_r1', 'train', framing, seed=1)
   assert len({plain.digest, view.digest, other.digest}) == 3
 
 
 def test_text_between_exemplars_is_set_by_the_configuration(
-  units, config, vocabulary
+  splits, config, vocabulary
 ):
   config = dataclasses.replace(config, exemplar_separator='\n\n')
   framing = Framing.of(config, vocabulary)
-  view = _view(units, 'natural_questions', 'test', framing, shots=1)
+  view = _view(splits, 'natural_questions', 'test', framing, shots=1)
   index = next(i for i in range(9) if view.exemplars(i).size)
   prompt = view.prompt(index, framing)
   assert prompt.count(vocabulary.eos_id) == 2
@@ -152,17 +152,17 @@ def test_text_between_exemplars_is_set_by_the_configuration(
 
 
 def test_seqio_tasks_show_the_exemplars_of_the_view(
-  units, config, vocabulary, mini_data
+  splits, config, vocabulary, mini_data
 ):
   before = dict(seqio_tasks._process)
   seqio_tasks._process.clear()
   framing = Framing.of(config, vocabulary)
   for part, template in (('anli_r1', 2), ('natural_questions', 0)):
-    view = _view(units, part, 'test', framing, shots=3)
+    view = _view(splits, part, 'test', framing, shots=3)
     wanted = {
-      view.rows[record['row']]['id']: view.prompt(index, framing)
-      for index, record in enumerate(view.records)
-      if record['template'] == template
+      view.rows[rendering['row']]['id']: view.prompt(index, framing)
+      for index, rendering in enumerate(view.renderings)
+      if rendering['template'] == template
     }
     task = seqio_tasks.get_mixture_or_task(
       f'{part}.t{template}.3shot', 'mini', mini_data
@@ -195,25 +195,25 @@ def test_what_is_only_evaluated_takes_its_datasets_training_rows():
   assert registry.exemplar_part('rte').name == 'rte'
   # Another source and other templates: not the same task.
   assert registry.exemplar_part('wsc273') is None
-  keys = unit_keys(['flan_eval_nli.3shot'])
-  assert UnitKey('mnli', 'train') in keys
+  keys = split_keys(['flan_eval_nli.3shot'])
+  assert SplitKey('mnli', 'train') in keys
   assert not [key for key in keys if str(key) == 'mnli_matched.train']
 
 
-def test_a_pool_without_rows_shows_no_exemplars(units, config, vocabulary):
+def test_a_pool_without_rows_shows_no_exemplars(splits, config, vocabulary):
   framing = Framing.of(config, vocabulary)
-  pool = copy.copy(units['anli_r1', 'train'])
-  pool.records = pool.records[:0]
+  pool = copy.copy(splits['anli_r1', 'train'])
+  pool.renderings = pool.renderings[:0]
   pool.manifest = {**pool.manifest, 'counts': {**pool.manifest['counts']}}
-  view = FewShotUnit(units['anli_r1', 'test'], pool, 3, 0, framing)
-  zero = units['anli_r1', 'test'].prompt_lengths(framing)
+  view = FewShotSplit(splits['anli_r1', 'test'], pool, 3, 0, framing)
+  zero = splits['anli_r1', 'test'].prompt_lengths(framing)
   assert (view.prompt_lengths(framing) == zero).all()
   assert not view.exemplars(0).size
 
 
-def test_a_pool_is_of_the_units_own_training_rows(units, config, vocabulary):
+def test_a_pool_is_of_the_units_own_training_rows(splits, config, vocabulary):
   framing = Framing.of(config, vocabulary)
   with pytest.raises(ValueError, match='its training rows'):
-    FewShotUnit(
-      units['anli_r1', 'test'], units['multirc', 'train'], 1, 0, framing
+    FewShotSplit(
+      splits['anli_r1', 'test'], splits['multirc', 'train'], 1, 0, framing
     )

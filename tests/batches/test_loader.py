@@ -1,4 +1,4 @@
-"""Batch s is a pure function of the contract, whatever came before it."""
+"""Batch s is a pure function of what the data_order_digest covers."""
 
 import dataclasses
 import hashlib
@@ -13,7 +13,7 @@ import pytest
 
 from flan_jax.batches import sampler as sampler_lib
 from flan_jax.batches import window as window_lib
-from flan_jax.batches.few_shot import FewShotUnit
+from flan_jax.batches.few_shot import FewShotSplit
 from flan_jax.batches.loader import (
   BatchPlan,
   Loader,
@@ -37,7 +37,7 @@ _LONG_FRAMING = Framing(
 
 
 @pytest.fixture(scope='module')
-def units(tmp_path_factory):
+def splits(tmp_path_factory):
   """Units of one to three shards and renderings; some targets are cut."""
   folder = tmp_path_factory.mktemp('cache')
   made = []
@@ -60,14 +60,14 @@ def units(tmp_path_factory):
   return made
 
 
-def _plan(units, packing=_PACKING, seed=0, framing=_FRAMING) -> BatchPlan:
-  return BatchPlan(Sampler(units, framing, seed), packing)
+def _plan(splits, packing=_PACKING, seed=0, framing=_FRAMING) -> BatchPlan:
+  return BatchPlan(Sampler(splits, framing, seed), packing)
 
 
-def _small_sampler(units, seed) -> Sampler:
+def _small_sampler(splits, seed) -> Sampler:
   """A sampler whose windows are short."""
   with mock.patch.object(sampler_lib, 'WINDOW_DRAWS', 300):
-    return Sampler(units, _FRAMING, seed, rates=[60, 90, 150])
+    return Sampler(splits, _FRAMING, seed, rates=[60, 90, 150])
 
 
 def _equal(a, b) -> bool:
@@ -97,38 +97,38 @@ _TIGHT = PackingConfig(8, 300, target_budget=60, headroom=1.4, max_segments=6)
     (_LONG_FRAMING, _TIGHT, '41f70ef70d0fb949'),
   ],
 )
-def test_batches_stay_what_they_were(units, framing, packing, wanted):
+def test_batches_stay_what_they_were(splits, framing, packing, wanted):
   # A run that is resumed under a later version must go on as it began. Who
-  # changes the order knowingly must change the contract with it.
-  assert _digest(_plan(units, packing, seed=3, framing=framing)) == wanted
+  # changes the order knowingly must change the data_order_digest with it.
+  assert _digest(_plan(splits, packing, seed=3, framing=framing)) == wanted
 
 
-def test_few_shot_batches_stay_what_they_were(units):
+def test_few_shot_batches_stay_what_they_were(splits):
   views = [
-    FewShotUnit(units[0], units[0], 5, 0, _LONG_FRAMING),
-    units[1],
-    FewShotUnit(units[2], units[2], 16, 1, _LONG_FRAMING),
+    FewShotSplit(splits[0], splits[0], 5, 0, _LONG_FRAMING),
+    splits[1],
+    FewShotSplit(splits[2], splits[2], 16, 1, _LONG_FRAMING),
   ]
   packing = PackingConfig(4, 1024, headroom=1.05)
   plan = _plan(views, packing, seed=3, framing=_LONG_FRAMING)
   assert _digest(plan) == '8e9107eda06dcdec'
 
 
-def test_a_batch_does_not_depend_on_what_came_before(units):
-  walked = _plan(units)
+def test_a_batch_does_not_depend_on_what_came_before(splits):
+  walked = _plan(splits)
   for step in range(5):
     walked.batch(step)
     walked.plan_ahead(step)
   far = 12 * walked.steps_per_window + 3
   for step in (4, 0, far):
-    assert _equal(walked.batch(step), _plan(units).batch(step))
+    assert _equal(walked.batch(step), _plan(splits).batch(step))
   assert not _equal(walked.batch(1), walked.batch(2))
-  assert not _equal(_plan(units, seed=1).batch(1), walked.batch(1))
+  assert not _equal(_plan(splits, seed=1).batch(1), walked.batch(1))
 
 
 @given(st.data())
 @settings(max_examples=25, deadline=None)
-def test_every_row_comes_once_a_pass_with_all_its_tokens(units, data):
+def test_every_row_comes_once_a_pass_with_all_its_tokens(splits, data):
   packing = PackingConfig(
     batch_rows=data.draw(st.integers(1, 6)),
     pack_length=data.draw(st.integers(140, 500)),
@@ -136,14 +136,14 @@ def test_every_row_comes_once_a_pass_with_all_its_tokens(units, data):
     headroom=8.0,
     max_segments=data.draw(st.integers(2, 9)),
   )
-  sampler = _small_sampler(units, data.draw(st.integers(0, 99)))
+  sampler = _small_sampler(splits, data.draw(st.integers(0, 99)))
   plan = BatchPlan(sampler, packing)
   window = data.draw(st.integers(0, 10**6))
   draws = sampler.draws(window)
   wanted = []
-  for unit, record in zip(draws.unit, draws.record, strict=True):
-    prompt, target = units[unit].pieces(units[unit].records[record])
-    cut = bool(units[unit].records[record]['targets_cut'])
+  for split, rendering in zip(draws.split, draws.rendering, strict=True):
+    prompt, target = splits[split].spans(splits[split].renderings[rendering])
+    cut = bool(splits[split].renderings[rendering]['targets_cut'])
     sequence = [*_FRAMING.prompt(prompt), *_FRAMING.target(target, cut)]
     wanted.append((tuple(map(int, sequence)), len(target) + (not cut)))
   found = []
@@ -196,11 +196,11 @@ class _Hashable:
 
 @given(st.data())
 @settings(max_examples=40, deadline=None)
-def test_processes_build_the_rows_of_one_batch(units, data):
+def test_processes_build_the_rows_of_one_batch(splits, data):
   rows = data.draw(st.sampled_from([8, 16]))
   packing = dataclasses.replace(_PACKING, batch_rows=rows, headroom=1.5)
   step = data.draw(st.integers(0, 10**6))
-  whole = BatchPlan(_small_sampler(units, 0), packing).batch(step)
+  whole = BatchPlan(_small_sampler(splits, 0), packing).batch(step)
   processes = data.draw(st.sampled_from([1, 2, 4]))
   groups = data.draw(st.sampled_from([1, 2, 4, 8]))
   order = data.draw(st.one_of(st.just(range(8)), st.permutations(range(8))))
@@ -209,7 +209,7 @@ def test_processes_build_the_rows_of_one_batch(units, data):
   for process in range(processes):
     mine = local_rows(mesh, rows, process)
     # A plan of its own, as in a process of its own.
-    part = BatchPlan(_small_sampler(units, 0), packing).batch(step, mine)
+    part = BatchPlan(_small_sampler(splits, 0), packing).batch(step, mine)
     for name, array in whole.items():
       assert np.array_equal(part[name], array[mine]), name
     for device, (index,) in mesh.devices_indices_map((rows,)).items():
@@ -231,44 +231,47 @@ def test_processes_that_share_some_rows_build_all():
   assert local_rows(mesh, 8, 1).tolist() == [1, 3, 5, 7]
 
 
-def test_headroom_that_is_found_is_as_if_it_had_been_given(units):
-  found = _plan(units, PackingConfig(4, 512))
-  tokens, _ = Sampler(units, _FRAMING, 0).expected()
+def test_headroom_that_is_found_is_as_if_it_had_been_given(splits):
+  found = _plan(splits, PackingConfig(4, 512))
+  tokens, _ = Sampler(splits, _FRAMING, 0).expected()
   headroom = (found.rows_per_window - 0.5) * 512 / tokens
-  given = _plan(units, PackingConfig(4, 512, headroom=headroom))
+  given = _plan(splits, PackingConfig(4, 512, headroom=headroom))
   assert given.rows_per_window == found.rows_per_window
   for step in (0, found.steps_per_window + 1):
     assert _equal(found.batch(step), given.batch(step))
-  # What finds it may change: then the contract does.
+  # What finds it may change: then the data_order_digest does.
   with mock.patch.object(window_lib, '_DEVIATIONS', 9):
-    other = _plan(units, PackingConfig(4, 512))
+    other = _plan(splits, PackingConfig(4, 512))
   assert other.rows_per_window > found.rows_per_window
-  assert other.contract != found.contract
-  again = _plan(units, PackingConfig(4, 512))
-  assert again.contract == found.contract
+  assert other.data_order_digest != found.data_order_digest
+  again = _plan(splits, PackingConfig(4, 512))
+  assert again.data_order_digest == found.data_order_digest
 
 
-def test_the_contract_names_what_decides_a_batch(units):
-  contract = _plan(units).contract
-  assert contract == _plan(units).contract
+def test_the_contract_names_what_decides_a_batch(splits):
+  data_order_digest = _plan(splits).data_order_digest
+  assert data_order_digest == _plan(splits).data_order_digest
   others = [
-    _plan(units, seed=1),
-    _plan(units[:2]),
-    _plan(units, dataclasses.replace(_PACKING, batch_rows=4)),
-    _plan(units, dataclasses.replace(_PACKING, target_budget=300)),
-    _plan(units, framing=dataclasses.replace(_FRAMING, separator=(5,))),
+    _plan(splits, seed=1),
+    _plan(splits[:2]),
+    _plan(splits, dataclasses.replace(_PACKING, batch_rows=4)),
+    _plan(splits, dataclasses.replace(_PACKING, target_budget=300)),
+    _plan(splits, framing=dataclasses.replace(_FRAMING, separator=(5,))),
   ]
-  assert len({contract, *(other.contract for other in others)}) == 6
+  assert (
+    len({data_order_digest, *(other.data_order_digest for other in others)})
+    == 6
+  )
 
 
-def test_missing_room_names_the_setting_and_its_value(units):
-  tight = _plan(units, dataclasses.replace(_PACKING, headroom=0.9))
+def test_missing_room_names_the_setting_and_its_value(splits):
+  tight = _plan(splits, dataclasses.replace(_PACKING, headroom=0.9))
   with pytest.raises(PackingError, match=r'PACK_HEADROOM 0.9 .* raise it to'):
     tight.batch(0)
   with pytest.raises(PackingError, match='PACK_LENGTH is 60'):
-    _plan(units, dataclasses.replace(_PACKING, pack_length=60))
+    _plan(splits, dataclasses.replace(_PACKING, pack_length=60))
   with pytest.raises(PackingError, match='TARGET_BUDGET 2'):
-    _plan(units, dataclasses.replace(_PACKING, target_budget=2))
+    _plan(splits, dataclasses.replace(_PACKING, target_budget=2))
 
 
 @pytest.mark.parametrize(
@@ -281,8 +284,8 @@ def test_missing_room_names_the_setting_and_its_value(units):
     {'data': 1, 'model': 8},
   ],
 )
-def test_arrays_over_a_mesh_hold_the_same_batch(units, shape):
-  plan = _plan(units)
+def test_arrays_over_a_mesh_hold_the_same_batch(splits, shape):
+  plan = _plan(splits)
   mesh = make_mesh(MeshConfig(**shape))
   sharding = batch_sharding(mesh)
   batch = global_batch(plan, 2, sharding)
@@ -296,8 +299,8 @@ def test_arrays_over_a_mesh_hold_the_same_batch(units, shape):
       assert np.array_equal(np.asarray(shard.data), wanted[name][shard.index])
 
 
-def test_a_step_can_be_compiled_for_batches_that_are_not_read_yet(units):
-  plan = _plan(units)
+def test_a_step_can_be_compiled_for_batches_that_are_not_read_yet(splits):
+  plan = _plan(splits)
   sharding = batch_sharding(make_mesh(MeshConfig(data=4, fsdp=2)))
   with mock.patch.object(plan, 'batch', side_effect=AssertionError):
     abstract = abstract_batch(plan, sharding)
@@ -309,20 +312,20 @@ def test_a_step_can_be_compiled_for_batches_that_are_not_read_yet(units):
     assert abstract[name].sharding == array.sharding
 
 
-def test_the_loader_goes_on_from_any_step_and_stops(units):
-  plan = _plan(units)
+def test_the_loader_goes_on_from_any_step_and_stops(splits):
+  plan = _plan(splits)
   mesh = make_mesh(MeshConfig(), jax.devices()[:1])
   # Over the end of a window.
   first = plan.steps_per_window - 2
   loader = Loader(plan, first, batch_sharding(mesh))
   for step, batch in zip(range(first, first + 5), loader, strict=False):
     host = jax.device_get(batch)
-    assert _equal(host, _plan(units).batch(step))
+    assert _equal(host, _plan(splits).batch(step))
   loader.close()
 
 
-def test_the_loader_hands_its_errors_on(units):
-  plan = _plan(units, dataclasses.replace(_PACKING, headroom=0.9))
+def test_the_loader_hands_its_errors_on(splits):
+  plan = _plan(splits, dataclasses.replace(_PACKING, headroom=0.9))
   mesh = make_mesh(MeshConfig(), jax.devices()[:1])
   loader = Loader(plan, 0, batch_sharding(mesh))
   with pytest.raises(PackingError):

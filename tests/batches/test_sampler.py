@@ -9,32 +9,32 @@ import numpy as np
 import pytest
 
 from flan_jax.batches import sampler as sampler_lib
-from flan_jax.batches.sampler import Sampler, key_of, permute, record_sizes
-from flan_jax.cache.cached_split import RECORD, Framing
+from flan_jax.batches.sampler import Sampler, key_of, permute, rendering_sizes
+from flan_jax.cache.cached_split import RENDERING, Framing
 
 _FRAMING = Framing(start=(), separator=(1,), end=(1,), between=(1,))
 
 
 class _Unit(SimpleNamespace):
-  """A unit of `rows` rows whose renderings number `renderings(row)`."""
+  """A split of `rows` rows whose renderings number `renderings(row)`."""
 
   @classmethod
   def of(cls, name, rows, renderings=lambda row: 1):
     counts = [renderings(row) for row in range(rows)]
-    records = np.zeros(sum(counts), RECORD)
-    records['row'] = np.repeat(np.arange(rows), counts)
-    records['first'] = 2 * np.arange(len(records))
+    renderings = np.zeros(sum(counts), RENDERING)
+    renderings['row'] = np.repeat(np.arange(rows), counts)
+    renderings['first'] = 2 * np.arange(len(renderings))
     generator = np.random.default_rng(rows)
     return cls(
       name=name,
       num_rows=rows,
-      records=records,
+      renderings=renderings,
       row_start=np.concatenate([[0], np.cumsum(counts)]),
-      piece_lengths=generator.integers(1, 30, 2 * len(records)),
+      span_lengths=generator.integers(1, 30, 2 * len(renderings)),
     )
 
   def prompt_lengths(self, framing):
-    lengths = self.piece_lengths[self.records['first']]
+    lengths = self.span_lengths[self.renderings['first']]
     return lengths + framing.prompt_overhead
 
 
@@ -67,31 +67,31 @@ def test_permutations_differ_by_key_and_mix():
 
 
 def test_every_mixture_epoch_draws_each_unit_at_its_rate():
-  units = [_Unit.of('a', 50), _Unit.of('b', 4000), _Unit.of('c', 700)]
-  sampler = Sampler(units, _FRAMING, seed=3)
+  splits = [_Unit.of('a', 50), _Unit.of('b', 4000), _Unit.of('c', 700)]
+  sampler = Sampler(splits, _FRAMING, seed=3)
   assert sampler.rates == (50, 3000, 700)
   assert sampler.epochs_per_window == -(-32768 // 3750)
   draws = sampler.draws(2)
-  counts = np.bincount(draws.unit)
+  counts = np.bincount(draws.split)
   assert counts.tolist() == [
     r * sampler.epochs_per_window for r in sampler.rates
   ]
 
 
 def test_every_pass_visits_each_row_once_under_its_next_rendering():
-  unit = _Unit.of('a', 300, renderings=lambda row: 1 + row % 4)
+  split = _Unit.of('a', 300, renderings=lambda row: 1 + row % 4)
   other = _Unit.of('b', 77)
-  sampler = Sampler([unit, other], _FRAMING, seed=1)
-  records = np.concatenate(
-    [d.record[d.unit == 0] for d in (sampler.draws(w) for w in range(3))]
+  sampler = Sampler([split, other], _FRAMING, seed=1)
+  renderings = np.concatenate(
+    [d.rendering[d.split == 0] for d in (sampler.draws(w) for w in range(3))]
   )
-  rows = np.asarray(unit.records['row'])[records]
+  rows = np.asarray(split.renderings['row'])[renderings]
   passes = len(rows) // 300
   assert passes > 8
   for number in range(passes):
     chosen = slice(number * 300, (number + 1) * 300)
     assert sorted(rows[chosen].tolist()) == list(range(300))
-    rendering = records[chosen] - unit.row_start[rows[chosen]]
+    rendering = renderings[chosen] - split.row_start[rows[chosen]]
     assert (rendering == number % (1 + rows[chosen] % 4)).all()
 
 
@@ -100,58 +100,60 @@ def test_every_pass_visits_each_row_once_under_its_next_rendering():
 def test_epochs_keep_rates_and_passes_are_whole(data):
   sizes = data.draw(st.lists(st.integers(1, 60), min_size=1, max_size=4))
   rates = [data.draw(st.integers(1, 70)) for _ in sizes]
-  units = [
+  splits = [
     _Unit.of(f'{i}', size, renderings=lambda row: 1 + row % 3)
     for i, size in enumerate(sizes)
   ]
   with mock.patch.object(sampler_lib, 'WINDOW_DRAWS', 200):
     seed = data.draw(st.integers(0, 9))
-    sampler = Sampler(units, _FRAMING, seed, rates)
+    sampler = Sampler(splits, _FRAMING, seed, rates)
   epochs = sampler.epochs_per_window
   assert sum(rates) * (epochs - 1) < 200 <= sum(rates) * epochs
   windows = [sampler.draws(window) for window in range(3)]
-  for index, (unit, rate) in enumerate(zip(units, rates, strict=True)):
+  for index, (split, rate) in enumerate(zip(splits, rates, strict=True)):
     for draws in windows:
-      assert (draws.unit == index).sum() == rate * epochs
-    records = np.concatenate([d.record[d.unit == index] for d in windows])
-    rows = unit.records['row'][records]
-    for first in range(0, len(rows) - unit.num_rows + 1, unit.num_rows):
-      chosen = slice(first, first + unit.num_rows)
-      assert sorted(rows[chosen].tolist()) == list(range(unit.num_rows))
+      assert (draws.split == index).sum() == rate * epochs
+    renderings = np.concatenate(
+      [d.rendering[d.split == index] for d in windows]
+    )
+    rows = split.renderings['row'][renderings]
+    for first in range(0, len(rows) - split.num_rows + 1, split.num_rows):
+      chosen = slice(first, first + split.num_rows)
+      assert sorted(rows[chosen].tolist()) == list(range(split.num_rows))
       # Each under the rendering of this pass.
-      rendering = records[chosen] - unit.row_start[rows[chosen]]
-      number = first // unit.num_rows
+      rendering = renderings[chosen] - split.row_start[rows[chosen]]
+      number = first // split.num_rows
       assert (rendering == number % (1 + rows[chosen] % 3)).all()
 
 
 def test_draws_of_chosen_units_are_those_of_all():
-  units = [_Unit.of('a', 50), _Unit.of('b', 4000), _Unit.of('c', 700)]
-  sampler = Sampler(units, _FRAMING, seed=3)
+  splits = [_Unit.of('a', 50), _Unit.of('b', 4000), _Unit.of('c', 700)]
+  sampler = Sampler(splits, _FRAMING, seed=3)
   whole, part = sampler.draws(1), sampler.draws(1, [1, 2])
-  assert (part.record == whole.record[whole.unit > 0]).all()
-  assert (part.unit == whole.unit[whole.unit > 0]).all()
+  assert (part.rendering == whole.rendering[whole.split > 0]).all()
+  assert (part.split == whole.split[whole.split > 0]).all()
 
 
 def test_a_far_window_needs_nothing_before_it():
-  units = [_Unit.of('a', 300), _Unit.of('b', 5000)]
-  far = Sampler(units, _FRAMING, seed=1).draws(1_000_000)
-  again = Sampler(units, _FRAMING, seed=1).draws(1_000_000)
-  assert (far.record == again.record).all()
-  other = Sampler(units, _FRAMING, seed=2).draws(1_000_000)
-  assert (far.record != other.record).any()
+  splits = [_Unit.of('a', 300), _Unit.of('b', 5000)]
+  far = Sampler(splits, _FRAMING, seed=1).draws(1_000_000)
+  again = Sampler(splits, _FRAMING, seed=1).draws(1_000_000)
+  assert (far.rendering == again.rendering).all()
+  other = Sampler(splits, _FRAMING, seed=2).draws(1_000_000)
+  assert (far.rendering != other.rendering).any()
 
 
 def test_adding_a_unit_does_not_reorder_another():
-  unit = _Unit.of('a', 3000)
-  alone = Sampler([unit], _FRAMING, seed=1).draws(0)
-  joined = Sampler([_Unit.of('b', 10), unit], _FRAMING, seed=1).draws(0)
-  first = joined.record[joined.unit == 1]
-  assert (first == alone.record[: len(first)]).all()
+  split = _Unit.of('a', 3000)
+  alone = Sampler([split], _FRAMING, seed=1).draws(0)
+  joined = Sampler([_Unit.of('b', 10), split], _FRAMING, seed=1).draws(0)
+  first = joined.rendering[joined.split == 1]
+  assert (first == alone.rendering[: len(first)]).all()
 
 
 def test_expected_size_matches_the_draws():
-  unit = _Unit.of('a', 900, renderings=lambda row: 1 + row % 3)
-  sampler = Sampler([unit], _FRAMING, seed=1)
+  split = _Unit.of('a', 900, renderings=lambda row: 1 + row % 3)
+  sampler = Sampler([split], _FRAMING, seed=1)
   tokens, targets = sampler.expected()
   draws = sampler.draws(0)
   assert draws.length.sum() == pytest.approx(tokens, rel=0.02)
@@ -159,11 +161,11 @@ def test_expected_size_matches_the_draws():
 
 
 def test_record_sizes_count_what_frames_the_pieces():
-  unit = _Unit.of('a', 2)
-  unit.records['targets_cut'] = [0, 1]
-  unit.piece_lengths = np.array([5, 2, 7, 3])
+  split = _Unit.of('a', 2)
+  split.renderings['targets_cut'] = [0, 1]
+  split.span_lengths = np.array([5, 2, 7, 3])
   framing = Framing(start=(9,), separator=(8, 8), end=(1,), between=(1,))
-  lengths, targets = record_sizes(unit, framing)
+  lengths, targets = rendering_sizes(split, framing)
   # start + input + separator + target + end - 1
   assert lengths.tolist() == [1 + 5 + 2 + 2 + 1 - 1, 1 + 7 + 2 + 3 - 1]
   assert targets.tolist() == [3, 3]

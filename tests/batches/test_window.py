@@ -15,21 +15,21 @@ from flan_jax.batches.loader import BatchPlan, PackingConfig
 from flan_jax.batches.packing import Capacity, Packer, PackingError
 from flan_jax.batches.sampler import Sampler
 from flan_jax.batches.window import Windows, pack_window, rows_for_all
-from flan_jax.cache.cached_split import RECORD, Framing
+from flan_jax.cache.cached_split import RENDERING, Framing
 
 _FRAMING = Framing(start=(), separator=(1,), end=(1,), between=(1,))
 
 
-def _unit(name: str, inputs: np.ndarray, targets: np.ndarray):
-  """A unit that has lengths and no tokens; one rendering a row."""
-  records = np.zeros(len(inputs), RECORD)
-  records['first'] = 2 * np.arange(len(inputs))
+def _split(name: str, inputs: np.ndarray, targets: np.ndarray):
+  """A split that has lengths and no tokens; one rendering a row."""
+  renderings = np.zeros(len(inputs), RENDERING)
+  renderings['first'] = 2 * np.arange(len(inputs))
   return SimpleNamespace(
     name=name,
     num_rows=len(inputs),
-    records=records,
+    renderings=renderings,
     row_start=np.arange(len(inputs) + 1),
-    piece_lengths=np.stack([inputs, targets], 1).reshape(-1),
+    span_lengths=np.stack([inputs, targets], 1).reshape(-1),
     prompt_lengths=lambda framing: inputs + framing.prompt_overhead,
   )
 
@@ -42,18 +42,18 @@ def _log_normal(generator, median, spread, size, most):
 def _mixture(parts: int) -> list:
   """Parts whose lengths differ as those of FLAN's datasets do."""
   generator = np.random.default_rng(0)
-  units = []
+  splits = []
   for part in range(parts):
     inputs = np.clip(generator.lognormal(5, 0.8), 25, 700)
     targets = np.clip(generator.lognormal(2.2, 1), 2, 100)
-    units.append(
-      _unit(
+    splits.append(
+      _split(
         f'part{part}',
         _log_normal(generator, inputs, 0.5, 5000, 1022),
         _log_normal(generator, targets, 0.4, 5000, 255),
       )
     )
-  return units
+  return splits
 
 
 @pytest.mark.parametrize('pack_length', [1280, 2048])
@@ -86,13 +86,13 @@ def _mostly_long(generator, count):
 def test_rows_for_all_hold_windows_to_come(lengths, targets):
   # Where rows depend on tokens, on what fits beside what, and on targets.
   generator = np.random.default_rng(0)
-  units = [
-    _unit(f'{i}', lengths(generator, n), generator.integers(1, 9, n))
+  splits = [
+    _split(f'{i}', lengths(generator, n), generator.integers(1, 9, n))
     for i, n in enumerate((300, 5_000, 40_000))
   ]
   capacity = Capacity(128, targets, 256)
   with mock.patch.object(sampler_lib, 'WINDOW_DRAWS', 4_000):
-    sampler = Sampler(units, _FRAMING, seed=0)
+    sampler = Sampler(splits, _FRAMING, seed=0)
   first = pack_window(sampler, capacity)
   rows = rows_for_all(first, capacity)
   needed = [pack_window(sampler, capacity, w).rows for w in range(1, 60)]
@@ -105,7 +105,7 @@ def test_a_few_rows_are_kept_for_what_the_first_window_did_not_show():
   # Three fill a row to the last place; beside a longer one there is less room.
   lengths = np.full(200_000, 30)
   lengths[::50_000] = 35
-  sampler = Sampler([_unit('a', lengths, np.full(200_000, 3))], _FRAMING, 0)
+  sampler = Sampler([_split('a', lengths, np.full(200_000, 3))], _FRAMING, 0)
   capacity = Capacity(102, 100, 256)
   first = pack_window(sampler, capacity)
   assert first.draws.length.max() == first.draws.length.min()
@@ -119,15 +119,15 @@ def test_a_window_holds_every_draw_once_within_capacities(data):
   sizes = data.draw(st.lists(st.integers(1, 40), min_size=1, max_size=5))
   seed, window = data.draw(st.integers(0, 99)), data.draw(st.integers(0, 10**6))
   generator = np.random.default_rng(seed)
-  units = [
-    _unit(f'{i}', generator.integers(1, 30, n), generator.integers(1, 9, n))
+  splits = [
+    _split(f'{i}', generator.integers(1, 30, n), generator.integers(1, 9, n))
     for i, n in enumerate(sizes)
   ]
   capacity = Capacity(64, 24, 5)
   with mock.patch.object(sampler_lib, 'WINDOW_DRAWS', 100):
-    sampler = Sampler(units, _FRAMING, seed)
+    sampler = Sampler(splits, _FRAMING, seed)
   drawn = sampler.draws(window)
-  rows = len(drawn.unit)  # Never too few.
+  rows = len(drawn.split)  # Never too few.
   plan = Windows(sampler, capacity, rows, headroom=1).get(window)
   placed, counts = plan.read(np.arange(rows))
   assert _columns(placed) == _columns(drawn)
@@ -140,8 +140,8 @@ def test_a_window_holds_every_draw_once_within_capacities(data):
 def _columns(draws):
   return sorted(
     zip(
-      draws.unit.tolist(),
-      draws.record.tolist(),
+      draws.split.tolist(),
+      draws.rendering.tolist(),
       draws.length.tolist(),
       draws.targets.tolist(),
       strict=True,
@@ -156,7 +156,7 @@ class _Counting(Sampler):
 
   def draws(self, *args):
     drawn = super().draws(*args)
-    self.asked += len(drawn.unit)
+    self.asked += len(drawn.split)
     return drawn
 
 
@@ -176,7 +176,7 @@ def test_a_window_planned_ahead_is_the_same_and_costs_nothing_more():
   at_once = _windows()[0].get(1)
   assert np.array_equal(ahead.row_start, at_once.row_start)
   assert _columns(ahead.draws) == _columns(at_once.draws)
-  assert np.array_equal(ahead.draws.record, at_once.draws.record)
+  assert np.array_equal(ahead.draws.rendering, at_once.draws.rendering)
 
 
 def test_planning_ahead_is_spread_evenly():
@@ -184,7 +184,7 @@ def test_planning_ahead_is_spread_evenly():
   windows.plan_ahead(3, 1_000)
   assert 0 < sampler.asked < sum(sampler.rates)
   # A window that is asked for half planned is planned to the end.
-  assert windows.get(3).draws.unit.size == sum(sampler.rates)
+  assert windows.get(3).draws.split.size == sum(sampler.rates)
 
 
 def test_two_plans_are_held_at_most_and_nothing_they_were_made_with():

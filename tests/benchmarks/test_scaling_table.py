@@ -4,10 +4,10 @@ import dataclasses
 
 import jax
 import pytest
-from tests.sharding.plans import MODEL, request
 
 from benchmarks import scaling_table
 from flan_jax.planning.planner import plan
+from tests.planning.plans import MODEL, request
 
 
 @pytest.fixture(scope='module')

@@ -59,11 +59,11 @@ def test_comments_docstrings_layout_and_order_do_not_count(package):
   [
     ('cache', 'np.clip(30_000 //', 'np.clip(20_000 //'),
     ('cache_shard', "float(example['score']), 6)", "float(example['score']))"),
-    ('cache_writer', "if key.role == 'train'", "if key.role == 'dev'"),
-    ('dataset', 'return (material,) if', 'return () if'),
+    ('cache_writer', "if key.split == 'train'", "if key.split == 'validation'"),
+    ('dataset', 'return (truncatable,) if', 'return () if'),
     ('expand', '(keep > 0)', '(keep > 1)'),
     ('expand', '_PICK_BUCKETS = 2**31 - 1', '_PICK_BUCKETS = 2**31'),
-    ('roles', "'train': 0.6", "'train': 0.5"),
+    ('splits', "'train': 0.6", "'train': 0.5"),
     ('source', r"_SEPARATOR = '\x1f'", r"_SEPARATOR = '\x1e'"),
     ('templates', "OPTION_BULLET = '- '", "OPTION_BULLET = '* '"),
     # Imported where they are used only.
@@ -81,7 +81,7 @@ def test_what_decides_tokens_counts(package, module, old, new):
   'module, old, new',
   [
     ('cache_shard', '.writing', '.unfinished'),
-    ('cache_writer', 'materials shortened', 'materials cut'),
+    ('cache_writer', 'inputs shortened', 'truncatable_fields cut'),
     ('expand', 'MIXING_CAP) / shares', 'MIXING_CAP) * shares'),
     ('packing', '_TRIES = 32', '_TRIES = 33'),
     ('remote', '.writing', '.unfinished'),

@@ -3,18 +3,18 @@
 import pytest
 
 from flan_jax.cache.cached_split import CacheConfig, CacheError
-from flan_jax.cache.store import UnitStore
-from flan_jax.config import ConfigError
+from flan_jax.cache.store import CacheStore
 from flan_jax.definitions import registry
+from flan_jax.errors import ConfigError
 from flan_jax.vocabulary.base import load_vocabulary
 
 registry.load()
 
 
 @pytest.fixture
-def store(tmp_path) -> UnitStore:
+def store(tmp_path) -> CacheStore:
   config = CacheConfig(str(tmp_path / 'cache'), str(tmp_path / 'tfds'))
-  return UnitStore(config, load_vocabulary('mini'), arguments=None)
+  return CacheStore(config, load_vocabulary('mini'), arguments=None)
 
 
 def test_a_part_without_the_role_is_refused(store):

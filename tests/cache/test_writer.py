@@ -11,8 +11,13 @@ import numpy as np
 import pytest
 
 from flan_jax.cache import beam, cached_split, shard, writer
-from flan_jax.cache.cached_split import CacheConfig, CacheError, Unit, UnitKey
-from flan_jax.cache.writer import CacheWriter, make_units
+from flan_jax.cache.cached_split import (
+  CacheConfig,
+  CachedSplit,
+  CacheError,
+  SplitKey,
+)
+from flan_jax.cache.writer import CacheWriter, make_cached_splits
 from flan_jax.definitions import registry
 from flan_jax.rendering import splits
 from flan_jax.vocabulary.base import load_vocabulary
@@ -21,9 +26,9 @@ registry.load()
 
 # A split divided by groups, one read in ranges, evaluation with options.
 _KEYS = (
-  UnitKey('rte', 'train'),
-  UnitKey('snli', 'train'),
-  UnitKey('cb', 'test'),
+  SplitKey('rte', 'train'),
+  SplitKey('snli', 'train'),
+  SplitKey('cb', 'test'),
 )
 
 
@@ -51,20 +56,20 @@ def _files(folder: str | pathlib.Path) -> dict[str, bytes]:
 
 
 def test_shards_hold_what_one_would(config, vocabulary, monkeypatch, tmp_path):
-  whole = make_units(_KEYS, config, vocabulary, log=_quiet)
+  whole = make_cached_splits(_KEYS, config, vocabulary, log=_quiet)
   other = dataclasses.replace(config, cache_dir=str(tmp_path / 'shards'))
   monkeypatch.setattr(writer, 'ROWS_PER_SHARD', 5)
-  parted = make_units(_KEYS, other, vocabulary, log=_quiet)
-  # A split that roles divide by group stays one shard.
+  parted = make_cached_splits(_KEYS, other, vocabulary, log=_quiet)
+  # A split that splits divide by group stays one shard.
   assert len(parted[0].manifest['shards']) == 1
   assert len(parted[1].manifest['shards']) > 2
   for one, many in zip(whole, parted, strict=True):
     assert one.rows == many.rows
-    assert (one.records == many.records).all()
+    assert (one.renderings == many.renderings).all()
     assert (one.row_start == many.row_start).all()
-    assert (one.piece_lengths == many.piece_lengths).all()
-    for index in range(len(one.piece_lengths)):
-      assert (one.piece(index) == many.piece(index)).all()
+    assert (one.span_lengths == many.span_lengths).all()
+    for index in range(len(one.span_lengths)):
+      assert (one.span(index) == many.span(index)).all()
     for name, count in one.manifest['counts'].items():
       assert many.manifest['counts'][name] == count
     many.verify()
@@ -75,7 +80,7 @@ def test_a_beam_pipeline_writes_the_same_bytes(
 ):
   pytest.importorskip('apache_beam')
   monkeypatch.setattr(writer, 'ROWS_PER_SHARD', 5)
-  make_units(_KEYS, config, vocabulary, log=_quiet)
+  make_cached_splits(_KEYS, config, vocabulary, log=_quiet)
   other = dataclasses.replace(config, cache_dir=str(tmp_path / 'beam'))
   lines, rows = [], []
   CacheWriter(_KEYS, other, vocabulary).make(
@@ -92,8 +97,8 @@ def test_finished_shards_are_not_written_again(
   config, vocabulary, monkeypatch, tmp_path
 ):
   monkeypatch.setattr(writer, 'ROWS_PER_SHARD', 5)
-  key = UnitKey('snli', 'train')
-  (unit,) = make_units([key], config, vocabulary, log=_quiet)
+  key = SplitKey('snli', 'train')
+  (unit,) = make_cached_splits([key], config, vocabulary, log=_quiet)
   before = _files(config.cache_dir)
   # As after a kill between shards: two are missing, and the manifest.
   (unit.path / cached_split.MANIFEST).unlink()
@@ -109,7 +114,7 @@ def test_finished_shards_are_not_written_again(
     return write(task, folder)
 
   monkeypatch.setattr(shard, '_write_files', spy)
-  make_units([key], config, vocabulary, log=_quiet)
+  make_cached_splits([key], config, vocabulary, log=_quiet)
   assert written == [1, 2]
   assert _files(config.cache_dir) == before
   assert shards[0].stat().st_mtime_ns == kept
@@ -118,7 +123,7 @@ def test_finished_shards_are_not_written_again(
 def test_a_full_disk_ends_in_its_error_and_a_clean_resume(
   config, vocabulary, monkeypatch
 ):
-  key = UnitKey('rte', 'train')
+  key = SplitKey('rte', 'train')
   add = shard._ShardWriter.add
   left = [100]
 
@@ -130,42 +135,44 @@ def test_a_full_disk_ends_in_its_error_and_a_clean_resume(
 
   monkeypatch.setattr(shard._ShardWriter, 'add', full)
   with pytest.raises(OSError, match='No space left on device'):
-    make_units([key], config, vocabulary, log=_quiet)
+    make_cached_splits([key], config, vocabulary, log=_quiet)
   with pytest.raises(CacheError, match='flan-jax cache'):
-    cached_split.find_unit(key, config, vocabulary)
+    cached_split.find_cached_split(key, config, vocabulary)
   monkeypatch.undo()
-  (unit,) = make_units([key], config, vocabulary, log=_quiet)
+  (unit,) = make_cached_splits([key], config, vocabulary, log=_quiet)
   unit.verify()
   assert unit.num_rows == unit.manifest['counts']['rows'] > 0
 
 
 def test_a_damaged_or_foreign_manifest_is_refused(config, vocabulary):
-  key = UnitKey('cb', 'test')
-  (unit,) = make_units([key], config, vocabulary, log=_quiet)
+  key = SplitKey('cb', 'test')
+  (unit,) = make_cached_splits([key], config, vocabulary, log=_quiet)
   path = unit.path / cached_split.MANIFEST
   whole = path.read_text()
   for text in (whole[: len(whole) // 2], '', '[]'):
     path.write_text(text)
     with pytest.raises(CacheError, match=r'manifest\.json is damaged'):
-      Unit(unit.path)
+      CachedSplit(unit.path)
   manifest = json.loads(whole)
   manifest['vocabulary']['digest'] = 'another'
   path.write_text(json.dumps(manifest))
   with pytest.raises(CacheError, match='another vocabulary'):
-    cached_split.find_unit(key, config, vocabulary)
+    cached_split.find_cached_split(key, config, vocabulary)
   path.write_text(json.dumps({**json.loads(whole), 'layout': 1}))
   with pytest.raises(CacheError, match='layout 1'):
-    cached_split.find_unit(key, config, vocabulary)
+    cached_split.find_cached_split(key, config, vocabulary)
   path.write_text(whole)
   shutil.rmtree(next(unit.path.glob('shard-*')))
   with pytest.raises(CacheError, match='damaged or missing'):
-    cached_split.find_unit(key, config, vocabulary)
+    cached_split.find_cached_split(key, config, vocabulary)
 
 
 @pytest.mark.parametrize('name', cached_split.FILES)
 @pytest.mark.parametrize('damage', ['truncated', 'flipped', 'missing'])
 def test_every_damaged_file_is_named(config, vocabulary, name, damage):
-  (unit,) = make_units([UnitKey('cb', 'test')], config, vocabulary, log=_quiet)
+  (unit,) = make_cached_splits(
+    [SplitKey('cb', 'test')], config, vocabulary, log=_quiet
+  )
   path = unit.path / cached_split.shard_name(0, 1) / name
   whole = path.read_bytes()
   if damage == 'truncated':
@@ -175,7 +182,7 @@ def test_every_damaged_file_is_named(config, vocabulary, name, damage):
   else:
     path.unlink()
   with pytest.raises(CacheError, match=name):
-    Unit(unit.path).verify()
+    CachedSplit(unit.path).verify()
 
 
 def test_missing_sources_are_refused_or_left_out(config, vocabulary, tmp_path):
@@ -184,7 +191,7 @@ def test_missing_sources_are_refused_or_left_out(config, vocabulary, tmp_path):
     pathlib.Path(config.data_dir) / 'snli',
     pathlib.Path(partial.data_dir) / 'snli',
   )
-  keys = [UnitKey('rte', 'train'), UnitKey('snli', 'train')]
+  keys = [SplitKey('rte', 'train'), SplitKey('snli', 'train')]
   with pytest.raises(splits.MissingDataError, match='flan-jax prepare'):
     CacheWriter(keys, partial, vocabulary)
   writer = CacheWriter(keys, partial, vocabulary, allow_missing=True)
@@ -206,25 +213,25 @@ def test_a_remote_cache_is_written_and_copied(
 ):
   monkeypatch.setenv('FLAN_JAX_LOCAL_CACHE', str(tmp_path / 'copies'))
   monkeypatch.setattr(writer, 'ROWS_PER_SHARD', 5)
-  key = UnitKey('snli', 'train')
-  (local,) = make_units([key], config, vocabulary, log=_quiet)
+  key = SplitKey('snli', 'train')
+  (local,) = make_cached_splits([key], config, vocabulary, log=_quiet)
   away = dataclasses.replace(config, cache_dir='memory://bucket/cache')
-  (remote,) = make_units([key], away, vocabulary, log=_quiet)
+  (remote,) = make_cached_splits([key], away, vocabulary, log=_quiet)
   assert str(remote.path).startswith(str(tmp_path / 'copies'))
   remote.verify()
   assert remote.digest == local.digest
-  found = cached_split.find_unit(key, away, vocabulary)
+  found = cached_split.find_cached_split(key, away, vocabulary)
   assert found.path == remote.path
-  assert np.array_equal(found.records, local.records)
-  assert make_units([key], away, vocabulary, log=pytest.fail)
+  assert np.array_equal(found.renderings, local.renderings)
+  assert make_cached_splits([key], away, vocabulary, log=pytest.fail)
 
 
 def test_the_plan_says_what_is_to_be_done(config, vocabulary):
   writer = CacheWriter(_KEYS, config, vocabulary)
   plan = writer.plan()
   assert len(plan.tasks) == 3 and plan.finished == 0
-  units = make_units(_KEYS, config, vocabulary, log=_quiet)
-  written = sum(unit.manifest['counts']['records'] for unit in units)
+  units = make_cached_splits(_KEYS, config, vocabulary, log=_quiet)
+  written = sum(unit.manifest['counts']['renderings'] for unit in units)
   assert written <= plan.renderings
   tokens = sum(unit.manifest['counts']['tokens'] for unit in units)
   assert tokens / 4 < plan.tokens < 4 * tokens

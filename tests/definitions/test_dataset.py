@@ -24,7 +24,7 @@ def _dataset(**overrides) -> Dataset:
     'label': 'label',
     'choices': {'neg': 'no', 'pos': 'yes'},
     'metrics': ('accuracy',),
-    'material': 'text',
+    'truncatable': 'text',
     'group_key': ('text',),
     'templates': _ORDINARY,
   }
@@ -67,7 +67,7 @@ def test_template_errors_name_dataset_and_template(template, message):
     ({'choices': None}, 'exactly one of'),
     ({'label': None}, 'go together'),
     ({'splits': {'validation': 'validation'}}, 'splits are named'),
-    ({'material': 'body'}, "'body' is none of"),
+    ({'truncatable': 'body'}, "'body' is none of"),
     ({'name': 'Toy Set'}, 'a name has only'),
     ({'metrics': ()}, 'no metric'),
     ({'fields': {'text': 'text', 'answer': 'x'}}, 'reserved'),
@@ -94,7 +94,7 @@ def test_parts_override_and_are_checked():
   )
   assert two.templates == dataset.templates
   with pytest.raises(DatasetError, match='toy_two'):
-    _dataset(parts=(dataclasses.replace(part, material='body'),))
+    _dataset(parts=(dataclasses.replace(part, truncatable='body'),))
 
 
 def test_evaluated_leaves_out_inverted_templates():

@@ -5,8 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from flan_jax.cache.cached_split import CacheConfig, Framing, UnitKey, unit_name
-from flan_jax.cache.writer import make_units
+from flan_jax.cache.cached_split import (
+  CacheConfig,
+  Framing,
+  SplitKey,
+  split_folder,
+)
+from flan_jax.cache.writer import make_cached_splits
 from flan_jax.cli import parse_arguments
 from flan_jax.definitions import registry, template_set
 from flan_jax.definitions.dataset import Dataset, Template
@@ -220,7 +225,7 @@ def _pairs_of_languages() -> Dataset:
     answers='de',
     templates=(template, back) * 5,
     metrics=('bleu',),
-    material=('en', 'de'),
+    truncatable=('en', 'de'),
     group_key=('en',),
   )
 
@@ -254,7 +259,7 @@ def config(mini_data, tmp_path) -> CacheConfig:
 
 def _make(config, *keys):
   vocabulary = load_vocabulary('mini')
-  return make_units(keys, config, vocabulary, log=lambda line: None)
+  return make_cached_splits(keys, config, vocabulary, log=lambda line: None)
 
 
 def _texts(unit, record) -> list[str]:
@@ -264,14 +269,14 @@ def _texts(unit, record) -> list[str]:
 
 def test_rows_are_rendered_under_the_set(write_set, config):
   found = template_set.apply(write_set({'rte': _RTE}))
-  train, test = _make(config, UnitKey('rte', 'train'), UnitKey('rte', 'test'))
+  train, test = _make(config, SplitKey('rte', 'train'), SplitKey('rte', 'test'))
   for unit in (train, test):
     assert unit.manifest['template_set'] == found.digest
     assert len(unit.manifest['templates']) == 4
   # Inverted templates train and are not evaluated, whatever the set.
-  assert set(train.records['template'].tolist()) == {0, 1, 2, 3}
-  assert set(test.records['template'].tolist()) == {0, 1}
-  first = {int(r['template']): _texts(train, r) for r in train.records[:4]}
+  assert set(train.renderings['template'].tolist()) == {0, 1, 2, 3}
+  assert set(test.renderings['template'].tolist()) == {0, 1}
+  first = {int(r['template']): _texts(train, r) for r in train.renderings[:4]}
   with_options, without, claim, conclude = (first[k] for k in range(4))
   premise = conclude[0].removeprefix('Conclude something from: ')
   hypothesis, answer = claim[1], without[1]
@@ -282,7 +287,7 @@ def test_rows_are_rendered_under_the_set(write_set, config):
   assert without[0] == f'Right or not, after {premise}: {hypothesis}'
   assert claim[0] == 'Claim a thing.' and conclude[1] == hypothesis
   assert answer in ('yes', 'no')
-  assert _texts(test, test.records[0])[1:] == ['yes', 'no']
+  assert _texts(test, test.renderings[0])[1:] == ['yes', 'no']
 
 
 def test_a_set_makes_units_of_its_own(write_set, config):
@@ -290,11 +295,11 @@ def test_a_set_makes_units_of_its_own(write_set, config):
 
   def names():
     keys = (
-      UnitKey('rte', 'test'),
-      UnitKey('rte', 'test', None, 'named'),
-      UnitKey('cb', 'test'),
+      SplitKey('rte', 'test'),
+      SplitKey('rte', 'test', None, 'named'),
+      SplitKey('cb', 'test'),
     )
-    return [unit_name(key, config, vocabulary, 'copy') for key in keys]
+    return [split_folder(key, config, vocabulary, 'copy') for key in keys]
 
   declared = names()
   template_set.apply(write_set({'rte': _RTE}))
@@ -328,7 +333,7 @@ class _FirstOption:
 
 def test_results_and_records_tell_the_set(write_set, config):
   found = template_set.apply(write_set({'rte': _RTE}))
-  unit, other = _make(config, UnitKey('rte', 'test'), UnitKey('cb', 'test'))
+  unit, other = _make(config, SplitKey('rte', 'test'), SplitKey('cb', 'test'))
   framing = Framing.of(config, load_vocabulary('mini'))
   for made, digest in ((unit, found.digest), (other, None)):
     queue = requests(made, framing, max_rows=2)

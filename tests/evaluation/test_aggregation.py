@@ -15,7 +15,7 @@ from flan_jax.evaluation.table import (
 )
 
 
-def _unit(golds, adapted='', metrics=('accuracy',), groups=None, score=None):
+def _split(golds, adapted='', metrics=('accuracy',), groups=None, score=None):
   rows = [
     {
       'id': f'row{i}',
@@ -56,20 +56,20 @@ def _result(*arguments, **named):
 
 
 def test_mean_std_and_best_dev_template():
-  test, dev = _unit([0, 0, 0, 1]), _unit([0, 1])
+  test, validation = _split([0, 0, 0, 1]), _split([0, 1])
   result = _result(
     test,
     # 100 %, 50 %, 25 %
     _ranked(t0=[0, 0, 0, 1], t3=[0, 0, 1, 0], t5=[1, 1, 1, 1]),
-    dev,
+    validation,
     # 50 %, 100 %, 100 %: the first of the best is chosen.
     _ranked(t0=[0, 0], t3=[0, 1], t5=[0, 1]),
   )
   assert result['mean'] == pytest.approx(175 / 3)
   assert result['std'] == pytest.approx(38.188, abs=1e-3)  # n - 1
-  assert result['best_dev']['template'] == 3
-  assert result['best_dev']['test'] == 50
-  assert result['best_dev']['dev'] == 100
+  assert result['best_validation']['template'] == 3
+  assert result['best_validation']['test'] == 50
+  assert result['best_validation']['validation'] == 100
   assert result['majority_rate'] == 75
   assert result['templates'][5]['most_frequent_prediction'] == 100
   # Class 0: F1 0; class 1: 2 * 1 / (1 + 4).
@@ -78,20 +78,20 @@ def test_mean_std_and_best_dev_template():
 
 
 def test_no_development_rows_choose_nothing():
-  test = _unit([0, 1])
+  test = _split([0, 1])
   result = _result(test, _ranked(t0=[0, 1]), None, [])
-  assert result['best_dev'] is None and result['std'] is None
+  assert result['best_validation'] is None and result['std'] is None
 
 
 def test_adapted_splits_are_told_apart():
-  test = _unit([0, 1], adapted='2 rows in place of 277')
+  test = _split([0, 1], adapted='2 rows in place of 277')
   result = _result(test, _ranked(t0=[0, 1]), None, [])
   assert result['split'] == 'adapted'
   assert result['adapted'] == {'test': '2 rows in place of 277'}
 
 
 def test_the_reported_metric_is_the_first_declared():
-  test = _unit([0, 1, 1], metrics=('macro_f1', 'accuracy'))
+  test = _split([0, 1, 1], metrics=('macro_f1', 'accuracy'))
   result = _result(test, _ranked(t0=[0, 1, 0]), None, [])
   assert result['metric'] == 'macro_f1'
   assert result['mean'] == pytest.approx(200 / 3)
@@ -99,7 +99,7 @@ def test_the_reported_metric_is_the_first_declared():
 
 
 def test_mean_over_templates_has_an_interval_over_groups():
-  test = _unit([0] * 8, groups=[0, 0, 0, 0, 1, 1, 1, 1])
+  test = _split([0] * 8, groups=[0, 0, 0, 0, 1, 1, 1, 1])
   ranked = _ranked(t0=[0] * 4 + [1] * 4, t1=[0] * 4 + [1] * 4)
   result = _result(test, ranked, None, [])
   # Two groups of which one is all right and one all wrong.
@@ -108,7 +108,7 @@ def test_mean_over_templates_has_an_interval_over_groups():
 
 
 def test_table_has_a_line_a_part():
-  test = _unit([0, 1], adapted='2 rows')
+  test = _split([0, 1], adapted='2 rows')
   result = _result(test, _ranked(t0=[0, 1], t1=[0, 0]), None, [])
   lines = results_table([result]).split('\n')
   assert len(lines) == 3
@@ -117,56 +117,58 @@ def test_table_has_a_line_a_part():
 
 
 def test_every_template_has_a_line_and_the_chosen_one_a_star():
-  test, dev = _unit([0, 1]), _unit([0, 1])
+  test, validation = _split([0, 1]), _split([0, 1])
   ranked = _ranked(t0=[0, 0], t4=[0, 1])
-  result = _result(test, ranked, dev, ranked)
+  result = _result(test, ranked, validation, ranked)
   lines = templates_table([result]).split('\n')
   assert lines[2].split()[:5] == ['rte', 'accuracy', '2', 't0', '50.0']
   assert lines[3].split()[:5] == ['rte', 'accuracy', '2', '*t4', '100.0']
 
 
 def _written(targets, metrics) -> SimpleNamespace:
-  """A unit of two rows of free text, with two templates in two groups."""
-  unit = _unit([0, 1], metrics=metrics)
-  unit.manifest['choices'] = None
-  unit.manifest['templates'] = [
+  """A split of two rows of free text, with two templates in two groups."""
+  split = _split([0, 1], metrics=metrics)
+  split.manifest['choices'] = None
+  split.manifest['templates'] = [
     {'target': target, 'group': group} for target, group in targets
   ]
-  for row, answers in zip(unit.rows, (['red'], ['blue', 'azure']), strict=True):
+  for row, answers in zip(
+    split.rows, (['red'], ['blue', 'azure']), strict=True
+  ):
     row['answers'] = answers
     row['targets'] = {'{en}': f'the {answers[0]}'}
-  return unit
+  return split
 
 
 def test_groups_of_templates_are_reported_apart_with_their_own_references():
-  unit = _written([('{answer}', 'en_fr'), ('{en}', 'fr_en')], ['exact_match'])
+  split = _written([('{answer}', 'en_fr'), ('{en}', 'fr_en')], ['exact_match'])
   answers = [
     Answer(0, 0, None, 'red'),
     Answer(1, 0, None, 'azure'),
     Answer(0, 1, None, 'the red'),
     Answer(1, 1, None, 'blue'),
   ]
-  there, back = aggregation.part_results(unit, answers, None, [])
+  there, back = aggregation.part_results(split, answers, None, [])
   assert (there['group'], there['mean']) == ('en_fr', 100)
   assert (back['group'], back['mean']) == ('fr_en', 50)
   assert there['majority_rate'] is None
 
 
 def test_of_an_edit_distance_the_least_is_best():
-  unit = _written([('{answer}', None)] * 2, ['word_edit_distance'])
+  split = _written([('{answer}', None)] * 2, ['word_edit_distance'])
   answers = [
     Answer(row, template, None, text)
     for template, texts in enumerate((['red', 'blue'], ['red wine', 'blue']))
     for row, text in enumerate(texts)
   ]
-  (result,) = aggregation.part_results(unit, answers, unit, answers)
-  assert result['best_dev']['template'] == 0
-  assert result['best_dev']['test'] == 0
+  (result,) = aggregation.part_results(split, answers, split, answers)
+  assert result['best_validation']['template'] == 0
+  assert result['best_validation']['test'] == 0
   assert result['templates'][1]['word_edit_distance'] == 0.5
 
 
 def test_what_cannot_be_evaluated_is_null():
-  result = aggregation.null_result(_unit([0]), 'no training rows')
+  result = aggregation.null_result(_split([0]), 'no training rows')
   assert result['mean'] is None and result['null'] == 'no training rows'
   assert aggregation.summary([result]) == {}
   table = results_table([{**result, 'shots': 3, 'max_rows': None}])
@@ -174,14 +176,14 @@ def test_what_cannot_be_evaluated_is_null():
 
 
 def test_a_number_of_some_rows_says_of_how_many():
-  result = _result(_unit([0, 1, 1, 1]), _ranked(t0=[0, 1]), None, [])
+  result = _result(_split([0, 1, 1, 1]), _ranked(t0=[0, 1]), None, [])
   lines = results_table([{**result, 'max_rows': 2}]).split('\n')
   assert '2 of 4' in lines[2]
   assert '2 of 4' not in results_table([result])
 
 
 def test_rows_that_pretraining_has_not_seen():
-  test = _unit([0, 0, 0, 1])
+  test = _split([0, 0, 0, 1])
   answers = _ranked(t0=[0, 0, 1, 0], t1=[0, 1, 0, 1])
   assert _result(test, answers, None, [])['clean'] is None
   result = _result(test, answers, None, [], contaminated={'row2', 'row3', 'x'})
@@ -200,7 +202,7 @@ def test_rows_that_pretraining_has_not_seen():
 
 
 def test_what_is_written_where_options_are_ranked():
-  test = _unit([0, 0, 1, 1])
+  test = _split([0, 0, 1, 1])
   ranked = _ranked(t0=[0, 0, 1, 1], t1=[0, 0, 0, 0])
   assert _result(test, ranked, None, [])['written'] is None
   # t0: all options, half right; t1: half options, all of them right.

@@ -61,8 +61,8 @@ def test_an_end_token_and_a_limit_are_told_apart():
 @pytest.mark.parametrize(
   'tokens, texts, message',
   [
-    (0, (), 'MAX_TOKENS .* not 0'),
-    ('many', (), "MAX_TOKENS .* not 'many'"),
+    (0, (), 'MAX_NEW_TOKENS .* not 0'),
+    ('many', (), "MAX_NEW_TOKENS .* not 'many'"),
     (1, ('\n', ''), "STOP .* not ''"),
     (1, (3,), 'STOP .* not 3'),
   ],

@@ -24,7 +24,7 @@ def _result(cluster, part, mean, group=None, best=None, **more):
     'part': part,
     'group': group,
     'mean': mean,
-    'best_dev': None if best is None else {'test': best},
+    'best_validation': None if best is None else {'test': best},
     'format': 'instructions',
     'shots': 0,
     **more,
@@ -49,7 +49,7 @@ def test_the_papers_members_give_the_papers_means(cluster):
   ]
   (found,) = cluster_means(results)
   assert found['mean'] == pytest.approx(mean, abs=0.06)
-  assert found['best_dev'] is None  # No development rows here.
+  assert found['best_validation'] is None  # No development rows here.
 
 
 def test_others_stand_beside_and_a_missing_member_leaves_no_mean():
@@ -58,7 +58,7 @@ def test_others_stand_beside_and_a_missing_member_leaves_no_mean():
     _result('coreference', 'wsc', 99.0, best=99.0),
   ]
   (found,) = cluster_means(results)
-  assert found['mean'] is found['best_dev'] is None
+  assert found['mean'] is found['best_validation'] is None
   assert found['missing'] == ['definite_pronoun_resolution']
   assert found['beside'] == {'wsc': 99.0}
   assert 'definite_pronoun_resolution' in clusters_table([found])
@@ -66,7 +66,7 @@ def test_others_stand_beside_and_a_missing_member_leaves_no_mean():
     _result('coreference', 'definite_pronoun_resolution', 50.0, best=53.0)
   )
   (found,) = cluster_means(results)
-  assert (found['mean'], found['best_dev']) == (55.0, 57.0)
+  assert (found['mean'], found['best_validation']) == (55.0, 57.0)
 
 
 def test_formats_and_exemplars_are_kept_apart():

@@ -2,31 +2,31 @@
 
 import numpy as np
 import pytest
-from tests.evaluation.test_protocol import _ranked, _unit
 
 from flan_jax.evaluation.comparison import compare, comparison_table
+from tests.evaluation.test_aggregation import _ranked, _split
 
 
 def test_a_clear_gain_and_its_reverse():
   golds = [0, 1] * 20
-  unit = _unit(golds)
+  split = _split(golds)
   right, wrong = golds, [1 - gold for gold in golds]
   # One template of two goes from wrong to right, on every row.
   before = _ranked(t0=wrong, t1=right)
   after = _ranked(t0=right, t1=right)
-  (better,) = compare(unit, before, after)
+  (better,) = compare(split, before, after)
   assert (better['before'], better['after']) == (50, 100)
   assert better['difference'] == 50
   assert better['interval'] == (50, 50)
   assert better['verdict'] == 'better'
-  (worse,) = compare(unit, after, before)
+  (worse,) = compare(split, after, before)
   assert (worse['difference'], worse['verdict']) == (-50, 'worse')
 
 
 def test_a_difference_within_its_interval_is_not_shown():
   golds = [0] * 20
   first, second = [0] * 10 + [1] * 10, [0] * 11 + [1] * 9
-  (result,) = compare(_unit(golds), _ranked(t0=first), _ranked(t0=second))
+  (result,) = compare(_split(golds), _ranked(t0=first), _ranked(t0=second))
   assert result['difference'] == pytest.approx(5)
   assert result['interval'][0] <= 0 <= result['interval'][1]
   assert result['verdict'] == 'no difference shown'
@@ -39,7 +39,7 @@ def test_groups_are_drawn_for_both_models_alike():
   groups = [0] * 4 + [1] * 4
   first, second = [0, 0, 0, 1] + [1] * 4, [0] * 4 + [0, 1, 1, 1]
   (result,) = compare(
-    _unit(golds, groups=groups), _ranked(t0=first), _ranked(t0=second)
+    _split(golds, groups=groups), _ranked(t0=first), _ranked(t0=second)
   )
   np.testing.assert_allclose(result['interval'], (25, 25))
   assert result['verdict'] == 'better'
@@ -47,9 +47,9 @@ def test_groups_are_drawn_for_both_models_alike():
 
 def test_the_table_names_part_numbers_and_verdict():
   golds = [0, 1] * 5
-  (result,) = compare(_unit(golds), _ranked(t0=[0] * 10), _ranked(t0=golds))
+  (result,) = compare(_split(golds), _ranked(t0=[0] * 10), _ranked(t0=golds))
   line = comparison_table([result]).splitlines()[-1].split()
   assert line[:6] == ['rte', 'accuracy', '10', '50.0', '100.0', '+50.0']
   assert line[-1] == 'better'
-  (result,) = compare(_unit(golds), _ranked(t0=golds), _ranked(t0=golds))
+  (result,) = compare(_split(golds), _ranked(t0=golds), _ranked(t0=golds))
   assert '+0.0 to +0.0  no difference shown' in comparison_table([result])

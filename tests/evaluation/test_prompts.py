@@ -62,7 +62,9 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_tokens_stand_between_what_frames_an_input(tmp_path):
   vocabulary = load_vocabulary('mini')
-  framing = Framing.of(CacheConfig('', separator='Q: {input} A:'), vocabulary)
+  framing = Framing.of(
+    CacheConfig('', prompt_format='Q: {input} A:'), vocabulary
+  )
   prompts = read_prompts(_file(tmp_path, 'a.txt', b'a horse\nand a goose\n'))
   found = prompt_tokens(prompts, vocabulary, framing, longest=99)
   assert found[0] == [

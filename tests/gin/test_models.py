@@ -4,13 +4,13 @@ import math
 import pathlib
 import re
 
+import gin
 import jax
 import pytest
 
 from flan_jax import config
 from flan_jax.config import Arguments
 from flan_jax.model import DecoderConfig, abstract_params
-import gin
 
 _FOLDER = config.shipped_gin_dir()
 _MODELS = sorted(path.name for path in (_FOLDER / 'models').glob('*.gin'))

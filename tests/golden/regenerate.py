@@ -14,7 +14,7 @@ from flan_jax.definitions import names, registry
 from flan_jax.definitions.dataset import Dataset
 from flan_jax.definitions.names import TaskName
 from flan_jax.rendering.few_shot_tasks import ExemplarPool
-from flan_jax.rendering.source import SPLIT_OF_ROLE, RoleSource
+from flan_jax.rendering.source import SplitSource
 from flan_jax.rendering.templates import admissible, compile_templates
 from flan_jax.sources import tfds_import
 
@@ -33,8 +33,8 @@ def golden_text(dataset: Dataset, data_dir: str) -> str:
   sections = []
   for part in dataset.resolve_parts():
     # Inverted templates are for rows that train.
-    role = 'train' if part.trains else 'test'
-    rows = _Rows(dataset, part, role, data_dir)
+    split = 'train' if part.trains else 'test'
+    rows = _Rows(dataset, part, split, data_dir)
     sections += [
       *rows.sections(''),
       *(rows.sections(f'.{SHOTS}shot') if part.trains else ()),
@@ -47,10 +47,10 @@ def golden_text(dataset: Dataset, data_dir: str) -> str:
 class _Rows:
   """Rows of one part, mapped once and rendered under any templates."""
 
-  def __init__(self, dataset, part, role, data_dir):
+  def __init__(self, dataset, part, split, data_dir):
     self._part = part
-    self._source = RoleSource(part, dataset.resolve_parts(), data_dir)
-    rows = self._source.get_dataset(SPLIT_OF_ROLE[role], shuffle=False)
+    self._source = SplitSource(part, dataset.resolve_parts(), data_dir)
+    rows = self._source.get_dataset(split, shuffle=False)
     self._rows = list(rows)
 
   def sections(self, suffix: str) -> Iterator[str]:

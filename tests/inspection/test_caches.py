@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from flan_jax import cli as command_line
-from flan_jax.batches.few_shot import FewShotUnit
+from flan_jax.batches.few_shot import FewShotSplit
 from flan_jax.batches.loader import BatchPlan, PackingConfig
 from flan_jax.batches.sampler import Sampler
 from flan_jax.cache import cached_split
-from flan_jax.cache.cached_split import CacheConfig, Framing, UnitKey
-from flan_jax.cache.writer import make_units
+from flan_jax.cache.cached_split import CacheConfig, Framing, SplitKey
+from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
 from flan_jax.vocabulary.base import load_vocabulary
 from tests.runs.conftest import ROOT
@@ -22,13 +22,13 @@ from tests.runs.conftest import ROOT
 registry.load()
 
 _KEYS = (
-  UnitKey('rte', 'train'),
-  UnitKey('rte', 'dev'),
-  UnitKey('rte', 'test'),
-  UnitKey('imdb_reviews', 'train'),
-  UnitKey('anli_r1', 'train', (0, 3)),
+  SplitKey('rte', 'train'),
+  SplitKey('rte', 'validation'),
+  SplitKey('rte', 'test'),
+  SplitKey('imdb_reviews', 'train'),
+  SplitKey('anli_r1', 'train', (0, 3)),
 )
-_SEPARATOR = ' => '
+_PROMPT_FORMAT = '{input} => '
 
 
 @pytest.fixture(scope='module')
@@ -43,7 +43,7 @@ def config(mini_data, tmp_path_factory) -> CacheConfig:
 
 @pytest.fixture(scope='module')
 def units(config, vocabulary) -> dict:
-  made = make_units(_KEYS, config, vocabulary, log=lambda line: None)
+  made = make_cached_splits(_KEYS, config, vocabulary, log=lambda line: None)
   return dict(zip(_KEYS, made, strict=True))
 
 
@@ -104,29 +104,32 @@ def test_units_are_described_as_a_run_reads_them(
 ):
   found = inspect(config.cache_dir)
   assert not found['unusable'] and found['draws'] is None
-  described = {(u['part'], u['role']): u for u in found['units']}
+  described = {(u['part'], u['split']): u for u in found['units']}
   framing = Framing.of(config, vocabulary)
   for key, unit in units.items():
-    about, counts = described.pop((key.part, key.role)), unit.manifest['counts']
+    about, counts = (
+      described.pop((key.part, key.split)),
+      unit.manifest['counts'],
+    )
     templates = None if key.templates is None else list(key.templates)
     assert about['templates'] == templates
     assert about['format'] == 'instructions' and about['state'] == 'finished'
     assert pathlib.Path(config.cache_dir, about['folder']) == unit.path
     assert about['rows'] == unit.num_rows
     assert about['rows_filtered'] == counts['rows_filtered']
-    assert about['renderings'] == len(unit.records)
-    assert about['tokens'] == unit.piece_lengths.sum()
+    assert about['renderings'] == len(unit.renderings)
+    assert about['tokens'] == unit.span_lengths.sum()
     assert about['adapted'] == unit.manifest['adapted'] != ''
     prompts = [
-      len(unit.prompt(index, framing)) for index in range(len(unit.records))
+      len(unit.prompt(index, framing)) for index in range(len(unit.renderings))
     ]
     size = about['sizes']['prompts']
     assert size['longest'] == max(prompts)
     assert size['mean'] == pytest.approx(np.mean(prompts), abs=0.01)
     targets = [
-      len(framing.target(piece, bool(record['targets_cut'])))
-      for record in unit.records
-      for piece in unit.pieces(record)[1:]
+      len(framing.target(span, bool(rendering['targets_cut'])))
+      for rendering in unit.renderings
+      for span in unit.spans(rendering)[1:]
     ]
     size = about['sizes']['targets']
     assert size['longest'] == max(targets)
@@ -141,15 +144,15 @@ def test_what_was_cut_is_counted(inspect, config, units):
   found = inspect(config.cache_dir, 'imdb_reviews')
   (unit,) = found['units']
   # One review is longer than a prompt may be, under ten templates.
-  assert unit['materials_shortened'] == 10 and unit['prompts_cut'] == 0
+  assert unit['inputs_shortened'] == 10 and unit['prompts_cut'] == 0
   assert unit['sizes']['prompts']['longest'] == 1024
   assert unit['sizes']['examples']['histogram'][-2:] == [10, 0]
 
 
 def test_histograms_and_clusters_are_sums(inspect, config, units):
   found = inspect(config.cache_dir)
-  training = [u for u in found['units'] if u['role'] == 'train']
-  evaluation = [u for u in found['units'] if u['role'] != 'train']
+  training = [u for u in found['units'] if u['split'] == 'train']
+  evaluation = [u for u in found['units'] if u['split'] != 'train']
   histograms = found['histograms']
   assert histograms['up_to'] == [64, 128, 256, 512, 1024, 1280, None]
   for name in ('prompts', 'targets', 'examples'):
@@ -188,7 +191,7 @@ def test_draws_are_those_of_a_run(inspect, config, units, vocabulary, nli):
     targets / epochs, abs=2
   )
   windows = 999 / plan.steps_per_window
-  drawn = np.bincount(sampler.draws(0).unit)
+  drawn = np.bincount(sampler.draws(0).split)
   for member, unit, count in zip(draws['members'], members, drawn, strict=True):
     assert member['passes'] == pytest.approx(windows * count / unit.num_rows)
   assert sum(m['share'] for m in draws['members']) == pytest.approx(100)
@@ -198,7 +201,7 @@ def test_draws_are_those_of_a_run(inspect, config, units, vocabulary, nli):
 
 def _missing(found) -> list[str]:
   return [
-    f'{unit["part"]}.{unit["role"]}'
+    f'{unit["part"]}.{unit["split"]}'
     for unit in found['unusable']
     if unit['state'] == 'missing'
   ]
@@ -206,7 +209,7 @@ def _missing(found) -> list[str]:
 
 def test_a_training_mixture_is_its_training_units(inspect, config, units, nli):
   found = inspect(config.cache_dir, nli)
-  listed = [(u['part'], u['role']) for u in found['units']]
+  listed = [(u['part'], u['split']) for u in found['units']]
   assert sorted(listed) == [('anli_r1', 'train'), ('rte', 'train')]
   # All templates of a part are not the two that were cached.
   found = inspect(config.cache_dir, 'anli_r1')
@@ -219,7 +222,7 @@ def test_exemplars_are_counted_in_what_is_packed(
 ):
   found = inspect(config.cache_dir, 'rte.2shot', '--pack_headroom=1.2')
   unit, framing = units[_KEYS[0]], Framing.of(config, vocabulary)
-  view = FewShotUnit(unit, unit, 2, 0, framing)
+  view = FewShotSplit(unit, unit, 2, 0, framing)
   sampler = Sampler([view], framing, seed=0)
   plan = BatchPlan(sampler, PackingConfig(headroom=1.2))
   assert found['draws']['fill'] == plan.fill()
@@ -240,7 +243,7 @@ def test_damaged_and_unfinished_units_are_listed(inspect, run, copy, nli):
   # A file that grew, and one whose length is right.
   with open(train / 'shard-00000-of-00001/tokens.bin', 'ab') as file:
     file.write(b'x')
-  changed = _only(copy, 'rte/rte.dev-*/shard-*/rows.jsonl')
+  changed = _only(copy, 'rte/rte.validation-*/shard-*/rows.jsonl')
   changed.write_text(changed.read_text().replace('"id"', '"Id"'))
   cut = _only(copy, 'imdb_reviews/imdb_reviews.train-*/manifest.json')
   cut.write_text(cut.read_text()[:99])
@@ -253,10 +256,10 @@ def test_damaged_and_unfinished_units_are_listed(inspect, run, copy, nli):
     'anli_r1.train': 'unfinished',
     'imdb_reviews.train': 'damaged',
     'rte.train': 'damaged',
-    'rte.dev': 'damaged',
+    'rte.validation': 'damaged',
     'rte.test': 'unfinished',
   }
-  reasons = {u['role']: u['reason'] for u in found['unusable'] if u['part']}
+  reasons = {u['split']: u['reason'] for u in found['unusable'] if u['part']}
   assert reasons['test'].startswith('1 of 1 shards written')
   out = run(copy)
   assert 'NOT USABLE: 5' in out and train.name in out
@@ -273,7 +276,7 @@ def _edit(manifest: pathlib.Path, **changes):
 def test_units_of_another_making_are_listed(inspect, copy):
   _edit(_only(copy, 'rte/rte.train-*/manifest.json'), layout=2)
   _edit(
-    _only(copy, 'rte/rte.dev-*/manifest.json'),
+    _only(copy, 'rte/rte.validation-*/manifest.json'),
     vocabulary={'digest': 'f' * 16, 'size': 32000},
   )
   # As one made before a template was changed.
@@ -286,14 +289,14 @@ def test_units_of_another_making_are_listed(inspect, copy):
   assert not found['units']
   assert _states(found) == {
     'rte.train': 'other layout',
-    'rte.dev': 'other vocabulary',
+    'rte.validation': 'other vocabulary',
     'anli_r1.train': 'outdated',
     'imdb_reviews.train': 'not registered',
     'old_rte': 'outdated',
   }
   # What the folder's name does not say is listed with any part.
   states = _states(inspect(copy, 'rte'))
-  assert set(states) == {'rte.train', 'rte.dev', 'old_rte'}
+  assert set(states) == {'rte.train', 'rte.validation', 'old_rte'}
 
 
 def test_units_of_other_code_are_told(inspect, config, units, monkeypatch):
@@ -319,21 +322,23 @@ def test_lengths_have_to_be_chosen_where_there_are_several(
 ):
   lengths = {'inputs': 128, 'targets': 16}
   config = CacheConfig(str(copy), mini_data, lengths)
-  make_units([_KEYS[0]], config, vocabulary, log=lambda line: None)
+  make_cached_splits([_KEYS[0]], config, vocabulary, log=lambda line: None)
   error = run(copy, 'rte', code=2)
   assert '1024,256' in error and '128,16' in error and '--lengths' in error
   found = inspect(copy, 'rte', '--lengths=128,16')
   (unit,) = found['units']
   assert unit['lengths'] == lengths and len(found['others']) == 3
-  assert _missing(found) == ['rte.dev', 'rte.test']
+  assert _missing(found) == ['rte.validation', 'rte.test']
   assert 'lengths 128 and 16' in run(copy)
 
 
-def test_the_separator_of_the_cache_is_counted(
+def test_the_prompt_format_of_the_cache_is_counted(
   inspect, tmp_path, mini_data, vocabulary
 ):
-  config = CacheConfig(str(tmp_path), mini_data, separator=_SEPARATOR)
-  (unit,) = make_units([_KEYS[0]], config, vocabulary, log=lambda line: None)
+  config = CacheConfig(str(tmp_path), mini_data, prompt_format=_PROMPT_FORMAT)
+  (unit,) = make_cached_splits(
+    [_KEYS[0]], config, vocabulary, log=lambda line: None
+  )
   found = inspect(tmp_path, 'rte')
   framing = Framing.of(config, vocabulary)
   assert framing.prompt_overhead > 1
@@ -346,13 +351,15 @@ def test_the_separator_of_the_cache_is_counted(
 
 def test_the_text_shows_every_section(run, config, units, nli):
   out = run(config.cache_dir)
-  assert 'finished units: 5' in out and 'shortened materials: 10' in out
+  assert (
+    'finished units: 5' in out and 'shortened truncatable_fields: 10' in out
+  )
   assert 'templates 0, 3 only' in out
-  assert 'train divided over train, dev by group: ' in out
+  assert 'train divided over train, validation by group: ' in out
   assert 'tokens, training' in out and 'tokens, evaluation' in out
   lines = {line.split()[0]: line.split() for line in out.splitlines() if line}
   rows = units[_KEYS[2]].num_rows
-  assert lines['test'][1:3] == [str(rows), str(len(units[_KEYS[2]].records))]
+  assert lines['test'][1:3] == [str(rows), str(len(units[_KEYS[2]].renderings))]
   out = run(config.cache_dir, nli)
   assert 'fill: ' in out and 'passes' in out and 'NOT COUNTED' in out
   assert all(len(line) <= 80 for line in out.splitlines()[1:])
@@ -378,14 +385,14 @@ def test_a_remote_cache_is_copied_and_shown(
     name = next(
       path
       for path in memory.find('/inspected')
-      if 'rte.dev' in path and path.endswith(cached_split.MANIFEST)
+      if 'rte.validation' in path and path.endswith(cached_split.MANIFEST)
     )
     memory.rm_file(name)
     found = inspect('memory://inspected')
   finally:
     memory.rm('/inspected', recursive=True)
   assert len(found['units']) == 4
-  assert _states(found) == {'rte.dev': 'unfinished'}
+  assert _states(found) == {'rte.validation': 'unfinished'}
 
 
 def test_mistakes_are_one_line(run, tmp_path, config, units):

@@ -32,13 +32,13 @@ def own_names(monkeypatch):
 def declare(name, cluster, **more):
   fields = {
     'source': f'{name}:1.0.0',
-    'splits': {'train': 'train', 'dev': 'validation', 'test': 'test'},
+    'splits': {'train': 'train', 'validation': 'validation', 'test': 'test'},
     'rows': {},
     'fields': {'text': 'text', 'more': 'more'},
     'answers': lambda row: [row['more']],
     'templates': tuple(Template(f'{i} {{text}}') for i in range(10)),
     'metrics': ('exact_match',),
-    'material': 'text',
+    'truncatable': 'text',
     'group_key': ('text',),
     **more,
   }
@@ -202,7 +202,7 @@ def test_a_shared_row_of_declared_pairs_is_told_and_no_error(data_dir, made):
 
 def test_each_material_is_compared_and_all_fields_where_it_is_empty(data_dir):
   # As in a translation: one of two languages is enough.
-  declare('seen', 'training', material=('text', 'more'))
+  declare('seen', 'training', truncatable=('text', 'more'))
   declare('unseen', 'held', optional=('text',))
   other = 'Nothing else in here says this much about lighthouses.'
   place = data_dir(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from flan_jax.config import ConfigError
+from flan_jax.errors import ConfigError
 from flan_jax.interop import base_model
 from flan_jax.runtime import child
 

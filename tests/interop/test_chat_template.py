@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from flan_jax.interop.chat_template import chat_separator
+from flan_jax.interop.chat_template import chat_prompt_format
 
 pytest.importorskip('jinja2')
 
@@ -22,7 +22,7 @@ def _separator(folder, template, starts=False):
     'chat_template': template,
   }
   (folder / 'tokenizer_config.json').write_text(json.dumps(config))
-  return chat_separator(folder, starts)
+  return chat_prompt_format(folder, starts)
 
 
 def test_what_surrounds_the_input(tmp_path):

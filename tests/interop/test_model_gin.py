@@ -1,11 +1,11 @@
 """The gin file of an imported model says all that differs from a default."""
 
+import gin
 import pytest
 
 from flan_jax import config as config_lib
 from flan_jax.interop import model_gin
 from flan_jax.model import DecoderConfig
-import gin
 
 _CONFIG = DecoderConfig(
   vocab_size=300,
@@ -38,10 +38,10 @@ def test_it_says_what_the_model_is(tmp_path):
   made = gin.get_configurable('DecoderConfig')()
   assert made == _CONFIG
   assert gin.query_parameter('VOCABULARY/macro.value') == str(tmp_path)
-  assert gin.query_parameter('SEPARATOR/macro.value') == '\n'
+  assert gin.query_parameter('PROMPT_FORMAT/macro.value') == '{input}\n'
 
 
 def test_the_chat_template_is_offered_as_a_comment(tmp_path):
   chat = '<u>{input}\n<a>'
   text = model_gin.write(tmp_path, 'A model.', _CONFIG, chat).read_text()
-  assert "# SEPARATOR = '<u>{input}\\n<a>'" in text
+  assert "# PROMPT_FORMAT = '<u>{input}\\n<a>'" in text

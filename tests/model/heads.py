@@ -28,7 +28,7 @@ def packed_sight(lengths_by_row, length, bias=None):
       segments[row, start : start + size] = number
       positions[row, start : start + size] = np.arange(size)
       start += size
-  return attention.Sight(
+  return attention.AttentionContext(
     jnp.asarray(segments), jnp.asarray(positions), bias=bias
   )
 

@@ -38,7 +38,9 @@ def test_a_part_of_the_table_is_the_table_s_part():
 
 def one_segment(batch, length, bias=None):
   positions = np.tile(np.arange(length), (batch, 1))
-  return attention.Sight(np.ones_like(positions), positions, bias=bias)
+  return attention.AttentionContext(
+    np.ones_like(positions), positions, bias=bias
+  )
 
 
 def test_query_heads_share_key_heads_in_order():
@@ -56,5 +58,7 @@ def test_query_heads_share_key_heads_in_order():
 
 def test_padding_queries_are_finite():
   x = jnp.ones((1, 3, 1, 2))
-  sight = attention.Sight(jnp.array([[1, 0, 0]]), jnp.array([[0, 0, 0]]))
+  sight = attention.AttentionContext(
+    jnp.array([[1, 0, 0]]), jnp.array([[0, 0, 0]])
+  )
   assert np.isfinite(attention.attend_reference(x, x, x, sight)).all()

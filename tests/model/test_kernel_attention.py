@@ -94,7 +94,7 @@ def test_the_mask_for_cudnn_equals_the_reference():
 )
 def test_auto_takes_what_platform_and_model_allow(kind, change, chosen):
   config = dataclasses.replace(CONFIG, **change)
-  got = multihead.for_mesh(config, mesh_of(device('tpu', kind)))
+  got = multihead.resolve_attention(config, mesh_of(device('tpu', kind)))
   assert got == dataclasses.replace(config, attention=chosen)
 
 
@@ -102,7 +102,7 @@ def test_rows_are_taken_apart_where_one_cpu_scores_them():
   def chosen(devices, **named):
     mesh = sharding.make_mesh(sharding.MeshConfig(), jax.devices()[:devices])
     config = dataclasses.replace(CONFIG, compute_dtype='float32')
-    return multihead.for_mesh(config, mesh, **named).attention
+    return multihead.resolve_attention(config, mesh, **named).attention
 
   assert chosen(1) == 'pieces'
   assert chosen(1, gradients=True) == 'blocks'
@@ -129,7 +129,7 @@ def test_rows_are_taken_apart_where_one_cpu_scores_them():
 def test_a_kernel_that_does_not_run_here_is_refused(platform, change, message):
   config = dataclasses.replace(CONFIG, **change)
   with pytest.raises(ValueError, match=message):
-    multihead.for_mesh(config, mesh_of(device(platform, 'kind')))
+    multihead.resolve_attention(config, mesh_of(device(platform, 'kind')))
 
 
 def test_a_kernel_leaves_branches_to_the_blocks():

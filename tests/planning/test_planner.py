@@ -5,12 +5,12 @@ import json
 
 import jax
 import pytest
-from tests.sharding.plans import MODEL, request
 
 from flan_jax.planning.plan_worker import PlanError, plan_in_process
 from flan_jax.planning.planner import check, plan
 from flan_jax.planning.programs import Request
 from flan_jax.sharding import MeshConfig
+from tests.planning.plans import MODEL, request
 
 
 @pytest.fixture(scope='module')

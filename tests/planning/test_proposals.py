@@ -4,12 +4,12 @@ import dataclasses
 
 import jax
 import pytest
-from tests.sharding.plans import MODEL, request
 
 from flan_jax.planning import chips
 from flan_jax.planning.planner import check, plan, plan_program
 from flan_jax.planning.proposals import propose
 from flan_jax.sharding import MeshConfig
+from tests.planning.plans import MODEL, request
 
 # Much activation and few parameters, on more devices along `model` than help.
 _REQUEST = request(

@@ -30,7 +30,7 @@ def _dataset(*templates: Template, **overrides) -> Dataset:
     'label': 'label',
     'choices': {'pos': 'good', 'neg': 'bad'},
     'metrics': ('accuracy',),
-    'material': 'text',
+    'truncatable': 'text',
     'group_key': ('text',),
     'templates': (*templates, *_FILLER[len(templates) :]),
   }

@@ -4,10 +4,10 @@ import json
 import pathlib
 
 from flan_jax.cache.cached_split import DEFAULT_LENGTHS, CacheConfig
-from flan_jax.cache.writer import make_units
+from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
 from flan_jax.evaluation import records
-from flan_jax.runs.cache import unit_keys
+from flan_jax.runs.cache import split_keys
 from flan_jax.vocabulary.base import load_vocabulary
 from tests.runs.conftest import LENGTHS, TRAIN
 
@@ -51,8 +51,11 @@ def test_killed_at_any_moment_and_started_again(cli, mini_data):
   whole = CacheConfig(
     str(cli.folder / 'whole'), mini_data, dict(DEFAULT_LENGTHS)
   )
-  make_units(
-    unit_keys([_MIXTURE]), whole, load_vocabulary('mini'), log=lambda line: None
+  make_cached_splits(
+    split_keys([_MIXTURE]),
+    whole,
+    load_vocabulary('mini'),
+    log=lambda line: None,
   )
   assert found == _files(cli.folder / 'whole')
   # What was finished was not written again, but it was not all.

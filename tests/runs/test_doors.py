@@ -23,11 +23,11 @@ _ASKS = (
 def make(name):
   return register(Dataset(
     name=name, version='1.0.0', cluster='moods', source=f'{name}:1.0.0',
-    splits={'train': 'train', 'dev': 'validation', 'test': 'test'},
-    rows={'train': 24, 'dev': 8, 'test': 8},
+    splits={'train': 'train', 'validation': 'validation', 'test': 'test'},
+    rows={'train': 24, 'validation': 8, 'test': 8},
     fields={'note': 'note'}, label='label',
     choices={'glad': 'glad', 'sad': 'sad'}, metrics=('accuracy',),
-    material='note', group_key=('note',),
+    truncatable='note', group_key=('note',),
     templates=tuple(
       Template('{note}\\n' + ask + '\\n{options}') for ask in _ASKS
     ),

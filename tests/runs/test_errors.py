@@ -66,7 +66,7 @@ def test_a_missing_dataset_names_the_command_that_brings_it(cli, tmp_path):
 
 def test_a_dry_run_computes_nothing(cli, rule_data):
   out = cli.check(*_train(rule_data, '--dry_run'))
-  assert 'units to be cached first: rule.train, rule.dev' in out
+  assert 'units to be cached first: rule.train, rule.validation' in out
   assert 'parameters:' in out
   assert not (cli.folder / 'cache').exists()
   assert not (cli.folder / 'model').exists()

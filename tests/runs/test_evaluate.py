@@ -90,7 +90,7 @@ def _seen(folder, evaluated) -> str:
   """Writes a file that says that two of the rows were seen before."""
   lines = (evaluated / 'records.jsonl').read_text().splitlines()
   records = [json.loads(line) for line in lines]
-  test = [r for r in records if r['part'] == 'rule' and r['role'] == 'test']
+  test = [r for r in records if r['part'] == 'rule' and r['split'] == 'test']
   ids = sorted({record['id'] for record in test})[:2]
   path = folder / 'seen.json'
   path.write_text(json.dumps({'rule': ids}))

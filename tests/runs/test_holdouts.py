@@ -14,9 +14,9 @@ from scipy import stats
 
 from flan_jax.batches.loader import BatchPlan, PackingConfig, global_batch
 from flan_jax.batches.sampler import Sampler
-from flan_jax.cache.cached_split import CacheConfig, Framing, UnitKey
-from flan_jax.cache.store import UnitStore
-from flan_jax.cache.writer import make_units
+from flan_jax.cache.cached_split import CacheConfig, Framing, SplitKey
+from flan_jax.cache.store import CacheStore
+from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import names, registry
 from flan_jax.evaluation import aggregation, records
 from flan_jax.evaluation.aggregation import Answer
@@ -25,7 +25,7 @@ from flan_jax.evaluation.evaluator import Models, evaluate
 from flan_jax.evaluation.generation.generator import Generator
 from flan_jax.evaluation.scoring.rank import Scorer
 from flan_jax.model import DecoderConfig
-from flan_jax.runs.cache import unit_keys
+from flan_jax.runs.cache import split_keys
 from flan_jax.sharding import MeshConfig, batch_sharding, make_mesh
 from flan_jax.training import (
   OptimizerConfig,
@@ -54,17 +54,21 @@ _MODEL = DecoderConfig(
 
 
 @pytest.fixture(scope='module')
-def store(mini_data, tmp_path_factory) -> UnitStore:
+def store(mini_data, tmp_path_factory) -> CacheStore:
   config = CacheConfig(
     str(tmp_path_factory.mktemp('cache')), mini_data, _LENGTHS
   )
   mixtures = ['flan_all', *(f'flan_eval_{cluster}' for cluster in _CLUSTERS)]
-  keys = unit_keys(mixtures)
-  keys += [UnitKey('cb', role, None, 'plain') for role in ('train', 'dev')]
-  keys += [UnitKey('cb', role, None, 'named') for role in ('dev', 'test')]
+  keys = split_keys(mixtures)
+  keys += [
+    SplitKey('cb', split, None, 'plain') for split in ('train', 'validation')
+  ]
+  keys += [
+    SplitKey('cb', split, None, 'named') for split in ('validation', 'test')
+  ]
   vocabulary = load_vocabulary('mini')
-  make_units(keys, config, vocabulary, log=lambda line: None)
-  return UnitStore(config, vocabulary, arguments=None)
+  make_cached_splits(keys, config, vocabulary, log=lambda line: None)
+  return CacheStore(config, vocabulary, arguments=None)
 
 
 class Trainer:
@@ -157,7 +161,7 @@ def test_formats_without_instructions_train_and_are_evaluated(store, trainer):
 def _gold(unit) -> list[Answer]:
   """What a predictor says that knows the answers."""
   answers = []
-  for record in unit.records:
+  for record in unit.renderings:
     row, template = unit.rows[record['row']], int(record['template'])
     option = row['correct'][0] if 'correct' in row else None
     text = aggregation.references(unit, row, template)[0]

@@ -2,6 +2,7 @@
 
 import json
 
+import gin
 import jax
 import pytest
 
@@ -13,7 +14,6 @@ from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.testing.multiprocess import run_processes
 from flan_jax.training import Checkpointer
 from flan_jax.vocabulary.base import load_vocabulary
-import gin
 from tests.runs.conftest import CHEAP_PROGRAMS, LENGTHS, RULE, SMALL
 
 _MODEL = DecoderConfig(
@@ -69,7 +69,7 @@ def _flags(checkpoint, *more):
     '--gin_file=runs/infer.gin',
     LENGTHS,
     f'--gin.CHECKPOINT_PATH={checkpoint}',
-    f'--gin.MAX_TOKENS={_MAX_TOKENS}',
+    f'--gin.MAX_NEW_TOKENS={_MAX_TOKENS}',
     *more,
   ]
 
@@ -134,7 +134,7 @@ def test_rows_are_answered_as_an_evaluation_does(cli, answered, rule_data):
     '--gin.MODEL_DIR=model',
   )
   path = cli.folder / 'model/eval/rule_eval/records.jsonl'
-  records = [r for r in _read(path.read_text()) if r['role'] == 'test']
+  records = [r for r in _read(path.read_text()) if r['split'] == 'test']
   assert len(answers) == len(records) == 9
   for answer, record in zip(answers, records, strict=True):
     # Rows lie beside others there, which may change the last digit.
@@ -156,7 +156,10 @@ def test_rows_are_answered_as_an_evaluation_does(cli, answered, rule_data):
     (['--gin.TEMPERATURE=-0.5'], 'temperature must not be negative'),
     (['--gin.TOP_P=0'], 'top_p must be in (0, 1]'),
     (['--gin.STOP='], "STOP must be texts that are not empty, not ''"),
-    (['--gin.MAX_TOKENS=0'], 'MAX_TOKENS must be a whole number from 1 on'),
+    (
+      ['--gin.MAX_NEW_TOKENS=0'],
+      'MAX_NEW_TOKENS must be a whole number from 1 on',
+    ),
     (['--gin.OUTPUT=nowhere/a'], 'OUTPUT nowhere/a cannot be written'),
     (['--gin.CHECKPOINT_PATH=None'], 'one checkpoint answers'),
     (['--gin.CHECKPOINT_PATH=all'], 'one checkpoint answers: set CHECKPOINT_'),

@@ -112,7 +112,7 @@ def test_the_registry_as_json(inspect, tmp_path):
 
 
 def test_a_dataset_is_prepared_when_all_its_parts_are(inspect, tmp_path):
-  _pretend_copy(tmp_path, 'anli/r1/0.1.0', train=20, dev=5, test=5)
+  _pretend_copy(tmp_path, 'anli/r1/0.1.0', train=20, validation=5, test=5)
   _pretend_copy(tmp_path, 'super_glue/rte/1.0.2', train=2490, validation=277)
   # Named without its configuration, it lies in the default one.
   _pretend_copy(tmp_path, 'yelp_polarity_reviews/plain/0.2.0', train=9, test=9)
@@ -258,7 +258,7 @@ def test_the_name_says_what_is_shown(inspect, rte):
   (example,) = shown('rte.t2.3shot')['rte.t2.3shot']
   assert len(example['exemplars']) == 3
   assert example['remarks'] == ['3 exemplars']
-  ranked = shown('rte.rank', '--split=dev')
+  ranked = shown('rte.rank', '--split=validation')
   assert len(ranked) == 9  # Inverted templates are not ranked.
   (example,) = ranked['rte.t0.rank']
   options = {o['words']: o['correct'] for o in example['options']}
@@ -273,7 +273,7 @@ def test_prompts_and_exemplars_are_shown_as_they_fit(inspect, rte):
   examples = part['templates'][0]['examples']
   counts = {True: set(), False: set()}
   for example in examples:
-    shortened = 'material shortened' in example['remarks']
+    shortened = 'truncatable shortened' in example['remarks']
     assert shortened == (example['inputs'].count('on the list.') > 1)
     assert example['inputs'].endswith(('- yes\n- no', '- no\n- yes'))
     assert len(example['inputs']) < 400 * 20
@@ -292,7 +292,9 @@ def test_inverted_templates_show_no_rows_that_are_evaluated(inspect, text, rte):
 
 
 def test_rows_as_text(text, rte):
-  out = text('rte.t0.rank', f'--data_dir={rte}', '--split=dev', '--rows=1')
+  out = text(
+    'rte.t0.rank', f'--data_dir={rte}', '--split=validation', '--rows=1'
+  )
   lines = out.splitlines()
   assert 'rte.t0.rank' in lines
   assert '  | Options:' in lines
@@ -320,7 +322,7 @@ def test_mistakes_are_one_line(mistake, tmp_path, rte):
   assert '--rows' in mistake('rte', flag, '--rows=0')
   assert '--colour' in mistake('--colour=red')
   error = mistake('mnli_matched', flag, '--split=train')
-  assert 'mnli_matched has no train rows; it has dev, test' in error
+  assert 'mnli_matched has no train rows; it has validation, test' in error
   assert 'nowhere.model' in mistake(
     'rte', f'--data_dir={rte}', '--vocabulary=nowhere.model'
   )

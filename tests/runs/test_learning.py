@@ -26,9 +26,11 @@ def _run(cli, data_dir: str, name: str) -> dict:
   assert set(result['templates']) == {'7', '8', '9'}
   assert result['rows'] == 500 and result['split'] == 'recorded'
   lines = (cli.folder / name / 'metrics.jsonl').read_text().splitlines()
-  dev = [json.loads(line) for line in lines if '"kind": "dev"' in line]
-  assert [record['step'] for record in dev] == [75, 150]
-  assert dev[-1]['accuracy'] == dev[-1]['accuracy/rule']
+  validation = [
+    json.loads(line) for line in lines if '"kind": "validation"' in line
+  ]
+  assert [record['step'] for record in validation] == [75, 150]
+  assert validation[-1]['accuracy'] == validation[-1]['accuracy/rule']
   records = (folder / 'records.jsonl').read_text().splitlines()
   assert len(records) == 3 * (500 + 100)
   return result
@@ -38,7 +40,7 @@ def _run(cli, data_dir: str, name: str) -> dict:
 def test_a_rule_is_learned_and_carries_over_to_unseen_templates(cli, rule_data):
   result = _run(cli, rule_data, 'true')
   assert result['mean'] >= 95
-  assert result['best_dev']['test'] >= 95
+  assert result['best_validation']['test'] >= 95
 
 
 @pytest.mark.usefixtures('warm_cache')

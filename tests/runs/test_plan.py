@@ -2,12 +2,12 @@
 
 import json
 
+import gin
 import pytest
 
 from flan_jax.planning import plan_text
 from flan_jax.planning.topology import has_libtpu
 from flan_jax.runs import plan
-import gin
 from tests.runs.conftest import SMALL
 
 _PLAN = (

@@ -405,11 +405,11 @@ def test_dataset_without_a_builder(folder, target):
 
 def test_dataset_without_a_builder_has_configs_and_a_version(folder, target):
   entry = {'tfds': 'lab_notes/short', 'features': {'text': 'text'}}
-  rows = [{'text': 'x', '_split': 'dev'}]
+  rows = [{'text': 'x', '_split': 'validation'}]
   (done,) = import_rows(folder({'own': (entry, rows)}), target, log=quiet)
   assert done.builder == 'lab_notes/short:1.0.0'
-  assert read('lab_notes/short', target, 'dev') == [{'text': 'x'}]
-  assert read('lab_notes', target, 'dev') == [{'text': 'x'}]
+  assert read('lab_notes/short', target, 'validation') == [{'text': 'x'}]
+  assert read('lab_notes', target, 'validation') == [{'text': 'x'}]
 
 
 def test_same_rows_are_up_to_date_and_others_replace_them(folder, target):
@@ -431,7 +431,7 @@ def test_same_rows_are_up_to_date_and_others_replace_them(folder, target):
 
 
 def test_other_features_are_another_dataset(folder, target):
-  rows = [{'text': 'x', 'label': 1, '_split': 'dev'}]
+  rows = [{'text': 'x', 'label': 1, '_split': 'validation'}]
 
   def entry(*names):
     features = {'text': 'text', 'label': list(names)}

@@ -125,5 +125,5 @@ def test_declaration_fits_the_builder(name, tmp_path):
       assert feature in features
   if isinstance(part.label, str):
     assert set(features[part.label].names) == set(part.choices)
-  for role in part.splits:
-    assert part.rows.get(role), (name, role)
+  for split in part.splits:
+    assert part.rows.get(split), (name, split)

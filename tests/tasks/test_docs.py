@@ -27,8 +27,10 @@ def test_every_part_has_its_line(dataset, part):
   assert cells[1] == f'`{part.source}`'
   assert cells[3].split(',')[0] == str(len(part.templates))
   assert cells[4] == ', '.join(f'`{metric}`' for metric in part.metrics)
-  for cell, role in zip(cells[5:], ('train', 'dev', 'test'), strict=True):
-    rows = f'{part.rows[role]:,}' if role in part.splits else '-'
+  for cell, split in zip(
+    cells[5:], ('train', 'validation', 'test'), strict=True
+  ):
+    rows = f'{part.rows[split]:,}' if split in part.splits else '-'
     assert cell == rows
 
 

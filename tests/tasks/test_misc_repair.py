@@ -103,9 +103,9 @@ def test_slices_of_one_source_are_disjoint_for_training():
     misc.FIX_PUNCT,
     misc.WORD_SEGMENT,
   ):
-    for role in ('train', 'dev'):
-      start, stop = dataset.splits[role][len('train[') : -1].split(':')
-      assert int(stop) - int(start) == dataset.rows[role]
+    for split in ('train', 'validation'):
+      start, stop = dataset.splits[split][len('train[') : -1].split(':')
+      assert int(stop) - int(start) == dataset.rows[split]
       ranges.append((int(start), int(stop)))
   for (_, stop), (start, _) in itertools.pairwise(ranges):
     assert stop == start

@@ -69,7 +69,7 @@ def save_all(folder, state, *steps, keep=3):
   checkpointer = Checkpointer(folder, keep)
   for step in steps:
     numbered = {**state, 'step': jnp.full_like(state['step'], step)}
-    checkpointer.save(step, numbered, {'contract': f'of {step}'})
+    checkpointer.save(step, numbered, {'data_order_digest': f'of {step}'})
   checkpointer.close()
 
 
@@ -86,7 +86,7 @@ def test_comes_back_bit_for_bit(tmp_path, state, abstract):
   save_all(tmp_path, state, 7)
   checkpointer = Checkpointer(tmp_path)
   got, record, step = checkpointer.restore_latest(abstract)
-  assert (step, record) == (7, {'contract': 'of 7'})
+  assert (step, record) == (7, {'data_order_digest': 'of 7'})
   assert_same_bits(got, {**state, 'step': np.int32(7)})
   jax.tree.map(lambda a, b: a.sharding == b.sharding, got, abstract)
   checkpointer.close()
@@ -181,11 +181,11 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
   checkpointer = Checkpointer(tmp_path)
   with caplog.at_level(logging.WARNING):
     got, record, step = checkpointer.restore_latest(abstract)
-  assert (step, record['contract']) == (10, 'of 10')
+  assert (step, record['data_order_digest']) == (10, 'of 10')
   assert_same_bits(got['params'], state['params'])
   assert f'{newest} is damaged' in caplog.text
   # The run goes on and may save the same step again; the evidence is kept.
-  checkpointer.save(20, state, {'contract': 'new'})
+  checkpointer.save(20, state, {'data_order_digest': 'new'})
   checkpointer.wait()
   assert checkpointer.steps() == [10, 20]
   checkpointer.close()
@@ -289,13 +289,13 @@ def test_parameters_alone_in_a_folder_with_other_files(tmp_path, state):
 def test_a_run_in_such_a_folder_comes_first(tmp_path, state):
   Checkpointer.save_params(tmp_path, state['params'], {'from': 'elsewhere'})
   save_all(tmp_path, state, 10)
-  assert Checkpointer.read_record(tmp_path) == {'contract': 'of 10'}
+  assert Checkpointer.read_record(tmp_path) == {'data_order_digest': 'of 10'}
 
 
 def test_the_record_is_plain_json(tmp_path, state):
   save_all(tmp_path, state, 10)
   text = (tmp_path / 'checkpoints/10/record/metadata').read_text()
-  assert json.loads(text)['record'] == {'contract': 'of 10'}
+  assert json.loads(text)['record'] == {'data_order_digest': 'of 10'}
 
 
 def test_check_finite_names_what_is_not():

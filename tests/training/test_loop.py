@@ -196,14 +196,14 @@ def test_pauses_are_not_counted_as_training(run, train_step, monkeypatch):
     monkeypatch.setattr(jax.profiler, name, function)
   evaluated = []
 
-  def evaluate_dev(params):
+  def evaluate_validation(params):
     pass_time(1000)
     evaluated.append(params)
     return {'accuracy': 50.0}
 
   records = run(
     _Step(train_step, on_lower=lambda: pass_time(1000)),
-    evaluate_dev=evaluate_dev,
+    evaluate_validation=evaluate_validation,
     profile=ProfileWindow(4, 5),
   )
   assert len(evaluated) == STEPS // 3

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from flan_jax.cache.cached_split import CacheConfig, Framing, UnitKey
-from flan_jax.cache.writer import make_units
+from flan_jax.cache.cached_split import CacheConfig, Framing, SplitKey
+from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
 from flan_jax.testing.tiny_models import SPECIAL, write_tokenizer
 from flan_jax.vocabulary.base import MINI_MODEL, load_vocabulary
@@ -152,14 +152,16 @@ def test_a_cache_holds_the_same_texts(vocabulary, mini_data, tmp_path):
   registry.load()
   lengths = {'inputs': 4096, 'targets': 256}
   config = CacheConfig(str(tmp_path), mini_data, lengths=lengths)
-  key = UnitKey('rte', 'train')
+  key = SplitKey('rte', 'train')
 
   def texts(vocabulary):
-    (unit,) = make_units([key], config, vocabulary, log=lambda line: None)
+    (unit,) = make_cached_splits(
+      [key], config, vocabulary, log=lambda line: None
+    )
     assert unit.manifest['vocabulary']['digest'] == vocabulary.digest
     return [
       [vocabulary.decode(piece.tolist()) for piece in unit.pieces(record)]
-      for record in unit.records
+      for record in unit.renderings
     ]
 
   assert texts(vocabulary) == texts(load_vocabulary('mini'))

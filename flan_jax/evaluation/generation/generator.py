@@ -22,7 +22,12 @@ from flan_jax.batches.packing import (
 )
 from flan_jax.evaluation.generation.sampling import Sampling, choose
 from flan_jax.evaluation.scoring.rank_batches import row_length
-from flan_jax.model import DecoderConfig, decoding, for_mesh, target_logits
+from flan_jax.model import (
+  DecoderConfig,
+  decoding,
+  resolve_attention,
+  target_logits,
+)
 from flan_jax.sharding import batch_sharding, batch_shards, place, replicated
 
 # Tokens that each slot generates before the host looks at them.
@@ -62,7 +67,7 @@ class Generator:
     self._tokens_per_batch = tokens_per_batch
     self._end = end
     programs = _Programs(
-      for_mesh(config, mesh),
+      resolve_attention(config, mesh),
       sampling or Sampling(),
       end,
       vocab_size or config.vocab_size,
@@ -153,7 +158,7 @@ class _Programs:
 
     def add(carry):
       step, cache, state, made_CxB = carry
-      logits, cache = decoding.decode(
+      logits, cache = decoding.decode_step(
         self._config, params, cache, state['token'], state['position']
       )
       token = self._choose(logits, state['prompt'], state['made'])

@@ -15,7 +15,7 @@ import numpy as np
 
 from flan_jax.batches.packing import Example
 from flan_jax.evaluation.scoring import rank_batches
-from flan_jax.model import DecoderConfig, for_mesh, target_log_probs
+from flan_jax.model import DecoderConfig, resolve_attention, target_log_probs
 from flan_jax.sharding import batch_sharding, batch_shards, place, replicated
 
 
@@ -56,7 +56,7 @@ class Scorer:
     self._sharding = batch_sharding(mesh)
     self._shards = batch_shards(mesh)
     self._tokens_per_batch = tokens_per_batch
-    self._config = config = for_mesh(config, mesh)
+    self._config = config = resolve_attention(config, mesh)
     self._log_probs = jax.jit(
       lambda params, batch: target_log_probs(config, params, batch),
       # So that every process can read all of them.

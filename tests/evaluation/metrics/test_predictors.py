@@ -8,7 +8,7 @@ from flan_jax.evaluation import aggregation
 from flan_jax.evaluation.aggregation import Answer
 
 
-def _unit(rows, metrics, choices=None):
+def _split(rows, metrics, choices=None):
   rows = [{'id': f'r{i}', 'group': str(i), **row} for i, row in enumerate(rows)]
   manifest = {
     'choices': choices,
@@ -24,10 +24,10 @@ def _unit(rows, metrics, choices=None):
   return SimpleNamespace(rows=rows, manifest=manifest, name='toy', digest='0')
 
 
-def _scores(unit, answers) -> dict[str, float]:
-  (result,) = aggregation.part_results(unit, answers, None, [])
+def _scores(split, answers) -> dict[str, float]:
+  (result,) = aggregation.part_results(split, answers, None, [])
   return {
-    name: result['templates'][0][name] for name in unit.manifest['metrics']
+    name: result['templates'][0][name] for name in split.manifest['metrics']
   }
 
 
@@ -38,7 +38,7 @@ _LABELS = (0, 0, 0, 1, 1, 2)
 
 def _classification():
   rows = [{'correct': [label], 'answers': ['x']} for label in _LABELS]
-  return _unit(rows, ['accuracy', 'macro_f1', 'f1:c', 'matthews'], _CLASSES)
+  return _split(rows, ['accuracy', 'macro_f1', 'f1:c', 'matthews'], _CLASSES)
 
 
 def _options(options):
@@ -70,7 +70,7 @@ def _questions():
     {'answers': ['Mira Solen']},
     {'answers': ['unanswerable']},
   ]
-  return _unit(rows, ['squad_f1', 'squad_em'])
+  return _split(rows, ['squad_f1', 'squad_em'])
 
 
 def _texts(texts):
@@ -109,12 +109,12 @@ def test_similarity_by_the_nearest_whole_number():
     for k, score in zip((0, 2, 3, 5), truth, strict=True)
   ]
   choices = {str(k): str(k) for k in range(6)}
-  unit = _unit(rows, ['pearson', 'spearman'], choices)
+  split = _split(rows, ['pearson', 'spearman'], choices)
   best = [Answer(i, 0, k, str(k)) for i, k in enumerate((0, 2, 3, 5))]
-  scores = _scores(unit, best)
+  scores = _scores(split, best)
   # Deviations (-2.5, -.5, .5, 2.5) and (-2.05, -.85, .55, 2.35): the sums of
   # their products 11.7, of their squares 13 and 10.75.
   assert scores['pearson'] == pytest.approx(100 * 11.7 / (13 * 10.75) ** 0.5)
   assert scores['spearman'] == 100
   mirrored = [Answer(i, 0, k, str(k)) for i, k in enumerate((5, 3, 2, 0))]
-  assert _scores(unit, mirrored)['spearman'] == -100
+  assert _scores(split, mirrored)['spearman'] == -100

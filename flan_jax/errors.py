@@ -1,0 +1,16 @@
+"""Errors that a user can fix; anything else is a bug and keeps its traceback.
+
+The command line prints the message of a `UserError` in one line and exits
+with 2. Every other exception passes through with its traceback.
+"""
+
+
+class UserError(Exception):
+  """A mistake that the user can fix.
+
+  The message names the file, key or row, and says how to fix it.
+  """
+
+
+class ConfigError(UserError):
+  """A setting that cannot work; names the setting."""

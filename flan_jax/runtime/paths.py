@@ -1,0 +1,17 @@
+"""Paths that a user gives: local ones, or `gs://…`."""
+
+import os
+
+from etils import epath
+
+
+def user_path(path: str | os.PathLike) -> epath.Path:
+  """Returns a path with `~` expanded; `gs://…` stays as it is.
+
+  Every path that a user gives (MODEL_DIR, CACHE_DIR, OUTPUT, PROMPTS, …) goes
+  through this function, so that it means the same everywhere.
+
+  >>> user_path('gs://bucket/run')
+  PosixGPath('gs://bucket/run')
+  """
+  return epath.Path(path).expanduser()
