@@ -152,7 +152,7 @@ def _task(flags: argparse.Namespace, folder: pathlib.Path) -> sides.Task:
 def _make_own_cache(own: OwnSide) -> dict[str, Any]:
   rows, seconds = own.make_cache()
   counts = [unit.manifest['counts'] for unit in own.units()]
-  renderings = sum(count['records'] for count in counts)
+  renderings = sum(count['renderings'] for count in counts)
   facts = {
     # Unknown where an earlier run has left the cache.
     'rows_cached_per_second': round(rows / seconds, 1) if rows else None,

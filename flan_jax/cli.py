@@ -7,7 +7,7 @@ import os
 import sys
 
 from flan_jax.config import Arguments, override
-from flan_jax.errors import ConfigError
+from flan_jax.errors import ConfigError, UserError
 
 # Command -> the run function that gin binds.
 _RUNS = {
@@ -92,45 +92,12 @@ def main(argv: Sequence[str] | None = None) -> int:
       module = importlib.import_module(f'flan_jax.runs.{_PLAIN[command]}')
       return module.main(argv)
     return _run(command, argv)
-  except _user_errors(command) as error:
+  except (UserError, ValueError, OSError, FloatingPointError) as error:
     message = str(error)
     # Gin adds where it called the function, which is always here.
     message = message.partition('\n  In call to configurable')[0]
     print(f'flan-jax {command}: error: {message}', file=sys.stderr)
     return 2
-
-
-def _user_errors(command: str) -> tuple[type[Exception], ...]:
-  """Errors whose message is all that a user needs to see."""
-  from flan_jax.definitions.dataset import DatasetError
-  from flan_jax.definitions.registry import UnknownNameError
-  from flan_jax.rendering.splits import MissingDataError
-
-  of_data = (
-    ConfigError,
-    DatasetError,
-    OSError,
-    UnknownNameError,
-    MissingDataError,
-    ValueError,
-  )
-  if command in _PLAIN:
-    return of_data
-  from flan_jax.batches.packing import PackingError
-  from flan_jax.cache.cached_split import CacheError
-  from flan_jax.training.checkpoint import (
-    CheckpointDamagedError,
-    CheckpointMismatchError,
-  )
-
-  return (
-    *of_data,
-    CacheError,
-    CheckpointDamagedError,
-    CheckpointMismatchError,
-    FloatingPointError,
-    PackingError,
-  )
 
 
 def _run(command: str, argv: Sequence[str]) -> int:

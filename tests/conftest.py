@@ -21,6 +21,8 @@ os.environ['XLA_FLAGS'] = ' '.join(
 
 import jax
 
+from tests.command_line import Cli
+
 # An array that is broadcast to a higher rank by accident is an error.
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
@@ -77,3 +79,24 @@ def _rule_data(folder: pathlib.Path, shuffle_labels: bool) -> str:
     folder / 'rows', str(folder / 'tfds'), log=lambda line: None
   )
   return str(folder / 'tfds')
+
+
+@pytest.fixture(scope='session')
+def compiled(tmp_path_factory) -> pathlib.Path:
+  return tmp_path_factory.mktemp('compiled')
+
+
+@pytest.fixture
+def cli(tmp_path, compiled) -> Cli:
+  return Cli(tmp_path, compiled)
+
+
+@pytest.fixture(scope='session')
+def kept_cache(tmp_path_factory) -> pathlib.Path:
+  return tmp_path_factory.mktemp('kept_cache')
+
+
+@pytest.fixture
+def warm_cache(tmp_path, kept_cache) -> None:
+  """`cache` in the test's folder holds the units that tests before it made."""
+  (tmp_path / 'cache').symlink_to(kept_cache)

@@ -293,8 +293,8 @@ def _about(test: CachedSplit, validation: CachedSplit | None) -> dict[str, Any]:
     'template_set': test.manifest['template_set'],
     'split': 'adapted' if test.manifest['adapted'] else 'recorded',
     'adapted': {
-      split: split.manifest['adapted']
-      for split, split in (('test', test), ('validation', validation))
+      name: split.manifest['adapted']
+      for name, split in (('test', test), ('validation', validation))
       if split is not None and split.manifest['adapted']
     },
     'note': test.manifest['note'],

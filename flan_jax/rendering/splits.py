@@ -15,8 +15,8 @@ from flan_jax.definitions.dataset import SPLITS, Dataset
 from flan_jax.errors import UserError
 
 # Shares of the splits that a divided tfds_split serves, normalized over them.
-_SHARES = {'train': 0.6, 'dev': 0.2, 'test': 0.2}
-_MAX_DEV_SHARE = 0.2
+_SHARES = {'train': 0.6, 'validation': 0.2, 'test': 0.2}
+_MAX_VALIDATION_SHARE = 0.2
 
 _SLICE = re.compile(r'^(\w+)(?:\[(-?\d*):(-?\d*)\])?$')
 
@@ -114,7 +114,7 @@ def _serve(tfds_split, size, served) -> dict[tuple[str, str], Slice]:
     not borrowed
     and all(stop > start for start, stop in distinct.values())
     and not _overlap(list(distinct.values()))
-    and _dev_is_small(served, ranges, size)
+    and _validation_is_small(served, ranges, size)
   )
   if fits or len(splits) == 1:
     return {
@@ -143,18 +143,18 @@ def _undivided(tfds_split, size, bounds, rows) -> Slice:
   return Slice(tfds_split, *rows)
 
 
-def _dev_is_small(served, ranges, size) -> bool:
-  """A dev carve-out of a training tfds_split takes at most a fifth of it.
+def _validation_is_small(served, ranges, size) -> bool:
+  """Whether a validation carve-out of a training split takes at most a fifth.
 
-  A dev slice declared to be the training slice itself is no carve-out.
+  A validation slice declared to be the training slice itself is no carve-out.
   """
   train = {served[key] for key in served if key[1] == 'train'}
   carved = [
     stop - start
     for key, (start, stop) in ranges.items()
-    if key[1] == 'dev' and served[key] not in train
+    if key[1] == 'validation' and served[key] not in train
   ]
-  return not train or not carved or max(carved) <= size * _MAX_DEV_SHARE
+  return not train or not carved or max(carved) <= size * _MAX_VALIDATION_SHARE
 
 
 def _overlap(ranges: list[tuple[int, int]]) -> bool:
@@ -209,15 +209,19 @@ def divide(
     Role -> half-open range of hashes; every split has a group if there are as
     many groups as splits.
 
-  >>> divide([10, 20, 20, 30, 40, 50], ('train', 'dev'))
-  {'train': (0, 50), 'dev': (50, 9223372036854775807)}
+  >>> divide([10, 20, 20, 30, 40, 50], ('train', 'validation'))
+  {'train': (0, 50), 'validation': (50, 9223372036854775807)}
   """
   total = sum(_SHARES[split] for split in splits)
   shares = {split: _SHARES[split] / total for split in splits}
-  if 'dev' in shares and shares['dev'] > _MAX_DEV_SHARE and len(splits) > 1:
-    scale = (1 - _MAX_DEV_SHARE) / (1 - shares['dev'])
+  if (
+    'validation' in shares
+    and shares['validation'] > _MAX_VALIDATION_SHARE
+    and len(splits) > 1
+  ):
+    scale = (1 - _MAX_VALIDATION_SHARE) / (1 - shares['validation'])
     shares = {split: share * scale for split, share in shares.items()}
-    shares['dev'] = _MAX_DEV_SHARE
+    shares['validation'] = _MAX_VALIDATION_SHARE
   counts: dict[int, int] = {}
   for value in sorted(hashes):
     counts[value] = counts.get(value, 0) + 1

@@ -1,4 +1,4 @@
-"""Writes units of the token cache whose tokens are drawn at random."""
+"""Writes splits of the token cache whose tokens are drawn at random."""
 
 from collections.abc import Sequence
 import itertools
@@ -15,27 +15,27 @@ from flan_jax.cache.cached_split import CachedSplit
 _LEAST_TOKEN = 10
 
 
-def write_unit(
+def write_cached_split(
   folder: str | os.PathLike,
   name: str,
   inputs: np.ndarray,
   targets: np.ndarray,
-  renderings: np.ndarray | None = None,
+  per_row: np.ndarray | None = None,
   cut: np.ndarray | None = None,
   shards: int = 1,
   seed: int = 0,
   lengths: dict[str, int] | None = None,
 ) -> CachedSplit:
-  """Writes a training unit and opens it.
+  """Writes a training split and opens it.
 
   Rows are of groups of two; renderings of a row are numbered as templates.
 
   Args:
-    folder: Of the unit, which must not exist.
+    folder: Of the split, which must not exist.
     name: Of the part.
     inputs: Tokens of each rendering's input, [renderings].
     targets: Tokens of each rendering's target, [renderings].
-    renderings: Records of each row, [rows]; one each where None.
+    per_row: Renderings of each row, [rows]; one each where None.
     cut: Whether each rendering's target was cut, [renderings]; none where None.
     shards: Shards, of rows in equal parts.
     seed: Of the tokens, which lie in [10, 4,096).
@@ -44,19 +44,19 @@ def write_unit(
   folder = pathlib.Path(folder)
   folder.mkdir(parents=True)
   count = len(inputs)
-  if renderings is None:
-    renderings = np.ones(count, int)
+  if per_row is None:
+    per_row = np.ones(count, int)
   if cut is None:
     cut = np.zeros(count, bool)
-  row_start = np.concatenate([[0], np.cumsum(renderings)])
-  bounds = np.linspace(0, len(renderings), shards + 1).astype(int)
+  row_start = np.concatenate([[0], np.cumsum(per_row)])
+  bounds = np.linspace(0, len(per_row), shards + 1).astype(int)
   generator = np.random.default_rng(seed)
   summaries = []
   for index, (first, last) in enumerate(itertools.pairwise(bounds)):
     chosen = slice(row_start[first], row_start[last])
     shard = folder / cached_split.shard_name(index, shards)
     shard.mkdir()
-    renderings = _records(renderings[first:last], cut[chosen])
+    renderings = _renderings(per_row[first:last], cut[chosen])
     spans = np.stack([inputs[chosen], targets[chosen]], 1).reshape(-1)
     _write_arrays(shard, renderings, spans, generator)
     _write_rows(shard, name, first, last)
@@ -70,7 +70,7 @@ def write_unit(
     'adapted': '',
     'lengths': dict(lengths or cached_split.DEFAULT_LENGTHS),
     'counts': {
-      'rows': len(renderings),
+      'rows': len(per_row),
       'renderings': count,
       'tokens': int(inputs.sum() + targets.sum()),
     },
@@ -82,10 +82,10 @@ def write_unit(
   return CachedSplit(folder)
 
 
-def _records(renderings: np.ndarray, cut: np.ndarray) -> np.ndarray:
+def _renderings(per_row: np.ndarray, cut: np.ndarray) -> np.ndarray:
   renderings = np.zeros(len(cut), cached_split.RENDERING)
-  renderings['row'] = np.repeat(np.arange(len(renderings)), renderings)
-  starts = np.repeat(np.cumsum(renderings) - renderings, renderings)
+  renderings['row'] = np.repeat(np.arange(len(per_row)), per_row)
+  starts = np.repeat(np.cumsum(per_row) - per_row, per_row)
   renderings['template'] = np.arange(len(cut)) - starts
   renderings['targets_cut'] = cut
   renderings['spans'] = 2

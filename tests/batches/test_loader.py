@@ -26,7 +26,7 @@ from flan_jax.batches.packing import PackingError
 from flan_jax.batches.sampler import Sampler
 from flan_jax.cache.cached_split import Framing
 from flan_jax.sharding import MeshConfig, batch_sharding, make_mesh
-from flan_jax.testing.cached_splits import write_unit
+from flan_jax.testing.cached_splits import write_cached_split
 
 _PACKING = PackingConfig(batch_rows=8, pack_length=400, headroom=1.1)
 _FRAMING = Framing(start=(), separator=(1,), end=(1,), between=(1,))
@@ -45,12 +45,12 @@ def splits(tmp_path_factory):
     renderings = 1 + np.arange(rows) % (index + 1)
     number = np.arange(renderings.sum())
     made.append(
-      write_unit(
+      write_cached_split(
         folder / f'{index}',
         f'part{index}',
         inputs=5 + (number * number * 7 + 13 * number) % 90,
         targets=1 + (number * number * 3 + number) % (5 + 10 * index),
-        renderings=renderings,
+        per_row=renderings,
         cut=number % 11 == 3,
         shards=shards,
         seed=index,

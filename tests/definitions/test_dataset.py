@@ -66,7 +66,7 @@ def test_template_errors_name_dataset_and_template(template, message):
     ({'choices': {'neg': 'no', 'pos': 'no'}}, 'share their words'),
     ({'choices': None}, 'exactly one of'),
     ({'label': None}, 'go together'),
-    ({'splits': {'validation': 'validation'}}, 'splits are named'),
+    ({'splits': {'eval': 'validation'}}, 'splits are named'),
     ({'truncatable': 'body'}, "'body' is none of"),
     ({'name': 'Toy Set'}, 'a name has only'),
     ({'metrics': ()}, 'no metric'),

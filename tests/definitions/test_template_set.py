@@ -21,7 +21,7 @@ from flan_jax.evaluation import aggregation
 from flan_jax.evaluation.evaluator import score_requests
 from flan_jax.evaluation.requests import requests
 from flan_jax.vocabulary.base import load_vocabulary
-from tests.runs.conftest import RULE, TRAIN, Cli
+from tests.command_line import RULE, TRAIN, Cli
 
 registry.load()
 
@@ -264,7 +264,7 @@ def _make(config, *keys):
 
 def _texts(unit, record) -> list[str]:
   vocabulary = load_vocabulary('mini')
-  return [vocabulary.decode(piece.tolist()) for piece in unit.pieces(record)]
+  return [vocabulary.decode(piece.tolist()) for piece in unit.spans(record)]
 
 
 def test_rows_are_rendered_under_the_set(write_set, config):

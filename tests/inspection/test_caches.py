@@ -17,7 +17,7 @@ from flan_jax.cache.cached_split import CacheConfig, Framing, SplitKey
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
 from flan_jax.vocabulary.base import load_vocabulary
-from tests.runs.conftest import ROOT
+from tests.command_line import ROOT
 
 registry.load()
 

@@ -49,7 +49,7 @@ def test_a_package_is_imported_once_and_whole(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures('warm_cache')
 def test_what_training_starts_from_is_compared_with_its_end(cli, rule_data):
-  from tests.runs.conftest import LENGTHS, RULE, TRAIN
+  from tests.command_line import LENGTHS, RULE, TRAIN
 
   out = cli.check(
     'train',

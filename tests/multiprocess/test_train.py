@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from flan_jax.testing.multiprocess import run_processes
-from tests.runs.conftest import LENGTHS, RULE, TRAIN
+from tests.command_line import LENGTHS, RULE, TRAIN
 
 
 def arguments(data_dir, name, *more):

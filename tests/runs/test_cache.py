@@ -9,7 +9,7 @@ from flan_jax.definitions import registry
 from flan_jax.evaluation import records
 from flan_jax.runs.cache import split_keys
 from flan_jax.vocabulary.base import load_vocabulary
-from tests.runs.conftest import LENGTHS, TRAIN
+from tests.command_line import LENGTHS, TRAIN
 
 registry.load()
 

@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 import sys
 
-from tests.runs.conftest import ROOT, TRAIN
+from tests.command_line import ROOT, TRAIN
 
 # One module a door; all of them use the package's own factory.
 _FACTORY = """

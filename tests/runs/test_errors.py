@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.runs.conftest import RULE, TRAIN
+from tests.command_line import RULE, TRAIN
 
 
 def _train(data_dir, *more):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.runs.conftest import LENGTHS, RULE, SMALL, TRAIN
+from tests.command_line import LENGTHS, RULE, SMALL, TRAIN
 
 _DATA = ('--gin.CACHE_DIR=cache', '--gin.MODEL_DIR=model', RULE)
 

@@ -13,7 +13,7 @@ from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.testing import tiny_models
 from flan_jax.training import Checkpointer
 from flan_jax.vocabulary.base import load_vocabulary
-from tests.runs.conftest import LENGTHS, RULE
+from tests.command_line import LENGTHS, RULE
 
 _CONFIG = {
   'model_type': 'qwen2',

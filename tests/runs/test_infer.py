@@ -14,7 +14,7 @@ from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.testing.multiprocess import run_processes
 from flan_jax.training import Checkpointer
 from flan_jax.vocabulary.base import load_vocabulary
-from tests.runs.conftest import CHEAP_PROGRAMS, LENGTHS, RULE, SMALL
+from tests.command_line import CHEAP_PROGRAMS, LENGTHS, RULE, SMALL
 
 _MODEL = DecoderConfig(
   vocab_size=4096,

@@ -9,7 +9,7 @@ import pytest
 
 from flan_jax import cli as command_line
 from flan_jax.definitions import registry
-from tests.runs.conftest import ROOT
+from tests.command_line import ROOT
 
 registry.load()
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.runs.conftest import RULE, TRAIN
+from tests.command_line import RULE, TRAIN
 
 
 def _run(cli, data_dir: str, name: str) -> dict:

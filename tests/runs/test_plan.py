@@ -8,7 +8,7 @@ import pytest
 from flan_jax.planning import plan_text
 from flan_jax.planning.topology import has_libtpu
 from flan_jax.runs import plan
-from tests.runs.conftest import SMALL
+from tests.command_line import SMALL
 
 _PLAN = (
   'plan',

@@ -10,7 +10,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
-from tests.runs.conftest import ROOT, RULE, SMALL, TRAIN
+from tests.command_line import ROOT, RULE, SMALL, TRAIN
 
 _HEAVY = ('tensorflow', 'tensorflow_datasets', 'tensorflow_text', 'seqio')
 

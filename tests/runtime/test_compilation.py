@@ -7,7 +7,7 @@ import jax
 import pytest
 
 from flan_jax.runtime import compilation
-from tests.runs.conftest import RULE, SMALL, TRAIN
+from tests.command_line import RULE, SMALL, TRAIN
 
 
 @pytest.fixture

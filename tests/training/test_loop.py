@@ -13,7 +13,7 @@ from flan_jax.batches.loader import BatchPlan, PackingConfig
 from flan_jax.batches.sampler import Sampler
 from flan_jax.cache.cached_split import Framing
 from flan_jax.model import DecoderConfig
-from flan_jax.testing.cached_splits import write_unit
+from flan_jax.testing.cached_splits import write_cached_split
 from flan_jax.training import (
   Checkpointer,
   OptimizerConfig,
@@ -42,7 +42,7 @@ STEPS = 6
 @pytest.fixture(scope='module')
 def plan(tmp_path_factory) -> BatchPlan:
   number = np.arange(300)
-  unit = write_unit(
+  unit = write_cached_split(
     tmp_path_factory.mktemp('cache') / 'unit',
     'part',
     inputs=4 + number % 20,

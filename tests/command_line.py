@@ -1,13 +1,11 @@
-"""The command line in a process of its own, on one device."""
+"""Runs the command line in a process of its own, on one device."""
 
 import os
 import pathlib
 import subprocess
 import sys
 
-import pytest
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 # A decoder that compiles and trains in seconds.
 SMALL = (
@@ -73,24 +71,3 @@ class Cli:
     code, out, error = self(*arguments, **environment)
     assert code == 0, error[-3000:]
     return out
-
-
-@pytest.fixture(scope='session')
-def compiled(tmp_path_factory) -> pathlib.Path:
-  return tmp_path_factory.mktemp('compiled')
-
-
-@pytest.fixture
-def cli(tmp_path, compiled) -> Cli:
-  return Cli(tmp_path, compiled)
-
-
-@pytest.fixture(scope='session')
-def kept_cache(tmp_path_factory) -> pathlib.Path:
-  return tmp_path_factory.mktemp('kept_cache')
-
-
-@pytest.fixture
-def warm_cache(tmp_path, kept_cache) -> None:
-  """`cache` in the test's folder holds the units that tests before it made."""
-  (tmp_path / 'cache').symlink_to(kept_cache)
