@@ -4,8 +4,8 @@ import gin
 import pytest
 
 from flan_jax import config
-from flan_jax.config import Arguments
 from flan_jax.errors import ConfigError
+from flan_jax.flags import Arguments
 
 
 @pytest.fixture(autouse=True)
