@@ -97,9 +97,8 @@ def _run(command: str, argv: Sequence[str]) -> int:
     print('\n'.join(macros.describe(list(argv))))
     return 0
   if command in _PLAIN:
-    return importlib.import_module(f'flan_jax.runs.{_PLAIN[command]}').main(
-      argv
-    )
+    module = importlib.import_module(f'flan_jax.runs.{_PLAIN[command]}')
+    return module.main(argv)
   _run_with_gin(command, argv)
   return 0
 
