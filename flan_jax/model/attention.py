@@ -1,7 +1,7 @@
-"""Who sees whom, and attention over what is seen, plainly.
+"""Visibility of keys to queries, and the reference implementation of attention.
 
-What is plain here is the reference that the other implementations are tested
-against; `multihead.attend` chooses among them.
+Other implementations are tested against this one; `multihead.attend` chooses
+among them.
 """
 
 from typing import NamedTuple
@@ -12,25 +12,25 @@ from jaxtyping import Array, Bool, Float, Int
 
 from flan_jax.model import position
 
-# Added to the logits of hidden keys. Finite, so that a padding query, which
-# sees no key, yields a meaningless number and not NaN; nothing reads it.
+# Replaces the logits of hidden keys. It is finite because a padding query sees
+# no key: its output is meaningless, but must not be NaN.
 HIDDEN = -1e30
 
 
 class AttentionContext(NamedTuple):
-  """What decides whom a token sees, and how far away it takes it to be.
+  """The inputs of attention other than queries, keys and values.
 
   Attributes:
-    segments: Number of the packed example from 1 [B, L]; 0 is padding, which
+    segments: Number of the packed example, from 1 [B, L]. 0 is padding, which
       neither sees nor is seen.
     positions: Position of each token in its own example [B, L].
     branches: 0 for the prompt, from 1 for the option branches that share it
-      [B, L]; None if there are none, in which case positions are those of
-      contiguous examples: they rise by one from token to token.
-    bias: Of each head and distance, from `position.distance_bias` [H, P]; None
-      where positions are not told by a bias.
-    bias_table: Of a block of queries, from `block_attention.bias_table`
-      [H, Q, W]; only there without branches.
+      [B, L]. None if there are no branches; positions then rise by one from
+      token to token within an example.
+    bias: Bias per head and distance, from `position.distance_bias` [H, P]. None
+      without a relative bias.
+    bias_table: Bias of one block of queries, from `block_attention.bias_table`
+      [H, Q, W]. None with branches.
   """
 
   segments: Int[Array, 'B L']
@@ -46,16 +46,16 @@ def visible_keys(
   queries: slice = slice(None),
   keys: slice = slice(None),
 ) -> Bool[Array, 'B Q S']:
-  """Whether a query (second axis) sees a key (third axis).
+  """Returns whether a query (second axis) sees a key (third axis).
 
-  It does if both lie in the same segment, the key does not come after the
+  It does if both are in the same segment, the key does not come after the
   query, and the key belongs to the shared prompt or to the query's own branch.
 
   Args:
     segments_BxL: See `AttentionContext`.
     branches_BxL: See `AttentionContext`.
-    queries: Indices of the queries that are asked about; all by default.
-    keys: Likewise of the keys.
+    queries: Indices of the queries; all by default.
+    keys: Indices of the keys; all by default.
   """
   index_L = jnp.arange(segments_BxL.shape[1])
   visible = index_L[None, queries, None] >= index_L[None, None, keys]
@@ -71,11 +71,11 @@ def attend_reference(
   query_BxLxHxh: Float[Array, 'B L H h'],
   key_BxLxKxh: Float[Array, 'B L K h'],
   value_BxLxKxh: Float[Array, 'B L K h'],
-  sight: AttentionContext,
+  context: AttentionContext,
 ) -> Float[Array, 'B L H h']:
   """Scaled dot-product attention; query head i reads key head i * K // H.
 
-  Logits and softmax are float32, the sums over keys are in the inputs' type.
+  Logits and softmax are float32. Sums over keys are in the inputs' type.
   """
   batch, length, heads, width = query_BxLxHxh.shape
   groups = heads // key_BxLxKxh.shape[2]
@@ -87,10 +87,10 @@ def attend_reference(
     preferred_element_type=jnp.float32,
   )
   logits = logits * width**-0.5
-  if sight.bias is not None:
-    bias = position.relative_bias(sight.bias, sight.positions)
+  if context.bias is not None:
+    bias = position.relative_bias(context.bias, context.positions)
     logits = logits + bias.reshape(logits.shape)
-  visible = visible_keys(sight.segments, sight.branches)
+  visible = visible_keys(context.segments, context.branches)
   logits = jnp.where(visible[:, None, None], logits, HIDDEN)
   weights = jax.nn.softmax(logits, axis=-1).astype(value_BxLxKxh.dtype)
   mixed = jnp.einsum('BKGQS,BSKh->BQKGh', weights, value_BxLxKxh)

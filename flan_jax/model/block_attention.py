@@ -1,9 +1,9 @@
-"""Attention in blocks of queries, each over no key that comes after it.
+"""Attention in blocks of queries, each over the keys up to its own end.
 
-Half of all pairs of query and key are never computed. Weights are not kept for
-the backward pass: it computes them again, block by block, from the logarithm of
-their sum, so memory grows with the length and not with its square (Dao et al.,
-2022, FlashAttention, of which this is the plain form in XLA).
+Half of all pairs of query and key are never computed. The backward pass
+recomputes the weights block by block from the logarithm of their sum, so memory
+grows with the length and not with its square (FlashAttention, Dao et al., 2022,
+in plain XLA).
 """
 
 import functools
@@ -17,10 +17,10 @@ from flan_jax.model import position
 from flan_jax.model.attention import HIDDEN, AttentionContext, visible_keys
 from flan_jax.sharding import mesh as mesh_lib
 
-# A program grows with the number of blocks.
+# Program size grows with the number of blocks.
 _MOST_BLOCKS = 16
-# Rows whose logits are computed at a time where rows come in pieces: so many
-# numbers stay in a CPU's cache, and other pieces keep its other cores busy.
+# Logits per piece: they fit a CPU's cache, and several pieces keep its cores
+# busy.
 _PIECE = 2**21
 _MOST_PIECES = 16
 
@@ -29,28 +29,28 @@ def attend_in_blocks(
   query_BxLxHxh: Float[Array, 'B L H h'],
   key_BxLxKxh: Float[Array, 'B L K h'],
   value_BxLxKxh: Float[Array, 'B L K h'],
-  sight: AttentionContext,
+  context: AttentionContext,
   block: int,
   pieces: bool = False,
 ) -> Float[Array, 'B L H h']:
-  """Equals `attention.attend_reference`.
+  """Computes the same as `attention.attend_reference`.
 
   Args:
     query_BxLxHxh: Queries.
     key_BxLxKxh: Keys.
     value_BxLxKxh: Values.
-    sight: Who sees whom; with `bias_table` if there is a bias and no branch.
-    block: Queries of a block; more where a row would have over 16 blocks.
-    pieces: Whether rows are divided into pieces that XLA may compute one
-      beside the other. About twice as fast on a CPU; an accelerator would
-      rather have all rows at once.
+    context: Needs `bias_table` if there is a bias and no branches.
+    block: Queries per block; more if a row would have over 16 blocks.
+    pieces: Whether to divide the rows into pieces that XLA can compute in
+      parallel. This is about twice as fast on a CPU and slower on an
+      accelerator.
   """
   batch, length, heads, width = query_BxLxHxh.shape
   kv_heads = key_BxLxKxh.shape[2]
   query = query_BxLxHxh.reshape(batch, length, kv_heads, -1, width)
   query = query.transpose(0, 2, 3, 1, 4) * width**-0.5
   key, value = (x.transpose(0, 2, 1, 3) for x in (key_BxLxKxh, value_BxLxKxh))
-  bias = sight.bias_table if sight.branches is None else sight.bias
+  bias = context.bias_table if context.branches is None else context.bias
   block = _block_size(length, block)
   rows = batch
   if pieces:
@@ -66,7 +66,7 @@ def attend_in_blocks(
         of_rows(key, first),
         of_rows(value, first),
         bias,
-        AttentionContext(*(of_rows(x, first) for x in sight[:3])),
+        AttentionContext(*(of_rows(x, first) for x in context[:3])),
         block,
       )
       for first in range(0, batch, rows)
@@ -78,15 +78,15 @@ def attend_in_blocks(
 def bias_table(
   bias_HxP: Float[Array, 'H P'], length: int, block: int
 ) -> Float[Array, 'H Q W']:
-  """The bias of the last block of queries, where there are no branches.
+  """Returns the bias of the last block of queries, without branches.
 
-  Where positions rise with the index, the bias of any block is a part of that
-  of the last one, which sees the most keys: all blocks, rows and layers share
-  one table.
+  Where positions rise with the index, the bias of every block is a slice of the
+  bias of the last one, which sees the most keys. All blocks, rows and layers
+  therefore share one table.
 
   Args:
     bias_HxP: From `position.distance_bias`.
-    length: Of a row.
+    length: Tokens of a row.
     block: See `attend_in_blocks`.
   """
   block = _block_size(length, block)
@@ -101,14 +101,14 @@ def _block_size(length, block):
 
 
 def _blocks(length, block):
-  """The indices of the queries of each block, and of the keys they may see."""
+  """Yields the query indices of each block and the keys they may see."""
   for start in range(0, length, block):
     stop = min(start + block, length)
     yield slice(start, stop), slice(0, stop)
 
 
 def _product(subscripts, x, y):
-  """A product with a float32 result, from full float32 or bfloat16 values."""
+  """Multiplies float32 or bfloat16 values with a float32 result."""
   full = x.dtype == jnp.float32
   return jnp.einsum(
     subscripts,
@@ -119,24 +119,24 @@ def _product(subscripts, x, y):
   )
 
 
-def _block_bias(bias, sight, queries, keys, groups):
-  """The bias of a block [1 or B, K, G, Q, S].
+def _block_bias(bias, context, queries, keys, groups):
+  """Returns the bias of a block [1 or B, K, G, Q, S].
 
   Args:
-    bias: From `bias_table`; with branches from `position.distance_bias`.
-    sight: Positions and branches.
+    bias: From `bias_table`; with branches, from `position.distance_bias`.
+    context: Positions and branches.
     queries: Indices of the block's queries.
     keys: Indices of the keys it may see.
-    groups: Query heads of a key head [G].
+    groups: Query heads per key head [G].
   """
-  if sight.branches is None:
+  if context.branches is None:
     rows, width = bias.shape[1:]
     first = width - rows - queries.start
     bias = bias[
       None, :, : queries.stop - queries.start, first : first + keys.stop
     ]
   else:
-    bias = position.relative_bias(bias, sight.positions, queries, keys)
+    bias = position.relative_bias(bias, context.positions, queries, keys)
   return bias.reshape(bias.shape[0], -1, groups, *bias.shape[2:])
 
 
@@ -148,18 +148,18 @@ def _logits(query, key, bias, visible):
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
-def _attend(query, key, value, bias, sight, block):
-  """[B, K, G, L, h], [B, K, L, h] twice -> [B, K, G, L, h]."""
-  return _forward(query, key, value, bias, sight, block)[0]
+def _attend(query, key, value, bias, context, block):
+  """Maps [B, K, G, L, h] and twice [B, K, L, h] to [B, K, G, L, h]."""
+  return _forward(query, key, value, bias, context, block)[0]
 
 
-def _forward(query, key, value, all_bias, sight, block):
+def _forward(query, key, value, all_bias, context, block):
   mixed, log_sums = [], []
   for queries, keys in _blocks(query.shape[3], block):
     bias = None
     if all_bias is not None:
-      bias = _block_bias(all_bias, sight, queries, keys, query.shape[2])
-    visible = visible_keys(sight.segments, sight.branches, queries, keys)
+      bias = _block_bias(all_bias, context, queries, keys, query.shape[2])
+    visible = visible_keys(context.segments, context.branches, queries, keys)
     logits = _logits(query[:, :, :, queries], key[:, :, keys], bias, visible)
     most = jnp.max(logits, axis=-1, keepdims=True)
     weights = jnp.exp(logits - most)
@@ -171,12 +171,12 @@ def _forward(query, key, value, all_bias, sight, block):
     log_sums.append((most + jnp.log(total))[..., 0])
   mixed = jnp.concatenate(mixed, axis=3)
   log_sums = jnp.concatenate(log_sums, axis=3)
-  kept = (query, key, value, all_bias, sight, mixed, log_sums)
+  kept = (query, key, value, all_bias, context, mixed, log_sums)
   return mixed, kept
 
 
 def _backward(block, kept, grad):
-  query, key, value, all_bias, sight, mixed, log_sums = kept
+  query, key, value, all_bias, context, mixed, log_sums = kept
   along = jnp.sum(grad.astype(jnp.float32) * mixed.astype(jnp.float32), axis=-1)
   grad_query = []
   grad_key, grad_value = (jnp.zeros(x.shape, jnp.float32) for x in (key, value))
@@ -186,13 +186,13 @@ def _backward(block, kept, grad):
     if all_bias is not None:
       of_block = functools.partial(
         _block_bias,
-        sight=sight,
+        context=context,
         queries=queries,
         keys=keys,
         groups=query.shape[2],
       )
       bias, bias_vjp = jax.vjp(of_block, all_bias)
-    visible = visible_keys(sight.segments, sight.branches, queries, keys)
+    visible = visible_keys(context.segments, context.branches, queries, keys)
     part = (slice(None), slice(None), slice(None), queries)
     logits = _logits(query[part], key[:, :, keys], bias, visible)
     weights = jnp.exp(logits - log_sums[part][..., None])
@@ -217,15 +217,15 @@ def _backward(block, kept, grad):
     grad_key.astype(key.dtype),
     grad_value.astype(value.dtype),
     grad_bias,
-    jax.tree.map(lambda x: np.zeros(x.shape, jax.dtypes.float0), sight),
+    jax.tree.map(lambda x: np.zeros(x.shape, jax.dtypes.float0), context),
   )
 
 
 def _sum_rows(x):
-  """The sum over the first axis, which stays.
+  """Sums over the first axis, which is kept.
 
-  XLA fuses a plain sum with that over blocks, which a CPU computes ten times
-  slower than sums of halves; rows that devices share are not taken apart.
+  XLA fuses a plain sum with the sum over blocks, which is ten times slower on a
+  CPU than adding halves. Rows that are divided among devices are not halved.
   """
   mesh = jax.sharding.get_abstract_mesh()
   if not mesh.empty and mesh_lib.batch_shards(mesh) > 1:

@@ -1,20 +1,20 @@
-"""The decoder: its parameters, and pure functions over them.
+"""The decoder's parameters, and pure functions over them.
 
 `Decoder` defines parameters, their initial values and the logical axes of each
-dimension. Everything that computes takes the parameters as a plain nested
-dictionary, which is also what is trained and saved:
+dimension. All computation takes the parameters as a plain nested dictionary,
+which is also what is trained and saved:
 
   embedding [V, D], unembedding [D, V] (absent if tied), final_norm [D],
   relative_bias [Z, H] (absent with RoPE; Z buckets), and under `layers`, all
   stacked over N: attention_norm, feed_forward_norm [N, D], query [N, D, H*h],
   key, value [N, D, K*h], output [N, H*h, D], gate, up [N, D, F],
-  down [N, F, D]; where the configuration has them, query_bias [N, H*h],
-  key_bias, value_bias [N, K*h], query_norm, key_norm [N, h].
+  down [N, F, D]; if configured, query_bias [N, H*h], key_bias,
+  value_bias [N, K*h], query_norm, key_norm [N, h].
 
-A batch is a dictionary of arrays: tokens, segments, positions and optionally
-branches [B, L] say what is read (see `attention.visible_keys`);
-target_positions and target_labels [B, T] say at which index of the row which
-token is to be predicted.
+A batch is a dictionary of arrays. tokens, segments, positions and optionally
+branches [B, L] are the input (see `attention.visible_keys`). target_positions
+and target_labels [B, T] give the indices in the row that predict a token, and
+that token.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,10 +26,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from flan_jax.model import attention, layers, multihead, position
-from flan_jax.model import decoder_config as config_lib
+from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.sharding import rules
 
-DecoderConfig = config_lib.DecoderConfig
 Params = dict[str, Any]
 Batch = Mapping[str, Any]
 
@@ -45,9 +44,9 @@ def _param(initializer, rngs, shape, axes) -> nnx.Param:
 
 
 class Layers(nnx.Module):
-  """All layers, each parameter stacked over them.
+  """The parameters of all layers, stacked.
 
-  Projections start from a truncated normal of variance 1 / fan_in.
+  Projections are initialized from a truncated normal of variance 1 / fan_in.
   """
 
   def __init__(self, config: DecoderConfig, rngs: nnx.Rngs):
@@ -89,12 +88,12 @@ class Layers(nnx.Module):
 
 
 class Decoder(nnx.Module):
-  """Defines and initialises the parameters of a `DecoderConfig`.
+  """Defines and initializes the parameters of a `DecoderConfig`.
 
-  The final norm yields unit variance, so logits start with unit variance if a
-  column of the unembedding has unit norm on average: its variance is 1 / D,
-  like that of any projection. An embedding of its own has variance 1; a tied
-  one has 1 / D (the residual stream then starts small, which the norms undo).
+  The final norm yields unit variance. Logits start with unit variance, too, if
+  a column of the unembedding has unit norm on average, so its variance is
+  1 / D, as for any projection. An untied embedding has variance 1. A tied one
+  has 1 / D: the residual stream then starts small, which the norms undo.
   """
 
   def __init__(self, config: DecoderConfig, rngs: nnx.Rngs):
@@ -124,12 +123,12 @@ class Decoder(nnx.Module):
       )
 
   def params(self) -> Params:
-    """The parameters as a plain nested dictionary of arrays."""
+    """Returns the parameters as a plain nested dictionary of arrays."""
     return nnx.to_pure_dict(nnx.state(self, nnx.Param))
 
 
 def logical_axes(config: DecoderConfig) -> Params:
-  """The logical axis of each dimension, in the structure of the parameters."""
+  """Returns the logical axes of each dimension, one tuple per parameter."""
   decoder = nnx.eval_shape(lambda: Decoder(config, nnx.Rngs(0)))
   state = nnx.state(decoder, nnx.Param)
   axes = jax.tree.map(
@@ -141,11 +140,10 @@ def logical_axes(config: DecoderConfig) -> Params:
 
 
 def param_shardings(config: DecoderConfig, mesh: jax.sharding.Mesh) -> Params:
-  """How each parameter lies on the mesh.
+  """Returns the sharding of each parameter on the mesh.
 
   Raises:
-    ValueError: The mesh does not divide a parameter or the query heads; names
-      the parameter, its dimension and the mesh axis.
+    ConfigError: The mesh does not divide a parameter or the query heads.
   """
   rules.check_heads(config.num_heads, mesh)
   return rules.tree_shardings(
@@ -156,7 +154,10 @@ def param_shardings(config: DecoderConfig, mesh: jax.sharding.Mesh) -> Params:
 def abstract_params(
   config: DecoderConfig, mesh: jax.sharding.Mesh | None = None
 ) -> Params:
-  """Shapes and types of the parameters; with a mesh, shardings as well."""
+  """Returns the shapes and types of the parameters.
+
+  With a mesh, they carry shardings as well.
+  """
   abstract = jax.eval_shape(lambda: Decoder(config, nnx.Rngs(0)).params())
   if mesh is None:
     return abstract
@@ -166,7 +167,7 @@ def abstract_params(
 def init_params(
   config: DecoderConfig, seed: int, mesh: jax.sharding.Mesh
 ) -> Params:
-  """Initial parameters, made where they belong on the mesh.
+  """Returns initial parameters, created in their places on the mesh.
 
   The same seed yields the same values on every mesh.
   """
@@ -185,16 +186,16 @@ def hidden_states(
   batch: Batch,
   dropout_key: Array | None = None,
 ) -> Float[Array, 'B L D']:
-  """The residual stream after the last layer and the final norm.
+  """Returns the residual stream after the last layer and the final norm.
 
   Args:
     config: Shape of the decoder.
-    params: As `init_params` makes them.
-    batch: Needs tokens, segments, positions; branches if options share rows.
-    dropout_key: Where dropout comes from; None: no dropout.
+    params: From `init_params`.
+    batch: Needs tokens, segments and positions; branches if options share rows.
+    dropout_key: Key for dropout; None for no dropout.
 
   Returns:
-    In the compute type. Values at padding mean nothing.
+    Activations in the compute type. Values at padding are meaningless.
   """
   return forward(config, params, batch, dropout_key)[0]
 
@@ -206,14 +207,21 @@ def forward(
   dropout_key: Array | None = None,
   keep_heads: bool = False,
 ) -> tuple[Float[Array, 'B L D'], Any]:
-  """As `hidden_states`, with keys and values of all layers if wanted.
+  """Runs the decoder; returns hidden states and, on request, keys and values.
+
+  Args:
+    config: See `hidden_states`.
+    params: See `hidden_states`.
+    batch: See `hidden_states`.
+    dropout_key: See `hidden_states`.
+    keep_heads: Whether to return the keys and values of all layers.
 
   Returns:
-    The hidden states, and None or (keys, values), each [N, B, L, K, h].
+    Hidden states, and None or (keys, values), each [N, B, L, K, h].
   """
   with layers.matmul_precision(config):
-    sight, rotations = sight_of(config, params, batch)
-    # Gathers the table over `fsdp`, as every parameter is before its use.
+    context, rotations = attention_context(config, params, batch)
+    # Like every parameter, the table is gathered over `fsdp` before its use.
     table_VxD = rules.constrain(params['embedding'], 'vocab', 'residual')
     x_BxLxD = jnp.take(table_VxD, batch['tokens'], axis=0)
     x_BxLxD = x_BxLxD.astype(config.compute_dtype)
@@ -226,7 +234,7 @@ def forward(
 
       def attend(query, key, value):
         kept.append((key, value))
-        return multihead.attend(config, query, key, value, sight)
+        return multihead.attend(config, query, key, value, context)
 
       added = layers.attention_block(
         config, weights, x_BxLxD, rotations, attend
@@ -246,22 +254,22 @@ def forward(
 def run_layers(
   config: DecoderConfig, layer: Callable, carry: Any, per_layer: Any
 ) -> tuple[Any, Any]:
-  """Runs the layers in order, as one scan or one by one.
+  """Runs the layers in order, as a scan or unrolled.
 
   Args:
     config: Shape of the decoder.
-    layer: (carry, what is its own) -> (carry, what it returns of its own).
-    carry: What goes from layer to layer.
-    per_layer: What each layer has of its own, stacked [N, ...].
+    layer: Maps (carry, its slice of `per_layer`) to (carry, its output).
+    carry: Passed from layer to layer.
+    per_layer: Inputs of the layers, stacked [N, ...].
 
   Returns:
-    As `jax.lax.scan`.
+    The last carry and the stacked outputs, as from `jax.lax.scan`.
   """
   if config.remat != 'none':
     layer = jax.checkpoint(
       layer,
       policy=_REMAT_POLICIES[config.remat],
-      # Inside a scan the recomputation cannot be merged with the forward pass.
+      # A scan already keeps XLA from merging recomputation and forward pass.
       prevent_cse=not config.scan_layers,
     )
   return jax.lax.scan(
@@ -269,10 +277,10 @@ def run_layers(
   )
 
 
-def sight_of(
+def attention_context(
   config: DecoderConfig, params: Params, batch: Batch
 ) -> tuple[attention.AttentionContext, Any]:
-  """Who sees whom, and RoPE's rotations if positions are told by them."""
+  """Returns the context of attention, and the rotations of RoPE or None."""
   positions_BxL = jnp.asarray(batch['positions'])
   bias = rotations = None
   if config.position == 'relative_bias':
@@ -283,10 +291,10 @@ def sight_of(
     rotations = position.rope_rotations(
       positions_BxL, config.head_dim, config.rope_base
     )
-  sight = attention.AttentionContext(
+  context = attention.AttentionContext(
     segments=jnp.asarray(batch['segments']),
     positions=positions_BxL,
     branches=batch.get('branches'),
     bias=bias,
   )
-  return multihead.prepare(config, sight), rotations
+  return multihead.prepare(config, context), rotations

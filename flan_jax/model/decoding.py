@@ -1,4 +1,4 @@
-"""One token after the other, with the keys and values of those before kept."""
+"""Decodes token by token, with cached keys and values."""
 
 from typing import NamedTuple
 
@@ -7,16 +7,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from flan_jax.model import attention, decoder, layers, prediction
-from flan_jax.model import decoder_config as config_lib
-
-DecoderConfig = config_lib.DecoderConfig
+from flan_jax.model.decoder_config import DecoderConfig
 
 
 class KeyValues(NamedTuple):
-  """What attention reads of tokens, of all layers.
+  """Keys and values of all layers.
 
   Attributes:
-    keys: Rotated where positions are told by RoPE [N, B, K, S, h].
+    keys: Rotated if positions are encoded by RoPE [N, B, K, S, h].
     values: [N, B, K, S, h].
   """
 
@@ -25,7 +23,7 @@ class KeyValues(NamedTuple):
 
 
 def empty(config: DecoderConfig, rows: int, length: int) -> KeyValues:
-  """Room for so many tokens [S] of so many sequences [B]."""
+  """Returns an empty cache for `rows` sequences [B] of `length` tokens [S]."""
   shape = (
     config.num_layers,
     rows,
@@ -40,12 +38,15 @@ def empty(config: DecoderConfig, rows: int, length: int) -> KeyValues:
 def prefill(
   config: DecoderConfig, params: decoder.Params, batch: decoder.Batch
 ) -> tuple[Float[Array, 'B L D'], KeyValues]:
-  """Reads packed prompts; returns hidden states, and keys and values [S = L].
+  """Reads packed prompts.
 
   Args:
     config: Shape of the decoder.
-    params: As `decoder.init_params` makes them.
+    params: From `decoder.init_params`.
     batch: As for `decoder.hidden_states`.
+
+  Returns:
+    Hidden states, and keys and values [S = L].
   """
   hidden, heads = decoder.forward(config, params, batch, keep_heads=True)
   return hidden, KeyValues(*(x.transpose(0, 1, 3, 2, 4) for x in heads))
@@ -58,27 +59,27 @@ def decode_step(
   tokens_B: Int[Array, ' B'],
   positions_B: Int[Array, ' B'],
 ) -> tuple[Float[Array, 'B V'], KeyValues]:
-  """Reads one more token of each sequence, and says what may come next.
+  """Reads one more token of each sequence and predicts the next.
 
   Args:
     config: Shape of the decoder.
-    params: As `decoder.init_params` makes them.
-    cache: Holds the tokens before, at the indices that are their positions.
-    tokens_B: The tokens that are read.
-    positions_B: Their positions, at which the cache has room.
+    params: From `decoder.init_params`.
+    cache: Holds the tokens before, indexed by their positions.
+    tokens_B: The tokens to read.
+    positions_B: Their positions, which must be below the cache's length.
 
   Returns:
-    Logits in float32, and the cache with the tokens.
+    Logits in float32, and the cache with the tokens added.
   """
   batch = {
     'positions': positions_B[:, None],
     'segments': jnp.ones_like(positions_B)[:, None],
   }
   with layers.matmul_precision(config):
-    sight, rotations = decoder.sight_of(config, params, batch)
+    context, rotations = decoder.attention_context(config, params, batch)
     bias_BxHxS = None
-    if sight.bias is not None:
-      bias_BxHxS = _bias(sight.bias, positions_B, cache.keys.shape[3])
+    if context.bias is not None:
+      bias_BxHxS = _bias(context.bias, positions_B, cache.keys.shape[3])
     x_Bx1xD = jnp.take(params['embedding'], tokens_B[:, None], axis=0)
     x_Bx1xD = x_Bx1xD.astype(config.compute_dtype)
 
@@ -105,14 +106,14 @@ def decode_step(
 
 
 def _bias(bias_HxP, positions_B, length):
-  """The bias of each key by its index, which is its position [B, H, S]."""
+  """Returns the bias of each key; its index is its position [B, H, S]."""
   distance_BxS = positions_B[:, None] - jnp.arange(length)[None]
   distance_BxS = jnp.clip(distance_BxS, 0, bias_HxP.shape[1] - 1)
   return jnp.moveaxis(jnp.take(bias_HxP, distance_BxS, axis=1), 0, 1)
 
 
 def _attend(query_Bx1xHxh, key, value, before, positions_B, bias_BxHxS):
-  """Attention of one query a sequence over the cache and the token itself."""
+  """Attends with one query per sequence to the cache and the token itself."""
   rows, width = query_Bx1xHxh.shape[0], query_Bx1xHxh.shape[-1]
   kv_heads = key.shape[2]
   query = query_Bx1xHxh.reshape(rows, kv_heads, -1, width) * width**-0.5
@@ -124,7 +125,7 @@ def _attend(query_Bx1xHxh, key, value, before, positions_B, bias_BxHxS):
   own = product('BKGh,BKh->BKG', query, key[:, 0])[..., None]
   if bias_BxHxS is not None:
     past += bias_BxHxS.reshape(past.shape)
-    # A token is at distance 0 of itself, like a key at its own index.
+    # A token's distance to itself is 0, like that of a key at its index.
     at_itself = jnp.take_along_axis(
       bias_BxHxS, positions_B[:, None, None], axis=-1
     )
@@ -140,11 +141,11 @@ def _attend(query_Bx1xHxh, key, value, before, positions_B, bias_BxHxS):
 
 
 def _append(cache, new, positions_B):
-  """Writes what is new [N, B, K, h] at its position in every sequence."""
+  """Writes new keys or values [N, B, K, h] at each sequence's position."""
   rows_B = jnp.arange(positions_B.shape[0])
 
   def write(old, own):
-    # Between the indexed axes stands K, so rows come first.
+    # K is between the indexed axes, so NumPy's rules put rows first.
     own = own.transpose(1, 0, 2, 3)
     return old.at[:, rows_B, :, positions_B].set(own)
 
@@ -158,20 +159,20 @@ def insert(
   row: Int[Array, ''],
   start: Int[Array, ''],
 ) -> KeyValues:
-  """Gives a sequence of the cache to a prompt that was read.
+  """Copies a prompt that was read into one sequence of the cache.
 
   Args:
-    cache: Of the sequences that are continued.
-    read: From `prefill`, with at least as many places.
-    slot: Which sequence it becomes.
-    row: Where the prompt lies: its row,
-    start: and the index of its first token.
+    cache: Cache of the sequences being decoded.
+    read: From `prefill`, at least as long as the cache.
+    slot: Sequence of the cache to fill.
+    row: Row of the prompt in `read`.
+    start: Index of the prompt's first token in the row.
   """
   layers_, _, heads, length, width = cache.keys.shape
   size = (layers_, 1, heads, length, width)
 
   def move(old, new):
-    # Room behind the last place, or the slice would start too early.
+    # Pad, because `dynamic_slice` would move a slice that overruns the end.
     new = jnp.pad(new, ((0, 0), (0, 0), (0, 0), (0, length), (0, 0)))
     part = jax.lax.dynamic_slice(new, (0, row, 0, start, 0), size)
     return jax.lax.dynamic_update_slice(old, part, (0, slot, 0, 0, 0))

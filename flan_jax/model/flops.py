@@ -1,11 +1,11 @@
 """Floating-point operations that a model needs, by formula.
 
-What is counted is what is needed once, whatever the program does: one
-multiply-add is 2 operations; logits at target positions only; attention over
-visible pairs of query and key only; nothing that is recomputed; backward is
-twice the forward pass. Matrix products alone are counted: look-ups, biases,
-normalization, rotations and the softmax are below a percent of them at the
-sizes that matter.
+Operations are counted once, however the program computes them: a multiply-add
+is 2 operations, logits exist at target positions only, attention covers visible
+pairs of query and key only, nothing is recomputed, and the backward pass costs
+twice the forward pass. Only matrix products count: look-ups, biases,
+normalization, rotations and the softmax are below one percent of them at
+relevant sizes.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ class Work:
   Attributes:
     tokens: Tokens read, without padding.
     targets: Tokens predicted.
-    pairs: Visible pairs of query and key, as one head of one layer sees them.
+    pairs: Visible pairs of query and key in one head of one layer.
   """
 
   tokens: float
@@ -37,7 +37,7 @@ class Flops:
   """Floating-point operations by kind.
 
   Attributes:
-    projections: Of queries, keys, values and attention's output.
+    projections: Of queries, keys, values and the output of attention.
     feed_forward: Of the gated feed-forward layers.
     attention: Of queries with keys, and of weights with values.
     logits: Of the output layer.
@@ -59,7 +59,7 @@ class Flops:
 
 
 def forward_flops(config: DecoderConfig, work: Work) -> Flops:
-  """Operations of a forward pass, as in evaluation."""
+  """Returns the operations of a forward pass, as in evaluation."""
   heads = config.num_heads * config.head_dim
   kv_heads = config.num_kv_heads * config.head_dim
   projections = 2 * config.d_model * (heads + kv_heads)
@@ -74,41 +74,27 @@ def forward_flops(config: DecoderConfig, work: Work) -> Flops:
 
 
 def training_flops(config: DecoderConfig, work: Work) -> Flops:
-  """Operations of a forward and a backward pass through all parameters."""
+  """Returns the operations of a forward and a backward pass."""
   return _TRAINING_OVER_FORWARD * forward_flops(config, work)
 
 
 def causal_rows(rows: float, length: int, targets: float) -> Work:
-  """The work of rows that hold one example each and are full.
+  """Returns the work of full rows that hold one example each.
 
   Args:
     rows: Number of rows.
-    length: Tokens of a row.
-    targets: Predicted tokens of a row.
+    length: Tokens per row.
+    targets: Predicted tokens per row.
   """
   return Work(rows * length, rows * targets, rows * visible_pairs([length]))
 
 
 def visible_pairs(lengths: Iterable[int]) -> int:
-  """Pairs of query and key in segments of these lengths.
+  """Returns the pairs of query and key in segments of these lengths.
 
-  A token sees itself and what comes before it in its own segment.
+  A token sees itself and the tokens before it in its own segment.
 
   >>> visible_pairs([4, 3])
   16
   """
   return sum(length * (length + 1) // 2 for length in lengths)
-
-
-def table_params(config: DecoderConfig) -> int:
-  """Parameters of the embedding and, if untied, the output layer."""
-  tables = 1 if config.tie_embeddings else 2
-  return tables * config.vocab_size * config.d_model
-
-
-def non_embedding_params(config: DecoderConfig) -> int:
-  """Parameters but for the tables over the vocabulary.
-
-  All parameters are `config.param_count()`.
-  """
-  return config.param_count() - table_params(config)

@@ -1,6 +1,6 @@
-"""Attention by kernels: JAX's splash attention on TPU, cuDNN's on GPU.
+"""Attention kernels: JAX's splash attention on TPU, cuDNN's on GPU.
 
-Neither knows a bias or branches. Both compute in bfloat16.
+Neither supports a bias or branches. Both compute in bfloat16.
 """
 
 import functools
@@ -9,40 +9,37 @@ import math
 import jax
 from jaxtyping import Array, Float
 
+from flan_jax.errors import ConfigError
 from flan_jax.model import attention
-from flan_jax.model import decoder_config as config_lib
+from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.sharding import rules
 
-# Splash's masks and segments lie in registers of so many numbers.
+# Kernel -> the platform that it runs on.
+PLATFORMS = {'splash': 'tpu', 'cudnn': 'gpu'}
+# Splash needs rows of whole vector registers.
 _LANES = 128
 _LARGEST_BLOCK = 512
-# Their matrix units know no bfloat16 right-hand side in memory.
+# Mosaic cannot compile splash's bfloat16 products for these chips.
 _WITHOUT_SPLASH = ('TPU v2', 'TPU v3')
 
 
-def splash_refusal(
-  config: config_lib.DecoderConfig, device: jax.Device
+def refusal(
+  kernel: str, config: DecoderConfig, device: jax.Device
 ) -> str | None:
-  """Why splash attention cannot be used, as the end of a sentence, or None."""
-  if device.platform != 'tpu':
-    return f'runs on TPUs only, not on {device.device_kind}'
-  if device.device_kind in _WITHOUT_SPLASH:
+  """Returns why a kernel cannot run, as the end of a sentence, or None.
+
+  Args:
+    kernel: A key of `PLATFORMS`.
+    config: Shape of the decoder.
+    device: One of the devices.
+  """
+  platform = PLATFORMS[kernel]
+  if device.platform != platform:
+    return f'runs on {platform.upper()}s only, not on {device.device_kind}'
+  if kernel == 'splash' and device.device_kind in _WITHOUT_SPLASH:
     return f'does not run on {device.device_kind}'
-  return _refusal(config)
-
-
-def cudnn_refusal(
-  config: config_lib.DecoderConfig, device: jax.Device
-) -> str | None:
-  """Why cuDNN's attention cannot be used, as the end of a sentence, or None."""
-  if device.platform != 'gpu':
-    return f'runs on GPUs only, not on {device.device_kind}'
-  return _refusal(config)
-
-
-def _refusal(config):
   if config.position == 'relative_bias':
-    return "adds no bias, which position='relative_bias' needs"
+    return "does not support the bias of position='relative_bias'"
   if config.compute_dtype != 'bfloat16':
     return f"needs compute_dtype='bfloat16', not {config.compute_dtype!r}"
   return None
@@ -52,35 +49,36 @@ def attend_splash(
   query_BxLxHxh: Float[Array, 'B L H h'],
   key_BxLxKxh: Float[Array, 'B L K h'],
   value_BxLxKxh: Float[Array, 'B L K h'],
-  sight: attention.AttentionContext,
+  context: attention.AttentionContext,
   interpret: bool = False,
 ) -> Float[Array, 'B L H h']:
-  """Equals `attention.attend_reference` without bias and branches.
+  """Computes the same as `attention.attend_reference`, without a bias.
 
-  Under a mesh each device works on its rows and heads; key heads are repeated
-  where there are fewer than devices along the heads.
+  Under a mesh, each device computes its own rows and heads. Key heads are
+  repeated if there are fewer than devices on the model axis.
 
   Args:
     query_BxLxHxh: Queries.
     key_BxLxKxh: Keys.
     value_BxLxKxh: Values.
-    sight: Who sees whom.
-    interpret: Runs the kernel as plain JAX, on any device.
+    context: Visibility; no bias and no branches.
+    interpret: Whether to run the kernel as plain JAX, on any device.
 
   Raises:
-    ValueError: rows are no multiple of 128 tokens.
+    ConfigError: The row length is not a multiple of 128, or the mesh cannot
+      divide the heads.
   """
   length, heads, width = query_BxLxHxh.shape[1:]
   if length % _LANES:
-    raise ValueError(
-      f"attention='splash' needs rows of a multiple of {_LANES} tokens, not "
-      f"{length}: change PACK_LENGTH, or use attention='blocks'."
+    raise ConfigError(
+      f"attention='splash' needs a row length that is a multiple of {_LANES}, "
+      f"not {length}: change PACK_LENGTH, or use attention='blocks'."
     )
   arguments = (
     query_BxLxHxh * width**-0.5,
     key_BxLxKxh,
     value_BxLxKxh,
-    sight.segments,
+    context.segments,
   )
   local = functools.partial(_splash, interpret=interpret)
   mesh = jax.sharding.get_abstract_mesh()
@@ -95,18 +93,18 @@ def attend_splash(
     local,
     in_specs=(by_head, by_head, by_head, by_row),
     out_specs=by_head,
-    # The kernel does not say along which axes what it returns varies.
+    # The kernel does not declare the axes along which its result varies.
     check_vma=False,
   )(query, key, value, segments)
 
 
 def _repeats(heads, kv_heads, devices):
-  """How often key heads are repeated so that devices divide them."""
+  """Returns how often to repeat key heads so that devices divide them."""
   repeats = devices // math.gcd(kv_heads, devices)
   if heads % (kv_heads * repeats):
-    raise ValueError(
-      f"attention='splash' cannot divide {kv_heads} key heads of {heads} heads "
-      f"among model={devices} devices: use attention='blocks'."
+    raise ConfigError(
+      f"attention='splash' cannot divide {heads} heads with {kv_heads} key "
+      f"heads among model={devices} devices: use attention='blocks'."
     )
   return repeats
 
@@ -146,19 +144,19 @@ def attend_cudnn(
   query_BxLxHxh: Float[Array, 'B L H h'],
   key_BxLxKxh: Float[Array, 'B L K h'],
   value_BxLxKxh: Float[Array, 'B L K h'],
-  sight: attention.AttentionContext,
+  context: attention.AttentionContext,
   implementation: str = 'cudnn',
 ) -> Float[Array, 'B L H h']:
-  """Equals `attention.attend_reference` without bias and branches.
+  """Computes the same as `attention.attend_reference`, without a bias.
 
   Args:
     query_BxLxHxh: Queries.
     key_BxLxKxh: Keys.
     value_BxLxKxh: Values.
-    sight: Who sees whom.
+    context: Visibility; no bias and no branches.
     implementation: See `jax.nn.dot_product_attention`.
   """
-  visible = attention.visible_keys(sight.segments)
+  visible = attention.visible_keys(context.segments)
   return jax.nn.dot_product_attention(
     query_BxLxHxh,
     key_BxLxKxh,

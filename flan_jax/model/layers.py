@@ -1,7 +1,6 @@
-"""What a layer computes.
+"""The computation of a layer.
 
-All functions take the weights of one layer, by their names in
-`decoder.Decoder`.
+All functions take the weights of one layer, named as in `decoder.Decoder`.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,11 +12,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from flan_jax.model import decoder_config as config_lib
 from flan_jax.model import position
+from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.sharding import rules
 
-DecoderConfig = config_lib.DecoderConfig
 Weights = Mapping[str, Array]
 
 _ACTIVATIONS = {'gelu': jax.nn.gelu, 'silu': jax.nn.silu}
@@ -40,14 +38,15 @@ def attention_block(
   rotations: Any,
   attend: Callable[..., Float[Array, 'B L H h']],
 ) -> Float[Array, 'B L D']:
-  """What attention adds to the residual stream.
+  """Returns what attention adds to the residual stream.
 
   Args:
     config: Shape of the decoder.
-    weights: Of the layer.
+    weights: Weights of the layer.
     x_BxLxD: The residual stream.
     rotations: From `position.rope_rotations`; None without RoPE.
-    attend: Queries [B, L, H, h], keys and values [B, L, K, h] -> [B, L, H, h].
+    attend: Maps queries [B, L, H, h], keys and values [B, L, K, h] to
+      [B, L, H, h].
   """
   y_BxLxD = rms_norm(x_BxLxD, weights['attention_norm'], config.norm_eps)
 
@@ -75,7 +74,7 @@ def attention_block(
 def feed_forward_block(
   config: DecoderConfig, weights: Weights, x_BxLxD: Float[Array, 'B L D']
 ) -> Float[Array, 'B L D']:
-  """What the feed-forward layer adds to the residual stream."""
+  """Returns what the feed-forward layer adds to the residual stream."""
   y_BxLxD = rms_norm(x_BxLxD, weights['feed_forward_norm'], config.norm_eps)
   hidden = _gated(
     config.activation,
@@ -88,10 +87,10 @@ def feed_forward_block(
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _gated(activation, gate, up):
-  """The activated gate times the other branch.
+  """Multiplies the activated gate with the other branch.
 
-  Its gradient computes the activation again. The usual one would keep half a
-  dozen arrays of the feed-forward layer's width.
+  The gradient recomputes the activation. By default, half a dozen arrays of
+  the feed-forward layer's width would be kept.
   """
   return _ACTIVATIONS[activation](gate) * up
 
@@ -111,11 +110,11 @@ _gated.defvjp(_gated_forward, _gated_backward)
 
 @jax.custom_vjp
 def _project(x_BxLxX, weights_XxY):
-  """A product with a parameter, in the type of `x_BxLxX`.
+  """Multiplies with a parameter, in the type of `x_BxLxX`.
 
-  The parameter's gradient comes in the parameter's type, unrounded, and from a
-  product in which the narrower of the two activations is the one that has to
-  be transposed; the usual one may transpose the feed-forward layer's.
+  The parameter's gradient has the parameter's type, unrounded. Its product
+  transposes the narrower of the two activations, while the default one may
+  transpose that of the feed-forward layer.
   """
   return jnp.einsum('BLX,XY->BLY', x_BxLxX, weights_XxY.astype(x_BxLxX.dtype))
 
@@ -140,7 +139,7 @@ def _project_backward(kept, grad_BxLxY):
     grad_XxY = product('BLX,BLY->XY', x_BxLxX, grad_BxLxY)
   else:
     grad_YxX = product('BLY,BLX->YX', grad_BxLxY, x_BxLxX)
-    # Without the barrier, XLA exchanges the activations again.
+    # Without the barrier, XLA swaps the activations back.
     grad_XxY = jax.lax.optimization_barrier(grad_YxX).T
   return grad_BxLxX, grad_XxY
 
@@ -155,7 +154,7 @@ def dropout(
   number: Any,
   place: int,
 ) -> Float[Array, 'B L D']:
-  """Drops values by a key of the layer's number and the place in it."""
+  """Drops values; the key depends on the layer and the place within it."""
   if key is None or config.dropout_rate == 0.0:
     return x
   key = jax.random.fold_in(key, 2 * number + place)
@@ -167,10 +166,10 @@ def dropout(
 def matmul_precision(
   config: DecoderConfig,
 ) -> contextlib.AbstractContextManager:
-  """Full products in float32; bfloat16 products are exact as they are."""
+  """Sets full precision for float32 products; bfloat16 needs no setting."""
   return jax.default_matmul_precision(precision_of(config.compute_dtype))
 
 
 def precision_of(dtype) -> str | None:
-  """Of products of activations of this type, see `matmul_precision`."""
+  """Returns the precision for products of this type, see `matmul_precision`."""
   return 'highest' if dtype == 'float32' else None

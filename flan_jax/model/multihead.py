@@ -1,94 +1,84 @@
-"""Chooses how attention is computed."""
+"""Chooses an implementation of attention."""
 
 import dataclasses
 
 import jax
 from jaxtyping import Array, Float
 
+from flan_jax.errors import ConfigError
 from flan_jax.model import attention, block_attention, kernel_attention
-from flan_jax.model import decoder_config as config_lib
+from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.sharding import mesh as mesh_lib
 
 
 def resolve_attention(
-  config: config_lib.DecoderConfig,
+  config: DecoderConfig,
   mesh: jax.sharding.Mesh,
   gradients: bool = False,
-) -> config_lib.DecoderConfig:
-  """Replaces attention 'auto' by what is fastest on the mesh's devices.
+) -> DecoderConfig:
+  """Replaces attention 'auto' with the fastest implementation on the mesh.
 
   Args:
     config: Shape of the decoder.
-    mesh: Where it runs.
+    mesh: The devices.
     gradients: Whether gradients are computed, too.
 
   Raises:
-    ValueError: the kernel that the configuration names cannot do what the model
-      needs, or not on these devices.
+    ConfigError: The configured kernel does not support model or devices.
   """
   device = mesh.devices.flat[0]
-  if config.attention == 'auto':
-    return dataclasses.replace(
-      config, attention=_fastest(config, mesh, gradients)
-    )
-  refusal = None
-  if config.attention == 'splash':
-    refusal = kernel_attention.splash_refusal(config, device)
-  elif config.attention == 'cudnn':
-    refusal = kernel_attention.cudnn_refusal(config, device)
-  if refusal is not None:
-    raise ValueError(f"attention='{config.attention}' {refusal}.")
-  return config
-
-
-def _fastest(
-  config: config_lib.DecoderConfig, mesh: jax.sharding.Mesh, gradients: bool
-) -> str:
-  device = mesh.devices.flat[0]
-  if kernel_attention.splash_refusal(config, device) is None:
-    return 'splash'
-  # Rows that devices share are not taken apart; and training has few of them,
-  # whose blocks keep cores busy, while gradients of pieces have to be summed.
-  if gradients or device.platform != 'cpu' or mesh_lib.batch_shards(mesh) > 1:
-    return 'blocks'
-  return 'pieces'
+  if config.attention in kernel_attention.PLATFORMS:
+    refusal = kernel_attention.refusal(config.attention, config, device)
+    if refusal is not None:
+      raise ConfigError(f"attention='{config.attention}' {refusal}.")
+  if config.attention != 'auto':
+    return config
+  if kernel_attention.refusal('splash', config, device) is None:
+    chosen = 'splash'
+  # Rows that are divided among devices are not divided again. Training has few
+  # rows, whose blocks keep the cores busy, and would have to sum the gradients
+  # of pieces.
+  elif gradients or device.platform != 'cpu' or mesh_lib.batch_shards(mesh) > 1:
+    chosen = 'blocks'
+  else:
+    chosen = 'pieces'
+  return dataclasses.replace(config, attention=chosen)
 
 
 def prepare(
-  config: config_lib.DecoderConfig, sight: attention.AttentionContext
+  config: DecoderConfig, context: attention.AttentionContext
 ) -> attention.AttentionContext:
-  """Adds what all layers share."""
-  if sight.bias is None or sight.branches is not None:
-    return sight
+  """Adds what all layers share to the context."""
+  if context.bias is None or context.branches is not None:
+    return context
   if config.attention == 'reference':
-    return sight
+    return context
   table = block_attention.bias_table(
-    sight.bias, sight.segments.shape[1], config.attention_block
+    context.bias, context.segments.shape[1], config.attention_block
   )
-  return sight._replace(bias_table=table)
+  return context._replace(bias_table=table)
 
 
 def attend(
-  config: config_lib.DecoderConfig,
+  config: DecoderConfig,
   query_BxLxHxh: Float[Array, 'B L H h'],
   key_BxLxKxh: Float[Array, 'B L K h'],
   value_BxLxKxh: Float[Array, 'B L K h'],
-  sight: attention.AttentionContext,
+  context: attention.AttentionContext,
 ) -> Float[Array, 'B L H h']:
-  """Attention as the configuration says; see `attention.attend_reference`.
+  """Computes attention as configured; see `attention.attend_reference`.
 
-  'auto' that no `resolve_attention` has replaced, and branches, which no kernel
-  knows,
-  are computed in blocks.
+  Falls back to blocks for an unresolved 'auto', and for branches, which the
+  kernels do not support.
   """
   heads = (query_BxLxHxh, key_BxLxKxh, value_BxLxKxh)
   if config.attention == 'reference':
-    return attention.attend_reference(*heads, sight)
-  if sight.branches is None:
+    return attention.attend_reference(*heads, context)
+  if context.branches is None:
     if config.attention == 'splash':
-      return kernel_attention.attend_splash(*heads, sight)
+      return kernel_attention.attend_splash(*heads, context)
     if config.attention == 'cudnn':
-      return kernel_attention.attend_cudnn(*heads, sight)
+      return kernel_attention.attend_cudnn(*heads, context)
   return block_attention.attend_in_blocks(
-    *heads, sight, config.attention_block, config.attention == 'pieces'
+    *heads, context, config.attention_block, config.attention == 'pieces'
   )

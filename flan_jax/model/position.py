@@ -1,7 +1,7 @@
-"""What a query knows about where a key is: relative bias or RoPE.
+"""Position encodings: relative bias and RoPE.
 
-Both work on positions, never on indices in the row: option branches that share
-a prompt restart their positions at the prompt's end.
+Both use positions, not indices in the row: option branches that share a prompt
+restart their positions at the end of the prompt.
 """
 
 import functools
@@ -13,11 +13,11 @@ import numpy as np
 
 @functools.cache
 def distance_buckets(num_buckets: int, max_distance: int) -> np.ndarray:
-  """The bucket of each distance from 0 to `max_distance`, in tokens.
+  """Returns the bucket of each distance from 0 to `max_distance`, in tokens.
 
-  Half of the buckets hold one distance each; the others grow geometrically up
-  to `max_distance`, from which on all distances share the last bucket. A key is
-  never ahead of its query, so no bucket is spent on the other direction.
+  Half of the buckets hold one distance each. The others grow geometrically up
+  to `max_distance`, from which on all distances share the last bucket. A key
+  never comes after its query, so no bucket covers that direction.
 
   >>> distance_buckets(8, 32).tolist()[:13]
   [0, 1, 2, 3, 4, 4, 4, 5, 5, 5, 5, 5, 6]
@@ -26,8 +26,7 @@ def distance_buckets(num_buckets: int, max_distance: int) -> np.ndarray:
   distances = np.arange(max_distance + 1)
   octaves = np.log(np.maximum(distances, exact) / exact)
   octaves /= np.log(max_distance / exact)
-  # The small term keeps boundaries that are whole numbers from falling one
-  # bucket short through rounding.
+  # The small term keeps rounding from moving integer boundaries down a bucket.
   coarse = exact + np.floor(octaves * (num_buckets - exact) + 1e-6)
   coarse = np.minimum(coarse, num_buckets - 1)
   return np.where(distances < exact, distances, coarse).astype(np.int32)
@@ -36,11 +35,11 @@ def distance_buckets(num_buckets: int, max_distance: int) -> np.ndarray:
 def distance_bias(
   table_ZxH: Float[Array, 'Z H'], max_distance: int
 ) -> Float[Array, 'H P']:
-  """The bias of each head for each distance from 0 to `max_distance`.
+  """Returns the bias of each head for each distance up to `max_distance`.
 
   Args:
     table_ZxH: The learned bias of each bucket [Z] and head.
-    max_distance: Distance from which on the bias no longer changes.
+    max_distance: Distance from which on the bias is constant.
   """
   buckets_P = distance_buckets(table_ZxH.shape[0], max_distance)
   return jnp.take(table_ZxH, buckets_P, axis=0).T
@@ -52,16 +51,16 @@ def relative_bias(
   queries: slice = slice(None),
   keys: slice = slice(None),
 ) -> Float[Array, 'B H Q S']:
-  """Looks the bias of each pair of query and key up.
+  """Looks up the bias of each pair of query and key.
 
   Args:
     bias_HxP: From `distance_bias`.
     positions_BxL: Position of each token in its own example.
-    queries: Indices of the queries that are wanted; all by default.
-    keys: Likewise of the keys.
+    queries: Indices of the queries; all by default.
+    keys: Indices of the keys; all by default.
 
   Returns:
-    What is added to the attention logits, query before key.
+    The term to add to the attention logits.
   """
   distance = positions_BxL[:, queries, None] - positions_BxL[:, None, keys]
   distance = jnp.clip(distance, 0, bias_HxP.shape[1] - 1)
@@ -71,20 +70,20 @@ def relative_bias(
 def index_bias(
   bias_HxP: Float[Array, 'H P'], queries: slice, keys: slice
 ) -> Float[Array, 'H Q S']:
-  """The same where positions rise with the index, so that all rows share it.
+  """Returns the relative bias of contiguous positions, the same for all rows.
 
-  Every row of the table is the one before it, moved by one place; so it is
-  made, and its gradient summed, by reshaping and without any look-up.
+  Each row of the result is the previous one shifted by one place. The result is
+  therefore made, and its gradient summed, by reshaping instead of look-ups.
 
   Args:
     bias_HxP: From `distance_bias`.
     queries: Indices of the queries, with start and stop.
-    keys: Likewise of the keys.
+    keys: Indices of the keys, with start and stop.
   """
   rows, columns = queries.stop - queries.start, keys.stop - keys.start
-  # The distances that occur, from that of the last query to the first key
-  # down to that of the first query to the last key (then ahead, and hidden),
-  # and one more, so that a single row can be moved as well.
+  # All distances, from that of the last query to the first key down to that of
+  # the first query to the last key, which is hidden if it comes later. One more
+  # lets a single row be shifted as well.
   distances = np.arange(
     queries.stop - 1 - keys.start, queries.start - keys.stop - 1, -1
   )
@@ -98,7 +97,7 @@ def index_bias(
 
 
 def _take_runs(bias_HxP, distances):
-  """Looks falling distances up: the last repeated, then all, then the first."""
+  """Looks up falling distances: first the largest, which repeats, last 0."""
   last = bias_HxP.shape[1] - 1
   far, near = int((distances == last).sum()), int((distances == 0).sum())
   between = distances[far : len(distances) - near]
@@ -112,14 +111,14 @@ def _take_runs(bias_HxP, distances):
 def rope_rotations(
   positions_BxL: Int[Array, 'B L'], width: int, base: float
 ) -> tuple[Float[Array, 'B L 1 R'], Float[Array, 'B L 1 R']]:
-  """Cosine and sine of the angle of each position and pair of a head [R].
+  """Returns cosine and sine of the angle of each position and pair [R].
 
-  Pair i turns by `base ** (-i / R)` radians a position.
+  Pair i turns by `base ** (-i / R)` radians per position.
 
   Args:
     positions_BxL: Position of each token in its own example.
-    width: Of a head; R is half of it.
-    base: Of the geometric series of wavelengths.
+    width: Width of a head; R is half of it.
+    base: Base of the geometric series of wavelengths.
   """
   half = width // 2
   frequencies = base ** (-np.arange(half, dtype=np.float32) / half)
@@ -134,8 +133,9 @@ def apply_rope(
 ) -> Float[Array, 'B L H h']:
   """Rotates each pair (i, i + R) of a head by its position's angle.
 
-  The product of a rotated query and key depends on the difference of their
-  positions only. Computed in float32, returned in the type of `x_BxLxHxh`.
+  The product of a rotated query and a rotated key depends only on the
+  difference of their positions. Computed in float32, returned in the type of
+  `x_BxLxHxh`.
   """
   cos, sin = rotations
   first, second = jnp.split(x_BxLxHxh.astype(jnp.float32), 2, axis=-1)

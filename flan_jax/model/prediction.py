@@ -1,4 +1,4 @@
-"""What the decoder says about the target tokens of a batch."""
+"""Log-probabilities of target tokens."""
 
 import functools
 import re
@@ -9,19 +9,17 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from flan_jax.model import decoder, layers
-from flan_jax.model import decoder_config as config_lib
+from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.sharding import rules
-
-DecoderConfig = config_lib.DecoderConfig
 
 
 class TargetOutputs(NamedTuple):
-  """What the decoder says about the target tokens, all [B, T].
+  """Predictions of the target tokens, all [B, T].
 
   Attributes:
     log_probs: Log-probability of the label, in nats.
     correct: Whether no token is more probable than the label.
-    log_normalizers: Logarithm of the softmax' denominator.
+    log_normalizers: Logarithm of the softmax denominator.
   """
 
   log_probs: Float[Array, 'B T']
@@ -35,7 +33,14 @@ def target_outputs(
   batch: decoder.Batch,
   dropout_key: Array | None = None,
 ) -> TargetOutputs:
-  """Predicts the target tokens; logits exist at target positions only."""
+  """Predicts the target tokens; logits exist at target positions only.
+
+  Args:
+    config: Shape of the decoder.
+    params: From `decoder.init_params`.
+    batch: See `decoder`; needs target_positions and target_labels.
+    dropout_key: Key for dropout; None for no dropout.
+  """
   hidden_BxLxD = decoder.hidden_states(config, params, batch, dropout_key)
   hidden_BxTxD = jnp.take_along_axis(
     hidden_BxLxD, batch['target_positions'][:, :, None], axis=1
@@ -54,7 +59,7 @@ def target_log_probs(
   batch: decoder.Batch,
   dropout_key: Array | None = None,
 ) -> Float[Array, 'B T']:
-  """Log-probability in nats of each target label, float32."""
+  """Returns the log-probability of each target label in nats, float32."""
   return target_outputs(config, params, batch, dropout_key).log_probs
 
 
@@ -63,7 +68,7 @@ def target_logits(
   params: decoder.Params,
   hidden_BxTxD: Float[Array, 'B T D'],
 ) -> Float[Array, 'B T V']:
-  """Logits in float32 for hidden states at chosen positions."""
+  """Returns float32 logits for hidden states at selected positions."""
   table, product = _table(config, params)
   with layers.matmul_precision(config):
     return _logits(product, hidden_BxTxD, table)
@@ -92,11 +97,11 @@ def _outputs_whole(config, params, hidden_BxTxD, labels_BxT):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _predict(product, hidden_BxTxD, table, labels_BxT):
-  """The fields of `TargetOutputs`.
+  """Returns the fields of `TargetOutputs`.
 
-  The gradient keeps the exponentials, not the logits, so that none is computed
-  twice: of a large vocabulary they take as long as a matrix product. The
-  table's gradient comes in its type, unrounded.
+  For the gradient, the exponentials are kept instead of the logits: for a large
+  vocabulary, computing them takes as long as a matrix product. The table's
+  gradient has the table's type, unrounded.
   """
   return _predict_forward(product, hidden_BxTxD, table, labels_BxT)[0]
 
@@ -141,12 +146,12 @@ _predict.defvjp(_predict_forward, _predict_backward)
 
 
 def _own(vocab_size, labels_BxT):
-  """Which token is the label [B, T, V]; see `_block_sums`."""
+  """Returns which token is the label [B, T, V]; see `_block_sums`."""
   return jnp.arange(vocab_size)[None, None] == labels_BxT[:, :, None]
 
 
 class _Sums(NamedTuple):
-  """What is kept of the logits of the tokens seen so far, all [B, T].
+  """Sums over the logits of the tokens seen so far, all [B, T].
 
   Attributes:
     most: The largest logit, a constant to the gradient.
@@ -168,10 +173,10 @@ class _Sums(NamedTuple):
 
 
 def _block_sums(logits, ids, labels_BxT):
-  """Sums of a block of logits [B, T, ...] of the tokens `ids` [...].
+  """Returns the sums over a block of logits [B, T, ...] of tokens `ids` [...].
 
-  The label's logit is picked by comparison and not by look-up: a look-up's
-  gradient is a scatter, which is slow, and moves logits between devices.
+  The label's logit is selected by comparison: the gradient of a look-up is a
+  scatter, which is slow and moves logits between devices.
   """
   axes = tuple(range(2, logits.ndim))
   most = jax.lax.stop_gradient(jnp.max(logits, axis=axes))
@@ -185,11 +190,11 @@ def _block_sums(logits, ids, labels_BxT):
 
 
 def _outputs_in_blocks(config, params, hidden_BxTxD, labels_BxT):
-  """The same, with the logits of one block of the vocabulary at a time.
+  """Computes the outputs with one block of logits in memory at a time.
 
-  Along a vocabulary that devices share, each works on blocks of its own share.
-  The backward pass computes the logits again. The last block is moved back to
-  lie within the vocabulary; what it repeats is left out.
+  If devices divide the vocabulary, each works on blocks of its own share. The
+  backward pass recomputes the logits. The last block is moved back to fit into
+  the vocabulary, and the entries it repeats are masked.
   """
   shares = _vocabulary_shares(config)
   width = config.vocab_size // shares
@@ -230,7 +235,7 @@ def _outputs_in_blocks(config, params, hidden_BxTxD, labels_BxT):
 
 
 def _vocabulary_shares(config):
-  """Among how many devices the mesh divides the vocabulary."""
+  """Returns the number of devices that divide the vocabulary."""
   mesh = jax.sharding.get_abstract_mesh()
   shares = 1 if mesh.empty else mesh.shape['model']
   return 1 if config.vocab_size % shares else shares

@@ -1,4 +1,4 @@
-"""How arrays lie on devices."""
+"""Device meshes, and the sharding of arrays over them."""
 
 from flan_jax.sharding.mesh import (
   MeshConfig,
@@ -13,7 +13,6 @@ from flan_jax.sharding.rules import (
   named_sharding,
   place,
   replicated,
-  shard_tree,
   tree_shardings,
   with_shardings,
 )
@@ -29,7 +28,6 @@ __all__ = [
   'named_sharding',
   'place',
   'replicated',
-  'shard_tree',
   'tree_shardings',
   'with_shardings',
 ]

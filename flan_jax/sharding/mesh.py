@@ -7,19 +7,21 @@ import math
 import jax
 from jax.experimental import mesh_utils
 
+from flan_jax.errors import ConfigError
+
 AXES = ('data', 'fsdp', 'model')
 
 
 @dataclasses.dataclass(frozen=True)
 class MeshConfig:
-  """How many devices lie along each axis of the mesh; one may be -1: the rest.
+  """Devices along each axis of the mesh; -1 on one axis means the rest.
 
   Attributes:
     data: Copies of the model; each reads its own rows.
-    fsdp: Devices that read rows of their own and share the storage of the
+    fsdp: Devices that read rows of their own and share the storage of
       parameters, optimizer state and gradients.
-    model: Devices that split heads, feed-forward layer and vocabulary, and
-      work on the same rows.
+    model: Devices that work on the same rows and divide heads, feed-forward
+      layer and vocabulary.
   """
 
   data: int = -1
@@ -29,18 +31,18 @@ class MeshConfig:
   def __post_init__(self):
     sizes = dataclasses.astuple(self)
     if sizes.count(-1) > 1:
-      raise ValueError(f'At most one axis of {self} may be -1.')
+      raise ConfigError(f'At most one axis of {self} may be -1.')
     for axis, size in zip(AXES, sizes, strict=True):
       if not isinstance(size, int) or (size < 1 and size != -1):
-        raise ValueError(
+        raise ConfigError(
           f'Mesh axis {axis} must be a positive integer or -1, not {size!r}.'
         )
 
   def shape(self, device_count: int) -> tuple[int, int, int]:
-    """Sizes of the axes on so many devices.
+    """Returns the sizes of the axes for a number of devices.
 
     Raises:
-      ValueError: The axes do not multiply to the number of devices.
+      ConfigError: The product of the axes is not the number of devices.
     """
     sizes = dataclasses.astuple(self)
     known = math.prod(size for size in sizes if size != -1)
@@ -48,7 +50,7 @@ class MeshConfig:
       wanted = 'times'.join(
         f' {axis}={size} ' for axis, size in zip(AXES, sizes, strict=True)
       )
-      raise ValueError(
+      raise ConfigError(
         f'A mesh of{wanted}does not fit {device_count} devices: '
         f'{device_count} is not '
         + ('a multiple of ' if -1 in sizes else '')
@@ -60,22 +62,21 @@ class MeshConfig:
 def make_mesh(
   config: MeshConfig, devices: Sequence[jax.Device] | None = None
 ) -> jax.sharding.Mesh:
-  """Lays devices (by default all there are) out with neighbours along `model`.
+  """Arranges devices (default: all) so that neighbours are along `model`.
 
-  Slices of TPUs, between which the network is slow, are divided by `data` only.
+  Only `data` crosses TPU slices, between which the network is slow.
 
   Raises:
-    ValueError: The axes do not multiply to the number of devices, or `data` is
-      not a multiple of the number of slices.
+    ConfigError: The product of the axes is not the number of devices, or `data`
+      is not a multiple of the number of slices.
   """
   devices = jax.devices() if devices is None else list(devices)
   shape = config.shape(len(devices))
   slices = _slice_count(devices)
   if shape[0] % slices:
-    raise ValueError(
-      f'Mesh axis data={shape[0]} is not a multiple of the {slices} slices '
-      'that the devices lie in, and nothing else may cross slices: set '
-      f'MESH_DATA to a multiple of {slices}.'
+    raise ConfigError(
+      f'Mesh axis data={shape[0]} is not a multiple of the number of slices: '
+      f'set MESH_DATA to a multiple of {slices}.'
     )
   if slices > 1:
     laid_out = mesh_utils.create_hybrid_device_mesh(
@@ -93,21 +94,25 @@ def make_mesh(
 
 
 def _slice_count(devices):
-  """In how many slices TPUs lie; other devices count as one."""
+  """Returns the number of TPU slices; other devices count as one."""
   if devices[0].platform != 'tpu':
     return 1
   return len({getattr(device, 'slice_index', 0) for device in devices})
 
 
 def batch_shards(mesh: jax.sharding.Mesh) -> int:
-  """Into how many parts the mesh divides the rows of a batch."""
+  """Returns into how many parts the mesh divides the rows of a batch."""
   return mesh.shape['data'] * mesh.shape['fsdp']
 
 
 def check_batch(batch_rows: int, mesh: jax.sharding.Mesh) -> None:
-  """Raises ValueError unless the mesh divides the rows of a batch."""
+  """Checks that the mesh divides the rows of a batch.
+
+  Raises:
+    ConfigError: It does not.
+  """
   if batch_rows < 1 or batch_rows % batch_shards(mesh):
-    raise ValueError(
+    raise ConfigError(
       f'BATCH_ROWS={batch_rows} is not a multiple of data * fsdp = '
       f'{mesh.shape["data"]} * {mesh.shape["fsdp"]} of the mesh '
       f'{dict(mesh.shape)}.'

@@ -1,4 +1,4 @@
-"""Random queries, keys and values, and packed rows they belong to."""
+"""Random queries, keys and values, and the packed rows they belong to."""
 
 import jax
 import jax.numpy as jnp
@@ -18,8 +18,8 @@ def random_heads(
   ]
 
 
-def packed_sight(lengths_by_row, length, bias=None):
-  """Rows of examples of these lengths, the rest padding."""
+def packed_context(lengths_by_row, length, bias=None):
+  """Returns the context of rows of examples of these lengths, then padding."""
   segments = np.zeros((len(lengths_by_row), length), np.int32)
   positions = np.zeros_like(segments)
   for row, lengths in enumerate(lengths_by_row):
@@ -33,21 +33,21 @@ def packed_sight(lengths_by_row, length, bias=None):
   )
 
 
-def outputs_and_gradients(attend, heads, sight):
-  """What attention returns and its gradients, where there is no padding."""
-  real = (sight.segments > 0)[:, :, None, None]
+def outputs_and_gradients(attend, heads, context):
+  """Returns what attention yields and its gradients, zero at padding."""
+  real = (context.segments > 0)[:, :, None, None]
 
   @jax.jit
   def run(heads, bias):
     def loss(heads, bias):
-      mixed = attend(*heads, sight._replace(bias=bias))
+      mixed = attend(*heads, context._replace(bias=bias))
       mixed = jnp.where(real, mixed.astype(jnp.float32), 0)
       return jnp.sum(jnp.sin(3 * mixed)), mixed
 
     argnums = 0 if bias is None else (0, 1)
     return jax.grad(loss, argnums=argnums, has_aux=True)(heads, bias)
 
-  gradients, mixed = run(heads, sight.bias)
+  gradients, mixed = run(heads, context.bias)
   return mixed, gradients
 
 

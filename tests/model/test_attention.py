@@ -28,7 +28,7 @@ def test_without_branches_is_causal_within_the_segment():
   np.testing.assert_array_equal(got, same)
 
 
-def test_a_part_of_the_table_is_the_table_s_part():
+def test_selected_queries_and_keys_give_a_slice():
   segments = np.array([[1, 1, 2, 2, 2, 0]])
   branches = np.array([[0, 1, 0, 1, 2, 0]])
   whole = attention.visible_keys(segments, branches)
@@ -48,17 +48,17 @@ def test_query_heads_share_key_heads_in_order():
   query = jax.random.normal(keys[0], (2, 5, 6, 4))
   key = jax.random.normal(keys[1], (2, 5, 2, 4))
   value = jax.random.normal(keys[2], (2, 5, 2, 4))
-  sight = one_segment(2, 5, jax.random.normal(keys[3], (6, 4)))
-  got = attention.attend_reference(query, key, value, sight)
+  context = one_segment(2, 5, jax.random.normal(keys[3], (6, 4)))
+  got = attention.attend_reference(query, key, value, context)
   whole = attention.attend_reference(
-    query, jnp.repeat(key, 3, axis=2), jnp.repeat(value, 3, axis=2), sight
+    query, jnp.repeat(key, 3, axis=2), jnp.repeat(value, 3, axis=2), context
   )
   np.testing.assert_allclose(got, whole, atol=1e-6)
 
 
 def test_padding_queries_are_finite():
   x = jnp.ones((1, 3, 1, 2))
-  sight = attention.AttentionContext(
+  context = attention.AttentionContext(
     jnp.array([[1, 0, 0]]), jnp.array([[0, 0, 0]])
   )
-  assert np.isfinite(attention.attend_reference(x, x, x, sight)).all()
+  assert np.isfinite(attention.attend_reference(x, x, x, context)).all()

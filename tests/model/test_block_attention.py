@@ -17,63 +17,63 @@ def bias_of(heads=4, distances=6):
 
 
 def blocks_of(block, attention='blocks'):
-  """Attention in blocks of this size, as `multihead` prepares it."""
+  """Returns attention in blocks of this size, as `multihead` prepares it."""
 
-  def attend(query, key, value, sight):
+  def attend(query, key, value, context):
     config = types.SimpleNamespace(attention=attention, attention_block=block)
-    sight = multihead.prepare(config, sight)
-    return multihead.attend(config, query, key, value, sight)
+    context = multihead.prepare(config, context)
+    return multihead.attend(config, query, key, value, context)
 
   return attend
 
 
 @pytest.mark.parametrize('block', [1, 4, 7, 8, 64])
 @pytest.mark.parametrize('bias', [None, bias_of()], ids=['plain', 'bias'])
-def test_equals_the_reference_with_gradients(block, bias):
+def test_matches_the_reference_with_gradients(block, bias):
   heads = heads_lib.random_heads(LENGTH)
-  sight = heads_lib.packed_sight(ROWS, LENGTH, bias)
+  context = heads_lib.packed_context(ROWS, LENGTH, bias)
   got, expected = (
-    heads_lib.outputs_and_gradients(attend, heads, sight)
+    heads_lib.outputs_and_gradients(attend, heads, context)
     for attend in (blocks_of(block), attention.attend_reference)
   )
   heads_lib.assert_close(got, expected, 2e-5)
 
 
 @pytest.mark.parametrize('rows', [1, 2])
-def test_pieces_of_rows_equal_the_reference(rows, monkeypatch):
+def test_pieces_of_rows_match_the_reference(rows, monkeypatch):
   heads = heads_lib.random_heads(LENGTH)
   monkeypatch.setattr(
     block_attention, '_PIECE', rows * heads[0].shape[2] * 8 * LENGTH
   )
-  sight = heads_lib.packed_sight(ROWS, LENGTH, bias_of())
+  context = heads_lib.packed_context(ROWS, LENGTH, bias_of())
   got, expected = (
-    heads_lib.outputs_and_gradients(attend, heads, sight)
+    heads_lib.outputs_and_gradients(attend, heads, context)
     for attend in (blocks_of(8, 'pieces'), attention.attend_reference)
   )
   heads_lib.assert_close(got, expected, 2e-5)
 
 
-def test_branches_equal_the_reference_with_gradients():
+def test_branches_match_the_reference_with_gradients():
   heads = heads_lib.random_heads(LENGTH)
-  sight = heads_lib.packed_sight(ROWS, LENGTH, bias_of())
-  # The second branch starts anew where the prompt of eight tokens ends.
+  context = heads_lib.packed_context(ROWS, LENGTH, bias_of())
+  # The positions of the second branch restart at the prompt's end, 8.
   branches = np.zeros((2, LENGTH), np.int32)
   branches[1, 8:15], branches[1, 15:] = 1, 2
-  positions = np.array(sight.positions)
+  positions = np.array(context.positions)
   positions[1, 15:] = np.arange(8, 16)
-  sight = sight._replace(branches=branches, positions=positions)
+  context = context._replace(branches=branches, positions=positions)
   got, expected = (
-    heads_lib.outputs_and_gradients(attend, heads, sight)
+    heads_lib.outputs_and_gradients(attend, heads, context)
     for attend in (blocks_of(8), attention.attend_reference)
   )
   heads_lib.assert_close(got, expected, 2e-5)
 
 
-def test_bfloat16_is_near_float32():
-  sight = heads_lib.packed_sight(ROWS, LENGTH, bias_of())
+def test_bfloat16_is_close_to_float32():
+  context = heads_lib.packed_context(ROWS, LENGTH, bias_of())
   got, expected = (
     heads_lib.outputs_and_gradients(
-      blocks_of(8), heads_lib.random_heads(LENGTH, dtype=dtype), sight
+      blocks_of(8), heads_lib.random_heads(LENGTH, dtype=dtype), context
     )
     for dtype in ('bfloat16', 'float32')
   )
@@ -86,25 +86,25 @@ def test_bfloat16_is_near_float32():
 
 
 def test_a_long_row_has_few_blocks():
-  # One block a query: 64 would make a program of 64 parts.
+  # Blocks of one query would make a program of 64 parts.
   sizes = [keys.stop for _, keys in block_attention._blocks(64, 4)]
   assert sizes == list(range(4, 65, 4))
   heads = heads_lib.random_heads(64)
-  sight = heads_lib.packed_sight([[64], [30, 34]], 64)
-  lowered = jax.jit(blocks_of(1)).lower(*heads, sight).as_text()
+  context = heads_lib.packed_context([[64], [30, 34]], 64)
+  lowered = jax.jit(blocks_of(1)).lower(*heads, context).as_text()
   assert lowered.count('stablehlo.exponential') == 16
   heads_lib.assert_close(
-    blocks_of(1)(*heads, sight),
-    attention.attend_reference(*heads, sight),
+    blocks_of(1)(*heads, context),
+    attention.attend_reference(*heads, context),
     2e-5,
   )
 
 
 def test_padding_is_finite_and_has_no_gradient():
   heads = heads_lib.random_heads(LENGTH)
-  sight = heads_lib.packed_sight([[5], [0]], LENGTH, bias_of())
+  context = heads_lib.packed_context([[5], [0]], LENGTH, bias_of())
   mixed, (grads, grad_bias) = heads_lib.outputs_and_gradients(
-    blocks_of(8), heads, sight
+    blocks_of(8), heads, context
   )
   for grad in (mixed, *grads):
     assert np.isfinite(grad).all()
@@ -112,14 +112,14 @@ def test_padding_is_finite_and_has_no_gradient():
   assert np.isfinite(grad_bias).all()
 
 
-def test_no_square_of_the_length_is_in_memory():
+def test_memory_is_not_quadratic_in_the_length():
   length = 512
   heads = heads_lib.random_heads(length, batch=1)
-  sight = heads_lib.packed_sight([[length]], length)
+  context = heads_lib.packed_context([[length]], length)
 
   def bytes_of(attend):
     def loss(heads):
-      return jnp.sum(attend(*heads, sight))
+      return jnp.sum(attend(*heads, context))
 
     compiled = jax.jit(jax.grad(loss)).lower(heads).compile()
     return compiled.memory_analysis().temp_size_in_bytes

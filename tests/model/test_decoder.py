@@ -1,5 +1,4 @@
 import dataclasses
-import functools
 import math
 
 import jax
@@ -9,44 +8,19 @@ import pytest
 
 from flan_jax import sharding
 from flan_jax.model import decoder, position, prediction
-
-RELATIVE = decoder.DecoderConfig(
-  vocab_size=37,
-  num_layers=2,
-  d_model=16,
-  d_ff=24,
-  num_heads=4,
-  num_kv_heads=2,
-  head_dim=8,
-  relative_buckets=8,
-  relative_max_distance=16,
+from tests.model.tiny_decoders import (
+  ALL,
+  BOTH,
+  RELATIVE,
+  ROPE,
+  examples,
+  make_batch,
+  make_params,
 )
-ROPE = dataclasses.replace(
-  RELATIVE, position='rope', activation='silu', tie_embeddings=True
-)
-# As Qwen2 and Qwen3 together.
-BIASED = dataclasses.replace(ROPE, qkv_bias=True, qk_norm=True)
-BOTH = pytest.mark.parametrize('config', [RELATIVE, ROPE])
-ALL = pytest.mark.parametrize('config', [RELATIVE, ROPE, BIASED])
 
 
 def one_device():
   return sharding.make_mesh(sharding.MeshConfig(), jax.devices()[:1])
-
-
-@functools.cache
-def make_params(config):
-  """Parameters of about their initial size, with norms unlike one."""
-  rng = np.random.default_rng(0)
-
-  def draw(path, leaf):
-    if 'norm' in path[-1].key:
-      return (1 + 0.1 * rng.normal(size=leaf.shape)).astype(np.float32)
-    scale = 1 if path[-1].key == 'embedding' else leaf.shape[-2] ** -0.5
-    return (scale * rng.normal(size=leaf.shape)).astype(np.float32)
-
-  abstract = decoder.abstract_params(config)
-  return jax.tree_util.tree_map_with_path(draw, abstract)
 
 
 hidden_states = jax.jit(decoder.hidden_states, static_argnums=0)
@@ -54,45 +28,15 @@ target_logits = jax.jit(prediction.target_logits, static_argnums=0)
 target_outputs = jax.jit(prediction.target_outputs, static_argnums=0)
 
 
-def make_batch(rows):
-  """Rows of packed examples; every token but the first is a target."""
-  length = max(sum(len(e) for e in row) for row in rows)
-  targets = max(sum(len(e) - 1 for e in row) for row in rows)
-  batch = {
-    name: np.zeros((len(rows), length), np.int32)
-    for name in ('tokens', 'segments', 'positions')
-  }
-  batch['target_positions'] = np.zeros((len(rows), targets), np.int32)
-  batch['target_labels'] = np.zeros((len(rows), targets), np.int32)
-  batch['target_weights'] = np.zeros((len(rows), targets), np.float32)
-  for i, row in enumerate(rows):
-    start = slot = 0
-    for number, example in enumerate(row, 1):
-      end, slots = start + len(example), slot + len(example) - 1
-      batch['tokens'][i, start:end] = example
-      batch['segments'][i, start:end] = number
-      batch['positions'][i, start:end] = np.arange(len(example))
-      batch['target_positions'][i, slot:slots] = np.arange(start, end - 1)
-      batch['target_labels'][i, slot:slots] = example[1:]
-      batch['target_weights'][i, slot:slots] = 1
-      start, slot = end, slots
-  return batch
-
-
-def examples(*lengths, seed=0):
-  rng = np.random.default_rng(seed)
-  return [rng.integers(1, 37, length).tolist() for length in lengths]
-
-
 def log_probs(config, params, batch):
-  """Log-probabilities of the targets in the order of the batch."""
+  """Returns log-probabilities of the targets in batch order."""
   got = target_outputs(config, params, batch).log_probs
   assert got.dtype == jnp.float32
   return np.asarray(got)[np.asarray(batch['target_weights']) > 0]
 
 
 def naive_log_probs(config, params, example):
-  """One example, one query at a time, in float64."""
+  """Computes one example, one query at a time, in float64."""
   params = jax.tree.map(lambda x: np.asarray(x, np.float64), params)
   layers, eps = params['layers'], config.norm_eps
 
@@ -173,7 +117,7 @@ def naive_log_probs(config, params, example):
 
 
 @ALL
-def test_equals_a_naive_decoder(config):
+def test_matches_a_naive_decoder(config):
   params = make_params(config)
   (example,) = examples(21)
   got = log_probs(config, params, make_batch([[example]]))
@@ -182,7 +126,7 @@ def test_equals_a_naive_decoder(config):
 
 
 @BOTH
-def test_packed_equals_unpacked_losses_and_gradients(config):
+def test_packing_keeps_losses_and_gradients(config):
   params = make_params(config)
   some = examples(5, 9, 3, 7)
   packed = make_batch([some[:3], some[3:]])
@@ -208,7 +152,7 @@ def test_packed_equals_unpacked_losses_and_gradients(config):
 
 
 def branching_batch(prompt, options):
-  """One prompt with its options as branches, and padding."""
+  """Returns one prompt with its options as branches, then padding."""
   tokens, positions, branches = list(prompt), list(range(len(prompt))), []
   branches = [0] * len(prompt)
   where, labels = [], []
@@ -236,7 +180,7 @@ def branching_batch(prompt, options):
 
 
 @BOTH
-def test_branches_equal_separate_rows(config):
+def test_branches_match_separate_rows(config):
   params = make_params(config)
   prompt, *options = examples(8, 3, 1, 5)
   together = log_probs(config, params, branching_batch(prompt, options))
@@ -249,13 +193,13 @@ def test_branches_equal_separate_rows(config):
 
 @BOTH
 def test_segments_and_branches_never_see_each_other(config):
-  # A gradient of exactly zero: any path between them would leave a trace.
+  # The gradient must be exactly zero: any path between them would show.
   params = make_params(config)
   packed = make_batch([examples(6, 5)])
   first = packed['segments'][0] == 1
   branching = branching_batch(*(lambda p, *o: (p, o))(*examples(4, 3, 2)))
   in_branch = branching['branches'][0] == 1
-  # Which targets are probed, and which tokens they may not depend on.
+  # (batch, targets to probe, tokens that they must not depend on)
   probes = [
     (packed, first[packed['target_positions'][0]], ~first),
     (packed, ~first[packed['target_positions'][0]], first),
@@ -272,7 +216,7 @@ def test_segments_and_branches_never_see_each_other(config):
     return jnp.sum(jnp.sin(read) * probed[:, None])
 
   for batch, probed, hidden in probes:
-    # A row of the table for each index, so that gradients tell indices apart.
+    # One table row per index, so that gradients tell indices apart.
     table = params['embedding'][batch['tokens'][0]]
     renamed = {**batch, 'tokens': np.arange(len(table), dtype=np.int32)[None]}
     size = np.abs(gradient(table, renamed, probed)).sum(axis=-1)
@@ -286,7 +230,7 @@ def test_segments_and_branches_never_see_each_other(config):
   [{'scan_layers': False}, {'remat': 'full'}, {'remat': 'dots'}],
   ids=str,
 )
-def test_how_layers_run_does_not_change_the_numbers(config, change):
+def test_scan_and_remat_do_not_change_the_numbers(config, change):
   params = make_params(config)
   batch = make_batch([examples(6, 4), examples(7, 2, seed=1)])
   np.testing.assert_allclose(
@@ -297,7 +241,7 @@ def test_how_layers_run_does_not_change_the_numbers(config, change):
 
 
 @BOTH
-def test_bfloat16_computes_near_float32(config):
+def test_bfloat16_is_close_to_float32(config):
   params = make_params(config)
   batch = make_batch([examples(6, 4)])
   narrow = dataclasses.replace(config, compute_dtype='bfloat16')
@@ -326,7 +270,7 @@ def test_outputs_agree_with_the_logits():
 
 
 @ALL
-def test_parameters_follow_the_formula_and_are_float32(config):
+def test_param_count_matches_the_parameters(config):
   leaves = jax.tree.leaves(decoder.abstract_params(config))
   assert sum(leaf.size for leaf in leaves) == config.param_count()
   assert {leaf.dtype for leaf in leaves} == {jnp.dtype('float32')}
@@ -363,7 +307,7 @@ def test_every_dimension_has_a_logical_axis():
 
 @ALL
 @pytest.mark.parametrize('block', [3, 8])
-def test_attention_in_blocks_equals_the_reference(config, block):
+def test_attention_in_blocks_matches_the_reference(config, block):
   params = make_params(config)
   batch = make_batch([examples(6, 4), examples(7, 2, seed=1)])
   plain = dataclasses.replace(config, attention='reference')

@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from flan_jax.errors import ConfigError
 from flan_jax.model import DecoderConfig
 
 SIZES = {
@@ -32,8 +33,8 @@ SIZES = {
     ({'norm_eps': 0.0}, 'norm_eps must be positive'),
   ],
 )
-def test_refuses_what_cannot_be_computed(change, message):
-  with pytest.raises(ValueError, match=message):
+def test_rejects_what_cannot_be_computed(change, message):
+  with pytest.raises(ConfigError, match=message):
     DecoderConfig(**{**SIZES, **change})
 
 

@@ -1,4 +1,4 @@
-"""The formula agrees with the compiler, and with a count by hand."""
+"""Compares the formula with the compiler and with a count by hand."""
 
 import dataclasses
 
@@ -14,8 +14,8 @@ from flan_jax.model import (
   target_log_probs,
 )
 
-# Wide enough for products to outweigh everything else. Unscanned and dense, as
-# the compiler counts a loop's body once.
+# Wide enough for products to dominate. Unscanned and dense, because the
+# compiler counts the body of a loop once.
 TINY = DecoderConfig(
   vocab_size=1024,
   num_layers=2,
@@ -41,13 +41,13 @@ def _abstract_batch() -> dict[str, jax.ShapeDtypeStruct]:
 
 
 def _compiled(function) -> float:
-  """Operations that the compiler counts in a function of (params, batch)."""
+  """Returns the operations that the compiler counts."""
   lowered = jax.jit(function).lower(abstract_params(TINY), _abstract_batch())
   return lowered.compile().cost_analysis()['flops']
 
 
 def _dense_work() -> flops.Work:
-  """The reference computes all pairs, also those that are then hidden."""
+  """Returns the work of the reference, which also computes hidden pairs."""
   work = flops.causal_rows(ROWS, LENGTH, TARGETS)
   return dataclasses.replace(work, pairs=ROWS * LENGTH * LENGTH)
 
@@ -58,7 +58,7 @@ def test_a_forward_pass_costs_what_the_compiler_counts():
   )
   expected = flops.forward_flops(TINY, _dense_work()).total
   assert counted == pytest.approx(expected, rel=0.04)
-  # Not by chance: each kind is larger than the tolerance.
+  # Each kind exceeds the tolerance, so a missing one would show.
   kinds = dataclasses.astuple(flops.forward_flops(TINY, _dense_work()))
   assert min(kinds) > 0.06 * expected
 
@@ -71,7 +71,7 @@ def test_training_costs_what_the_compiler_counts():
   assert _compiled(loss) == pytest.approx(expected, rel=0.04)
 
 
-def test_pairs_are_those_that_packed_segments_see():
+def test_pairs_match_the_visibility_of_packed_segments():
   segments = np.array([1, 1, 1, 2, 2, 3, 0, 0])
   query, key = np.indices((8, 8))
   sees = (key <= query) & (segments[query] == segments[key])
@@ -86,18 +86,8 @@ def test_kinds_add_up_and_scale():
   assert once.total == sum(dataclasses.astuple(once))
   # 4 x 10 tokens through 2 layers of 3 matrices of 128 x 384.
   assert once.feed_forward == 2 * 40 * 2 * 3 * 128 * 384
-  # Of queries and output, 128 x 256 each; of keys and values, 128 x 128 each.
+  # Queries and output, 128 x 256 each; keys and values, 128 x 128 each.
   assert once.projections == 2 * 40 * 2 * (2 * 128 * 256 + 2 * 128 * 128)
   assert once.attention == 2 * 2 * 2 * 256 * (4 * 55)
   assert once.logits == 2 * 4 * 3 * 128 * 1024
   assert flops.training_flops(TINY, work).total == 3 * once.total
-
-
-@pytest.mark.parametrize('tied', [False, True])
-def test_parameters_with_and_without_the_tables(tied):
-  config = dataclasses.replace(TINY, tie_embeddings=tied)
-  params = abstract_params(config)
-  tables = [params.pop(n, None) for n in ('embedding', 'unembedding')]
-  sizes = jax.tree.leaves(jax.tree.map(lambda leaf: leaf.size, params))
-  assert flops.non_embedding_params(config) == sum(sizes)
-  assert flops.table_params(config) == sum(t.size for t in tables if t)

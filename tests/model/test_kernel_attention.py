@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from flan_jax import sharding
+from flan_jax.errors import ConfigError
 from flan_jax.model import attention, kernel_attention, multihead
 from flan_jax.model.decoder_config import DecoderConfig
 from tests.model import heads as heads_lib
@@ -35,12 +36,12 @@ def mesh_of(device):
   return types.SimpleNamespace(devices=np.array([[[device]]]))
 
 
-def test_splash_equals_the_reference_with_gradients():
+def test_splash_matches_the_reference_with_gradients():
   heads = heads_lib.random_heads(LENGTH, width=128)
-  sight = heads_lib.packed_sight(ROWS, LENGTH)
+  context = heads_lib.packed_context(ROWS, LENGTH)
   splash = functools.partial(kernel_attention.attend_splash, interpret=True)
   got, expected = (
-    heads_lib.outputs_and_gradients(attend, heads, sight)
+    heads_lib.outputs_and_gradients(attend, heads, context)
     for attend in (splash, attention.attend_reference)
   )
   heads_lib.assert_close(got, expected, 5e-5)
@@ -51,32 +52,32 @@ def test_splash_divides_rows_and_heads_of_a_mesh(shape):
   devices = jax.devices()[: int(np.prod(shape))]
   mesh = sharding.make_mesh(sharding.MeshConfig(*shape), devices)
   heads = heads_lib.random_heads(LENGTH, width=128)
-  sight = heads_lib.packed_sight(ROWS, LENGTH)
+  context = heads_lib.packed_context(ROWS, LENGTH)
   splash = functools.partial(kernel_attention.attend_splash, interpret=True)
   with jax.set_mesh(mesh):
-    got = jax.jit(splash)(*heads, sight)
-  expected = attention.attend_reference(*heads, sight)
-  real = np.asarray(sight.segments > 0)[:, :, None, None]
+    got = jax.jit(splash)(*heads, context)
+  expected = attention.attend_reference(*heads, context)
+  real = np.asarray(context.segments > 0)[:, :, None, None]
   np.testing.assert_allclose(got * real, expected * real, atol=2e-5)
 
 
-def test_splash_says_what_it_cannot_do():
+def test_splash_rejects_lengths_and_heads_that_it_cannot_divide():
   x = jnp.ones((1, 100, 4, 8))
-  sight = heads_lib.packed_sight([[100]], 100)
-  with pytest.raises(ValueError, match='128 tokens, not 100: change PACK_LEN'):
-    kernel_attention.attend_splash(x, x, x, sight)
-  with pytest.raises(ValueError, match='4 key heads of 4 heads among model=8'):
+  context = heads_lib.packed_context([[100]], 100)
+  with pytest.raises(ConfigError, match='of 128, not 100: change PACK_LENGTH'):
+    kernel_attention.attend_splash(x, x, x, context)
+  with pytest.raises(ConfigError, match=r'4 heads with 4 .* among model=8'):
     kernel_attention._repeats(4, 4, 8)
 
 
-def test_the_mask_for_cudnn_equals_the_reference():
+def test_the_mask_for_cudnn_matches_the_reference():
   heads = heads_lib.random_heads(LENGTH)
-  sight = heads_lib.packed_sight(ROWS, LENGTH)
+  context = heads_lib.packed_context(ROWS, LENGTH)
   attend = functools.partial(
     kernel_attention.attend_cudnn, implementation='xla'
   )
   got, expected = (
-    heads_lib.outputs_and_gradients(attend, heads, sight)
+    heads_lib.outputs_and_gradients(attend, heads, context)
     for attend in (attend, attention.attend_reference)
   )
   heads_lib.assert_close(got, expected, 5e-5)
@@ -92,13 +93,13 @@ def test_the_mask_for_cudnn_equals_the_reference():
     ('TPU v4', {'attention': 'reference'}, 'reference'),
   ],
 )
-def test_auto_takes_what_platform_and_model_allow(kind, change, chosen):
+def test_auto_picks_what_platform_and_model_allow(kind, change, chosen):
   config = dataclasses.replace(CONFIG, **change)
   got = multihead.resolve_attention(config, mesh_of(device('tpu', kind)))
   assert got == dataclasses.replace(config, attention=chosen)
 
 
-def test_rows_are_taken_apart_where_one_cpu_scores_them():
+def test_one_cpu_scores_rows_in_pieces():
   def chosen(devices, **named):
     mesh = sharding.make_mesh(sharding.MeshConfig(), jax.devices()[:devices])
     config = dataclasses.replace(CONFIG, compute_dtype='float32')
@@ -117,7 +118,7 @@ def test_rows_are_taken_apart_where_one_cpu_scores_them():
     (
       'tpu',
       {'attention': 'splash', 'position': 'relative_bias'},
-      'adds no bias',
+      'does not support the bias',
     ),
     (
       'gpu',
@@ -126,19 +127,19 @@ def test_rows_are_taken_apart_where_one_cpu_scores_them():
     ),
   ],
 )
-def test_a_kernel_that_does_not_run_here_is_refused(platform, change, message):
+def test_a_kernel_that_cannot_run_is_rejected(platform, change, message):
   config = dataclasses.replace(CONFIG, **change)
-  with pytest.raises(ValueError, match=message):
+  with pytest.raises(ConfigError, match=message):
     multihead.resolve_attention(config, mesh_of(device(platform, 'kind')))
 
 
-def test_a_kernel_leaves_branches_to_the_blocks():
+def test_branches_fall_back_to_blocks():
   heads = heads_lib.random_heads(LENGTH)
-  sight = heads_lib.packed_sight(ROWS, LENGTH)
-  sight = sight._replace(branches=jnp.zeros((2, LENGTH), jnp.int32))
+  context = heads_lib.packed_context(ROWS, LENGTH)
+  context = context._replace(branches=jnp.zeros((2, LENGTH), jnp.int32))
   config = dataclasses.replace(CONFIG, attention='splash')
   heads_lib.assert_close(
-    multihead.attend(config, *heads, sight),
-    attention.attend_reference(*heads, sight),
+    multihead.attend(config, *heads, context),
+    attention.attend_reference(*heads, context),
     2e-5,
   )

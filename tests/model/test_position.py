@@ -6,7 +6,7 @@ import pytest
 from flan_jax.model import position
 
 
-def test_near_distances_have_buckets_of_their_own():
+def test_small_distances_have_their_own_buckets():
   buckets = position.distance_buckets(32, 128)
   assert buckets[:17].tolist() == list(range(17))
   assert (np.diff(buckets) >= 0).all()
@@ -15,16 +15,16 @@ def test_near_distances_have_buckets_of_their_own():
 
 
 @pytest.mark.parametrize('exponent', range(1, 5))
-def test_boundaries_that_are_whole_numbers_open_a_bucket(exponent):
-  # 4 exact buckets, then one for each doubling: 4, 8, 16, 32. Rounding in the
-  # logarithm would leave 8 or 16 in the bucket below.
+def test_integer_boundaries_open_a_bucket(exponent):
+  # 4 exact buckets, then one per doubling: 4, 8, 16, 32. Rounding in the
+  # logarithm could leave 8 or 16 in the bucket below.
   buckets = position.distance_buckets(8, 64)
   boundary = 4 * 2**exponent
   assert buckets[boundary] == min(4 + exponent, 7)
   assert buckets[boundary - 1] == 4 + exponent - 1
 
 
-def test_relative_bias_depends_on_positions_not_on_indices():
+def test_relative_bias_depends_on_positions_not_indices():
   table = jax.random.normal(jax.random.key(0), (8, 2))
   bias = position.distance_bias(table, 32)
   positions = jnp.array([[0, 1, 2, 2, 9]])
@@ -43,7 +43,7 @@ def test_relative_bias_depends_on_positions_not_on_indices():
   ('queries', 'keys'),
   [((0, 5), (0, 5)), ((4, 5), (0, 5)), ((3, 9), (0, 9)), ((20, 24), (2, 24))],
 )
-def test_index_bias_is_the_relative_bias_of_contiguous_positions(queries, keys):
+def test_index_bias_matches_the_relative_bias(queries, keys):
   table = jax.random.normal(jax.random.key(0), (8, 2))
   bias = position.distance_bias(table, 16)
   queries, keys = slice(*queries), slice(*keys)
@@ -72,7 +72,7 @@ def rotated(x, place, base=100.0):
   )
 
 
-def test_rope_keeps_norms_and_products_depend_on_the_difference():
+def test_rope_keeps_norms_and_depends_on_the_difference():
   query, key = jax.random.normal(jax.random.key(1), (2, 1, 1, 3, 8))
 
   def product(query_position, key_position):
@@ -86,7 +86,7 @@ def test_rope_keeps_norms_and_products_depend_on_the_difference():
   assert not np.allclose(product(7, 3), product(8, 3), atol=1e-2)
 
 
-def test_rope_turns_pairs_half_a_head_apart():
+def test_rope_rotates_pairs_half_a_head_apart():
   # The layout of published weights: the first pair turns by one radian.
   x = jnp.zeros((1, 1, 1, 4)).at[..., 0].set(1.0)
   np.testing.assert_allclose(

@@ -7,7 +7,7 @@ import pytest
 
 from flan_jax import sharding
 from flan_jax.model import decoder, prediction
-from tests.model.test_decoder import (
+from tests.model.tiny_decoders import (
   BOTH,
   RELATIVE,
   examples,
@@ -47,8 +47,8 @@ def assert_same(got, expected):
 
 @BOTH
 @pytest.mark.parametrize('block', [1, 8, 10, 36])
-def test_blocks_of_the_vocabulary_equal_the_whole(config, block):
-  # 37 tokens: every block size leaves a shorter last one.
+def test_vocabulary_blocks_match_the_whole(config, block):
+  # No block size divides 37 tokens evenly.
   batch = make_batch([examples(6, 4), examples(7, 2, seed=1)])
   blocks = dataclasses.replace(config, vocab_block=block)
   assert_same(
@@ -58,7 +58,7 @@ def test_blocks_of_the_vocabulary_equal_the_whole(config, block):
 
 @BOTH
 @pytest.mark.parametrize('vocab_size', [37, 40], ids=['whole', 'divided'])
-def test_blocks_on_a_mesh_equal_one_device(config, vocab_size):
+def test_blocks_on_a_mesh_match_one_device(config, vocab_size):
   config = dataclasses.replace(config, vocab_size=vocab_size)
   mesh = sharding.make_mesh(sharding.MeshConfig(data=1, fsdp=2, model=4))
   batch = make_batch([examples(6, 4), examples(7, 2, seed=1)])
@@ -69,7 +69,7 @@ def test_blocks_on_a_mesh_equal_one_device(config, vocab_size):
   )
 
 
-def test_all_logits_are_never_in_memory():
+def test_blocks_never_hold_all_logits():
   config = dataclasses.replace(RELATIVE, vocab_size=20_000)
   batch = make_batch([examples(40)])
 
@@ -86,7 +86,7 @@ def test_all_logits_are_never_in_memory():
   assert bytes_of(blocks) < logits < bytes_of(config)
 
 
-def test_large_vocabularies_are_read_in_blocks_by_default():
+def test_large_vocabularies_use_blocks_by_default():
   assert RELATIVE.logits_block() == 37
   large = dataclasses.replace(RELATIVE, vocab_size=151_936)
   assert large.logits_block() == 16_384

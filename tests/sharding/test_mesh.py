@@ -6,17 +6,18 @@ from jax.sharding import AxisType
 import numpy as np
 import pytest
 
+from flan_jax.errors import ConfigError
 from flan_jax.sharding import MeshConfig, batch_shards, check_batch, make_mesh
 
 
-def test_the_rest_of_the_devices_goes_to_the_open_axis():
+def test_minus_one_takes_the_remaining_devices():
   mesh = make_mesh(MeshConfig(data=-1, fsdp=2, model=2))
   assert dict(mesh.shape) == {'data': 2, 'fsdp': 2, 'model': 2}
   assert mesh.axis_types == (AxisType.Auto,) * 3
   assert batch_shards(mesh) == 4
 
 
-def test_takes_the_devices_that_it_is_given():
+def test_uses_the_given_devices():
   devices = jax.devices()[2:4]
   mesh = make_mesh(MeshConfig(fsdp=2), devices)
   assert list(mesh.devices.flat) == devices
@@ -24,7 +25,7 @@ def test_takes_the_devices_that_it_is_given():
 
 @dataclasses.dataclass(frozen=True)
 class _Chip:
-  """What a mesh asks of a TPU: 4 chips in a square, in each of two slices."""
+  """The attributes of a TPU that a mesh reads."""
 
   id: int
   slice_index: int
@@ -52,7 +53,7 @@ def _two_slices():
   ],
 )
 def test_only_data_crosses_slices(config, monkeypatch):
-  # A mesh of devices that are none cannot be made; its layout can.
+  # JAX makes no mesh of fake devices, but their layout can be checked.
   monkeypatch.setattr(jax.sharding, 'Mesh', lambda laid_out, *_, **__: laid_out)
   laid_out = make_mesh(config, _two_slices())
   assert laid_out.shape == config.shape(8)
@@ -65,7 +66,9 @@ def test_only_data_crosses_slices(config, monkeypatch):
   'config', [MeshConfig(fsdp=8), MeshConfig(fsdp=2, model=4)]
 )
 def test_data_must_be_a_multiple_of_the_slices(config):
-  with pytest.raises(ValueError, match='data=1 is not a multiple of the 2 sl'):
+  with pytest.raises(
+    ConfigError, match='data=1 is not a multiple of the number'
+  ):
     make_mesh(config, _two_slices())
 
 
@@ -77,19 +80,19 @@ def test_data_must_be_a_multiple_of_the_slices(config):
   ],
 )
 def test_a_mesh_that_does_not_fit_is_an_error(config, message):
-  with pytest.raises(ValueError, match=message):
+  with pytest.raises(ConfigError, match=message):
     make_mesh(config)
 
 
 @pytest.mark.parametrize('sizes', [(-1, -1, 1), (0, 1, 1), (1, -2, 1)])
-def test_senseless_sizes_are_errors(sizes):
-  with pytest.raises(ValueError, match='axis'):
+def test_invalid_sizes_are_errors(sizes):
+  with pytest.raises(ConfigError, match='axis'):
     MeshConfig(*sizes)
 
 
-def test_rows_must_divide():
+def test_the_mesh_must_divide_the_rows():
   mesh = make_mesh(MeshConfig(data=2, fsdp=2, model=2))
   check_batch(8, mesh)
   for rows in (6, 0):
-    with pytest.raises(ValueError, match=rf'BATCH_ROWS={rows} .*data \* fsdp'):
+    with pytest.raises(ConfigError, match=rf'BATCH_ROWS={rows} .*data \* fsdp'):
       check_batch(rows, mesh)
