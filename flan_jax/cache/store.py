@@ -12,10 +12,10 @@ from flan_jax.cache.cached_split import (
   SplitKey,
   find_cached_split,
 )
+from flan_jax.config import Arguments
 from flan_jax.definitions import names, registry
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.requests import EvalPart
-from flan_jax.flags import Arguments
 from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.runtime import child
 from flan_jax.sources.mini import resolve_data_dir

@@ -193,7 +193,12 @@ def exemplar_part(name: str) -> Dataset | None:
   `mnli_matched`, a part of its dataset that trains on the same source under
   the same templates.
   """
-  return find_part(name)[1].exemplar_part
+  dataset, part = find_part(name)
+  for other in (part, *dataset.resolve_parts()):
+    same = other.source == part.source and other.templates == part.templates
+    if other.trains and same:
+      return other
+  return None
 
 
 def nearest(name: str) -> str:

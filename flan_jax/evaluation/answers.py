@@ -4,14 +4,18 @@ from collections.abc import Callable, Sequence
 import dataclasses
 from typing import Any
 
-from flan_jax.evaluation.eval_config import check_stop
+from flan_jax.errors import ConfigError
 from flan_jax.evaluation.evaluator import (
   Models,
   score_requests,
   scores_alone,
   written_record,
 )
-from flan_jax.evaluation.generation.generator import stop_at, text_before
+from flan_jax.evaluation.generation.stopping import (
+  stop_at,
+  stop_texts,
+  text_before,
+)
 from flan_jax.evaluation.requests import Request
 
 # Keys of an answer beside what is carried through, or known of its row.
@@ -33,10 +37,10 @@ class Ending:
 
   def __post_init__(self):
     if not isinstance(self.tokens, int) or self.tokens < 1:
-      raise ValueError(
-        f'MAX_NEW_TOKENS must be a whole number from 1 on, not {self.tokens!r}'
+      raise ConfigError(
+        f'MAX_NEW_TOKENS must be a positive integer, not {self.tokens!r}'
       )
-    check_stop(self.texts)
+    object.__setattr__(self, 'texts', stop_texts(self.texts))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +82,7 @@ def write(
     prompts,
     [ending.tokens] * len(prompts),
     advance,
-    **({'stop': stop_at(decode, ending.texts)} if ending.texts else {}),
+    stop_at(decode, ending.texts),
   )
   found = []
   for tokens in answers:

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 import dataclasses
 
+from flan_jax.errors import ConfigError
+from flan_jax.evaluation.generation.stopping import stop_texts
+
 
 @dataclasses.dataclass(frozen=True)
 class EvalConfig:
@@ -10,12 +13,12 @@ class EvalConfig:
 
   Attributes:
     max_rows: Most rows of a part; None for all.
-    stop: Texts before which an answer in free text ends, beside the end token.
-      Base models that know no end token need them.
-    write_options: Whether what has options is answered in free text, too:
-      results then say how often an option is what the model writes.
+    stop: Texts that end a free-text answer, besides the end token. Base models
+      that do not write an end token need them.
+    write_options: Whether the model also answers in free text where it ranks
+      options. Results then report how often it writes one of the options.
     contaminated: JSON file of part -> ids of test rows that pretraining may
-      have seen; results then also say what the other rows give.
+      have seen. Results then also cover the remaining rows alone.
   """
 
   max_rows: int | None = None
@@ -24,25 +27,9 @@ class EvalConfig:
   contaminated: str | None = None
 
   def __post_init__(self):
-    stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
-    object.__setattr__(self, 'stop', check_stop(stop))
+    object.__setattr__(self, 'stop', stop_texts(self.stop))
     if self.max_rows is not None and self.max_rows < 1:
-      raise ValueError(
+      raise ConfigError(
         f'MAX_EVAL_ROWS must be at least 1, or None for all rows, not '
         f'{self.max_rows!r}'
       )
-
-
-def check_stop(texts: Sequence[str]) -> tuple[str, ...]:
-  """Returns the texts that end an answer.
-
-  Raises:
-    ValueError: one is empty, or no text.
-  """
-  for text in texts:
-    if not isinstance(text, str) or not text:
-      raise ValueError(
-        f'STOP must be texts that are not empty, not {text!r}: leave it out, '
-        "or give a list, as ['\\n']"
-      )
-  return tuple(texts)

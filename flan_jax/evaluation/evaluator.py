@@ -12,11 +12,8 @@ from flan_jax.cache.cached_split import Framing
 from flan_jax.evaluation import aggregation
 from flan_jax.evaluation.aggregation import Answer
 from flan_jax.evaluation.eval_config import EvalConfig
-from flan_jax.evaluation.generation.generator import (
-  Generator,
-  stop_at,
-  text_before,
-)
+from flan_jax.evaluation.generation.generator import Generator
+from flan_jax.evaluation.generation.stopping import stop_at, text_before
 from flan_jax.evaluation.journal import Journal
 from flan_jax.evaluation.requests import EvalPart, Request, about, requests
 from flan_jax.evaluation.scoring import rank
@@ -320,7 +317,7 @@ def _written_texts(
       params,
       [queue[n].example.prompt for n in todo],
       [queue[n].split.manifest['lengths']['targets'] for n in todo],
-      **({'stop': stop_at(decode, stop)} if stop else {}),
+      stop_at(decode, stop),
     )
 
   generated = _through(journal, kind, len(queue), found, advance)

@@ -11,7 +11,6 @@ import tqdm
 from flan_jax.cache.cached_split import CacheConfig, SplitKey
 from flan_jax.definitions import names, registry
 from flan_jax.errors import ConfigError
-from flan_jax.flags import Arguments
 from flan_jax.interop import base_model
 from flan_jax.runs.reading import open_data_dir, quiet_start
 from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
@@ -92,8 +91,6 @@ def cache(
   vocabulary: str,
   allow_missing: bool = False,
   pipeline_options: str | None = None,
-  arguments: Arguments | None = None,
-  verbose: bool = False,
   dry_run: bool = False,
 ) -> None:
   """Makes every unit that is not there yet.
@@ -105,9 +102,7 @@ def cache(
     allow_missing: Leaves out what is not prepared.
     pipeline_options: Options of a Beam runner, as one string; None: this
       process for little, the processes of this machine for much.
-    arguments: The command line's; not used.
-    verbose: Prints a line for each split.
-    dry_run: Only prints what would be made.
+    dry_run: Only says what would be made.
 
   Raises:
     ConfigError: Beam is asked for and not installed.

@@ -13,6 +13,7 @@ from flan_jax.batches.loader import BatchPlan, PackingConfig
 from flan_jax.batches.sampler import Sampler
 from flan_jax.cache.cached_split import CacheConfig, CachedSplit, Framing
 from flan_jax.cache.store import CacheStore, check_vocabulary
+from flan_jax.config import Arguments
 from flan_jax.definitions import registry
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.contaminated import check_ids, read_contaminated
@@ -21,7 +22,6 @@ from flan_jax.evaluation.evaluator import score_requests
 from flan_jax.evaluation.models import make_models
 from flan_jax.evaluation.requests import Request, requests
 from flan_jax.evaluation.scoring.rank import Scorer
-from flan_jax.flags import Arguments
 from flan_jax.interop import base_model
 from flan_jax.model import DecoderConfig, abstract_params, init_params
 from flan_jax.runs.cache import split_keys
@@ -136,7 +136,7 @@ def train(
   plan = BatchPlan(Sampler(units, framing, seed), packing)
   _print_data(units, plan, packing)
   if processes.is_first():
-    config_lib.write_record(model_dir)
+    config_lib.write_record(model_dir, registry.template_set())
   models = make_models(
     model, devices, tokens, cache_config, tokens_per_eval_batch
   )

@@ -1,8 +1,8 @@
-"""Generation: many prompts at once, each token read once.
+"""Generates the answers to many prompts at once, reading each token once.
 
-Prompts are read packed, several a row; keys and values of their tokens are
-then kept in the slots of a batch, where they are continued together. A slot
-whose answer is finished is given to the next prompt.
+Prompts are read packed, several to a row. The keys and values of their tokens
+then move to the slots of a batch, where the prompts are continued together. A
+slot whose answer is finished takes the next prompt.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +10,6 @@ import dataclasses
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from flan_jax.batches.packing import (
@@ -20,28 +19,20 @@ from flan_jax.batches.packing import (
   fill_row,
   pack,
 )
-from flan_jax.evaluation.generation.sampling import Sampling, choose
+from flan_jax.evaluation.generation.sampling import Sampling
+from flan_jax.evaluation.generation.slot_programs import SlotPrograms
+from flan_jax.evaluation.generation.stopping import Stop, never
 from flan_jax.evaluation.scoring.rank_batches import row_length
-from flan_jax.model import (
-  DecoderConfig,
-  decoding,
-  resolve_attention,
-  target_logits,
-)
-from flan_jax.sharding import batch_sharding, batch_shards, place, replicated
+from flan_jax.model import DecoderConfig
 
-# Tokens that each slot generates before the host looks at them.
-_CHUNK = 8
-# Prompts are read when this share of the slots is free, or nothing else is to
-# be done: rows of prompts should be full.
+# Prompts are read when this share of the slots is free or all are idle, so that
+# the rows of prompts are full.
 _FREE_SHARE = 0.25
 _MAX_SEGMENTS = 64
 
-_NOTHING = -1
-
 
 class Generator:
-  """Continues prompts with one set of parameters on one mesh."""
+  """Continues prompts on one mesh."""
 
   def __init__(
     self,
@@ -56,34 +47,20 @@ class Generator:
 
     Args:
       config: Shape of the decoder.
-      mesh: Where it runs; slots lie over its data axes.
+      mesh: Where it runs; slots are sharded over its data axes.
       end: The token that ends an answer.
-      tokens_per_batch: Places of all slots, over all devices.
+      tokens_per_batch: Tokens that all slots hold together, over all devices.
       sampling: How tokens are drawn; None takes the most probable.
-      vocab_size: Tokens that may come; the embedding may have rows beyond.
+      vocab_size: Number of ids that may be drawn; None for all rows of the
+        embedding.
     """
-    self._mesh = mesh
-    self._shards = batch_shards(mesh)
     self._tokens_per_batch = tokens_per_batch
-    self._end = end
-    programs = _Programs(
-      resolve_attention(config, mesh),
-      sampling or Sampling(),
+    self._programs = SlotPrograms(
+      config,
+      mesh,
       end,
+      sampling or Sampling(),
       vocab_size or config.vocab_size,
-    )
-    self._slots_sharding = batch_sharding(mesh)
-    whole = replicated(mesh)
-    self._empty = jax.jit(
-      lambda rows, length: decoding.empty(config, rows, length),
-      static_argnums=(0, 1),
-    )
-    self._prefill = jax.jit(programs.prefill, out_shardings=(whole, None))
-    self._insert = jax.jit(decoding.insert, donate_argnums=0)
-    self._advance = jax.jit(
-      programs.advance,
-      out_shardings=(None, whole),
-      donate_argnums=1,
     )
 
   def generate(
@@ -92,17 +69,16 @@ class Generator:
     prompts: Sequence[Sequence[int]],
     limits: Sequence[int],
     progress: Callable[[int], None] = lambda count: None,
-    stop: Callable[[list[int]], int | None] = lambda tokens: None,
+    stop: Stop = never,
   ) -> list[list[int]]:
     """Returns the tokens that follow each prompt, without the end token.
 
     Args:
       params: Parameters of the decoder.
-      prompts: Token ids of each prompt, with what separates it from an answer.
-      limits: Most tokens generated for each prompt, the end token included.
-      progress: Called with the number of prompts done since last.
-      stop: Says of what was generated so far how many tokens of it are the
-        whole answer, or None if it may go on; see `stop_at`.
+      prompts: Token ids of each prompt, including the separator.
+      limits: Most tokens to generate for each prompt, end token included.
+      progress: Called with the number of prompts finished since the last call.
+      stop: Decides whether an answer is whole.
     """
     results: list[list[int]] = [[] for _ in prompts]
     for index, tokens in self.answers(params, prompts, limits, stop):
@@ -115,7 +91,7 @@ class Generator:
     params: Any,
     prompts: Sequence[Sequence[int]],
     limits: Sequence[int],
-    stop: Callable[[list[int]], int | None] = lambda tokens: None,
+    stop: Stop = never,
   ) -> Iterator[tuple[int, list[int]]]:
     """Yields (index of the prompt, its answer) as `generate` finds them."""
     totals = [len(p) + n for p, n in zip(prompts, limits, strict=True)]
@@ -123,231 +99,124 @@ class Generator:
     wanted = np.array(limits) > 0
     for index in np.flatnonzero(~wanted).tolist():
       yield index, []
+    shards = self._programs.shards
     for width in sorted(set(widths[wanted].tolist())):
       members = np.flatnonzero((widths == width) & wanted).tolist()
-      # Long answers first: what is left at the end is short.
+      # Long answers first, so that what remains at the end is short.
       members.sort(key=lambda i: (-limits[i], totals[i]))
-      slots = max(1, self._tokens_per_batch // width // self._shards)
-      slots = min(slots, -(-len(members) // self._shards)) * self._shards
-      run = _Run(self, params, prompts, limits, width, slots, stop)
-      yield from run.answers(members)
-
-
-class _Programs:
-  """What runs on the devices."""
-
-  def __init__(self, config, sampling, end, vocab_size):
-    self._config = config
-    self._sampling = sampling
-    self._end = end
-    self._vocab_size = vocab_size
-
-  def prefill(self, params, batch, last_P, row_P, prompts_P):
-    """Reads rows of prompts, and chooses the first token of each answer."""
-    hidden, read = decoding.prefill(self._config, params, batch)
-    hidden_Px1xD = hidden[row_P, last_P][:, None]
-    logits = target_logits(self._config, params, hidden_Px1xD)[:, 0]
-    return self._choose(logits, prompts_P, jnp.zeros_like(prompts_P)), read
-
-  def advance(self, params, cache, state):
-    """Adds up to `_CHUNK` tokens to the answer in each slot."""
-
-    def unfinished(carry):
-      step, _, state, _ = carry
-      return (step < _CHUNK) & jnp.any(state['active'])
-
-    def add(carry):
-      step, cache, state, made_CxB = carry
-      logits, cache = decoding.decode_step(
-        self._config, params, cache, state['token'], state['position']
-      )
-      token = self._choose(logits, state['prompt'], state['made'])
-      active = state['active']
-      made_CxB = made_CxB.at[step].set(jnp.where(active, token, _NOTHING))
-      made = state['made'] + active
-      state = {
-        **state,
-        'token': jnp.where(active, token, state['token']),
-        # An idle slot writes where its next prompt overwrites it.
-        'position': state['position'] + active,
-        'made': made,
-        'active': active & (token != self._end) & (made < state['limit']),
-      }
-      return step + 1, cache, state, made_CxB
-
-    made_CxB = jnp.full((_CHUNK, state['token'].shape[0]), _NOTHING, jnp.int32)
-    carry = (jnp.int32(0), cache, state, made_CxB)
-    _, cache, _, made_CxB = jax.lax.while_loop(unfinished, add, carry)
-    return cache, made_CxB
-
-  def _choose(self, logits_BxV, prompts_B, places_B):
-    beyond_V = jnp.arange(logits_BxV.shape[1]) >= self._vocab_size
-    logits_BxV = jnp.where(beyond_V[None], -jnp.inf, logits_BxV)
-    return choose(self._sampling, logits_BxV, prompts_B, places_B)
+      slots = max(1, self._tokens_per_batch // width // shards)
+      slots = min(slots, -(-len(members) // shards)) * shards
+      waiting = [_Slot(i, prompts[i], limits[i]) for i in members]
+      yield from _Batch(self._programs, params, width, slots, stop).run(waiting)
 
 
 @dataclasses.dataclass
 class _Slot:
-  """A prompt that is being answered.
+  """A prompt and its answer.
 
   Attributes:
-    index: Of the prompt.
-    length: Its tokens.
+    index: Number of the prompt.
+    prompt: Its tokens.
     limit: Most tokens of the answer.
-    answer: Tokens so far, an end token included.
+    answer: Tokens so far, including an end token.
   """
 
   index: int
-  length: int
+  prompt: Sequence[int]
   limit: int
-  answer: list[int]
+  answer: list[int] = dataclasses.field(default_factory=list)
 
 
-class _Run:
-  """Answers the prompts of one width."""
+class _Batch:
+  """Answers the prompts that need one width, in a fixed number of slots."""
 
-  def __init__(self, generator, params, prompts, limits, width, slots, stop):
-    self._generator = generator
+  def __init__(self, programs, params, width, slots, stop):
+    self._programs = programs
     self._params = params
-    self._prompts, self._limits = prompts, limits
     self._width = width
-    self._slots: list[_Slot | None] = [None] * slots
     self._stop = stop
-    # Rows of prompts that are read at a time: a fraction of the slots, as
-    # several prompts share a row.
-    shards = generator._shards
-    self._rows = -(-max(1, int(slots * _FREE_SHARE)) // shards) * shards
-    with jax.set_mesh(generator._mesh):
-      self._cache = generator._empty(slots, width)
+    self._slots: list[_Slot | None] = [None] * slots
+    self._few = max(1, int(slots * _FREE_SHARE))
+    # Several prompts share a row, so a fraction of the slots is enough.
+    self._rows = -(-self._few // programs.shards) * programs.shards
+    self._cache = programs.empty(slots, width)
 
-  def answers(self, members):
+  def run(self, waiting: list[_Slot]) -> Iterator[tuple[int, list[int]]]:
     """Yields (prompt, tokens of its answer) as answers are finished."""
-    waiting = list(members)
     while waiting or any(self._slots):
       free = self._slots.count(None)
-      few = free < max(1, int(len(self._slots) * _FREE_SHARE))
-      if waiting and free and not (few and any(self._slots)):
+      if waiting and (free >= self._few or not any(self._slots)):
         waiting = self._fill(waiting)
       else:
         self._extend()
       yield from self._finished()
 
-  def _fill(self, waiting):
+  def _fill(self, waiting: list[_Slot]) -> list[_Slot]:
     """Reads the next prompts into free slots; returns those still waiting."""
     free = [n for n, slot in enumerate(self._slots) if slot is None]
     chosen = waiting[: len(free)]
-    lengths = np.array([len(self._prompts[i]) for i in chosen])
+    lengths = np.array([len(slot.prompt) for slot in chosen])
     capacity = Capacity(self._width, 1, _MAX_SEGMENTS)
     rows = pack(lengths, np.zeros(len(chosen), int), capacity)[: self._rows]
     batch = empty_batch(self._rows, capacity)
-    read = []  # (prompt, row, index of its first token)
+    read = []  # (slot, row, index of its first token)
     for row, items in enumerate(rows):
-      indices = [chosen[item] for item in items]
-      fill_row(batch, row, [Example(self._prompts[i], ()) for i in indices])
+      members = [chosen[item] for item in items]
+      fill_row(batch, row, [Example(slot.prompt, ()) for slot in members])
       start = 0
-      for index in indices:
-        read.append((index, row, start))
-        start += len(self._prompts[index])
-    self._read(batch, read, free)
-    done = {index for index, *_ in read}
-    return [index for index in waiting if index not in done]
-
-  def _read(self, batch, read, free):
-    generator = self._generator
-    fields = ('tokens', 'segments', 'positions')
-    batch = place(
-      {name: batch[name] for name in fields}, generator._slots_sharding
+      for slot in members:
+        read.append((slot, row, start))
+        start += len(slot.prompt)
+    # Padded to the number of slots, so that shapes do not change.
+    last, rows_P, prompts_P = np.zeros((3, len(self._slots)), np.int32)
+    for n, (slot, row, start) in enumerate(read):
+      last[n] = start + len(slot.prompt) - 1
+      rows_P[n], prompts_P[n] = row, slot.index
+    first, kept = self._programs.prefill(
+      self._params, batch, last, rows_P, prompts_P
     )
-    # As many as could be read, so that shapes do not change.
-    last, row, prompt = np.zeros((3, len(self._slots)), np.int32)
-    for n, (index, in_row, start) in enumerate(read):
-      last[n] = start + len(self._prompts[index]) - 1
-      row[n], prompt[n] = in_row, index
-    with jax.set_mesh(generator._mesh):
-      first, kept = generator._prefill(self._params, batch, last, row, prompt)
-      for slot, (_, in_row, start) in zip(free, read, strict=False):
-        self._cache = generator._insert(self._cache, kept, slot, in_row, start)
-    for slot, (index, *_), token in zip(
-      free, read, np.asarray(first).tolist(), strict=False
+    for n, (slot, row, start) in zip(free, read, strict=False):
+      self._cache = self._programs.insert(self._cache, kept, n, row, start)
+      self._slots[n] = slot
+    # Copied only now, so that the host does not wait before the insertions.
+    for (slot, *_), token in zip(
+      read, np.asarray(first).tolist(), strict=False
     ):
-      self._slots[slot] = _Slot(
-        index, len(self._prompts[index]), self._limits[index], [token]
-      )
+      slot.answer.append(token)
+    return [slot for slot in waiting if not slot.answer]
 
-  def _extend(self):
-    """Has every slot add tokens to its answer."""
-    generator, slots = self._generator, self._slots
-    state = {
-      name: np.zeros(len(slots), np.int32)
-      for name in ('token', 'position', 'made', 'limit', 'prompt')
-    }
-    state['active'] = np.array([slot is not None for slot in slots])
-    for n, slot in enumerate(slots):
-      if slot is None:
-        continue
-      state['token'][n] = slot.answer[-1]
-      state['position'][n] = slot.length + len(slot.answer) - 1
-      state['made'][n] = len(slot.answer)
-      state['limit'][n], state['prompt'][n] = slot.limit, slot.index
-    state = place(state, generator._slots_sharding)
-    with jax.set_mesh(generator._mesh):
-      self._cache, made = generator._advance(self._params, self._cache, state)
-    for slot, tokens in zip(slots, np.asarray(made).T.tolist(), strict=True):
-      if slot is not None:
-        slot.answer += [token for token in tokens if token != _NOTHING]
-
-  def _finished(self):
-    """Empties the slots whose answer is finished, and yields the answers."""
+  def _extend(self) -> None:
+    """Adds tokens to the answer in every slot."""
+    names = ('token', 'position', 'made', 'limit', 'prompt')
+    state = {name: np.zeros(len(self._slots), np.int32) for name in names}
+    state['active'] = np.array([slot is not None for slot in self._slots])
     for n, slot in enumerate(self._slots):
       if slot is None:
         continue
-      tokens, ended = slot.answer, False
-      if self._generator._end in tokens:
-        tokens = tokens[: tokens.index(self._generator._end)]
-        ended = True
+      state['token'][n] = slot.answer[-1]
+      state['position'][n] = len(slot.prompt) + len(slot.answer) - 1
+      state['made'][n] = len(slot.answer)
+      state['limit'][n], state['prompt'][n] = slot.limit, slot.index
+    self._cache, added = self._programs.advance(
+      self._params, self._cache, state
+    )
+    for slot, tokens in zip(self._slots, added, strict=True):
+      if slot is not None:
+        slot.answer += tokens
+
+  def _finished(self) -> Iterator[tuple[int, list[int]]]:
+    """Empties the slots with finished answers, and yields the answers."""
+    end = self._programs.end
+    for n, slot in enumerate(self._slots):
+      if slot is None:
+        continue
+      tokens = slot.answer
+      ended = end in tokens
+      if ended:
+        tokens = tokens[: tokens.index(end)]
       whole = self._stop(tokens)
       if whole is not None:
         tokens = tokens[:whole]
       if ended or whole is not None or len(slot.answer) >= slot.limit:
         self._slots[n] = None
         yield slot.index, tokens
-
-
-def stop_at(
-  decode: Callable[[list[int]], str], texts: Sequence[str]
-) -> Callable[[list[int]], int | None]:
-  """Ends an answer with the token that completes one of some texts.
-
-  >>> words = {1: 'yes', 2: '\\n', 3: 'no'}
-  >>> stop = stop_at(lambda ids: ''.join(words[i] for i in ids), ['\\n'])
-  >>> stop([1]), stop([1, 2, 3])
-  (None, 2)
-
-  Args:
-    decode: Text of tokens.
-    texts: Where an answer stops. A token may hold more than part of one: what
-      belongs to the answer is told by its text, see `text_before`.
-
-  Returns:
-    For `Generator.generate`.
-  """
-
-  def has_text(tokens):
-    text = decode(tokens)
-    return any(wanted in text for wanted in texts)
-
-  def stop(tokens):
-    if not has_text(tokens):
-      return None
-    return next(n for n in range(len(tokens) + 1) if has_text(tokens[:n]))
-
-  return stop
-
-
-def text_before(text: str, stops: Sequence[str]) -> str:
-  r"""Returns what comes before the first of some texts.
-
-  >>> text_before('yes, it is.\nQ: And', ['Q:', '\n'])
-  'yes, it is.'
-  """
-  return text[: min((text.find(s) for s in stops if s in text), default=None)]

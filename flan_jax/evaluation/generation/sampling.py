@@ -1,4 +1,4 @@
-"""Which token comes next."""
+"""How the next token of an answer is drawn."""
 
 import dataclasses
 
@@ -6,18 +6,21 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from flan_jax.errors import ConfigError
+
 
 @dataclasses.dataclass(frozen=True)
 class Sampling:
   """How a token is drawn.
 
   Attributes:
-    temperature: Logits are divided by it; 0 takes the most probable token.
-    top_k: Only so many of the most probable tokens; 0 for all.
-    top_p: Only the most probable tokens that make up this probability (Holtzman
-      et al., 2020), at least one; 1 for all. After `top_k`.
-    seed: With a prompt's number and the token's place it decides each draw, so
-      draws do not depend on the batch.
+    temperature: Divides the logits; 0 takes the most probable token.
+    top_k: Number of most probable tokens to draw from; 0 for all.
+    top_p: Draws from the most probable tokens that together reach this
+      probability (Holtzman et al., 2020), at least one; 1 for all. Applied
+      after `top_k`.
+    seed: Each draw depends only on this seed, the prompt's number and the
+      token's place, not on the batch.
   """
 
   temperature: float = 0.0
@@ -27,13 +30,13 @@ class Sampling:
 
   def __post_init__(self):
     if self.temperature < 0:
-      raise ValueError(
-        f'temperature must not be negative, not {self.temperature!r}.'
+      raise ConfigError(
+        f'TEMPERATURE must not be negative, not {self.temperature!r}'
       )
     if self.top_k < 0:
-      raise ValueError(f'top_k must not be negative, not {self.top_k!r}.')
+      raise ConfigError(f'TOP_K must not be negative, not {self.top_k!r}')
     if not 0 < self.top_p <= 1:
-      raise ValueError(f'top_p must be in (0, 1], not {self.top_p!r}.')
+      raise ConfigError(f'TOP_P must be in (0, 1], not {self.top_p!r}')
 
 
 def choose(
@@ -42,13 +45,13 @@ def choose(
   prompts_B: Int[Array, ' B'],
   places_B: Int[Array, ' B'],
 ) -> Int[Array, ' B']:
-  """The next token of each sequence.
+  """Returns the next token of each sequence.
 
   Args:
     sampling: How it is drawn.
-    logits_BxV: Of all tokens; -inf for those that may not come.
+    logits_BxV: Logits of all tokens; -inf for those that may not be drawn.
     prompts_B: Number of each sequence's prompt.
-    places_B: Place of the token among those that are generated, from 0.
+    places_B: Place of the token in the answer, from 0.
   """
   if sampling.temperature == 0:
     return jnp.argmax(logits_BxV, axis=-1).astype(jnp.int32)
@@ -68,11 +71,11 @@ def choose(
 
 
 def _nucleus(logits_BxV, top_p):
-  """Leaves the most probable tokens whose probabilities reach `top_p`."""
+  """Keeps the most probable tokens whose probabilities reach `top_p`."""
   falling_BxV = jnp.sort(logits_BxV, axis=-1)[:, ::-1]
   probability_BxV = jax.nn.softmax(falling_BxV, axis=-1)
   before_BxV = jnp.cumsum(probability_BxV, axis=-1) - probability_BxV
-  # The first token has nothing before it, and is always kept.
+  # Nothing precedes the first token, so it is always kept.
   kept_BxV = before_BxV < top_p
   least_Bx1 = jnp.min(
     jnp.where(kept_BxV, falling_BxV, jnp.inf), axis=-1, keepdims=True

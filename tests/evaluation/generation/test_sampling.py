@@ -2,6 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from flan_jax.errors import ConfigError
 from flan_jax.evaluation.generation.sampling import Sampling, choose
 
 _DRAWS = 4000
@@ -52,5 +53,5 @@ def test_what_cannot_be_is_never_drawn():
   'wrong', [{'temperature': -1}, {'top_k': -1}, {'top_p': 0}, {'top_p': 1.1}]
 )
 def test_settings_are_checked(wrong):
-  with pytest.raises(ValueError, match=next(iter(wrong))):
+  with pytest.raises(ConfigError, match=next(iter(wrong)).upper()):
     Sampling(**wrong)
