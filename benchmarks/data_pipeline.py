@@ -27,7 +27,7 @@ from benchmarks.own_side import OwnSide
 from flan_jax.batches.loader import PackingConfig
 from flan_jax.cache.cached_split import CacheConfig
 from flan_jax.definitions import registry
-from flan_jax.runs.reading import start_tensorflow
+from flan_jax.runtime.tensorflow_start import start_tensorflow
 from flan_jax.vocabulary.base import load_vocabulary
 
 _PACKAGES = (

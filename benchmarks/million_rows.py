@@ -35,7 +35,7 @@ from flan_jax.cache.cached_split import (
   SplitKey,
   find_cached_split,
 )
-from flan_jax.runs.reading import start_tensorflow
+from flan_jax.runtime.tensorflow_start import start_tensorflow
 from flan_jax.vocabulary.base import MINI, load_vocabulary
 
 _KEY = SplitKey(short_rows.NAME, 'train')

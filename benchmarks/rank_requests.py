@@ -23,7 +23,7 @@ from flan_jax.cache.store import CacheStore
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
 from flan_jax.evaluation.requests import Request, requests
-from flan_jax.runs.reading import open_data_dir
+from flan_jax.sources.mini import open_data_dir
 from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
 
 # As in gin/models/smollm2_135m.gin.
@@ -92,7 +92,7 @@ class RequestMaker:
     make_cached_splits(
       [key for of in keys.values() for key in of], config, vocabulary
     )
-    store = CacheStore(config, vocabulary, arguments=None)
+    store = CacheStore(config, vocabulary)
     framing = Framing.of(config, vocabulary)
     return {
       dataset: [

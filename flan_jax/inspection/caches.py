@@ -7,13 +7,13 @@ from typing import Any
 from flan_jax.batches.loader import PackingConfig
 from flan_jax.cache import cached_split, identity
 from flan_jax.cache.cached_split import CacheConfig, Framing, SplitKey
+from flan_jax.cache.store import split_keys
 from flan_jax.definitions import names, registry
 from flan_jax.definitions.dataset import FORMATS, SPLITS
 from flan_jax.errors import ConfigError
 from flan_jax.inspection import cached_splits
 from flan_jax.inspection.cached_splits import BUCKETS, Found
 from flan_jax.inspection.draws import describe_draws
-from flan_jax.runs.cache import split_keys
 from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
 
 

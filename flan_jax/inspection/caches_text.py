@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from flan_jax.runs.reading import wrapped
+from flan_jax.runtime.console import wrapped
 
 _BAR = 9
 

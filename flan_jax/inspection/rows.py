@@ -9,7 +9,7 @@ from flan_jax.definitions.names import TaskName
 from flan_jax.errors import ConfigError
 from flan_jax.inspection import catalogue
 from flan_jax.rendering.splits import MissingDataError
-from flan_jax.runs.reading import quiet_start
+from flan_jax.runtime.tensorflow_start import quiet_start
 from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
 
 # A template that is true for few rows is not searched for in all of a large

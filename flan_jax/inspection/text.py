@@ -5,7 +5,7 @@ from typing import Any
 
 from flan_jax.inspection import catalogue
 from flan_jax.inspection.catalogue import ESTIMATE, MANUAL, PREPARED, RECORDED
-from flan_jax.runs.reading import wrapped
+from flan_jax.runtime.console import wrapped
 
 
 def _by_cluster(items: Sequence[Mapping]) -> dict[str, list[Mapping]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flan_jax.planning.programs import PROGRAMS
-from flan_jax.runs.reading import wrapped
+from flan_jax.runtime.console import wrapped
 
 _GIB = 2**30
 

@@ -8,76 +8,16 @@ from typing import TYPE_CHECKING
 import gin
 import tqdm
 
-from flan_jax.cache.cached_split import CacheConfig, SplitKey
-from flan_jax.definitions import names, registry
+from flan_jax.cache.cached_split import CacheConfig
+from flan_jax.cache.store import flat, split_keys
 from flan_jax.errors import ConfigError
 from flan_jax.interop import base_model
-from flan_jax.runs.reading import open_data_dir, quiet_start
+from flan_jax.runtime.tensorflow_start import quiet_start
+from flan_jax.sources.mini import open_data_dir
 from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
 
 if TYPE_CHECKING:
   from flan_jax.cache.writer import Plan
-
-
-def flat(
-  mixtures: Sequence[str | Sequence[str] | None],
-) -> list[str]:
-  """Returns the names among them, each once, those of nested lists too.
-
-  >>> flat(['flan_eval_nli', ['rte', 'cb'], None, 'rte'])
-  ['flan_eval_nli', 'rte', 'cb']
-  """
-  names_found = []
-  for entry in mixtures:
-    if isinstance(entry, str):
-      names_found.append(entry)
-    elif entry is not None:
-      names_found += flat(entry)
-  return list(dict.fromkeys(names_found))
-
-
-def split_keys(
-  mixtures: Sequence[str | None], training: bool = True
-) -> list[SplitKey]:
-  """Returns the units that training on, or evaluating, mixtures needs.
-
-  Development rows serve both: they watch training and choose the template.
-  Training rows also serve evaluation with exemplars.
-
-  Args:
-    mixtures: Mixtures or tasks; None is skipped.
-    training: Whether tasks named alone are to be trained on as well.
-
-  Raises:
-    UnknownNameError: unknown name, with the three nearest.
-  """
-  keys = []
-  for name in mixtures:
-    if name is None:
-      continue
-    for member in names.members(name):
-      _, part = registry.find_part(member.part)
-      needed = splits_needed(name, training)
-      for split in needed:
-        if split in part.splits:
-          templates = member.templates if split == 'train' else None
-          keys.append(SplitKey(part.name, split, templates, member.format))
-      pool = registry.exemplar_part(part.name)
-      if member.shots and pool is not None and 'test' in needed:
-        keys.append(SplitKey(pool.name, 'train', None, member.format))
-  return list(dict.fromkeys(keys))
-
-
-def splits_needed(mixture: str, training: bool = True) -> tuple[str, ...]:
-  """Returns the splits that are read of a mixture or task."""
-  found = names.find_mixture(mixture)
-  if not training:
-    return ('validation', 'test')
-  if found is None:
-    return ('train', 'validation', 'test')
-  return {'train': ('train', 'validation'), 'eval': ('validation', 'test')}[
-    found.purpose
-  ]
 
 
 # Rows from which on several processes of this machine share the work.

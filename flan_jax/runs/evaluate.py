@@ -11,13 +11,14 @@ import tqdm
 
 from flan_jax import __version__
 from flan_jax.cache.cached_split import CacheConfig
-from flan_jax.cache.store import CacheStore, check_vocabulary
+from flan_jax.cache.store import CacheStore, flat, split_keys
 from flan_jax.config import Arguments
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation import records
 from flan_jax.evaluation.comparison import compare, comparison_table
 from flan_jax.evaluation.contaminated import check_ids, read_contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
+from flan_jax.evaluation.eval_parts import eval_parts
 from flan_jax.evaluation.evaluator import Evaluation, Models
 from flan_jax.evaluation.evaluator import evaluate as score
 from flan_jax.evaluation.journal import Journal
@@ -26,12 +27,11 @@ from flan_jax.evaluation.requests import EvalPart
 from flan_jax.evaluation.table import checkpoints_table
 from flan_jax.interop import base_model
 from flan_jax.model import DecoderConfig, abstract_params
-from flan_jax.runs.cache import flat, split_keys
 from flan_jax.runtime import processes
 from flan_jax.runtime.compilation import keep_compiled
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.training import Checkpointer
-from flan_jax.training.checkpoint import params_digest
+from flan_jax.training.checkpoint import check_vocabulary, params_digest
 from flan_jax.vocabulary.base import load_vocabulary
 
 _ANSWERS = 'answers.jsonl'
@@ -87,7 +87,9 @@ def evaluate(
   check_vocabulary(tokens, model)
   contaminated = read_contaminated(eval_config.contaminated)
   devices = make_mesh(mesh)
-  store = CacheStore(cache_config, tokens, arguments, seed, allow_missing)
+  store = CacheStore(
+    cache_config, tokens, arguments and arguments.flags(), allow_missing
+  )
   if dry_run:
     listed = ', '.join(map(str, store.missing(keys)))
     print(f'would evaluate {", ".join(mixtures)}; units to be cached: {listed}')
@@ -96,7 +98,7 @@ def evaluate(
   for path in paths.values():
     check_vocabulary(tokens, model, path)
   processes.first_then_others(lambda: store.ensure(keys))
-  all_parts = {name: store.evaluation(name) for name in mixtures}
+  all_parts = {name: eval_parts(store, name, seed) for name in mixtures}
   for parts in all_parts.values():
     check_ids(eval_config.contaminated, contaminated, parts)
   models = make_models(model, devices, tokens, cache_config, tokens_per_batch)

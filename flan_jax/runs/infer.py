@@ -12,11 +12,12 @@ import gin
 import tqdm
 
 from flan_jax.cache.cached_split import CacheConfig
-from flan_jax.cache.store import CacheStore, check_vocabulary
+from flan_jax.cache.store import CacheStore, flat, split_keys
 from flan_jax.config import Arguments
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation import answers
 from flan_jax.evaluation.answers import Ending
+from flan_jax.evaluation.eval_parts import eval_parts
 from flan_jax.evaluation.evaluator import Models
 from flan_jax.evaluation.generation.sampling import Sampling
 from flan_jax.evaluation.models import make_models
@@ -25,11 +26,11 @@ from flan_jax.evaluation.records import write_whole
 from flan_jax.evaluation.requests import requests
 from flan_jax.interop import base_model
 from flan_jax.model import DecoderConfig, abstract_params
-from flan_jax.runs.cache import flat, split_keys
 from flan_jax.runtime import processes
 from flan_jax.runtime.compilation import keep_compiled
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.training import Checkpointer
+from flan_jax.training.checkpoint import check_vocabulary
 from flan_jax.vocabulary.base import load_vocabulary
 
 
@@ -101,7 +102,9 @@ def infer(
     tokens = load_vocabulary(base_model.locate(vocabulary, cache_dir))
     check_vocabulary(tokens, model)
     devices = make_mesh(mesh)
-    store = CacheStore(cache_config, tokens, arguments, seed, allow_missing)
+    store = CacheStore(
+      cache_config, tokens, arguments and arguments.flags(), allow_missing
+    )
     models = make_models(
       model, devices, tokens, cache_config, tokens_per_batch, sampling
     )
@@ -116,7 +119,7 @@ def infer(
       return
     if asked is None:
       processes.first_then_others(lambda: store.ensure(keys))
-      answer = _rows_answerer(store, flat([mixture]), models, max_rows)
+      answer = _rows_answerer(store, flat([mixture]), seed, models, max_rows)
     params = Checkpointer.restore_params(path, abstract_params(model, devices))
     found = answer(params, ending)
     if processes.is_first():
@@ -144,10 +147,14 @@ def _prompts_answerer(
 
 
 def _rows_answerer(
-  store: CacheStore, mixtures: Sequence[str], models: Models, rows: int | None
+  store: CacheStore,
+  mixtures: Sequence[str],
+  seed: int,
+  models: Models,
+  rows: int | None,
 ) -> _Answerer:
   """Returns what answers the test rows of mixtures."""
-  parts = [part for name in mixtures for part in store.evaluation(name)]
+  parts = [part for name in mixtures for part in eval_parts(store, name, seed)]
   for name in store.left_out:
     processes.log(f'left out, as not prepared: {name}')
   queue = []

@@ -11,12 +11,9 @@ from flan_jax.definitions import names, registry, template_set
 from flan_jax.definitions.dataset import SPLITS
 from flan_jax.errors import ConfigError
 from flan_jax.inspection import caches, caches_text, catalogue, rows, text
-from flan_jax.runs.reading import (
-  FlagParser,
-  open_data_dir,
-  start_tensorflow,
-)
-from flan_jax.sources.mini import resolve_data_dir
+from flan_jax.runs.reading import FlagParser
+from flan_jax.runtime.tensorflow_start import start_tensorflow
+from flan_jax.sources.mini import open_data_dir, resolve_data_dir
 from flan_jax.vocabulary.base import MINI
 
 

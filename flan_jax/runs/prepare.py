@@ -9,7 +9,9 @@ from flan_jax.definitions.dataset import Dataset
 from flan_jax.errors import ConfigError
 from flan_jax.inspection import catalogue
 from flan_jax.inspection.catalogue import DOWNLOAD, MANUAL
-from flan_jax.runs.reading import FlagParser, start_tensorflow, wrapped
+from flan_jax.runs.reading import FlagParser
+from flan_jax.runtime.console import wrapped
+from flan_jax.runtime.tensorflow_start import start_tensorflow
 from flan_jax.sources.mini import MINI
 
 _MOST_CHARACTERS = 400  # Of what TFDS says.

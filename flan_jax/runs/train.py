@@ -11,20 +11,21 @@ import numpy as np
 from flan_jax import config as config_lib
 from flan_jax.batches.loader import BatchPlan, PackingConfig
 from flan_jax.batches.sampler import Sampler
+from flan_jax.batches.training_splits import training_splits
 from flan_jax.cache.cached_split import CacheConfig, CachedSplit, Framing
-from flan_jax.cache.store import CacheStore, check_vocabulary
+from flan_jax.cache.store import CacheStore, split_keys
 from flan_jax.config import Arguments
 from flan_jax.definitions import registry
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.contaminated import check_ids, read_contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
+from flan_jax.evaluation.eval_parts import eval_parts, validation_split
 from flan_jax.evaluation.evaluator import score_requests
 from flan_jax.evaluation.models import make_models
 from flan_jax.evaluation.requests import Request, requests
 from flan_jax.evaluation.scoring.rank import Scorer
 from flan_jax.interop import base_model
 from flan_jax.model import DecoderConfig, abstract_params, init_params
-from flan_jax.runs.cache import split_keys
 from flan_jax.runs.evaluate import print_comparison, run_evaluation
 from flan_jax.runtime import processes
 from flan_jax.runtime.compilation import keep_compiled
@@ -43,6 +44,7 @@ from flan_jax.training import (
   make_optimizer,
   make_train_step,
 )
+from flan_jax.training.checkpoint import check_vocabulary
 from flan_jax.training.loop import Loop, LoopConfig
 from flan_jax.training.metric_writer import Console, MetricWriter
 from flan_jax.training.profile import ProfileWindow
@@ -123,14 +125,16 @@ def train(
   devices = make_mesh(mesh)
   check_batch(packing.batch_rows, devices)
   _check_microbatches(packing, loop, batch_shards(devices))
-  store = CacheStore(cache_config, tokens, arguments, seed, allow_missing)
+  store = CacheStore(
+    cache_config, tokens, arguments and arguments.flags(), allow_missing
+  )
   if dry_run:
     _print_plan(mixture, eval_mixture, model, store.missing(keys))
     return
   processes.first_then_others(lambda: store.ensure(keys))
-  units = store.training(mixture)
+  units = training_splits(store, mixture, seed)
   # Opened now, so that what cannot be evaluated is said before training.
-  parts = store.evaluation(eval_mixture) if eval_mixture is not None else []
+  parts = [] if eval_mixture is None else eval_parts(store, eval_mixture, seed)
   check_ids(eval_config.contaminated, contaminated, parts)
   framing = Framing.of(cache_config, tokens)
   plan = BatchPlan(Sampler(units, framing, seed), packing)
@@ -166,7 +170,7 @@ def train(
   if eval_base and parts:
     base = evaluate(initial_params(), 'eval_base', step=0, trained_on=None)
   validation = _validation_evaluation(
-    store, validation_mixture, units, models.scorer, framing, eval_rows
+    store, validation_mixture, units, seed, models.scorer, framing, eval_rows
   )
   _check_best(loop, validation)
   checkpointer = Checkpointer(
@@ -338,6 +342,7 @@ def _validation_evaluation(
   store: CacheStore,
   mixture: str | None,
   units: Sequence[CachedSplit],
+  seed: int,
   scorer: Scorer,
   framing: Framing,
   rows: int | None,
@@ -348,10 +353,13 @@ def _validation_evaluation(
   """
   if mixture is None:
     developments = [
-      store.development(unit.name, unit.manifest['format']) for unit in units
+      validation_split(store, unit.name, unit.manifest['format'])
+      for unit in units
     ]
   else:
-    developments = [part.validation for part in store.evaluation(mixture)]
+    developments = [
+      part.validation for part in eval_parts(store, mixture, seed)
+    ]
   queue = [
     request
     for unit in developments

@@ -1,8 +1,13 @@
-"""The small corpus that is shipped, as a TFDS directory (no TensorFlow)."""
+"""The small corpus that ships with the package, as a TFDS directory."""
 
+from collections.abc import Callable
 import hashlib
 import os
 import pathlib
+import tempfile
+
+from flan_jax.runtime.paths import user_path
+from flan_jax.runtime.tensorflow_start import start_tensorflow
 
 MINI = 'mini'
 _FOLDER = pathlib.Path(__file__).resolve().parent.parent / 'mini'
@@ -14,12 +19,40 @@ def resolve_data_dir(data_dir: str | None, cache_dir: str) -> str | None:
   Args:
     data_dir: A path; None for TFDS's own default; 'mini' for the shipped
       corpus, which is imported below the cache directory.
-    cache_dir: Where caches lie.
+    cache_dir: The cache directory.
   """
   if data_dir != MINI:
     return data_dir
   digest = hashlib.sha256()
   for path in sorted(_FOLDER.iterdir()):
     digest.update(path.name.encode() + path.read_bytes())
-  name = f'mini_corpus-{digest.hexdigest()[:8]}'
-  return os.path.join(os.path.expanduser(cache_dir), name)
+  return os.fspath(
+    user_path(cache_dir) / f'mini_corpus-{digest.hexdigest()[:8]}'
+  )
+
+
+def open_data_dir(
+  data_dir: str | None, cache_dir: str, log: Callable[[str], None] = print
+) -> str | None:
+  """Like `resolve_data_dir`, but imports the mini corpus on first use.
+
+  Args:
+    data_dir: A path, None or 'mini'.
+    cache_dir: The cache directory.
+    log: Called with one line if the corpus was imported.
+  """
+  found = resolve_data_dir(data_dir, cache_dir)
+  if data_dir != MINI or pathlib.Path(found).exists():
+    return found
+  start_tensorflow()
+  from flan_jax.sources.tfds_import import import_rows, mini_corpus
+
+  parent = pathlib.Path(found).parent
+  parent.mkdir(parents=True, exist_ok=True)
+  # Renamed when complete, so that an interrupted import is not mistaken for it.
+  with tempfile.TemporaryDirectory(prefix='.importing_', dir=parent) as folder:
+    imported = os.path.join(folder, 'tfds')
+    import_rows(mini_corpus(), imported, log=lambda line: None)
+    os.rename(imported, found)
+  log(f'imported the mini corpus to {found}')
+  return found

@@ -24,7 +24,9 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
-from flan_jax.errors import UserError
+from flan_jax.errors import ConfigError, UserError
+from flan_jax.model.decoder_config import DecoderConfig
+from flan_jax.vocabulary.base import Vocabulary
 
 _FOLDER = 'checkpoints'
 _DAMAGED = '.damaged'
@@ -443,3 +445,33 @@ def _shapes(tree):
     jax.tree_util.keystr(path, simple=True, separator='/'): tuple(leaf.shape)
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
   }
+
+
+def check_vocabulary(
+  vocabulary: Vocabulary, model: DecoderConfig, checkpoint: str | None = None
+) -> None:
+  """Checks that a vocabulary is the one of a model.
+
+  Args:
+    vocabulary: May have fewer ids than the embedding has rows.
+    model: Shape of the decoder.
+    checkpoint: The checkpoint that the parameters are read from, if any.
+
+  Raises:
+    ConfigError: the vocabulary has more ids than the embedding has rows, or the
+      checkpoint was made with another one.
+    FileNotFoundError: there is no such checkpoint.
+  """
+  if vocabulary.size > model.vocab_size:
+    raise ConfigError(
+      f'the vocabulary has {vocabulary.size} pieces, the embedding '
+      f'{model.vocab_size} rows: raise DecoderConfig.vocab_size or choose '
+      'another VOCABULARY'
+    )
+  record = {} if checkpoint is None else Checkpointer.read_record(checkpoint)
+  known = record.get('vocabulary', {'digest': vocabulary.digest})
+  if known['digest'] != vocabulary.digest:
+    raise ConfigError(
+      f'{checkpoint} was made with the vocabulary {known["path"]}, and '
+      f'VOCABULARY is {vocabulary.path} (the gin file given last decides)'
+    )

@@ -11,10 +11,10 @@ from flan_jax.batches.few_shot import FewShotSplit, choose, most_tokens
 from flan_jax.batches.sampler import Sampler, rendering_sizes
 from flan_jax.cache import cached_split
 from flan_jax.cache.cached_split import CacheConfig, Framing, SplitKey
+from flan_jax.cache.store import split_keys
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import names, registry
 from flan_jax.rendering import seqio_tasks
-from flan_jax.runs.cache import split_keys
 from flan_jax.vocabulary.base import load_vocabulary
 
 registry.load()

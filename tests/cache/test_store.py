@@ -2,10 +2,12 @@
 
 import pytest
 
+from flan_jax.batches.training_splits import training_splits
 from flan_jax.cache.cached_split import CacheConfig, CacheError
 from flan_jax.cache.store import CacheStore
 from flan_jax.definitions import registry
 from flan_jax.errors import ConfigError
+from flan_jax.evaluation.eval_parts import eval_parts
 from flan_jax.vocabulary.base import load_vocabulary
 
 registry.load()
@@ -14,16 +16,16 @@ registry.load()
 @pytest.fixture
 def store(tmp_path) -> CacheStore:
   config = CacheConfig(str(tmp_path / 'cache'), str(tmp_path / 'tfds'))
-  return CacheStore(config, load_vocabulary('mini'), arguments=None)
+  return CacheStore(config, load_vocabulary('mini'))
 
 
 def test_a_part_without_the_role_is_refused(store):
   with pytest.raises(ConfigError, match='mnli has no test split'):
-    store.evaluation('mnli')
+    eval_parts(store, 'mnli')
   with pytest.raises(ConfigError, match='mnli_matched has no training split'):
-    store.training('mnli_matched')
+    training_splits(store, 'mnli_matched')
 
 
 def test_a_missing_unit_names_the_command(store):
   with pytest.raises(CacheError, match='flan-jax cache'):
-    store.evaluation('rte')
+    eval_parts(store, 'rte')

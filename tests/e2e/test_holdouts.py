@@ -14,18 +14,19 @@ from scipy import stats
 
 from flan_jax.batches.loader import BatchPlan, PackingConfig, global_batch
 from flan_jax.batches.sampler import Sampler
+from flan_jax.batches.training_splits import training_splits
 from flan_jax.cache.cached_split import CacheConfig, Framing, SplitKey
-from flan_jax.cache.store import CacheStore
+from flan_jax.cache.store import CacheStore, split_keys
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import names, registry
 from flan_jax.evaluation import aggregation, records
 from flan_jax.evaluation.aggregation import Answer
 from flan_jax.evaluation.eval_config import EvalConfig
+from flan_jax.evaluation.eval_parts import eval_parts
 from flan_jax.evaluation.evaluator import Models, evaluate
 from flan_jax.evaluation.generation.generator import Generator
 from flan_jax.evaluation.scoring.rank import Scorer
 from flan_jax.model import DecoderConfig
-from flan_jax.runs.cache import split_keys
 from flan_jax.sharding import MeshConfig, batch_sharding, make_mesh
 from flan_jax.training import (
   OptimizerConfig,
@@ -68,7 +69,7 @@ def store(mini_data, tmp_path_factory) -> CacheStore:
   ]
   vocabulary = load_vocabulary('mini')
   make_cached_splits(keys, config, vocabulary, log=lambda line: None)
-  return CacheStore(config, vocabulary, arguments=None)
+  return CacheStore(config, vocabulary)
 
 
 class Trainer:
@@ -114,11 +115,11 @@ def _groups(part) -> int:
 
 @pytest.mark.parametrize('cluster', _CLUSTERS)
 def test_a_cluster_is_held_out_and_evaluated(cluster, store, trainer, tmp_path):
-  losses = trainer.train(store.training(f'flan_holdout_{cluster}'))
+  losses = trainer.train(training_splits(store, f'flan_holdout_{cluster}'))
   assert np.isfinite(losses).all()
   assert trainer.step._cache_size() == 1
   mixture = f'flan_eval_{cluster}'
-  evaluation = trainer.evaluate(store.evaluation(mixture))
+  evaluation = trainer.evaluate(eval_parts(store, mixture))
   parts = [registry.find_part(m.part)[1] for m in names.members(mixture)]
   assert len(evaluation.results) == sum(map(_groups, parts))
   table = records.write(tmp_path, evaluation, {'mixture': mixture})
@@ -133,9 +134,13 @@ def test_a_cluster_is_held_out_and_evaluated(cluster, store, trainer, tmp_path):
 
 
 def test_exemplars_train_and_are_evaluated(store, trainer):
-  losses = trainer.train(store.training('flan_holdout_coreference.fitshot'))
+  losses = trainer.train(
+    training_splits(store, 'flan_holdout_coreference.fitshot')
+  )
   assert np.isfinite(losses).all() and trainer.step._cache_size() == 1
-  evaluation = trainer.evaluate(store.evaluation('flan_eval_coreference.3shot'))
+  evaluation = trainer.evaluate(
+    eval_parts(store, 'flan_eval_coreference.3shot')
+  )
   results = {result['part']: result for result in evaluation.results}
   # It has no training rows: nothing is borrowed.
   assert results['wsc273']['mean'] is None
@@ -150,11 +155,11 @@ def test_exemplars_train_and_are_evaluated(store, trainer):
 
 
 def test_formats_without_instructions_train_and_are_evaluated(store, trainer):
-  plain = store.training('cb.plain')
+  plain = training_splits(store, 'cb.plain')
   assert np.isfinite(trainer.train(plain)).all()
   prompt = trainer.vocabulary.decode(plain[0].prompt(0, trainer.framing))
   assert 'Options:' not in prompt
-  (result,) = trainer.evaluate(store.evaluation('cb.named')).results
+  (result,) = trainer.evaluate(eval_parts(store, 'cb.named')).results
   assert result['format'] == 'named' and len(result['templates']) == 1
 
 
@@ -171,7 +176,7 @@ def _gold(unit) -> list[Answer]:
 
 @pytest.mark.parametrize('cluster', _CLUSTERS)
 def test_a_gold_predictor_reaches_the_ceiling(cluster, store):
-  for part in store.evaluation(f'flan_eval_{cluster}'):
+  for part in eval_parts(store, f'flan_eval_{cluster}'):
     metrics = part.test.manifest['metrics']
     for result in aggregation.part_results(
       part.test, _gold(part.test), None, []
@@ -194,7 +199,7 @@ def _ceiling(unit, name: str) -> float:
 
 @pytest.mark.parametrize('cluster', _CLUSTERS)
 def test_empty_answers_score_nothing(cluster, store):
-  for part in store.evaluation(f'flan_eval_{cluster}'):
+  for part in eval_parts(store, f'flan_eval_{cluster}'):
     if part.test.rows and 'correct' in part.test.rows[0]:
       continue
     empty = [dataclasses.replace(a, text='') for a in _gold(part.test)]
