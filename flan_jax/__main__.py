@@ -4,7 +4,7 @@ import os
 import sys
 
 # `python -m` puts the working directory first, where a user's folder `gin/`
-# would hide gin-config; last, it still serves `--task_module`.
+# would hide gin-config. At the end of the path it still serves `--task_module`.
 if sys.path[0] == os.getcwd():
   sys.path.append(sys.path.pop(0))
 

@@ -1,1 +1,1 @@
-"""The test kit for datasets, and two datasets that show that training works."""
+"""A test kit for datasets, and two datasets that check training."""

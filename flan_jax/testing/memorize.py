@@ -1,8 +1,8 @@
-"""Real rows with permuted labels, to show that the plumbing holds.
+"""Real rows with permuted labels; shows that the pipeline is intact.
 
-Nothing can be learned here but the rows themselves: a model that ranks all of
-them right, after a reload, was trained on what it was shown, and evaluated on
-the same. Train and evaluate `memorize.t0`.
+A model can only memorize these rows. If it ranks all of them correctly after a
+reload, training and evaluation saw the same rows. Train and evaluate
+`memorize.t0`.
 
   python -m flan_jax.testing.memorize --input=rte.jsonl --output=DIR
   flan-jax import-data --input=DIR --data_dir=TFDS_DIR
@@ -18,6 +18,7 @@ from typing import Any
 
 from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import Dataset, Template
+from flan_jax.errors import UserError
 from flan_jax.testing.row_files import write_rows
 
 MEMORIZE = Dataset(
@@ -25,7 +26,7 @@ MEMORIZE = Dataset(
   version='1.0.0',
   cluster='testing',
   source='memorize:1.0.0',
-  # The same rows on purpose: what is asked for is what was shown.
+  # The same rows on purpose: evaluation asks for what training showed.
   splits={'train': 'train', 'validation': 'train', 'test': 'train'},
   rows={},
   fields={'text': 'text'},
@@ -52,15 +53,15 @@ registry.register(MEMORIZE)
 
 
 def rows(path: str, count: int = 64, seed: int = 0) -> Iterator[dict[str, Any]]:
-  """Yields the first rows of a JSON Lines file with labels dealt out anew.
+  """Yields the first rows of a JSON Lines file with permuted labels.
 
   Args:
-    path: Rows with text fields and an integer `label`.
-    count: How many, no two alike.
-    seed: Of the permutation.
+    path: File of rows with text fields and an integer `label`.
+    count: Number of rows, all different.
+    seed: Seed of the permutation.
 
   Raises:
-    ValueError: the file has fewer.
+    UserError: the file has fewer different rows.
   """
   texts, labels = {}, []
   for line in pathlib.Path(path).read_text(encoding='utf-8').splitlines():
@@ -75,7 +76,10 @@ def rows(path: str, count: int = 64, seed: int = 0) -> Iterator[dict[str, Any]]:
       texts[text] = None
       labels.append(row['label'] % 2)
   if len(texts) < count:
-    raise ValueError(f'{path} has only {len(texts)} different rows')
+    raise UserError(
+      f'{path} has only {len(texts)} different rows: pass --rows={len(texts)} '
+      'or another file'
+    )
   random.Random(seed).shuffle(labels)
   for text, label in zip(texts, labels, strict=True):
     yield {'text': text, 'label': label, '_split': 'train'}
@@ -83,7 +87,7 @@ def rows(path: str, count: int = 64, seed: int = 0) -> Iterator[dict[str, Any]]:
 
 def main() -> None:
   """Writes the rows to a folder."""
-  parser = argparse.ArgumentParser(description='writes the memorize dataset')
+  parser = argparse.ArgumentParser(description='Writes the memorize dataset.')
   parser.add_argument('--input', required=True)
   parser.add_argument('--output', required=True)
   parser.add_argument('--rows', type=int, default=64)

@@ -1,4 +1,4 @@
-"""Runs the command line as several processes of one run, on this machine."""
+"""Runs the command line as several local processes of one run."""
 
 from collections.abc import Mapping, Sequence
 import os
@@ -18,21 +18,21 @@ def run_processes(
   environment: Mapping[str, str] | None = None,
   timeout: float = 900,
 ) -> list[str]:
-  """Runs `flan-jax` in processes that work on one mesh of CPU devices.
+  """Runs `flan-jax` in processes that share one mesh of CPU devices.
 
   Args:
-    count: Number of processes; 1 for a run by itself.
+    count: Number of processes; 1 for a run without partners.
     arguments: Command and flags.
-    folder: Where they run.
+    folder: Working directory.
     devices: Simulated devices of each process.
-    environment: Variables that are set or replaced.
-    timeout: Seconds after which all are killed.
+    environment: Environment variables to set.
+    timeout: Seconds after which all processes are killed.
 
   Returns:
-    What each process printed, by its number.
+    The output of each process.
 
   Raises:
-    RuntimeError: a process failed; with the end of what it printed.
+    RuntimeError: a process failed; the message ends with its output.
   """
   address = f'localhost:{_free_port()}'
   variables = {

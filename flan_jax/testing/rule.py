@@ -1,8 +1,8 @@
-"""A generated dataset with a known rule, to show that tuning generalizes.
+"""A generated dataset with a known rule; shows that tuning generalizes.
 
-A row is a handful of words; the answer is yes if one of them is an animal.
-`rule_train` trains on templates 0 to 6, `rule_eval` ranks unseen rows under
-templates 7 to 9, whose wording was never trained on.
+A row is six words. The answer is yes if one of them is an animal. `rule_train`
+trains on templates 0 to 6. `rule_eval` ranks unseen rows under templates 7 to 9,
+whose wording training never uses.
 
   python -m flan_jax.testing.rule --output=DIR [--shuffle_labels]
   flan-jax import-data --input=DIR --data_dir=TFDS_DIR
@@ -67,12 +67,12 @@ registry.register_mixture(
 def rows(
   seed: int = 0, shuffle_labels: bool = False
 ) -> Iterator[dict[str, Any]]:
-  """Yields 2,000 train, 100 validation and 500 test rows, no two alike.
+  """Yields 2,000 train, 100 validation and 500 test rows, all different.
 
   Args:
-    seed: Of the words drawn.
-    shuffle_labels: Deals the labels out anew within each split, so that
-      nothing is left to learn.
+    seed: Seed of the words.
+    shuffle_labels: Randomly reassigns the labels within each split, so that
+      there is nothing to learn.
   """
   generator = random.Random(seed)
   seen = set()
@@ -100,7 +100,7 @@ def _draw(generator: random.Random, animal: bool, seen: set[str]) -> str:
 
 def main() -> None:
   """Writes the rows to a folder."""
-  parser = argparse.ArgumentParser(description='writes the rule dataset')
+  parser = argparse.ArgumentParser(description='Writes the rule dataset.')
   parser.add_argument('--output', required=True)
   parser.add_argument('--shuffle_labels', action='store_true')
   parser.add_argument('--seed', type=int, default=0)
