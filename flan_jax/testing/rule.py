@@ -3,6 +3,7 @@
 A row is six words. The answer is yes if one of them is an animal. `rule_train`
 trains on templates 0 to 6. `rule_eval` ranks unseen rows under templates 7 to
 9, whose wording training never uses.
+
   python -m flan_jax.testing.rule --output=DIR [--shuffle_labels]
   flan-jax import-data --input=DIR --data_dir=TFDS_DIR
   flan-jax train --task_module=flan_jax.testing.rule …
