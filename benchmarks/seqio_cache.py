@@ -17,9 +17,9 @@ from seqio.scripts import cache_tasks_main
 import tensorflow as tf
 
 from benchmarks.seqio_side import SeqioSide, cached_name
-from flan_jax.batches.sampler import MIXING_CAP
 from flan_jax.cache import cached_split
 from flan_jax.definitions import names, registry
+from flan_jax.definitions.mixture_plan import MIXING_CAP
 from flan_jax.rendering import seqio_tasks
 from flan_jax.rendering.source import SplitSource
 

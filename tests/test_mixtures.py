@@ -6,8 +6,8 @@ from flan_jax.mixtures import ablations, holdout
 from flan_jax.tasks import CLUSTERS, DATASETS
 import pytest
 
-from flan_jax.batches.sampler import MIXING_CAP
 from flan_jax.definitions import names, registry
+from flan_jax.definitions.mixture_plan import MIXING_CAP
 from flan_jax.definitions.names import find_mixture
 
 registry.load()

@@ -12,8 +12,8 @@ import hashlib
 import numpy as np
 
 from flan_jax.cache.cached_split import CachedSplit, Framing
+from flan_jax.definitions.mixture_plan import MIXING_CAP
 
-MIXING_CAP = 3000  # FLAN, section 2.1: no extra weight beyond 3,000 rows.
 WINDOW_DRAWS = 32_768
 
 _ROUNDS = 6

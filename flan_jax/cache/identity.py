@@ -3,15 +3,14 @@
 from collections.abc import Iterator
 import functools
 import glob
-import hashlib
 import inspect
-import json
 import os
 import pathlib
 import types
 from typing import Any
 
 from flan_jax.definitions.dataset import Dataset
+from flan_jax.definitions.digests import digest, file_digest
 
 # The files of a TFDS folder that tell one copy of a dataset from another.
 _COPY_FILES = ('dataset_info.json', 'features.json', 'flan_jax_import.json')
@@ -36,18 +35,6 @@ _CONTENT = (
   'metrics',
   'note',
 )
-
-
-def digest(value: Any, length: int = 12) -> str:
-  """Returns a short hash of a value of plain JSON types."""
-  text = json.dumps(value, sort_keys=True, ensure_ascii=False)
-  return hashlib.sha256(text.encode()).hexdigest()[:length]
-
-
-def file_digest(path: str | os.PathLike) -> str:
-  """Returns the SHA-256 of a file's bytes."""
-  with open(path, 'rb') as file:
-    return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def describe_part(part: Dataset) -> dict[str, Any]:

@@ -6,6 +6,7 @@ only run when a task is expanded or a cache is made.
 
 from collections.abc import Callable, Mapping, Sequence
 import dataclasses
+import functools
 import re
 import string
 from typing import Any
@@ -153,6 +154,8 @@ class Dataset:
     note: How the numbers differ from published ones, where they do.
     template_set: Hash of the set that the templates come from, see
       `template_set`; None for templates that are declared.
+    parent: The declared dataset that a resolved part belongs to, see
+      `dataset`; None for the declared dataset itself.
   """
 
   name: str
@@ -184,6 +187,12 @@ class Dataset:
   format: str = 'instructions'
   note: str = ''
   template_set: str | None = None
+  parent: 'Dataset | None' = dataclasses.field(
+    default=None, repr=False, compare=False
+  )
+
+  def __hash__(self) -> int:
+    return hash((self.name, self.version, self.format, self.template_set))
 
   def __post_init__(self):
     if self.parts:
@@ -208,8 +217,40 @@ class Dataset:
   def evaluates(self) -> bool:
     return 'test' in self.splits
 
+  @property
+  def dataset(self) -> 'Dataset':
+    """The declared dataset that this is a part of, or all of."""
+    return self.parent or self
+
+  @property
+  def family(self) -> tuple['Dataset', ...]:
+    """All parts of the same dataset, as declared."""
+    return self.dataset.resolve_parts()
+
+  @property
+  def exemplar_part(self) -> 'Dataset | None':
+    """The part whose training rows serve as exemplars, in the same format.
+
+    This is the part itself if it trains. `mnli_matched`, which is only
+    evaluated, takes them from the part of its dataset that trains on the same
+    source under the same templates. None if there is no such part.
+    """
+    (declared,) = (part for part in self.family if part.name == self.name)
+    for other in (declared, *self.family):
+      same = (
+        other.source == declared.source
+        and other.templates == declared.templates
+      )
+      if other.trains and same:
+        return in_format(other, self.format)
+    return None
+
   def resolve_parts(self) -> tuple['Dataset', ...]:
-    """Returns one dataset a part, named by the part, with its overrides."""
+    """Returns one dataset per part, named by the part, with its overrides."""
+    return self._resolved_parts
+
+  @functools.cached_property
+  def _resolved_parts(self) -> tuple['Dataset', ...]:
     if not self.parts:
       return (self,)
     return tuple(_resolve(self, part) for part in self.parts)
@@ -221,7 +262,7 @@ def _resolve(dataset: Dataset, part: Part) -> Dataset:
     for field in dataclasses.fields(Part)
     if getattr(part, field.name) is not None
   }
-  return dataclasses.replace(dataset, parts=(), **overrides)
+  return dataclasses.replace(dataset, parts=(), parent=dataset, **overrides)
 
 
 def in_format(dataset: Dataset, name: str) -> Dataset:
@@ -242,7 +283,11 @@ def in_format(dataset: Dataset, name: str) -> Dataset:
       for t in plain
     )
   return dataclasses.replace(
-    dataset, templates=plain, format=name, template_set=None
+    dataset,
+    templates=plain,
+    format=name,
+    template_set=None,
+    parent=dataset.dataset,
   )
 
 

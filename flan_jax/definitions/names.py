@@ -9,6 +9,7 @@ import re
 
 from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import Dataset, evaluated, in_format
+from flan_jax.definitions.mixture_plan import MixturePlan, PlanMember
 from flan_jax.definitions.registry import UnknownNameError
 
 # FLAN's most exemplars (section 4.4): `.fitshot` takes as many of them as fit.
@@ -72,7 +73,7 @@ def _shots(match: re.Match) -> int:
 def parse_task(name: str) -> TaskName:
   """Parses a task name.
 
-  >>> from flan_jax.data import registry
+  >>> from flan_jax.definitions import registry
   >>> registry.load()
   >>> task = parse_task('anli:anli_r1.t3.2shot.rank')
   >>> task.part.name, task.template, task.shots, task.rank
@@ -137,6 +138,68 @@ def find_mixture(name: str) -> registry.Mixture | None:
   return dataclasses.replace(mixture, name=name, members=members)
 
 
+def resolve(name: str) -> MixturePlan:
+  """Returns what the name of a mixture, a dataset or a task stands for.
+
+  A dataset of several parts, named as a whole, stands for those that train.
+
+  >>> from flan_jax.definitions import registry
+  >>> registry.load()
+  >>> plan = resolve('flan_eval_nli.5shot')
+  >>> plan.purpose, plan.members[0].part.name, plan.members[0].shots
+  ('eval', 'anli_r1', 5)
+
+  Raises:
+    UnknownNameError: unknown name (suggests the three nearest), a suffix that
+      mixtures do not have, or a mixture of templates that a part lacks.
+  """
+  match = _match(name)
+  declared = registry.find_mixture(match['base'])
+  if declared is None:
+    return MixturePlan(name, _members_of_task(name, match))
+  if match['k'] or match['all'] or match['rank']:
+    raise UnknownNameError(
+      f'{name!r}: a mixture has the suffixes [.Nshot|.fitshot][.plain|.named]'
+    )
+  return MixturePlan(
+    name=name,
+    members=tuple(_resolve(name, m, match) for m in declared.members),
+    purpose=declared.purpose,
+    held_out=declared.held_out,
+    excluded=declared.excluded,
+    note=declared.note,
+  )
+
+
+def _resolve(name: str, declared: registry.Member, match) -> PlanMember:
+  member = _with_suffixes(declared, match)
+  part = registry.find_part(member.part)[1]
+  if max(member.templates or (0,)) >= len(part.templates):
+    raise UnknownNameError(
+      f'{name!r}: {part.name} has templates t0 to t{len(part.templates) - 1}, '
+      f'not t{max(member.templates)}'
+    )
+  part = in_format(part, member.format)
+  return PlanMember(part, member.templates, member.shots, part.exemplar_part)
+
+
+def _members_of_task(name: str, match: re.Match) -> tuple[PlanMember, ...]:
+  base, suffixes = match['base'], name[len(match['base']) :]
+  for dataset in registry.datasets():
+    if dataset.name == base and base not in registry.parts():
+      return tuple(
+        member
+        for part in dataset.resolve_parts()
+        if part.trains
+        for member in resolve(part.name + suffixes).members
+      )
+  task = parse_task(name)
+  templates = None if task.template is None else (task.template,)
+  return (
+    PlanMember(task.part, templates, task.shots, task.part.exemplar_part),
+  )
+
+
 def _with_suffixes(member: registry.Member, match) -> registry.Member:
   if match['format']:
     # The bare forms are no instructions: numbers of templates mean nothing.
@@ -187,7 +250,7 @@ def _check_templates(name: str, member: registry.Member) -> None:
     )
 
 
-def member_suffix(member: registry.Member) -> str:
+def member_suffix(member: registry.Member | PlanMember) -> str:
   """Returns what the names of a member's tasks end in, after the template."""
   shots = f'.{member.shots}shot' if member.shots else ''
   form = '' if member.format == 'instructions' else f'.{member.format}'

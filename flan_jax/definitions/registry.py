@@ -193,12 +193,7 @@ def exemplar_part(name: str) -> Dataset | None:
   `mnli_matched`, a part of its dataset that trains on the same source under
   the same templates.
   """
-  dataset, part = find_part(name)
-  for other in (part, *dataset.resolve_parts()):
-    same = other.source == part.source and other.templates == part.templates
-    if other.trains and same:
-      return other
-  return None
+  return find_part(name)[1].exemplar_part
 
 
 def nearest(name: str) -> str:

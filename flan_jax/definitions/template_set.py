@@ -23,8 +23,7 @@ import pathlib
 import string
 from typing import Any
 
-from flan_jax.cache import identity
-from flan_jax.definitions import published_names, registry
+from flan_jax.definitions import digests, published_names, registry
 from flan_jax.definitions.dataset import (
   ANSWER_TARGET,
   OPTIONS,
@@ -71,7 +70,7 @@ class TemplateSet:
   @property
   def digest(self) -> str:
     """Hash of the templates, however the file is written."""
-    return identity.digest(
+    return digests.digest(
       {
         name: [dataclasses.asdict(template) for template in templates]
         for name, templates in self.templates.items()

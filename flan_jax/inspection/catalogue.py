@@ -11,10 +11,10 @@ import pathlib
 import shlex
 from typing import Any
 
-from flan_jax.batches.sampler import MIXING_CAP
 from flan_jax.cache.identity import default_data_dir, find_copy
 from flan_jax.definitions import names, registry
 from flan_jax.definitions.dataset import Dataset, Template
+from flan_jax.definitions.mixture_plan import MIXING_CAP
 from flan_jax.rendering import splits
 
 PREPARED, DOWNLOAD, MANUAL = 'prepared', 'to download', 'manual'

@@ -7,10 +7,10 @@ import functools
 import seqio
 import tensorflow as tf
 
-from flan_jax.batches.sampler import MIXING_CAP
 from flan_jax.cache.cached_split import DEFAULT_LENGTHS
 from flan_jax.definitions import names, registry
 from flan_jax.definitions.dataset import in_format
+from flan_jax.definitions.mixture_plan import MIXING_CAP
 from flan_jax.rendering import seqio_metrics
 from flan_jax.rendering.source import SplitSource, plain_tensorflow
 from flan_jax.rendering.templates import (

@@ -11,6 +11,7 @@ import tqdm
 from flan_jax.cache.cached_split import CacheConfig
 from flan_jax.cache.store import flat, split_keys
 from flan_jax.errors import ConfigError
+from flan_jax.flags import Arguments
 from flan_jax.interop import base_model
 from flan_jax.runtime.tensorflow_start import quiet_start
 from flan_jax.sources.mini import open_data_dir
@@ -31,6 +32,8 @@ def cache(
   vocabulary: str,
   allow_missing: bool = False,
   pipeline_options: str | None = None,
+  arguments: Arguments | None = None,
+  verbose: bool = False,
   dry_run: bool = False,
 ) -> None:
   """Makes every unit that is not there yet.
@@ -42,7 +45,9 @@ def cache(
     allow_missing: Leaves out what is not prepared.
     pipeline_options: Options of a Beam runner, as one string; None: this
       process for little, the processes of this machine for much.
-    dry_run: Only says what would be made.
+    arguments: The command line's; not used.
+    verbose: Prints a line for each split.
+    dry_run: Only prints what would be made.
 
   Raises:
     ConfigError: Beam is asked for and not installed.

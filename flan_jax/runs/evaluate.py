@@ -12,7 +12,6 @@ import tqdm
 from flan_jax import __version__
 from flan_jax.cache.cached_split import CacheConfig
 from flan_jax.cache.store import CacheStore, flat, split_keys
-from flan_jax.config import Arguments
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation import records
 from flan_jax.evaluation.comparison import compare, comparison_table
@@ -25,6 +24,7 @@ from flan_jax.evaluation.journal import Journal
 from flan_jax.evaluation.models import make_models
 from flan_jax.evaluation.requests import EvalPart
 from flan_jax.evaluation.table import checkpoints_table
+from flan_jax.flags import Arguments
 from flan_jax.interop import base_model
 from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.runtime import processes

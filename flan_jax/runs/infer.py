@@ -13,7 +13,6 @@ import tqdm
 
 from flan_jax.cache.cached_split import CacheConfig
 from flan_jax.cache.store import CacheStore, flat, split_keys
-from flan_jax.config import Arguments
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation import answers
 from flan_jax.evaluation.answers import Ending
@@ -24,6 +23,7 @@ from flan_jax.evaluation.models import make_models
 from flan_jax.evaluation.prompts import Prompt, prompt_tokens, read_prompts
 from flan_jax.evaluation.records import write_whole
 from flan_jax.evaluation.requests import requests
+from flan_jax.flags import Arguments
 from flan_jax.interop import base_model
 from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.runtime import processes

@@ -1,18 +1,17 @@
 """`flan-jax plan`: what a run needs of hardware, before there is any."""
 
-import argparse
 from collections.abc import Mapping, Sequence
 import json
 import sys
-from typing import Any, NoReturn
+from typing import Any
 
 import gin
 
 from flan_jax import config as config_lib
 from flan_jax.batches.loader import PackingConfig
-from flan_jax.definitions import registry
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.scoring.rank_batches import row_length
+from flan_jax.flags import FlagParser, parse_gin
 from flan_jax.model import DecoderConfig
 from flan_jax.planning import plan_text
 from flan_jax.planning.plan_worker import plan_in_process
@@ -42,19 +41,14 @@ def main(argv: Sequence[str]) -> int:
     ConfigError: a flag or setting that cannot be.
     ValueError: the mesh fits neither devices, model nor batch.
   """
-  from flan_jax import cli
-
-  flags, rest = _parser().parse_known_args(list(argv))
-  arguments, dry_run = cli.parse_arguments(
-    'plan', [f'--gin_file={_GIN_FILE}', *rest]
-  )
-  registry.load(arguments.task_modules)
-  config_lib.parse(arguments, 'plan')
+  parser = _parser()
+  arguments, flags = parse_gin(parser, [f'--gin_file={_GIN_FILE}', *argv])
+  config_lib.prepare(arguments, 'plan')
   result = plan(
     topology=flags.topology,
     simulated_devices=flags.devices,
     programs=PROGRAMS if flags.only is None else (flags.only,),
-    dry_run=dry_run,
+    dry_run=flags.dry_run,
   )
   if result is None:
     return 0
@@ -66,21 +60,13 @@ def main(argv: Sequence[str]) -> int:
   return int(any(program['fits'] is False for program in planned))
 
 
-class _Parser(argparse.ArgumentParser):
-  """A mistake raises ConfigError, which is one line."""
-
-  def error(self, message: str) -> NoReturn:
-    raise ConfigError(f'{message}; see {self.prog} --help')
-
-
-def _parser() -> argparse.ArgumentParser:
-  parser = _Parser(
-    'flan-jax plan',
-    description='Compiles the programs of a run for hardware that need not be '
-    'there, and says what they need. Takes the flags that train takes; a model '
-    'and a hardware file are enough.',
-    allow_abbrev=False,
+def _parser() -> FlagParser:
+  parser = FlagParser(
+    'plan',
+    'Compiles the programs of a run for hardware that need not be present, and '
+    'prints what they need. A model and a hardware file are enough.',
   )
+  parser.add_gin_flags()
   parser.add_argument(
     '--topology', help='hardware instead of HARDWARE, as v5p:4x4x4'
   )

@@ -14,7 +14,6 @@ from flan_jax.batches.sampler import Sampler
 from flan_jax.batches.training_splits import training_splits
 from flan_jax.cache.cached_split import CacheConfig, CachedSplit, Framing
 from flan_jax.cache.store import CacheStore, split_keys
-from flan_jax.config import Arguments
 from flan_jax.definitions import registry
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.contaminated import check_ids, read_contaminated
@@ -24,6 +23,7 @@ from flan_jax.evaluation.evaluator import score_requests
 from flan_jax.evaluation.models import make_models
 from flan_jax.evaluation.requests import Request, requests
 from flan_jax.evaluation.scoring.rank import Scorer
+from flan_jax.flags import Arguments
 from flan_jax.interop import base_model
 from flan_jax.model import DecoderConfig, abstract_params, init_params
 from flan_jax.runs.evaluate import print_comparison, run_evaluation
@@ -140,7 +140,7 @@ def train(
   plan = BatchPlan(Sampler(units, framing, seed), packing)
   _print_data(units, plan, packing)
   if processes.is_first():
-    config_lib.write_record(model_dir, registry.template_set())
+    config_lib.write_record(model_dir)
   models = make_models(
     model, devices, tokens, cache_config, tokens_per_eval_batch
   )

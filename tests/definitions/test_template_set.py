@@ -12,7 +12,6 @@ from flan_jax.cache.cached_split import (
   split_folder,
 )
 from flan_jax.cache.writer import make_cached_splits
-from flan_jax.cli import parse_arguments
 from flan_jax.definitions import registry, template_set
 from flan_jax.definitions.dataset import Dataset, Template
 from flan_jax.definitions.registry import UnknownNameError
@@ -20,6 +19,7 @@ from flan_jax.definitions.template_set import TemplateSetError
 from flan_jax.evaluation import aggregation
 from flan_jax.evaluation.evaluator import score_requests
 from flan_jax.evaluation.requests import requests
+from flan_jax.flags import FlagParser, parse_gin
 from flan_jax.vocabulary.base import load_vocabulary
 from tests.command_line import RULE, TRAIN, Cli
 
@@ -342,12 +342,18 @@ def test_results_and_records_tell_the_set(write_set, config):
     assert aggregation.null_result(made, 'none')['template_set'] == digest
 
 
+def _parse(*argv):
+  parser = FlagParser('train', '')
+  parser.add_gin_flags()
+  return parse_gin(parser, argv)
+
+
 def test_the_flag_reaches_the_child_process():
-  arguments, _ = parse_arguments('train', ['--template_set=mine.json'])
+  arguments, _ = _parse('--template_set=mine.json')
   assert arguments.template_set == 'mine.json'
-  again, _ = parse_arguments('cache', arguments.flags())
+  again, _ = _parse(*arguments.flags())
   assert again == arguments
-  assert parse_arguments('train', [])[0].flags() == []
+  assert _parse()[0].flags() == []
 
 
 _ASKS = 'Beasts? Fur? Paws? Any? Wild? Tame? Alive? Hm? So? Well?'

@@ -9,7 +9,7 @@ import jax
 import pytest
 
 from flan_jax import config
-from flan_jax.config import Arguments
+from flan_jax.flags import Arguments
 from flan_jax.model import DecoderConfig, abstract_params
 
 _FOLDER = config.shipped_gin_dir()

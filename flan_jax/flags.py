@@ -1,0 +1,205 @@
+"""The flags of the commands."""
+
+import argparse
+import ast
+from collections.abc import Sequence
+import dataclasses
+from typing import NoReturn
+
+from flan_jax.errors import ConfigError
+
+
+class FlagParser(argparse.ArgumentParser):
+  """Parses the flags of a command; a mistake raises ConfigError."""
+
+  def __init__(self, command: str, description: str):
+    super().__init__(
+      prog=f'flan-jax {command}', description=description, allow_abbrev=False
+    )
+
+  def error(self, message: str) -> NoReturn:
+    raise ConfigError(f'{message}; see {self.prog} --help')
+
+  def add_data_flags(self) -> None:
+    """Adds the flags that say where data and datasets are."""
+    self.add_argument(
+      '--data_dir', help='TFDS data directory (default: that of TFDS)'
+    )
+    self.add_argument(
+      '--task_module',
+      action='append',
+      default=[],
+      help='module that registers your datasets; may be repeated',
+    )
+
+  def add_gin_flags(self) -> None:
+    """Adds the flags that `parse_gin` reads."""
+    self.add_argument(
+      '--gin_file',
+      action='append',
+      default=[],
+      help='gin file, searched in the working directory, among the shipped '
+      'files and in --gin_search_paths; later files override earlier ones',
+    )
+    self.add_argument(
+      '--gin_bindings', action='append', default=[], help=argparse.SUPPRESS
+    )
+    self.add_argument(
+      '--gin.NAME',
+      metavar='VALUE',
+      action='append',
+      help='sets a macro (--gin.TRAIN_STEPS=100) or a parameter '
+      '(--gin.OptimizerConfig.warmup_steps=10)',
+    )
+    self.add_argument(
+      '--gin_search_paths',
+      metavar='DIR[,DIR]',
+      action='append',
+      default=[],
+      help='more folders of gin files',
+    )
+    self.add_argument(
+      '--task_module',
+      action='append',
+      default=[],
+      help='module that registers your datasets; may be repeated',
+    )
+    self.add_argument(
+      '--template_set',
+      metavar='FILE',
+      help='templates, in JSON or as a Python dictionary, that replace those '
+      "of the datasets it names; 'continuation' for the shipped set for models "
+      "without instruction tuning (with --gin.PROMPT_FORMAT='{input} ')",
+    )
+    self.add_argument(
+      '--allow_missing',
+      action='store_true',
+      help='leave out data that is not prepared; results list it',
+    )
+    self.add_argument(
+      '--pipeline_options',
+      metavar='OPTIONS',
+      help='options of the Apache Beam runner that makes the cache, such as '
+      "'--runner=DataflowRunner'",
+    )
+    self.add_argument(
+      '--dry_run', action='store_true', help='check everything, compute nothing'
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+  """The gin configuration that the command line asks for.
+
+  Attributes:
+    gin_files: Files, in order.
+    bindings: Gin bindings that override them.
+    search_paths: More folders in which gin files are searched.
+    task_modules: Modules that register users' datasets.
+    template_set: File of templates that replace those of some datasets.
+  """
+
+  gin_files: tuple[str, ...] = ()
+  bindings: tuple[str, ...] = ()
+  search_paths: tuple[str, ...] = ()
+  task_modules: tuple[str, ...] = ()
+  template_set: str | None = None
+
+  def flags(self) -> list[str]:
+    """Returns the flags that give the same arguments."""
+    template_sets = () if self.template_set is None else (self.template_set,)
+    return [
+      *(f'--gin_file={name}' for name in self.gin_files),
+      *(f'--gin_bindings={binding}' for binding in self.bindings),
+      *(f'--gin_search_paths={path}' for path in self.search_paths),
+      *(f'--task_module={module}' for module in self.task_modules),
+      *(f'--template_set={path}' for path in template_sets),
+    ]
+
+
+def override(name: str, value: str) -> str:
+  """Turns `--gin.NAME=VALUE` into a binding; bare words become strings.
+
+  >>> override('TRAIN_STEPS', '100')
+  'TRAIN_STEPS = 100'
+  >>> override('MODEL_DIR', '/tmp/model')
+  "MODEL_DIR = '/tmp/model'"
+  """
+  try:
+    ast.literal_eval(value)
+  except (ValueError, SyntaxError):
+    if value[:1] not in ('%', '@'):
+      value = repr(value)
+  return f'{name} = {value}'
+
+
+def parse_gin(
+  parser: FlagParser, argv: Sequence[str]
+) -> tuple[Arguments, argparse.Namespace]:
+  """Parses the flags of a command that gin configures.
+
+  Args:
+    parser: Has the gin flags, and perhaps flags of its own.
+    argv: The flags.
+
+  Returns:
+    The arguments, and all flags but `--gin.NAME=VALUE`.
+
+  Raises:
+    ConfigError: there is no such flag.
+  """
+  parsed, rest = parser.parse_known_args(list(argv))
+  bindings = list(parsed.gin_bindings)
+  for flag in rest:
+    name, equals, value = flag.partition('=')
+    if not name.startswith('--gin.') or not equals:
+      raise ConfigError(f'unknown flag {flag!r}, see {parser.prog} --help')
+    bindings.append(override(name.removeprefix('--gin.'), value))
+  if parsed.allow_missing:
+    bindings.append(override('ALLOW_MISSING', 'True'))
+  if parsed.pipeline_options is not None:
+    bindings.append(f'PIPELINE_OPTIONS = {parsed.pipeline_options!r}')
+  arguments = Arguments(
+    gin_files=tuple(parsed.gin_file),
+    bindings=tuple(bindings),
+    search_paths=tuple(
+      path for flag in parsed.gin_search_paths for path in flag.split(',')
+    ),
+    task_modules=tuple(parsed.task_module),
+    template_set=parsed.template_set,
+  )
+  return arguments, parsed
+
+
+def add_process_flags(parser: FlagParser) -> None:
+  """Adds the flags that `join_processes` reads."""
+  parser.add_argument(
+    '--multiprocess',
+    action='store_true',
+    help='join the other processes of a TPU pod, GKE or SLURM job',
+  )
+  parser.add_argument(
+    '--coordinator_address',
+    metavar='HOST:PORT',
+    help='with the next two flags, join processes anywhere else',
+  )
+  parser.add_argument('--process_count', metavar='N', type=int)
+  parser.add_argument('--process_index', metavar='I', type=int)
+
+
+def join_processes(flags: argparse.Namespace) -> None:
+  """Joins the other processes of the run, if there are any.
+
+  Raises:
+    ConfigError: only some of the flags that name the processes are given.
+  """
+  named = (flags.coordinator_address, flags.process_count, flags.process_index)
+  given = [value is not None for value in named]
+  if any(given) and not all(given):
+    raise ConfigError(
+      '--coordinator_address, --process_count and --process_index go together'
+    )
+  if all(given) or flags.multiprocess:
+    from flan_jax.runtime import processes  # Imports JAX.
+
+    processes.start(*named)

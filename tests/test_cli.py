@@ -1,0 +1,98 @@
+"""The command line: help, exit codes, and what an error looks like."""
+
+import pathlib
+
+import pytest
+
+from flan_jax import cli, macros
+from flan_jax.errors import UserError
+from flan_jax.runs import inspect
+
+_DOCS = pathlib.Path(__file__).resolve().parents[1] / 'docs'
+
+
+@pytest.fixture
+def fails(monkeypatch):
+  """Makes `flan-jax inspect` raise an exception."""
+
+  def set_error(error):
+    def main(argv):
+      raise error
+
+    monkeypatch.setattr(inspect, 'main', main)
+
+  return set_error
+
+
+def test_a_user_error_is_one_line(capsys, fails):
+  fails(UserError('no such row'))
+  assert cli.main(['inspect']) == 2
+  assert capsys.readouterr().err == 'flan-jax inspect: error: no such row\n'
+
+
+def test_debug_shows_the_traceback_of_a_user_error(capsys, fails):
+  fails(UserError('no such row'))
+  assert cli.main(['inspect', '--debug']) == 2
+  error = capsys.readouterr().err
+  assert 'Traceback' in error
+  assert error.endswith('flan-jax inspect: error: no such row\n')
+
+
+@pytest.mark.parametrize('error', [ValueError('shapes'), OSError('disk')])
+def test_a_bug_keeps_its_traceback(fails, error):
+  fails(error)
+  with pytest.raises(type(error)):
+    cli.main(['inspect'])
+
+
+def test_ctrl_c_is_one_line_and_130(capsys, fails):
+  fails(KeyboardInterrupt())
+  assert cli.main(['inspect']) == 130
+  assert capsys.readouterr().err == 'flan-jax inspect: interrupted\n'
+
+
+def test_help_lists_every_command(capsys):
+  assert cli.main([]) == 0
+  out = capsys.readouterr().out
+  assert all(f'  {name} ' in out for name in ('train', 'import-data', 'help'))
+
+
+@pytest.mark.parametrize('command', ['train', 'eval', 'infer', 'cache', 'plan'])
+def test_help_of_a_command_lists_its_flags(capsys, command):
+  with pytest.raises(SystemExit) as done:
+    cli.main([command, '--help'])
+  assert done.value.code == 0
+  out = capsys.readouterr().out
+  assert '--gin_file' in out
+  assert ('--profile' in out) == (command == 'train')
+  assert ('--coordinator_address' in out) == (
+    command in ('train', 'eval', 'infer')
+  )
+
+
+@pytest.mark.parametrize(
+  'argv, message',
+  [
+    (['trian'], "no command 'trian'; the commands are train, eval"),
+    (['train', '--lerning_rate=3'], "unknown flag '--lerning_rate=3'"),
+    (['train', '--process_index=1'], 'go together'),
+    (['help', 'SEDE'], "no macro 'SEDE', nearest: SEED"),
+  ],
+)
+def test_mistakes_in_flags(capsys, argv, message):
+  assert cli.main(argv) == 2
+  error = capsys.readouterr().err
+  assert message in error and error.count('\n') == 1
+
+
+def test_help_describes_macros(capsys):
+  assert cli.main(['help', 'TOP_K', 'SEED']) == 0
+  lines = capsys.readouterr().out.splitlines()
+  assert [line.split()[0] for line in lines] == ['TOP_K', 'SEED']
+  assert cli.main(['help']) == 0
+  assert len(capsys.readouterr().out.splitlines()) == len(macros.MACROS)
+
+
+def test_docs_list_every_macro():
+  page = (_DOCS / 'settings.md').read_text(encoding='utf-8')
+  assert macros.table() in page
