@@ -1,230 +1,145 @@
-"""What is in a token cache, and what of it a run takes (no TensorFlow)."""
+"""The splits in a token cache, and which of them a run reads."""
 
-from collections.abc import Mapping, Sequence
-import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+import fnmatch
+import json
+import re
 from typing import Any
 
-from flan_jax.batches.loader import PackingConfig
+from etils import epath
+
 from flan_jax.cache import cached_split, identity
-from flan_jax.cache.cached_split import CacheConfig, Framing, SplitKey
-from flan_jax.cache.store import split_keys
-from flan_jax.definitions import names, registry
-from flan_jax.definitions.dataset import FORMATS, SPLITS
-from flan_jax.errors import ConfigError
-from flan_jax.inspection import cached_splits
-from flan_jax.inspection.cached_splits import BUCKETS, Found
-from flan_jax.inspection.draws import describe_draws
-from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
+from flan_jax.cache.cached_split import CacheConfig, SplitKey
+from flan_jax.runtime.console import wrapped
+from flan_jax.runtime.paths import user_path
+from flan_jax.vocabulary.base import Vocabulary
+
+# A run reads what is cached, makes what is missing or unfinished, and refuses
+# what is damaged.
+CACHED, MISSING, UNFINISHED = 'cached', 'missing', 'unfinished'
+DAMAGED, OTHER = 'damaged', 'other settings'
+STATES = (CACHED, MISSING, UNFINISHED, DAMAGED, OTHER)
+
+# <dataset>/<part>.<split>[.<format>]-<content>-<copy>
+_FOLDER = re.compile(r'^\w+/(?P<name>[\w.]+)-[0-9a-f]{12}-[0-9a-f]{8}$')
+_SHARD = re.compile(r'^shard-\d+-of-(\d+)$')
 
 
-@dataclasses.dataclass(frozen=True)
-class Wanted:
-  """What is to be shown.
-
-  Attributes:
-    cache: Folder of the token cache.
-    name: A mixture or task, whose units are shown; None for every unit.
-    vocabulary: As VOCABULARY.
-    data_dir: TFDS data directory, which tells copies of a dataset apart; None
-      where the cache has one copy of each.
-    lengths: Most (input, target) tokens, as TASK_FEATURE_LENGTHS; None where
-      the cache has one choice of them.
-    packing: Shape of the batches that the fill is of.
-    steps: Length of the run that passes are counted over.
-  """
-
-  cache: str
-  name: str | None
-  vocabulary: str
-  data_dir: str | None
-  lengths: tuple[int, int] | None
-  packing: PackingConfig
-  steps: int
-
-
-def describe(wanted: Wanted) -> dict[str, Any]:
-  """Describes a cache, or what of it belongs to a mixture or task.
+def describe(
+  keys: Sequence[SplitKey] | None, config: CacheConfig, vocabulary: Vocabulary
+) -> dict[str, Any]:
+  """Describes the cached splits of a run, or of a whole cache.
 
   Args:
-    wanted: What is to be shown.
+    keys: The splits of the run; None for every split in the cache, whatever
+      its settings.
+    config: Directories, lengths and prompt format of the run.
+    vocabulary: Its vocabulary.
 
   Returns:
-    {'cache', 'vocabulary', 'name',
-     'units': the finished ones, see
-       `inspect_units.look`,
-     'unusable': {'folder', 'part', 'split', 'format', 'state', 'reason'}, and
-       'counts' where the manifest has them, of each that a run does not take,
-     'others': folders of finished units of the same parts that have other
-       templates or lengths, or are of another copy; empty without a name,
-     'clusters': tokens of each, see `_clusters`,
-     'histograms': see `_histograms`,
-     'draws': of a training mixture or a task that trains, see
-       `inspect_draws.describe_draws`; else None}.
-
-  Raises:
-    ConfigError: no cache there, or lengths have to be chosen.
-    UnknownNameError: no such task or mixture; names the three nearest.
+    {'cache_dir', 'splits': [{'split', 'state': one of `STATES`, 'reason',
+    'folder', 'rows', 'tokens', 'bytes'}], 'others': number of folders of
+    splits that the run does not need}. `rows`, `tokens` and `bytes` are None
+    unless the split is complete, `folder` is None where it is missing.
   """
-  root = cached_split.expanded(wanted.cache).rstrip('/')
-  vocabulary = load_vocabulary(wanted.vocabulary)
-  keys = None if wanted.name is None else _keys(wanted.name)
-  folders = list(cached_splits.folders(root))
-  if not folders:
-    raise ConfigError(f'{root} holds no token cache')
-  if keys is not None:
-    # A folder whose name says nothing may be any unit.
-    kinds = {(None,) * 3, *map(cached_splits.kind_of_key, keys)}
-    folders = [f for f in folders if cached_splits.kind_of_folder(f) in kinds]
-  found = [cached_splits.look(root, f, vocabulary) for f in folders]
-  chosen, others = found, []
-  if keys is not None:
-    chosen, others = _choose(found, keys, wanted)
-  finished = sorted(
-    (item for item in chosen if item.unit is not None), key=_order
-  )
-  units = [item.about for item in finished]
-  return {
-    'cache': root,
-    'vocabulary': {'digest': vocabulary.digest, 'size': vocabulary.size},
-    'name': wanted.name,
-    'units': units,
-    'unusable': [item.about for item in chosen if item.unit is None],
-    'others': [item.about['folder'] for item in others],
-    'clusters': _clusters(units),
-    'histograms': _histograms(units),
-    'draws': _draws(finished, wanted, vocabulary),
+  root = user_path(config.cache_dir)
+  folders = {
+    f'{path.parent.name}/{path.name}': path for path in sorted(root.glob('*/*'))
   }
-
-
-def _keys(name: str) -> list[SplitKey]:
-  """Returns the units of a mixture or task; training ones where it trains."""
-  mixture = names.find_mixture(name)
-  keys = split_keys([name])
-  if mixture is not None and mixture.purpose == 'train':
-    keys = [key for key in keys if key.split == 'train']
-  return keys
-
-
-def _order(item: Found) -> tuple:
-  """Sorts units as datasets are registered, then by split and format."""
-  part, split, form = item.kind
-  place = list(registry.parts()).index(part)
-  return place, FORMATS.index(form), SPLITS.index(split), item.about['folder']
-
-
-def _choose(
-  found: Sequence[Found], keys: Sequence[SplitKey], wanted: Wanted
-) -> tuple[list[Found], list[Found]]:
-  """Returns (what there is of some units, finished units that are not meant).
-
-  Raises:
-    ConfigError: the units are there with several lengths.
-  """
-  meant = [item for item in found if item.key in keys]
-  if wanted.lengths is not None:
-    meant = [item for item in meant if item.settings[:2] == wanted.lengths]
-  settings = dict.fromkeys(item.settings for item in meant)
-  if len(settings) > 1:
-    listed = ' and '.join(
-      f'{inputs},{target}' for inputs, target, _ in settings
-    )
-    raise ConfigError(
-      f'{wanted.name} is cached with the lengths {listed}: choose with '
-      '--lengths, in a cache of one PROMPT_FORMAT'
-    )
-  chosen = [item for item in found if item.unit is None]
-  refused = {item.kind for item in chosen}
+  named = {f: match['name'] for f in folders if (match := _FOLDER.match(f))}
+  if keys is None:
+    splits = [_describe(folders[f], name) for f, name in named.items()]
+    return {'cache_dir': str(root), 'splits': splits, 'others': 0}
+  splits, left = [], dict(named)
   for key in keys:
-    same = _of_copy([item for item in meant if item.key == key], wanted)
-    if len(same) > 1:
-      source = same[0].about['source']
-      reason = f'{len(same)} copies of {source}: choose with --data_dir'
-      same = [
-        cached_splits.refused(item.about, cached_splits.AMBIGUOUS, reason)
-        for item in same
-      ]
-    chosen += same
-    if not same and cached_splits.kind_of_key(key) not in refused:
-      about = {'folder': None, **dataclasses.asdict(key)}
-      reason = 'make it with `flan-jax cache` and the gin files of the run'
-      chosen.append(cached_splits.refused(about, cached_splits.MISSING, reason))
-  folders = {item.about['folder'] for item in chosen}
-  return chosen, [item for item in found if item.about['folder'] not in folders]
+    copy = identity.copy_digest(key.find_part().source, config.data_dir)
+    pattern = cached_split.split_folder(key, config, vocabulary, copy or '*')
+    read = fnmatch.filter(left, pattern)
+    splits += [_describe(folders[f], left.pop(f)) for f in read] or [
+      _row(str(key), MISSING)
+    ]
+  for folder in [f for f in left if left[f] in map(str, keys)]:
+    about = _describe(folders[folder], left.pop(folder))
+    reason = 'of other templates, lengths, vocabulary, copy or version'
+    splits.append({**about, 'state': OTHER, 'reason': reason})
+  return {'cache_dir': str(root), 'splits': splits, 'others': len(left)}
 
 
-def _of_copy(same: Sequence[Found], wanted: Wanted) -> list[Found]:
-  """Returns the units of the copy that DATA_DIR holds, if it has to decide."""
-  if not same or (wanted.data_dir is None and len(same) == 1):
-    return list(same)
-  copy = identity.copy_digest(same[0].about['source'], wanted.data_dir)
-  return [item for item in same if copy in (None, item.about['copy'])]
+def _row(
+  name: str, state: str, reason: str = '', **more: Any
+) -> dict[str, Any]:
+  empty = dict.fromkeys(('folder', 'rows', 'tokens', 'bytes'))
+  return {'split': name, 'state': state, 'reason': reason, **empty, **more}
 
 
-def _clusters(units: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-  """Returns the tokens of each cluster as they are stored.
-
-  `train_share` is in percent of the training tokens; None without any.
-  """
-  found: dict[str, dict[str, Any]] = {}
-  for unit in units:
-    cluster = found.setdefault(
-      unit['cluster'],
-      {'units': 0, 'train_tokens': 0, 'evaluation_tokens': 0},
+def _describe(path: epath.Path, name: str) -> dict[str, Any]:
+  """Describes the split in a folder; reads every file, as a run does."""
+  folder = f'{path.parent.name}/{path.name}'
+  manifest_path = path / cached_split.MANIFEST
+  if not manifest_path.exists():
+    return _row(name, UNFINISHED, _progress(path), folder=folder)
+  try:
+    manifest = json.loads(manifest_path.read_text())
+    if manifest['layout'] != cached_split.LAYOUT:
+      return _row(name, OTHER, 'of another version', folder=folder)
+    cached_split.open_cached_split(str(path)).verify()
+  # A damaged file may raise anything.
+  except Exception as error:
+    return _row(
+      name, DAMAGED, f'{type(error).__name__}: {error}', folder=folder
     )
-    trains = unit['split'] == 'train'
-    cluster['units'] += 1
-    cluster['train_tokens' if trains else 'evaluation_tokens'] += unit['tokens']
-  total = sum(cluster['train_tokens'] for cluster in found.values())
-  return [
-    {
-      'cluster': name,
-      **cluster,
-      'train_share': 100 * cluster['train_tokens'] / total if total else None,
-    }
-    for name, cluster in found.items()
-  ]
-
-
-def _histograms(units: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-  """Returns the sums of the units' histograms.
-
-  Returns:
-    {'up_to': longest of each bucket, None for the last, 'training' and
-    'evaluation': name of a size -> counts; empty where there is no unit}.
-  """
-  found: dict[str, Any] = {'up_to': [*BUCKETS, None]}
-  for purpose, trains in (('training', True), ('evaluation', False)):
-    found[purpose] = {}
-    for unit in units:
-      if (unit['split'] == 'train') != trains:
-        continue
-      for name, size in unit['sizes'].items():
-        so_far = found[purpose].get(name, [0] * (len(BUCKETS) + 1))
-        both = zip(so_far, size['histogram'], strict=True)
-        found[purpose][name] = [a + b for a, b in both]
-  return found
-
-
-def _draws(
-  finished: Sequence[Found], wanted: Wanted, vocabulary: Vocabulary
-) -> dict[str, Any] | None:
-  """Describes the draws of what trains; None where nothing does."""
-  if wanted.name is None:
-    return None
-  mixture = names.find_mixture(wanted.name)
-  if mixture is not None and mixture.purpose != 'train':
-    return None
-  units = {item.key: item.unit for item in finished}
-  members = []
-  for member in names.members(wanted.name):
-    _, part = registry.find_part(member.part)
-    if part.trains:
-      key = SplitKey(part.name, 'train', member.templates, member.format)
-      members.append((member, units.get(key)))
-  if not members:
-    return None
-  prompt_format = finished[0].about['prompt_format'] if finished else None
-  framing = Framing.of(
-    CacheConfig(wanted.cache, prompt_format=prompt_format), vocabulary
+  return _row(
+    name,
+    CACHED,
+    folder=folder,
+    rows=manifest['counts']['rows'],
+    tokens=manifest['counts']['tokens'],
+    bytes=sum(
+      file['bytes']
+      for shard in manifest['shards']
+      for file in shard['files'].values()
+    ),
   )
-  return describe_draws(members, framing, wanted.packing, wanted.steps)
+
+
+def _progress(path: epath.Path) -> str:
+  """Returns how much of a split without a manifest has been written."""
+  shards = [
+    int(match[1])
+    for shard in path.glob(f'shard-*/{cached_split.SHARD}')
+    if (match := _SHARD.match(shard.parent.name))
+  ]
+  done = f'{len(shards)} of {shards[0]}' if shards else 'no'
+  return f'{done} shards written'
+
+
+def lines(found: Mapping[str, Any]) -> Iterator[str]:
+  """Yields the table of `describe`, a line a split."""
+  splits = found['splits']
+  yield f'{found["cache_dir"]}: {_summary(splits)}'
+  if found['others']:
+    yield f'{found["others"]} other splits, which this run does not read'
+  if any(split['state'] in (MISSING, UNFINISHED) for split in splits):
+    yield '`flan-jax cache` makes those that are missing or unfinished'
+  yield ''
+  yield f'{"split":39} {"state":14} {"rows":>7} {"tokens":>11} {"MB":>5}'
+  for split in splits:
+    yield f'{split["split"]:39} {split["state"]:14} {_sizes(split)}'.rstrip()
+    yield from wrapped(split['reason'], '    ')
+
+
+def _summary(splits: Sequence[Mapping[str, Any]]) -> str:
+  counts = [
+    f'{count} {state}'
+    for state in STATES
+    if (count := sum(split['state'] == state for split in splits))
+  ]
+  tokens = sum(split['tokens'] or 0 for split in splits)
+  return f'{len(splits)} splits ({", ".join(counts)}), {tokens:,} tokens'
+
+
+def _sizes(split: Mapping[str, Any]) -> str:
+  if split['rows'] is None:
+    return ''
+  size = split['bytes'] / 1e6
+  return f'{split["rows"]:>7,} {split["tokens"]:>11,} {size:>5,.1f}'

@@ -1,20 +1,29 @@
-"""`flan-jax inspect`: what there is, how it reads, and who is in a mixture."""
+"""`flan-jax inspect`: shows datasets, rows, mixtures, leaks and caches."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+import dataclasses
 import json
 import os
 import sys
+from typing import Any
 
-from flan_jax.batches.loader import PackingConfig
+import gin
+
+from flan_jax import config as config_lib
+from flan_jax.cache.store import flat, split_keys
 from flan_jax.definitions import names, registry, template_set
 from flan_jax.definitions.dataset import SPLITS
 from flan_jax.errors import ConfigError
-from flan_jax.inspection import caches, caches_text, catalogue, rows, text
-from flan_jax.runs.reading import FlagParser
+from flan_jax.flags import FlagParser, parse_gin
+from flan_jax.inspection import caches, catalogue, rows, text
+from flan_jax.interop import base_model
 from flan_jax.runtime.tensorflow_start import start_tensorflow
 from flan_jax.sources.mini import open_data_dir, resolve_data_dir
-from flan_jax.vocabulary.base import MINI
+from flan_jax.vocabulary.base import MINI, load_vocabulary
+
+# Read before the user's files.
+_GIN_FILE = 'runs/inspect.gin'
 
 
 def main(argv: Sequence[str]) -> int:
@@ -27,180 +36,127 @@ def main(argv: Sequence[str]) -> int:
     The exit code: 0, or 1 where `--check` found a leak.
 
   Raises:
-    ConfigError: a flag that is unknown or does not fit.
-    UnknownNameError: no such task or mixture; names the three nearest.
-    MissingDataError: rows are to be shown that are not there; says which
-      command brings them.
+    UserError: a flag is unknown or does not fit, there is no such task or
+      mixture, or the rows to be shown are not prepared.
   """
+  if '--cache' in argv:
+    return _inspect_cache(argv)
   flags = _parse(argv)
   registry.load(flags.task_module)
   if flags.template_set:
     template_set.apply(flags.template_set)
-  if flags.check:
-    return _check(flags)
-  if flags.cache:
-    return _cache(flags)
-  mixture = names.find_mixture(flags.name) if flags.name else None
+  # An unknown name is an error before TensorFlow starts.
+  name = flags.check or flags.name
+  mixture = names.find_mixture(name) if name else None
   tasks = ()
-  if flags.name and not mixture:
-    tasks = [names.parse_task(t) for t in catalogue.task_names(flags.name)]
+  if name and not mixture:
+    tasks = [names.parse_task(task) for task in catalogue.task_names(name)]
   data_dir = open_data_dir(flags.data_dir, flags.cache_dir, _note)
+  if flags.check:
+    start_tensorflow()
+    from flan_jax.inspection import holdout_leakage
+
+    report = holdout_leakage.check(flags.check, data_dir)
+    _show(flags, report.as_json(), report.text().splitlines())
+    return int(report.failed)
   if tasks:
     wanted = rows.Wanted(flags.rows, flags.split, flags.vocabulary)
-    found = rows.describe(flags.name, tasks, wanted, data_dir)
-    lines = text.task_lines(found)
+    found = rows.describe(name, tasks, wanted, data_dir)
+    _show(flags, found, text.task_lines(found))
   elif mixture:
     found = catalogue.describe_mixture(mixture, data_dir)
-    lines = text.mixture_lines(found)
+    _show(flags, found, text.mixture_lines(found))
   else:
     found = catalogue.describe_registry(data_dir)
-    lines = text.registry_lines(found)
-  if flags.format == 'json':
-    _show(json.dumps(found, indent=2, ensure_ascii=False))
-  else:
-    _show('\n'.join(lines))
+    _show(flags, found, text.registry_lines(found))
   return 0
 
 
-def _check(flags: argparse.Namespace) -> int:
-  """Runs the leak check of a mixture; returns 1 where it found a leak."""
-  names.members(
-    flags.check
-  )  # An unknown name is said before TensorFlow starts.
-  data_dir = open_data_dir(flags.data_dir, flags.cache_dir, _note)
-  start_tensorflow()
-  from flan_jax.inspection import holdout_leakage
-
-  report = holdout_leakage.check(flags.check, data_dir)
-  if flags.format == 'json':
-    _show(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
-  else:
-    _show(report.text())
-  return int(report.failed)
-
-
-def _cache(flags: argparse.Namespace) -> int:
-  """Shows what is in a token cache."""
-  wanted = caches.Wanted(
-    cache=flags.cache,
-    name=flags.name,
-    vocabulary=flags.vocabulary,
-    data_dir=resolve_data_dir(flags.data_dir, flags.cache),
-    lengths=flags.lengths,
-    packing=PackingConfig(
-      batch_rows=flags.batch_rows,
-      pack_length=flags.pack_length,
-      headroom=flags.pack_headroom,
+def _inspect_cache(argv: Sequence[str]) -> int:
+  """Shows the cached splits that gin files name, by default all there are."""
+  parser = FlagParser('inspect --cache', 'Shows the cached splits of a run.')
+  parser.add_gin_flags()
+  parser.add_argument('--cache', action='store_true')
+  parser.add_argument('--format', choices=('text', 'json'), default='text')
+  arguments, flags = parse_gin(parser, [f'--gin_file={_GIN_FILE}', *argv])
+  config_lib.prepare(arguments, 'cache')
+  settings = gin.get_bindings('flan_jax.cache')
+  config = settings['cache_config']
+  data_dir = resolve_data_dir(config.data_dir, config.cache_dir)
+  mixtures = flat(settings['mixtures'])
+  found = caches.describe(
+    split_keys(mixtures) if mixtures else None,
+    dataclasses.replace(config, data_dir=data_dir),
+    load_vocabulary(
+      base_model.locate(settings['vocabulary'], config.cache_dir)
     ),
-    steps=flags.steps,
   )
-  found = caches.describe(wanted)
-  if flags.format == 'json':
-    _show(json.dumps(found, indent=2, ensure_ascii=False))
-  else:
-    _show('\n'.join(caches_text.lines(found)))
+  _show(flags, found, caches.lines(found))
   return 0
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
   parser = FlagParser(
-    'flan-jax inspect',
-    'Without a name: the clusters, their datasets and what of them is here. '
-    'With a task, as rte or rte.t3.2shot: some rows under its templates. With '
-    'a mixture, as flan_holdout_nli: its members, their rows and rates. With '
-    '--cache: what is in a token cache, all of it or what NAME needs.',
+    'inspect',
+    'Shows the registered datasets and which of them are prepared; with a '
+    'task, such as rte or rte.t3.2shot, some of its rows under each template; '
+    'with a mixture, such as flan_holdout_nli, its members and rates.',
   )
+  parser.add_data_flags()
+  parser.add_argument('name', nargs='?', help='a task or a mixture')
   parser.add_argument(
     '--check',
     metavar='MIXTURE',
-    help='look for leaks of what a training mixture holds out; the exit code '
-    'is 1 where there is one',
+    help='check that a training mixture shares no rows with the evaluation of '
+    'what it holds out; exits with 1 if it does',
   )
-  parser.add_argument('name', nargs='?', help='a task or a mixture')
+  parser.add_argument(
+    '--cache',
+    action='store_true',
+    help='show the cached splits of a run, or all splits in CACHE_DIR; takes '
+    '--format and the flags of flan-jax cache',
+  )
   parser.add_argument(
     '--cache_dir',
     default='~/.cache/flan_jax',
-    help='where --data_dir=mini, the corpus that is shipped, is imported to',
+    help='where --data_dir=mini, the shipped corpus, is imported to',
   )
   parser.add_argument('--format', choices=('text', 'json'), default='text')
   parser.add_argument(
-    '--rows', type=int, default=2, help='rows shown under each template'
+    '--rows', type=int, default=2, help='rows under each template; default 2'
   )
   parser.add_argument(
     '--split',
     choices=SPLITS,
-    help='whose rows; train, or test where nothing trains',
+    help='split of the rows; default train, or test if there is no train',
   )
   parser.add_argument(
     '--vocabulary',
     default=MINI,
-    help='decides what fits: a SentencePiece model or mini',
+    help='vocabulary that decides what fits; default mini',
   )
   parser.add_argument(
-    '--template_set', help='templates that replace those of some datasets'
+    '--template_set', help='file of templates that replace the declared ones'
   )
-  _add_cache_flags(parser)
   flags = parser.parse_args(argv)
   if flags.check and flags.name:
-    raise ConfigError(
-      f'--check takes a mixture, and {flags.name} is one name too many'
-    )
-  if flags.check and flags.cache:
-    raise ConfigError('--check and --cache exclude each other')
-  for name in ('rows', 'pack_length', 'batch_rows', 'steps'):
-    if getattr(flags, name) < 1:
-      raise ConfigError(f'--{name} must be at least 1')
+    raise ConfigError(f'--check takes the mixture; remove {flags.name}')
+  if flags.rows < 1:
+    raise ConfigError('--rows must be at least 1')
   return flags
 
 
-def _add_cache_flags(parser: argparse.ArgumentParser) -> None:
-  shape = PackingConfig()
-  parser.add_argument(
-    '--cache',
-    metavar='DIR',
-    help='look into a token cache, the CACHE_DIR of a run',
-  )
-  parser.add_argument(
-    '--lengths',
-    type=_lengths,
-    metavar='INPUTS,TARGETS',
-    help='whose units, where a cache has several TASK_FEATURE_LENGTHS',
-  )
-  for name, default, of in (
-    ('pack_length', shape.pack_length, 'tokens of a row that is packed'),
-    ('batch_rows', shape.batch_rows, 'rows of a batch'),
-    ('steps', 30_000, 'length of the run whose passes are counted'),
-  ):
-    parser.add_argument(
-      f'--{name}',
-      type=int,
-      default=default,
-      help=f'{of}; {default} if not given',
-    )
-  parser.add_argument(
-    '--pack_headroom',
-    type=float,
-    default=shape.headroom,
-    help='rows packed into over rows expected; if not given, what the first '
-    'window and the spread of the others ask for',
-  )
+def _note(line: str) -> None:
+  print(f'inspect: {line}', file=sys.stderr)
 
 
-def _lengths(text: str) -> tuple[int, int]:
+def _show(
+  flags: argparse.Namespace, found: Mapping[str, Any], lines: Iterable[str]
+) -> None:
+  if flags.format == 'json':
+    lines = [json.dumps(found, indent=2, ensure_ascii=False)]
   try:
-    inputs, targets = map(int, text.split(','))
-  except ValueError as error:
-    raise argparse.ArgumentTypeError('two numbers, as 1024,256') from error
-  return inputs, targets
-
-
-def _note(text: str) -> None:
-  print(f'inspect: {text}', file=sys.stderr)
-
-
-def _show(text: str) -> None:
-  try:
-    print(text, flush=True)
+    print('\n'.join(lines), flush=True)
   except BrokenPipeError:
-    # `head` or a pager has seen enough; nothing is left to be flushed.
+    # A pager that was closed early; leave nothing to flush at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
