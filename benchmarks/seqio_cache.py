@@ -17,10 +17,10 @@ from seqio.scripts import cache_tasks_main
 import tensorflow as tf
 
 from benchmarks.seqio_side import SeqioSide, cached_name
-from flan_jax.cache import cached_split
 from flan_jax.definitions import names, registry
 from flan_jax.definitions.mixture_plan import MIXING_CAP
-from flan_jax.rendering import seqio_tasks
+from flan_jax.rendering.lengths import renderings_of
+from flan_jax.rendering.render import render_rows, tokenize_rows
 from flan_jax.rendering.source import SplitSource
 
 
@@ -59,22 +59,21 @@ def make_cache(side: SeqioSide, folder: pathlib.Path, renderings: str) -> float:
 def _cached_task(
   side: SeqioSide, member: registry.Member, renderings: str
 ) -> seqio.Task:
-  dataset, part = registry.find_part(member.part)
+  _, part = registry.find_part(member.part)
   # Training rows only: SeqIO caches every split that a task has.
   part = dataclasses.replace(part, splits={'train': part.splits['train']})
-  source = SplitSource(part, dataset.resolve_parts(), side.config.data_dir)
+  source = SplitSource(part, side.config.data_dir)
   several = renderings == 'several'
-  name = names.TaskName(part.name, dataset, part, every=several)
-  count = cached_split.renderings_of(source.num_input_examples('train'))
+  count = renderings_of(source.num_input_examples('train'))
   feature = seqio.Feature(side.vocabulary.as_seqio(), add_eos=True)
   features = {'inputs': feature, 'targets': feature}
 
   def render(rows: tf.data.Dataset) -> tf.data.Dataset:
-    rendered = seqio_tasks.render_rows(
-      rows, name, count if several else None, member.templates
+    rendered = render_rows(
+      rows, part, member.templates, several, count if several else None
     )
-    examples = seqio_tasks.tokenize_rows(
-      rendered, name, side.vocabulary, dict(side.config.lengths)
+    examples = tokenize_rows(
+      rendered, part, side.vocabulary, dict(side.config.lengths)
     )
     # What else there is of a row would only have to be read.
     return examples.map(lambda row: {key: row[key] for key in features})

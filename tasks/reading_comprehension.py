@@ -187,10 +187,11 @@ DROP = register(
     version='1.0.0',
     cluster='reading_comprehension',
     source='drop:2.0.0',
+    # TFDS calls the official validation set of DROP `dev`.
     splits={
       'train': 'train[:30000]',
       'validation': 'train[-200:]',
-      'test': 'validation',
+      'test': 'dev',
     },
     rows={'train': 30000, 'validation': 200, 'test': 9536},
     fields={'passage': _drop_passage, 'question': _drop_question},

@@ -10,88 +10,17 @@ model was trained on. Pieces are tokenized apart, so that the concatenation of
 cached spans is exact and nothing is rendered or tokenized again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
 
 import numpy as np
 
-from flan_jax.batches.sampler import key_of, permute
 from flan_jax.cache import identity
 from flan_jax.cache.cached_split import CachedSplit, Framing
-
-# FLAN keeps exemplars and query within 960 of 1,024 input tokens.
-MARGIN = 64
-
-# Candidates looked at first beyond the exemplars wanted; more where groups of
-# the query fill these.
-_SPARE = 2
-
-
-def most_tokens(lengths: Mapping[str, int]) -> int:
-  """Returns how long a prompt may become by its exemplars, in tokens.
-
-  >>> most_tokens({'inputs': 1024, 'targets': 256})
-  960
-  """
-  return lengths['inputs'] - MARGIN
-
-
-def choose(
-  pool_groups: np.ndarray,
-  query_groups: np.ndarray,
-  query_ids: Sequence[str],
-  shots: int,
-  seed: int,
-) -> np.ndarray:
-  """Chooses exemplars by (seed, row), never of the query's own group.
-
-  The order of the pool is permuted by a key of seed and row id, and its first
-  members of other groups are taken.
-
-  >>> choose(np.array([1, 1, 2, 3]), np.array([1]), ['a'], 3, seed=0).tolist()
-  [[2, 3, -1]]
-
-  Args:
-    pool_groups: Group of every member of the pool, [pool].
-    query_groups: Group of every query, [queries].
-    query_ids: Row id of every query.
-    shots: Exemplars wanted.
-    seed: Of the choice.
-
-  Returns:
-    Indices into the pool, int32 [queries, shots]; -1 where there are no more.
-  """
-  keys = _keys(query_ids, seed)
-  return _choose_by_key(pool_groups, query_groups, keys, shots)
-
-
-def _keys(ids: Iterable[str], seed: int) -> np.ndarray:
-  keys = [key_of('exemplars', seed, row) for row in ids]
-  return np.array(keys, np.uint64)
-
-
-def _choose_by_key(
-  pool_groups: np.ndarray,
-  query_groups: np.ndarray,
-  keys: np.ndarray,
-  shots: int,
-) -> np.ndarray:
-  size = len(pool_groups)
-  chosen = np.full((len(keys), shots), -1, np.int32)
-  todo, width = np.arange(len(keys)), min(size, shots + _SPARE)
-  while todo.size and size:
-    places = np.tile(np.arange(width), todo.size)
-    members = permute(places, size, np.repeat(keys[todo], width))
-    members = members.reshape(todo.size, width)
-    other = pool_groups[members] != query_groups[todo][:, None]
-    rank = np.cumsum(other, axis=1) - 1
-    query, place = np.nonzero(other & (rank < shots))
-    chosen[todo[query], rank[query, place]] = members[query, place]
-    if width == size:
-      break
-    todo = todo[other.sum(axis=1) < shots]
-    width = min(size, 4 * width)
-  return chosen
+from flan_jax.rendering.exemplars import (
+  choose,
+  exemplar_keys,
+  most_tokens,
+)
 
 
 class FewShotSplit(CachedSplit):
@@ -151,7 +80,7 @@ class FewShotSplit(CachedSplit):
     for template in np.unique(templates):
       members = np.flatnonzero(self.pool.renderings['template'] == template)
       queries = np.flatnonzero(templates == template)
-      found = _choose_by_key(
+      found = choose(
         pool_groups[members], groups[queries], keys[queries], self.shots
       )
       if members.size:
@@ -210,4 +139,4 @@ def _groups_and_keys(
     ids.append(row['id'])
     groups.append(int(row['group'], 16))
   rows = split.renderings['row']
-  return np.array(groups, np.uint64)[rows], _keys(ids, seed)[rows]
+  return np.array(groups, np.uint64)[rows], exemplar_keys(ids, seed)[rows]

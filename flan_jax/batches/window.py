@@ -8,7 +8,8 @@ import threading
 import numpy as np
 
 from flan_jax.batches.packing import Capacity, Packer, PackingError
-from flan_jax.batches.sampler import Draws, Sampler, key_of, permute
+from flan_jax.batches.sampler import Draws, Sampler
+from flan_jax.rendering.permutation import key_of, permute
 
 # Examples packed at a time. A window is planned in bites of well under a
 # millisecond, so that no batch waits for a whole one.

@@ -34,6 +34,7 @@ from flan_jax.cache.engine_code import engine_digest
 from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import Dataset, in_format
 from flan_jax.errors import UserError
+from flan_jax.rendering.lengths import DEFAULT_LENGTHS
 from flan_jax.vocabulary.base import Vocabulary
 
 # Raised when the files of a unit change their form. (What is in them is hashed,
@@ -42,9 +43,6 @@ LAYOUT = 5
 
 # Where the input stands in a PROMPT_FORMAT.
 INPUT = '{input}'
-
-# Lengths that bound one example, in tokens with what ends each span; FLAN's.
-DEFAULT_LENGTHS = {'inputs': 1024, 'targets': 256}
 
 TOKENS, SPANS, RENDERINGS = 'tokens.bin', 'spans.npy', 'renderings.npy'
 ROWS, SHARD, MANIFEST = 'rows.jsonl', 'shard.json', 'manifest.json'
@@ -141,15 +139,6 @@ def _around_input(prompt_format: str | None) -> tuple[str, str | None]:
     return '', None
   before, _, after = prompt_format.partition(INPUT)
   return before, after
-
-
-def renderings_of(rows: int) -> int:
-  """Returns how many renderings a training row gets: clip(30,000/rows, 1, 10).
-
-  >>> renderings_of(2290), renderings_of(5000), renderings_of(30000)
-  (10, 6, 1)
-  """
-  return int(np.clip(30_000 // max(rows, 1), 1, 10))
 
 
 def content_digest(

@@ -19,9 +19,8 @@ import tensorflow as tf
 from flan_jax.cache import cached_split, identity, remote
 from flan_jax.cache.cached_split import CacheConfig
 from flan_jax.cache.engine_code import engine_digest
-from flan_jax.definitions import names
 from flan_jax.definitions.dataset import ANSWER_TARGET, Dataset
-from flan_jax.rendering.seqio_tasks import Fitter, render_rows
+from flan_jax.rendering.render import Fitter, render_rows
 from flan_jax.rendering.source import (
   SplitSource,
   plain_tensorflow,
@@ -37,7 +36,6 @@ class ShardTask:
   Attributes:
     unit: Folder of the unit.
     part: The resolved part in the unit's format.
-    family: All resolved parts of its dataset.
     split: As in `SplitKey`.
     templates: As in `SplitKey`.
     config: Lengths, prompt format and the TFDS data directory.
@@ -52,7 +50,6 @@ class ShardTask:
 
   unit: str
   part: Dataset
-  family: tuple[Dataset, ...]
   split: str
   templates: tuple[int, ...] | None
   config: CacheConfig
@@ -141,13 +138,12 @@ def _examples(
   task: ShardTask, vocabulary: Vocabulary
 ) -> Iterable[dict[str, Any]]:
   """Yields the renderings of a shard, those of a row one after the other."""
-  source = SplitSource(task.part, task.family, task.config.data_dir)
+  source = SplitSource(task.part, task.config.data_dir)
   rows = source.get_dataset(
     task.split, shuffle=False, rows=(task.start, task.stop)
   )
-  name = names.TaskName(task.part.name, task.part, task.part, every=True)
   rendered = render_rows(
-    rows, name, renderings=task.renderings, templates=task.templates
+    rows, task.part, task.templates, every=True, renderings=task.renderings
   )
   framing = cached_split.Framing.of(task.config, vocabulary)
   fit = Fitter(

@@ -16,6 +16,7 @@ from flan_jax.cache.engine_code import engine_digest
 from flan_jax.cache.shard import ShardTask, remove_leftovers, write_shard
 from flan_jax.definitions import registry
 from flan_jax.rendering import splits
+from flan_jax.rendering.lengths import renderings_of
 from flan_jax.rendering.source import SplitSource
 from flan_jax.vocabulary.base import Vocabulary
 
@@ -124,7 +125,7 @@ class CacheWriter:
 
   def _tokens_of_a_rendering(self, task: ShardTask) -> int:
     """Returns a rough guess: the bytes of a TFDS row, and an instruction."""
-    source = SplitSource(task.part, task.family, self._config.data_dir)
+    source = SplitSource(task.part, self._config.data_dir)
     split = source.builder.info.splits[source.slices[task.split].tfds_split]
     row = split.num_bytes // max(split.num_examples, 1)
     return min(row // 4 + 40, sum(self._config.lengths.values()))
@@ -136,14 +137,11 @@ class CacheWriter:
     # The most rows of a divided split are counted in reading order.
     count = 1 if found.splits else max(1, -(-rows // ROWS_PER_SHARD))
     bounds = [rows * i // count for i in range(count + 1)]
-    renderings = cached_split.renderings_of(
-      source.num_input_examples(key.split)
-    )
+    renderings = renderings_of(source.num_input_examples(key.split))
     return [
       ShardTask(
         unit=self._path(key),
         part=source.part,
-        family=source.family,
         split=key.split,
         templates=key.templates,
         config=self._config,
@@ -253,8 +251,7 @@ def make_cached_splits(
 
 
 def _source(key: SplitKey, config: CacheConfig) -> SplitSource:
-  dataset, _ = registry.find_part(key.part)
-  return SplitSource(key.find_part(), dataset.resolve_parts(), config.data_dir)
+  return SplitSource(key.find_part(), config.data_dir)
 
 
 def _most_renderings(task: ShardTask) -> int:

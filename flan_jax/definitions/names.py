@@ -250,6 +250,14 @@ def _check_templates(name: str, member: registry.Member) -> None:
     )
 
 
+def task_names(member: PlanMember) -> list[str]:
+  """Returns the tasks of a member: one, or one for each of its templates."""
+  suffix = member_suffix(member)
+  if member.templates is None:
+    return [member.part.name + suffix]
+  return [f'{member.part.name}.t{k}{suffix}' for k in member.templates]
+
+
 def member_suffix(member: registry.Member | PlanMember) -> str:
   """Returns what the names of a member's tasks end in, after the template."""
   shots = f'.{member.shots}shot' if member.shots else ''

@@ -9,8 +9,8 @@ import numpy as np
 
 from flan_jax.batches.few_shot import FewShotSplit
 from flan_jax.batches.packing import Example
-from flan_jax.batches.sampler import key_of, permute
 from flan_jax.cache.cached_split import CachedSplit, Framing
+from flan_jax.rendering.permutation import key_of, permute
 
 
 @dataclasses.dataclass(frozen=True)

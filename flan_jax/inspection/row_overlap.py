@@ -242,11 +242,11 @@ def _open(
   """Returns part -> source; notes parts that have no rows to read."""
   sources = {}
   for name in parts:
-    dataset, part = registry.find_part(name)
+    _, part = registry.find_part(name)
     if not any(split in part.splits for split in wanted):
       missing[name] = f'declares no split for {" or ".join(wanted)}'
       continue
-    source = SplitSource(part, dataset.resolve_parts(), data_dir)
+    source = SplitSource(part, data_dir)
     try:
       _ = source.class_names, source.slices
     except MissingDataError as error:

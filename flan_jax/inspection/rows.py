@@ -70,7 +70,7 @@ def describe(
     _check_prepared(task, data_dir)
   vocabulary = load_vocabulary(wanted.vocabulary)
   with quiet_start():
-    import flan_jax.rendering.few_shot_tasks  # noqa: F401
+    import flan_jax.rendering.seqio_tasks  # noqa: F401
 
     # What it needs is made on first use.
     vocabulary.as_seqio().encode_tf('')
@@ -166,20 +166,21 @@ def _examples(
   task: TaskName, split: str, vocabulary: Vocabulary, data_dir: str | None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
   """Yields (template, example) for the first rows, row by row."""
-  from flan_jax.rendering import few_shot_tasks, seqio_tasks
+  from flan_jax.rendering import render, seqio_tasks
   from flan_jax.rendering.source import SplitSource
 
-  source = SplitSource(task.part, task.dataset.resolve_parts(), data_dir)
+  source = SplitSource(task.part, data_dir)
   rows = source.get_dataset(split, shuffle=False)
-  every = dataclasses.replace(task, every=True, template=None, rank=False)
-  examples = seqio_tasks.render_rows(
-    rows.take(_MOST_ROWS), every, templates=_shown(task)
+  examples = render.render_rows(
+    rows.take(_MOST_ROWS), task.part, _shown(task), every=True
   )
-  examples = seqio_tasks.tokenize_rows(examples, every, vocabulary)
+  examples = render.tokenize_rows(examples, task.part, vocabulary)
   pool = None
   if task.shots:
-    pool = few_shot_tasks.ExemplarPool(source, task)
-    examples = few_shot_tasks.add_exemplars(examples, pool, vocabulary)
+    pool = seqio_tasks.ExemplarPool(
+      SplitSource(task.part.exemplar_part, data_dir), task.shots
+    )
+    examples = seqio_tasks.add_exemplars(examples, pool, vocabulary)
   for example in examples.as_numpy_iterator():
     yield int(example['template']), _example(example, task, pool, vocabulary)
 

@@ -1,26 +1,22 @@
-"""Expands declared datasets to SeqIO tasks and mixtures, on first use."""
+"""SeqIO tasks and mixtures of declared datasets, registered on first use."""
 
 from collections.abc import Mapping
-import dataclasses
 import functools
 
+import numpy as np
 import seqio
 import tensorflow as tf
 
-from flan_jax.cache.cached_split import DEFAULT_LENGTHS
 from flan_jax.definitions import names, registry
-from flan_jax.definitions.dataset import in_format
-from flan_jax.definitions.mixture_plan import MIXING_CAP
+from flan_jax.definitions.dataset import evaluated
+from flan_jax.definitions.mixture_plan import mixing_rate
 from flan_jax.rendering import seqio_metrics
-from flan_jax.rendering.source import SplitSource, plain_tensorflow
-from flan_jax.rendering.templates import (
-  TemplateTable,
-  admissible,
-  compile_templates,
-)
+from flan_jax.rendering.exemplars import choose, exemplar_keys, most_tokens
+from flan_jax.rendering.lengths import DEFAULT_LENGTHS, renderings_of
+from flan_jax.rendering.render import render_rows, tokenize_rows
+from flan_jax.rendering.source import SplitSource
+from flan_jax.rendering.templates import compile_templates
 from flan_jax.vocabulary.base import MINI, Vocabulary, load_vocabulary
-
-_PICK_BUCKETS = 2**31 - 1
 
 _process: dict[str, tuple[str, str | None]] = {}
 
@@ -28,284 +24,182 @@ _process: dict[str, tuple[str, str | None]] = {}
 def get_mixture_or_task(
   name: str, vocabulary: str = MINI, data_dir: str | None = None
 ):
-  """Returns a SeqIO task or mixture, registered on first use.
+  """Returns a SeqIO task or mixture, which is registered on first use.
 
   Args:
     name: `rte`, `rte.t3`, `anli:anli_r1.t0.rank`, `rte.all`,
-      `flan_holdout_nli`, or anything registered with SeqIO already.
-    vocabulary: 'mini' or the path of a SentencePiece model; one a process.
-    data_dir: TFDS data directory; one a process, None for TFDS's default.
+      `flan_holdout_nli`, or anything that is registered with SeqIO already.
+    vocabulary: 'mini' or the path of a SentencePiece model. A process uses
+      one.
+    data_dir: TFDS data directory; None for TFDS's default. A process uses one.
 
   Returns:
     A `seqio.Task` or `seqio.Mixture`, also in SeqIO's registries.
 
   Raises:
-    UnknownNameError: unknown name, with the three nearest.
-    ValueError: another vocabulary or data directory is in use.
+    UnknownNameError: unknown name; suggests the three nearest.
+    ValueError: the process uses another vocabulary or data directory.
   """
   registry.load()
   chosen = _process.setdefault('chosen', (vocabulary, data_dir))
   if chosen != (vocabulary, data_dir):
     raise ValueError(
-      f'SeqIO tasks of this process use (vocabulary, data_dir) {chosen}; '
-      f'{(vocabulary, data_dir)} needs a process of its own'
+      f'this process registers SeqIO tasks with (vocabulary, data_dir) '
+      f'{chosen}; start another process for {(vocabulary, data_dir)}'
     )
   if (
     name in seqio.MixtureRegistry.names() or name in seqio.TaskRegistry.names()
   ):
     return seqio.get_mixture_or_task(name)
-  members = names.members(name)
-  if len(members) == 1 and names.find_mixture(name) is None:
+  plan = names.resolve(name)
+  if plan.purpose is None and len(plan.members) == 1:
     return _register_task(name, load_vocabulary(vocabulary), data_dir)
-  trains = all(registry.find_part(m.part)[1].trains for m in members)
+  trains = all(member.part.trains for member in plan.members)
   tasks = []
-  for member in members:
-    suffixes = _suffixes(member)
-    if member.shots and registry.exemplar_part(member.part) is None:
-      continue  # No training rows, no exemplars: it has no few-shot.
-    rate = functools.partial(_mixing_rate, shares=len(suffixes))
-    for suffix in suffixes:
-      task = member.part + suffix
+  for member in plan.members:
+    if member.shots and member.exemplar_part is None:
+      continue  # Without training rows there are no exemplars.
+    task_names = names.task_names(member)
+    rate = functools.partial(_mixing_rate, shares=len(task_names))
+    for task in task_names:
       get_mixture_or_task(task, vocabulary, data_dir)
       tasks.append((task, rate if trains else 1.0))
   return seqio.MixtureRegistry.add(name, tasks)
 
 
-def _suffixes(member: registry.Member) -> list[str]:
-  suffix = names.member_suffix(member)
-  if member.templates is None:
-    return [suffix]
-  return [f'.t{k}{suffix}' for k in member.templates]
-
-
 def _mixing_rate(task: seqio.Task, shares: int) -> float:
   """Examples-proportional mixing with a maximum, as in FLAN (section 2.1).
 
-  A part that is mixed in template by template divides its rate over them.
+  A part that is mixed in template by template divides its rate among them.
   """
-  return min(task.num_input_examples('train'), MIXING_CAP) / shares
+  return mixing_rate(task.num_input_examples('train')) / shares
 
 
 def _register_task(
   name: str, vocabulary: Vocabulary, data_dir: str | None
 ) -> seqio.Task:
   task = names.parse_task(name)
-  source = SplitSource(task.part, task.dataset.resolve_parts(), data_dir)
+  templates = None if task.template is None else (task.template,)
+  if task.rank and templates is None:
+    templates = evaluated(task.part.templates)
   feature = seqio.Feature(vocabulary.as_seqio(), add_eos=True)
+  preprocessors = [
+    functools.partial(
+      render_rows, part=task.part, templates=templates, every=task.every
+    ),
+    functools.partial(tokenize_rows, part=task.part, vocabulary=vocabulary),
+  ]
+  if task.shots:
+    pool = ExemplarPool(
+      SplitSource(task.part.exemplar_part, data_dir), task.shots
+    )
+    preprocessors.append(
+      functools.partial(add_exemplars, pool=pool, vocabulary=vocabulary)
+    )
+  if task.rank:
+    preprocessors.append(_one_example_per_option)
   return seqio.TaskRegistry.add(
     name,
-    source=source,
-    preprocessors=[
-      functools.partial(render_rows, task=task),
-      functools.partial(tokenize_rows, task=task, vocabulary=vocabulary),
-      *(_exemplars(task, vocabulary, data_dir) if task.shots else []),
-      *([_one_example_an_option] if task.rank else []),
-    ],
+    source=SplitSource(task.part, data_dir),
+    preprocessors=preprocessors,
     output_features={'inputs': feature, 'targets': feature},
     postprocess_fn=seqio_metrics.postprocess(task.rank),
     metric_fns=seqio_metrics.metric_fns(task.rank),
   )
 
 
-def _exemplars(task, vocabulary, data_dir):
-  from flan_jax.rendering.few_shot_tasks import ExemplarPool, add_exemplars
+class ExemplarPool:
+  """Training rows of a part as rendered text, by template; read on first use.
 
-  part = in_format(registry.exemplar_part(task.part.name), task.format)
-  source = SplitSource(part, task.dataset.resolve_parts(), data_dir)
-  pool = ExemplarPool(source, task)
-  return [functools.partial(add_exemplars, pool=pool, vocabulary=vocabulary)]
-
-
-def render_rows(
-  rows: tf.data.Dataset,
-  task: names.TaskName,
-  renderings: int | None = None,
-  templates: tuple[int, ...] | None = None,
-) -> tf.data.Dataset:
-  """Renders each row under one template, or under several.
-
-  Inverted templates are for rows that train: they are never evaluated.
-
-  Args:
-    rows: From `SplitSource`.
-    task: Says which: `.tK` template K, `.all` every admissible one, otherwise
-      one picked by (seed, row id).
-    renderings: With `.all`, at most so many a row, starting at a template that
-      the row's id picks, so that they spread evenly.
-    templates: The templates to choose from; None for all.
-
-  Returns:
-    Rows with `pool` (strings) and `template` (int32).
-  """
-  part, table = task.part, compile_templates(task.part)
-  chosen = range(table.num_templates) if templates is None else templates
-  chosen = tf.constant([k in chosen for k in range(table.num_templates)])
-  ordinary = tf.constant([not t.inverted for t in part.templates])
-
-  @plain_tensorflow
-  def pick(row):
-    allowed = admissible(part, row) & chosen
-    allowed &= ordinary | (row['trains'] & (not task.rank))
-    allowed = tf.boolean_mask(tf.range(table.num_templates), allowed)
-    if task.template is not None:
-      allowed = tf.boolean_mask(allowed, allowed == task.template)
-    count = tf.size(allowed)
-    start = _pick(row, count, with_seed=not task.every)
-    order = (start + tf.range(count)) % tf.maximum(count, 1)
-    order = order if task.every else order[:1]
-    order = order[:renderings] if renderings is not None else order
-    return {
-      **row,
-      'pool': table.pool(row),
-      'template': tf.gather(allowed, order),
-    }
-
-  @plain_tensorflow
-  def spread(row):
-    template = tf.data.Dataset.from_tensor_slices(row['template'])
-    return template.map(plain_tensorflow(lambda k: {**row, 'template': k}))
-
-  return rows.map(pick, num_parallel_calls=tf.data.AUTOTUNE).flat_map(spread)
-
-
-def _pick(row, count, with_seed: bool):
-  """Returns a number below `count` that depends on the row's id (and seed)."""
-  key = row['id']
-  if with_seed:
-    key = tf.strings.join([tf.strings.as_string(row['seed']), key], ':')
-  value = tf.strings.to_hash_bucket_fast(key, _PICK_BUCKETS)
-  return tf.cast(value % tf.cast(tf.maximum(count, 1), tf.int64), tf.int32)
-
-
-@dataclasses.dataclass(frozen=True)
-class Fitter:
-  """Renders and tokenizes one row within its lengths.
-
-  A long prompt loses tokens from the end of its truncatable only, so that
-  instruction, question and options survive.
-
-  Attributes:
-    table: The compiled templates.
-    vocabulary: SeqIO's form of the vocabulary.
-    inputs: Most tokens of the input, without what ends it.
-    targets: Most tokens of the target, with its end token.
+  The token cache draws from the same rows in the same order.
   """
 
-  table: TemplateTable
-  vocabulary: seqio.Vocabulary
-  inputs: int
-  targets: int
+  def __init__(self, source: SplitSource, shots: int):
+    """Initializes the pool.
 
-  @plain_tensorflow
-  def __call__(self, row):
-    """Returns `inputs`, `targets` (ids without end tokens) and what was cut.
-
-    `inputs_cut` is 1 where the truncatable was shortened and 2 where even that
-    did not make the prompt fit, so that its end is missing; `targets_cut`
-    tells that a target lost its end.
+    Args:
+      source: The part whose training rows serve as exemplars.
+      shots: Most exemplars before an example.
     """
-    rendered = self.table.render(row['pool'], row['template'])
-    ids = self.vocabulary.encode_tf(rendered[0])
-    prompt, ids, cut = tf.cond(
-      tf.size(ids) > self.inputs,
-      lambda: self._shorten(row, rendered[0], ids),
-      lambda: (rendered[0], ids, tf.constant(0)),
-    )
-    targets = self.vocabulary.encode_tf(rendered[1])
-    targets_cut = tf.size(targets) >= self.targets
-    return {
-      'inputs': ids[: self.inputs],
-      'targets': targets[: self.targets],
-      'inputs_pretokenized': prompt,
-      'targets_pretokenized': rendered[1],
-      'inputs_cut': cut,
-      'targets_cut': targets_cut,
-    }
+    self._source = source
+    self._shots = shots
 
-  def _shorten(self, row, prompt, ids):
-    position = tf.gather(self.table.truncatable, row['template'])
-    shown = position >= 0
-    truncatable = self.vocabulary.encode_tf(
-      row['pool'][tf.maximum(position, 0)]
-    )
+  @functools.cached_property
+  def _by_template(self) -> dict[int, tuple[np.ndarray, list]]:
+    """Template -> (groups, (input, target) texts), in the cache's order."""
+    part = self._source.part
+    table = compile_templates(part)
+    rows = self._source.get_dataset('train', shuffle=False)
+    count = renderings_of(self._source.num_input_examples('train'))
 
-    def too_long(keep, _, ids):
-      return shown & (tf.size(ids) > self.inputs) & (keep > 0)
+    def text(row):
+      pair = table.render(row['pool'], row['template'])
+      return row['template'], row['group'], pair
 
-    def drop(keep, _, ids):
-      keep = tf.maximum(keep - (tf.size(ids) - self.inputs), 0)
-      text = self.vocabulary.decode_tf(truncatable[:keep])
-      # Half a character, where a cut fell between the bytes of one.
-      text = tf.strings.regex_replace(text, '\N{REPLACEMENT CHARACTER}+$', '')
-      pool = self.table.with_truncatable(row['pool'], row['template'], text)
-      prompt = self.table.render(pool, row['template'])[0]
-      return keep, prompt, self.vocabulary.encode_tf(prompt)
+    rendered = render_rows(rows, part, every=True, renderings=count).map(text)
+    found: dict[int, tuple[list, list]] = {}
+    for template, group, pair in rendered.as_numpy_iterator():
+      groups, texts = found.setdefault(int(template), ([], []))
+      groups.append(group)
+      texts.append(tuple(side.decode() for side in pair))
+    return {k: (np.array(g), texts) for k, (g, texts) in found.items()}
 
-    _, prompt, ids = tf.while_loop(
-      too_long,
-      drop,
-      (tf.size(truncatable), prompt, ids),
-      shape_invariants=(
-        tf.TensorShape([]),
-        tf.TensorShape([]),
-        tf.TensorShape([None]),
-      ),
-    )
-    return prompt, ids, tf.where(tf.size(ids) > self.inputs, 2, 1)
+  def exemplars(
+    self, template: int, row_id: bytes, group: int, seed: int
+  ) -> list[tuple[str, str]]:
+    """Returns (input, target) texts for one query, in order."""
+    groups, texts = self._by_template.get(template, (np.zeros(0, int), []))
+    keys = exemplar_keys([row_id.decode()], seed)
+    chosen = choose(groups, np.array([group]), keys, self._shots)[0]
+    return [texts[i] for i in chosen if i >= 0]
 
 
-def tokenize_rows(
-  rows: tf.data.Dataset,
-  task: names.TaskName,
+def add_exemplars(
+  examples: tf.data.Dataset,
+  pool: ExemplarPool,
   vocabulary: Vocabulary,
   sequence_length: Mapping[str, int] | None = None,
 ) -> tf.data.Dataset:
-  """Tokenizes rendered rows for SeqIO: end tokens on, lengths kept.
+  """Puts exemplars before the tokenized inputs of zero-shot examples.
 
-  The input ends in the end token, which separates it from the target; a
-  target that was cut carries none.
+  End tokens separate inputs, targets and exemplars.
+
+  Args:
+    examples: From `tokenize_rows`.
+    pool: Where exemplars come from.
+    vocabulary: Tokenizes them.
+    sequence_length: SeqIO's lengths of `inputs` and `targets`.
   """
   lengths = {**DEFAULT_LENGTHS, **(sequence_length or {})}
-  fit = Fitter(
-    table=compile_templates(task.part),
-    vocabulary=vocabulary.as_seqio(),
-    inputs=lengths['inputs'] - 1,
-    targets=lengths['targets'],
-  )
-  end = tf.constant([vocabulary.eos_id])
+  end = vocabulary.eos_id
 
-  def tokenize(row):
-    fitted = fit(row)
-    kept = {k: v for k, v in row.items() if k in _KEPT}
-    targets = fitted['targets']
-    targets = tf.cond(
-      fitted['targets_cut'],
-      lambda: targets,
-      lambda: tf.concat([targets, end], axis=0),
-    )
-    inputs = tf.concat([fitted['inputs'], end], axis=0)
-    return {**kept, **fitted, 'inputs': inputs, 'targets': targets}
+  @functools.lru_cache(maxsize=65_536)
+  def encode(pair: tuple[str, str]) -> tuple[int, ...]:
+    inputs, targets = map(vocabulary.encode, pair)
+    return (*inputs, end, *targets[: lengths['targets']], end)
 
-  return rows.map(tokenize, num_parallel_calls=tf.data.AUTOTUNE)
+  def prompt(template, row_id, group, seed, query):
+    tokens, room = [], most_tokens(lengths) - len(query)
+    for pair in pool.exemplars(int(template), row_id, int(group), int(seed)):
+      ids = encode(pair)
+      if len(ids) > room:
+        break
+      tokens += ids
+      room -= len(ids)
+    return np.array([*tokens, *query], np.int32)
 
+  def add(example):
+    about = [example[k] for k in ('template', 'id', 'group', 'seed', 'inputs')]
+    inputs = tf.numpy_function(prompt, about, tf.int32)
+    return {**example, 'inputs': tf.ensure_shape(inputs, [None])}
 
-# What an example keeps of its row beside the tokens.
-_KEPT = (
-  'id',
-  'group',
-  'seed',
-  'template',
-  'options',
-  'correct',
-  'answers',
-  'class',
-)
+  return examples.map(add)
 
 
-def _one_example_an_option(
+def _one_example_per_option(
   examples: tf.data.Dataset, output_features, sequence_length
 ) -> tf.data.Dataset:
-  """Expands each example to one an option, for rank classification."""
+  """Expands each example to one per option, for rank classification."""
   feature = output_features['targets']
   limit = (sequence_length or DEFAULT_LENGTHS)['targets']
   end = tf.constant([feature.vocabulary.eos_id])

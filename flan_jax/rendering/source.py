@@ -78,22 +78,14 @@ class SplitSource(seqio.DataSource):
     `trains`: bool, whether its split is to be trained on.
   """
 
-  def __init__(
-    self,
-    part: Dataset,
-    family: Sequence[Dataset],
-    data_dir: str | None = None,
-  ):
+  def __init__(self, part: Dataset, data_dir: str | None = None):
     """Initializes the source; nothing is opened before first use.
 
     Args:
       part: A resolved part.
-      family: All parts of its dataset; those with the same source share the
-        division of a small copy.
       data_dir: TFDS data directory; None for TFDS's own default.
     """
     self.part = part
-    self.family = tuple(family)
     self._data_dir = os.path.expanduser(data_dir) if data_dir else None
     super().__init__(splits=[name for name in SPLITS if name in part.splits])
 
@@ -120,7 +112,7 @@ class SplitSource(seqio.DataSource):
     """Split -> the rows that serve it in this copy."""
     info = self.builder.info
     sizes = {name: split.num_examples for name, split in info.splits.items()}
-    family = [p for p in self.family if p.source == self.part.source]
+    family = [p for p in self.part.family if p.source == self.part.source]
     resolved = splits_lib.resolve(family or [self.part], sizes)
     return {
       split: found

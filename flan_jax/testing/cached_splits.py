@@ -10,6 +10,7 @@ import numpy as np
 
 from flan_jax.cache import cached_split, identity
 from flan_jax.cache.cached_split import CachedSplit
+from flan_jax.rendering.lengths import DEFAULT_LENGTHS
 
 # Tokens below stand for the start, the end and separators in tests.
 _LEAST_TOKEN = 10
@@ -68,7 +69,7 @@ def write_cached_split(
     'split': 'train',
     'dtype': '<u2',
     'adapted': '',
-    'lengths': dict(lengths or cached_split.DEFAULT_LENGTHS),
+    'lengths': dict(lengths or DEFAULT_LENGTHS),
     'counts': {
       'rows': len(per_row),
       'renderings': count,

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import seqio
 
-from flan_jax.batches.few_shot import FewShotSplit, choose, most_tokens
+from flan_jax.batches.few_shot import FewShotSplit
 from flan_jax.batches.sampler import Sampler, rendering_sizes
-from flan_jax.cache import cached_split
 from flan_jax.cache.cached_split import CacheConfig, Framing, SplitKey
 from flan_jax.cache.store import split_keys
 from flan_jax.cache.writer import make_cached_splits
-from flan_jax.definitions import names, registry
+from flan_jax.definitions import registry
 from flan_jax.rendering import seqio_tasks
+from flan_jax.rendering.exemplars import most_tokens
 from flan_jax.vocabulary.base import load_vocabulary
 
 registry.load()
@@ -48,33 +48,6 @@ def _view(splits, part, split, framing, shots=5, seed=0):
   )
 
 
-def test_exemplars_depend_on_seed_and_row_alone():
-  groups = np.arange(50)
-  queries = np.array([100, 101])
-  chosen = choose(groups, queries, ['a', 'b'], 16, seed=0)
-  assert (choose(groups, queries[1:], ['b'], 16, seed=0) == chosen[1:]).all()
-  assert (chosen[0] != chosen[1]).any()
-  assert (choose(groups, queries, ['a', 'b'], 16, seed=1) != chosen).any()
-  # Fewer exemplars are the first of more.
-  assert (choose(groups, queries, ['a', 'b'], 3, 0) == chosen[:, :3]).all()
-
-
-def test_exemplars_are_never_of_the_querys_group():
-  # Three quarters of the pool are of the query's own group.
-  groups = np.array([7] * 30 + list(range(10)))
-  chosen = choose(groups, np.array([7]), ['q'], 16, seed=0)[0]
-  assert sorted(groups[chosen[chosen >= 0]]) == [0, 1, 2, 3, 4, 5, 6, 8, 9]
-  assert (chosen[9:] == -1).all()
-
-
-def test_every_exemplar_is_as_likely_as_any_other():
-  ids = [str(i) for i in range(4000)]
-  queries = np.full(4000, -1)
-  chosen = choose(np.arange(20), queries, ids, 1, seed=0)[:, 0]
-  counts = np.bincount(chosen, minlength=20)
-  assert counts.min() > 150 and counts.max() < 260
-
-
 @pytest.mark.parametrize('part', _PARTS)
 @pytest.mark.parametrize('split', ['train', 'test'])
 def test_a_prompt_is_whole_exemplars_of_its_template_and_the_query(
@@ -104,10 +77,6 @@ def test_a_prompt_is_whole_exemplars_of_its_template_and_the_query(
   assert max(shown) > 1
   if part != 'natural_questions':
     assert len(shown) > 1  # Some were dropped.
-
-
-def test_960_tokens_at_the_papers_lengths():
-  assert most_tokens(cached_split.DEFAULT_LENGTHS) == 960
 
 
 def test_exemplars_are_dropped_from_the_end(splits, config, vocabulary):
@@ -178,23 +147,7 @@ def test_seqio_tasks_show_the_exemplars_of_the_view(
   seqio_tasks._process.update(before)
 
 
-def test_names_say_how_many():
-  assert names.parse_task('rte.3shot').shots == 3
-  assert names.parse_task('rte.t2.fitshot.rank').shots == names.MAX_SHOTS
-  for name in ('rte.0shot', 'rte.17shot'):
-    with pytest.raises(registry.UnknownNameError, match='1 to 16'):
-      names.parse_task(name)
-  members = names.members('flan_eval_nli.5shot')
-  assert {m.shots for m in members} == {5}
-  with pytest.raises(registry.UnknownNameError, match='no training rows'):
-    names.parse_task('wsc273.3shot')
-
-
 def test_what_is_only_evaluated_takes_its_datasets_training_rows():
-  assert registry.exemplar_part('mnli_matched').name == 'mnli'
-  assert registry.exemplar_part('rte').name == 'rte'
-  # Another source and other templates: not the same task.
-  assert registry.exemplar_part('wsc273') is None
   keys = split_keys(['flan_eval_nli.3shot'])
   assert SplitKey('mnli', 'train') in keys
   assert not [key for key in keys if str(key) == 'mnli_matched.train']

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from flan_jax.batches import sampler as sampler_lib
-from flan_jax.batches.sampler import Sampler, key_of, permute, rendering_sizes
+from flan_jax.batches.sampler import Sampler, rendering_sizes
 from flan_jax.cache.cached_split import RENDERING, Framing
 
 _FRAMING = Framing(start=(), separator=(1,), end=(1,), between=(1,))
@@ -36,34 +36,6 @@ class _Unit(SimpleNamespace):
   def prompt_lengths(self, framing):
     lengths = self.span_lengths[self.renderings['first']]
     return lengths + framing.prompt_overhead
-
-
-@given(st.integers(1, 3000), st.integers(0, 2**63))
-def test_permutations_are_bijections(size, key):
-  image = permute(np.arange(size), size, np.uint64(key))
-  assert sorted(image.tolist()) == list(range(size))
-
-
-@given(st.data())
-def test_permutations_of_several_sizes_at_once_are_those_of_each(data):
-  sizes = data.draw(st.lists(st.integers(1, 400), min_size=1, max_size=4))
-  keys = [data.draw(st.integers(0, 2**63)) for _ in sizes]
-  together = permute(
-    np.concatenate([np.arange(size) for size in sizes]),
-    np.repeat(sizes, sizes),
-    np.repeat(np.array(keys, np.uint64), sizes),
-  )
-  alone = [
-    permute(np.arange(size), size, np.uint64(key))
-    for size, key in zip(sizes, keys, strict=True)
-  ]
-  assert (together == np.concatenate(alone)).all()
-
-
-def test_permutations_differ_by_key_and_mix():
-  images = [permute(np.arange(1000), 1000, key_of(0, 'a', p)) for p in (0, 1)]
-  assert (images[0] == images[1]).mean() < 0.02
-  assert abs(np.corrcoef(images[0], np.arange(1000))[0, 1]) < 0.1
 
 
 def test_every_mixture_epoch_draws_each_unit_at_its_rate():

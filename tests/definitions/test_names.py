@@ -69,7 +69,12 @@ def test_a_part_that_is_only_evaluated_takes_exemplars_from_another():
     ('flan_holdout_nli.t3', 'a mixture has the suffixes'),
     ('rte.t99', 'has templates t0 to t'),
     ('rtee', 'nearest: rte'),
+    ('rte.0shot', 'exemplars are 1 to 16'),
     ('rte.17shot', 'exemplars are 1 to 16'),
+    ('wsc273.3shot', 'no training rows'),
+    ('rte.t9.rank', 'inverted'),
+    ('anli_r7', 'anli_r1'),
+    ('flan_heldout_nli', 'flan_holdout_nli'),
     ('rte t1', 'the grammar is'),
   ],
 )
@@ -86,3 +91,7 @@ def test_equal_parts_hash_alike_in_each_format():
 
 def test_rows_beyond_the_cap_add_no_weight():
   assert [mixing_rate(n) for n in (10, 3000, 30_000)] == [10, 3000, 3000]
+
+
+def test_fitshot_takes_as_many_exemplars_as_fit():
+  assert names.resolve('rte.t2.fitshot').members[0].shots == names.MAX_SHOTS

@@ -13,7 +13,7 @@ import numpy as np
 from flan_jax.definitions import names, registry
 from flan_jax.definitions.dataset import Dataset
 from flan_jax.definitions.names import TaskName
-from flan_jax.rendering.few_shot_tasks import ExemplarPool
+from flan_jax.rendering.seqio_tasks import ExemplarPool
 from flan_jax.rendering.source import SplitSource
 from flan_jax.rendering.templates import admissible, compile_templates
 from flan_jax.sources import tfds_import
@@ -34,7 +34,7 @@ def golden_text(dataset: Dataset, data_dir: str) -> str:
   for part in dataset.resolve_parts():
     # Inverted templates are for rows that train.
     split = 'train' if part.trains else 'test'
-    rows = _Rows(dataset, part, split, data_dir)
+    rows = _Rows(part, split, data_dir)
     sections += [
       *rows.sections(''),
       *(rows.sections(f'.{SHOTS}shot') if part.trains else ()),
@@ -47,9 +47,9 @@ def golden_text(dataset: Dataset, data_dir: str) -> str:
 class _Rows:
   """Rows of one part, mapped once and rendered under any templates."""
 
-  def __init__(self, dataset, part, split, data_dir):
+  def __init__(self, part, split, data_dir):
     self._part = part
-    self._source = SplitSource(part, dataset.resolve_parts(), data_dir)
+    self._source = SplitSource(part, data_dir)
     rows = self._source.get_dataset(split, shuffle=False)
     self._rows = list(rows)
 
@@ -58,7 +58,7 @@ class _Rows:
     task = names.parse_task(self._part.name + suffix)
     table = compile_templates(task.part)
     todo = set(range(table.num_templates))
-    pool = ExemplarPool(self._source, task) if task.shots else None
+    pool = ExemplarPool(self._source, task.shots) if task.shots else None
     found = {}
     for row in self._rows:
       allowed = admissible(task.part, row).numpy()

@@ -7,6 +7,7 @@ import sys
 import pytest
 import seqio
 
+from flan_jax import tasks as flan_tasks
 from flan_jax.definitions import names, registry
 from flan_jax.rendering import seqio_tasks
 from flan_jax.vocabulary.base import load_vocabulary
@@ -140,39 +141,35 @@ def test_shards_have_the_ids_of_the_source(get):
   assert joined == whole
 
 
-def test_unknown_names_list_the_nearest(get):
-  with pytest.raises(KeyError, match='anli_r1'):
-    get('anli_r7')
-  with pytest.raises(KeyError, match='flan_holdout_nli'):
-    get('flan_heldout_nli')
-  with pytest.raises(KeyError, match='t0 to t9'):
-    get('rte.t10')
-  with pytest.raises(KeyError, match='inverted'):
-    names.parse_task('rte.t9.rank')
-
-
 def test_another_vocabulary_needs_another_process(get, mini_data):
   get('rte')
-  with pytest.raises(ValueError, match='process of its own'):
+  with pytest.raises(ValueError, match='start another process'):
     seqio_tasks.get_mixture_or_task('rte', '/somewhere/else.model', mini_data)
 
 
-def test_importing_the_registry_builds_no_task():
-  code = (
-    'import sys; from flan_jax.data import registry; registry.load();'
-    'assert len(registry.datasets()) >= 15;'
-    'assert not {"tensorflow", "seqio", "jax"} & set(sys.modules)'
+def _run(code: str, **environment: str) -> list[str]:
+  """Returns the lines that Python code prints in a process of its own."""
+  done = subprocess.run(
+    [sys.executable, '-c', code],
+    env={**os.environ, **environment},
+    capture_output=True,
+    text=True,
+    check=True,
   )
-  subprocess.run([sys.executable, '-c', code], check=True)
+  return done.stdout.split()
 
 
 def test_register_all_expands_every_name(mini_data):
-  code = (
-    'import seqio, flan_jax.tasks.register_all as r;'
-    'from flan_jax.data import registry;'
-    'assert set(registry.parts()) <= set(seqio.TaskRegistry.names());'
-    'names = {m.name for m in registry.mixtures()};'
-    'assert names <= set(seqio.MixtureRegistry.names())'
+  registered = _run(
+    'import seqio, flan_jax.tasks.register_all\n'
+    'print(*seqio.TaskRegistry.names(), *seqio.MixtureRegistry.names())',
+    FLAN_JAX_DATA_DIR=mini_data,
   )
-  environment = {**os.environ, 'FLAN_JAX_DATA_DIR': mini_data}
-  subprocess.run([sys.executable, '-c', code], check=True, env=environment)
+  mixtures = {m.name for m in registry.mixtures() if m.name[:4] == 'flan'}
+  parts = {
+    name
+    for name, (dataset, _) in registry.parts().items()
+    if dataset in flan_tasks.DATASETS
+  }
+  assert len(parts) > 62 and parts <= set(registered)
+  assert len(mixtures) > 20 and mixtures <= set(registered)

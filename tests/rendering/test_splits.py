@@ -53,7 +53,7 @@ def test_carve_out_of_a_small_split_becomes_a_division():
 def test_missing_splits_borrow_from_the_largest():
   found = resolve([_part(**_CARVED)], {'test': 999, 'train': 200})
   for split in ('train', 'validation', 'test'):
-    assert found['rte', split].split == 'train'
+    assert found['rte', split].tfds_split == 'train'
     assert found['rte', split].splits == ('train', 'validation', 'test')
 
 
@@ -120,7 +120,7 @@ def test_a_split_of_too_few_rows_keeps_its_first_role_only():
   found = resolve(parts, {'train': 1, 'validation': 99})
   assert found['rte', 'train'].spec == 'train[0:1]'
   validation, test = found['rte', 'validation'], found['rte', 'test']
-  assert validation.split == test.split == 'validation'
+  assert validation.tfds_split == test.tfds_split == 'validation'
   assert validation.splits == test.splits == ('validation', 'test')
   alone = resolve(parts, {'train': 1})
   assert {piece.split for piece in alone.values()} == {'train'}

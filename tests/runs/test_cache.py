@@ -3,11 +3,12 @@
 import json
 import pathlib
 
-from flan_jax.cache.cached_split import DEFAULT_LENGTHS, CacheConfig
+from flan_jax.cache.cached_split import CacheConfig
 from flan_jax.cache.store import split_keys
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
 from flan_jax.evaluation import records
+from flan_jax.rendering.lengths import DEFAULT_LENGTHS
 from flan_jax.vocabulary.base import load_vocabulary
 from tests.command_line import LENGTHS, TRAIN
 

@@ -1,0 +1,69 @@
+"""Which training rows precede a query as exemplars (FLAN, section 4.4)."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from flan_jax.rendering.permutation import key_of, permute
+
+# FLAN keeps exemplars and query within 960 of 1,024 input tokens.
+MARGIN = 64
+
+# Candidates looked at first, beyond the exemplars wanted. More follow if some
+# of them share the query's group.
+_SPARE = 2
+
+
+def most_tokens(lengths: Mapping[str, int]) -> int:
+  """Returns the most tokens of a prompt with exemplars.
+
+  >>> most_tokens({'inputs': 1024, 'targets': 256})
+  960
+  """
+  return lengths['inputs'] - MARGIN
+
+
+def exemplar_keys(ids: Iterable[str], seed: int) -> np.ndarray:
+  """Returns the key of each row id that `choose` draws by, uint64 [ids]."""
+  return np.array([key_of('exemplars', seed, row) for row in ids], np.uint64)
+
+
+def choose(
+  pool_groups: np.ndarray,
+  query_groups: np.ndarray,
+  query_keys: np.ndarray,
+  shots: int,
+) -> np.ndarray:
+  """Chooses exemplars by (seed, row), never from the query's own group.
+
+  The key permutes the pool; the first members of other groups are taken.
+
+  >>> keys = exemplar_keys(['a'], seed=0)
+  >>> choose(np.array([1, 1, 2, 3]), np.array([1]), keys, 3).tolist()
+  [[2, 3, -1]]
+
+  Args:
+    pool_groups: Group of every member of the pool, [pool].
+    query_groups: Group of every query, [queries].
+    query_keys: From `exemplar_keys`, [queries].
+    shots: Exemplars wanted.
+
+  Returns:
+    Indices into the pool, int32 [queries, shots]; -1 when there are no more.
+  """
+  size = len(pool_groups)
+  chosen = np.full((len(query_keys), shots), -1, np.int32)
+  todo, width = np.arange(len(query_keys)), min(size, shots + _SPARE)
+  while todo.size and size:
+    places = np.tile(np.arange(width), todo.size)
+    members = permute(places, size, np.repeat(query_keys[todo], width))
+    members = members.reshape(todo.size, width)
+    other = pool_groups[members] != query_groups[todo][:, None]
+    rank = np.cumsum(other, axis=1) - 1
+    query, place = np.nonzero(other & (rank < shots))
+    chosen[todo[query], rank[query, place]] = members[query, place]
+    if width == size:
+      break
+    todo = todo[other.sum(axis=1) < shots]
+    width = min(size, 4 * width)
+  return chosen
