@@ -123,4 +123,4 @@ def test_a_split_of_too_few_rows_keeps_its_first_role_only():
   assert validation.tfds_split == test.tfds_split == 'validation'
   assert validation.splits == test.splits == ('validation', 'test')
   alone = resolve(parts, {'train': 1})
-  assert {piece.split for piece in alone.values()} == {'train'}
+  assert {s.tfds_split for s in alone.values()} == {'train'}
