@@ -28,7 +28,7 @@ from flan_jax.batches.loader import PackingConfig
 from flan_jax.cache.cached_split import CacheConfig
 from flan_jax.definitions import registry
 from flan_jax.runtime.tensorflow_start import start_tensorflow
-from flan_jax.vocabulary.base import load_vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 
 _PACKAGES = (
   'numpy',

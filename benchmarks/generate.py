@@ -29,7 +29,8 @@ from benchmarks.measuring import say
 from benchmarks.train_results import quartiles
 import flan_jax
 from flan_jax.cache.cached_split import CacheConfig, Framing
-from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
+from flan_jax.vocabulary.base import Vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 
 _MINI = pathlib.Path(flan_jax.__file__).parent / 'mini'
 # Prompts of 20 to 300 tokens, from the corpus that is shipped.

@@ -14,7 +14,8 @@ from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.runs import export_weights, import_weights
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.training import Checkpointer
-from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
+from flan_jax.vocabulary.base import Vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 
 OWN, PEER = 'flan_jax', 'transformers'
 # Every answer has as many tokens as may come; or the end token ends it.

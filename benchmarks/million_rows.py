@@ -36,7 +36,7 @@ from flan_jax.cache.cached_split import (
   find_cached_split,
 )
 from flan_jax.runtime.tensorflow_start import start_tensorflow
-from flan_jax.vocabulary.base import MINI, load_vocabulary
+from flan_jax.vocabulary.load import MINI, load_vocabulary
 
 _KEY = SplitKey(short_rows.NAME, 'train')
 

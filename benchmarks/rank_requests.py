@@ -24,7 +24,8 @@ from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
 from flan_jax.evaluation.requests import Request, requests
 from flan_jax.sources.mini import open_data_dir
-from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
+from flan_jax.vocabulary.base import Vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 
 # As in gin/models/smollm2_135m.gin.
 _PROMPT_FORMAT = '{input} '

@@ -22,6 +22,7 @@ from flan_jax.definitions.mixture_plan import MIXING_CAP
 from flan_jax.rendering.lengths import renderings_of
 from flan_jax.rendering.render import render_rows, tokenize_rows
 from flan_jax.rendering.source import SplitSource
+from flan_jax.vocabulary.seqio import as_seqio
 
 
 def make_cache(side: SeqioSide, folder: pathlib.Path, renderings: str) -> float:
@@ -65,7 +66,7 @@ def _cached_task(
   source = SplitSource(part, side.config.data_dir)
   several = renderings == 'several'
   count = renderings_of(source.num_input_examples('train'))
-  feature = seqio.Feature(side.vocabulary.as_seqio(), add_eos=True)
+  feature = seqio.Feature(as_seqio(side.vocabulary), add_eos=True)
   features = {'inputs': feature, 'targets': feature}
 
   def render(rows: tf.data.Dataset) -> tf.data.Dataset:

@@ -10,7 +10,7 @@ import os
 
 from flan_jax.definitions import registry
 from flan_jax.rendering.seqio_tasks import get_mixture_or_task
-from flan_jax.vocabulary.base import MINI
+from flan_jax.vocabulary.load import MINI
 
 registry.load()
 for _name in (*registry.parts(), *(m.name for m in registry.mixtures())):

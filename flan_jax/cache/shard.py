@@ -26,7 +26,9 @@ from flan_jax.rendering.source import (
   plain_tensorflow,
 )
 from flan_jax.rendering.templates import compile_templates
-from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
+from flan_jax.vocabulary.base import Vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
+from flan_jax.vocabulary.seqio import as_seqio
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,7 +150,7 @@ def _examples(
   framing = cached_split.Framing.of(task.config, vocabulary)
   fit = Fitter(
     table=compile_templates(task.part),
-    vocabulary=vocabulary.as_seqio(),
+    vocabulary=as_seqio(vocabulary),
     inputs=task.config.lengths['inputs'] - framing.prompt_overhead,
     targets=task.config.lengths['targets'],
   )

@@ -10,7 +10,8 @@ from flan_jax.errors import ConfigError
 from flan_jax.inspection import catalogue
 from flan_jax.rendering.splits import MissingDataError
 from flan_jax.runtime.tensorflow_start import quiet_start
-from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
+from flan_jax.vocabulary.base import Vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 
 # A template that is true for few rows is not searched for in all of a large
 # dataset.
@@ -71,9 +72,10 @@ def describe(
   vocabulary = load_vocabulary(wanted.vocabulary)
   with quiet_start():
     import flan_jax.rendering.seqio_tasks  # noqa: F401
+    from flan_jax.vocabulary.seqio import as_seqio
 
     # What it needs is made on first use.
-    vocabulary.as_seqio().encode_tf('')
+    as_seqio(vocabulary).encode_tf('')
   return {
     'task': name,
     'data_dir': str(catalogue.data_root(data_dir)),

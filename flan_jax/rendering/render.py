@@ -15,6 +15,7 @@ from flan_jax.rendering.templates import (
   compile_templates,
 )
 from flan_jax.vocabulary.base import Vocabulary
+from flan_jax.vocabulary.seqio import as_seqio
 
 _PICK_BUCKETS = 2**31 - 1
 
@@ -181,7 +182,7 @@ def tokenize_rows(
   lengths = {**DEFAULT_LENGTHS, **(sequence_length or {})}
   fit = Fitter(
     table=compile_templates(part),
-    vocabulary=vocabulary.as_seqio(),
+    vocabulary=as_seqio(vocabulary),
     inputs=lengths['inputs'] - 1,
     targets=lengths['targets'],
   )

@@ -16,7 +16,9 @@ from flan_jax.rendering.lengths import DEFAULT_LENGTHS, renderings_of
 from flan_jax.rendering.render import render_rows, tokenize_rows
 from flan_jax.rendering.source import SplitSource
 from flan_jax.rendering.templates import compile_templates
-from flan_jax.vocabulary.base import MINI, Vocabulary, load_vocabulary
+from flan_jax.vocabulary.base import Vocabulary
+from flan_jax.vocabulary.load import MINI, load_vocabulary
+from flan_jax.vocabulary.seqio import as_seqio
 
 _process: dict[str, tuple[str, str | None]] = {}
 
@@ -82,7 +84,7 @@ def _register_task(
   templates = None if task.template is None else (task.template,)
   if task.rank and templates is None:
     templates = evaluated(task.part.templates)
-  feature = seqio.Feature(vocabulary.as_seqio(), add_eos=True)
+  feature = seqio.Feature(as_seqio(vocabulary), add_eos=True)
   preprocessors = [
     functools.partial(
       render_rows, part=task.part, templates=templates, every=task.every

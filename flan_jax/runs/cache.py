@@ -15,7 +15,8 @@ from flan_jax.flags import Arguments
 from flan_jax.interop import base_model
 from flan_jax.runtime.tensorflow_start import quiet_start
 from flan_jax.sources.mini import open_data_dir
-from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
+from flan_jax.vocabulary.base import Vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 
 if TYPE_CHECKING:
   from flan_jax.cache.writer import Plan
@@ -58,8 +59,9 @@ def cache(
   # TensorFlow is for this command alone.
   with quiet_start():
     from flan_jax.cache.writer import CacheWriter
+    from flan_jax.vocabulary.seqio import as_seqio
 
-    tokens.as_seqio().encode_tf('')  # What it needs is made on first use.
+    as_seqio(tokens).encode_tf('')  # What it needs is made on first use.
   data_dir = open_data_dir(cache_config.data_dir, cache_config.cache_dir)
   config = dataclasses.replace(cache_config, data_dir=data_dir)
   writer = CacheWriter(keys, config, tokens, allow_missing)

@@ -32,7 +32,7 @@ from flan_jax.runtime.compilation import keep_compiled
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.training import Checkpointer
 from flan_jax.training.checkpoint import check_vocabulary, params_digest
-from flan_jax.vocabulary.base import load_vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 
 _ANSWERS = 'answers.jsonl'
 

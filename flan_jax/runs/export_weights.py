@@ -12,8 +12,9 @@ from flan_jax.interop.export_tokenizer import write_tokenizer
 from flan_jax.interop.params import import_mesh
 from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.training import CheckpointDamagedError, Checkpointer
-from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
+from flan_jax.vocabulary.base import Vocabulary
 from flan_jax.vocabulary.hugging_face import read_config, token_name
+from flan_jax.vocabulary.load import load_vocabulary
 
 # Tokens of a row in training, where a tokenizer does not say for how many the
 # model was made.

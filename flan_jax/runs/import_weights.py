@@ -11,7 +11,8 @@ from flan_jax.interop.params import import_mesh
 from flan_jax.interop.tokenizer_json import set_context
 from flan_jax.model import DecoderConfig
 from flan_jax.training import Checkpointer
-from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
+from flan_jax.vocabulary.base import Vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 
 
 def main(argv: Sequence[str]) -> int:

@@ -31,7 +31,7 @@ from flan_jax.runtime.compilation import keep_compiled
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.training import Checkpointer
 from flan_jax.training.checkpoint import check_vocabulary
-from flan_jax.vocabulary.base import load_vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 
 
 @gin.configurable(module='flan_jax')

@@ -20,7 +20,7 @@ from flan_jax.inspection import caches, catalogue, rows, text
 from flan_jax.interop import base_model
 from flan_jax.runtime.tensorflow_start import start_tensorflow
 from flan_jax.sources.mini import open_data_dir, resolve_data_dir
-from flan_jax.vocabulary.base import MINI, load_vocabulary
+from flan_jax.vocabulary.load import MINI, load_vocabulary
 
 # Read before the user's files.
 _GIN_FILE = 'runs/inspect.gin'

@@ -48,7 +48,8 @@ from flan_jax.training.checkpoint import check_vocabulary
 from flan_jax.training.loop import Loop, LoopConfig
 from flan_jax.training.metric_writer import Console, MetricWriter
 from flan_jax.training.profile import ProfileWindow
-from flan_jax.vocabulary.base import Vocabulary, load_vocabulary
+from flan_jax.vocabulary.base import Vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 
 
 @gin.configurable(module='flan_jax')

@@ -1,31 +1,31 @@
 """A Hugging Face tokenizer.json as a vocabulary."""
 
 from collections.abc import Mapping, Sequence
-import functools
 import hashlib
 import json
 import pathlib
 from typing import Any
 
-from flan_jax.vocabulary.base import Vocabulary
+from flan_jax.vocabulary.base import Vocabulary, VocabularyError
 
 TOKENIZER_CONFIG = 'tokenizer_config.json'
-# Where the names of special tokens stand, the first file that has them counts.
+# The files that name special tokens; the first that names one takes precedence.
 _CONFIGS = (TOKENIZER_CONFIG, 'special_tokens_map.json')
 
 
 class TokenizerVocabulary(Vocabulary):
-  """A tokenizer.json with the settings that lie beside it.
+  """A tokenizer.json with the settings in the same folder.
 
-  tokenizer.json does not say which token ends a text; tokenizer_config.json
-  does. Sequences start with a token where the tokenizer itself adds one.
+  `tokenizer_config.json` names the end token, which tokenizer.json does not.
+  Sequences start with a token if the tokenizer itself adds one.
   """
 
   def __init__(self, path: str | pathlib.Path):
     """Reads the files.
 
     Raises:
-      ValueError: no file says which token ends a text, or it does not exist.
+      VocabularyError: a file is damaged, or none names an end token that the
+        tokenizer has.
     """
     path = pathlib.Path(path)
     self.path = str(path)
@@ -39,12 +39,12 @@ class TokenizerVocabulary(Vocabulary):
     config = read_config(path.parent)
     self.eos_id = self._special_id(config, 'eos_token')
     if self.eos_id is None:
-      raise ValueError(
-        f'{path} does not say which token ends a text: {TOKENIZER_CONFIG} '
-        'beside it must name the "eos_token"'
+      raise VocabularyError(
+        f'{path} does not define an end token: set "eos_token" in '
+        f'{TOKENIZER_CONFIG}, in the same folder'
       )
-    self.bos_id = self._starts_with(config)
-    # As data sees it: what looks like a special token is text.
+    self.bos_id = self._find_bos(config)
+    # Text that looks like a special token is text.
     self._tokenizer.encode_special_tokens = True
     about = path.read_bytes() + repr((self.eos_id, self.bos_id)).encode()
     self.digest = hashlib.sha256(about).hexdigest()[:16]
@@ -55,11 +55,14 @@ class TokenizerVocabulary(Vocabulary):
       return None
     number = self._tokenizer.token_to_id(name)
     if number is None:
-      raise ValueError(f'{self.path} has no token {name!r}, the {key}')
+      raise VocabularyError(
+        f'{self.path} has no token {name!r}: correct the {key} in '
+        f'{TOKENIZER_CONFIG}, in the same folder'
+      )
     return number
 
-  def _starts_with(self, config: Mapping[str, Any]) -> int | None:
-    """Returns the token that starts a sequence, if the tokenizer adds it."""
+  def _find_bos(self, config: Mapping[str, Any]) -> int | None:
+    """Returns the token that the tokenizer starts a sequence with, or None."""
     bos = self._special_id(config, 'bos_token')
     if config.get('add_bos_token') is not None:
       return bos if config['add_bos_token'] else None
@@ -70,8 +73,8 @@ class TokenizerVocabulary(Vocabulary):
     return self._tokenizer.encode(text, add_special_tokens=False).ids
 
   def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-    """Returns the ids of each text; other threads run meanwhile."""
-    # Without the places of tokens in the text, which nobody asks for.
+    """Returns the ids of each text; releases Python's lock meanwhile."""
+    # Faster than `encode_batch`, because it leaves out offsets in the text.
     encoded = self._tokenizer.encode_batch_fast(
       list(texts), add_special_tokens=False
     )
@@ -81,38 +84,42 @@ class TokenizerVocabulary(Vocabulary):
     ids = [int(i) for i in ids if i < self.size]
     return self._tokenizer.decode(ids, skip_special_tokens=True)
 
-  @functools.cached_property
-  def _seqio(self) -> Any:
-    from flan_jax.vocabulary.seqio import BatchTokenizerVocabulary
-
-    return BatchTokenizerVocabulary(self)
-
-  def as_seqio(self) -> Any:
-    return self._seqio
-
 
 def _read(path: pathlib.Path) -> Any:
   import tokenizers
 
-  tokenizer = tokenizers.Tokenizer.from_file(str(path))
-  # Lengths are ours to decide.
+  try:
+    tokenizer = tokenizers.Tokenizer.from_file(str(path))
+  except Exception as error:  # The Rust library raises no narrower type.
+    raise VocabularyError(
+      f'{path} is not a Hugging Face tokenizer: {error}'
+    ) from error
+  # TASK_FEATURE_LENGTHS decides lengths instead.
   tokenizer.no_truncation()
   tokenizer.no_padding()
   return tokenizer
 
 
 def read_config(folder: pathlib.Path) -> dict[str, Any]:
-  """Returns the settings beside a tokenizer.json, {} where there are none."""
+  """Returns the settings of the tokenizer in a folder, {} if there are none.
+
+  Raises:
+    VocabularyError: a file of settings is not JSON.
+  """
   config: dict[str, Any] = {}
   for name in _CONFIGS:
-    if (folder / name).is_file():
-      read = json.loads((folder / name).read_text(encoding='utf-8'))
-      config = {**read, **config}
+    path = folder / name
+    if not path.is_file():
+      continue
+    try:
+      config = {**json.loads(path.read_text(encoding='utf-8')), **config}
+    except ValueError as error:
+      raise VocabularyError(f'{path} is not JSON: {error}') from error
   return config
 
 
 def token_name(config: Mapping[str, Any], key: str) -> str | None:
-  """Returns the name of a special token, as eos_token, or None."""
+  """Returns the name of a special token such as `eos_token`, or None."""
   token = config.get(key)
-  # An object where it has properties beside its name.
+  # A token with properties is an object.
   return token['content'] if isinstance(token, dict) else token

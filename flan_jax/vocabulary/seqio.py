@@ -1,6 +1,7 @@
-"""Vocabularies in SeqIO's form (imports TensorFlow)."""
+"""Vocabularies as SeqIO's type (imports TensorFlow)."""
 
 from collections.abc import Sequence
+import functools
 import itertools
 import math
 from typing import Any
@@ -9,14 +10,23 @@ import numpy as np
 import seqio
 import tensorflow as tf
 
+from flan_jax.vocabulary.base import Vocabulary
 from flan_jax.vocabulary.hugging_face import TokenizerVocabulary
 
 
-class SharedTokenizerVocabulary(seqio.SentencePieceVocabulary):
-  """SeqIO's SentencePiece vocabulary with one tokenizer a process.
+@functools.cache
+def as_seqio(vocabulary: Vocabulary) -> seqio.Vocabulary:
+  """Returns a vocabulary as SeqIO's type, the same object every time."""
+  if isinstance(vocabulary, TokenizerVocabulary):
+    return BatchTokenizerVocabulary(vocabulary)
+  return SharedTokenizerVocabulary(vocabulary.path)
 
-  SeqIO makes a tokenizer, and so loads the model, in every function that is
-  traced; a cache traces a few for every unit.
+
+class SharedTokenizerVocabulary(seqio.SentencePieceVocabulary):
+  """SeqIO's SentencePiece vocabulary with one tokenizer per process.
+
+  SeqIO itself makes a tokenizer, and so loads the model, in every function
+  that is traced.
   """
 
   _tf_tokenizer: Any = None
@@ -39,9 +49,9 @@ class SharedTokenizerVocabulary(seqio.SentencePieceVocabulary):
 class BatchTokenizerVocabulary(seqio.Vocabulary):
   """A Hugging Face tokenizer for SeqIO and tf.data.
 
-  A graph calls back into Python once for all strings that it encodes together;
-  the tokenizer lets go of Python's lock while it works, so that the calls of a
-  parallel map run side by side.
+  A graph calls back into Python once for all strings that it encodes together.
+  The tokenizer releases Python's lock while it works, so that the calls of a
+  parallel map run at the same time.
   """
 
   def __init__(self, vocabulary: TokenizerVocabulary):

@@ -15,7 +15,7 @@ from typing import Any
 import sentencepiece
 
 from flan_jax.definitions import registry
-from flan_jax.vocabulary import base as vocabulary_lib
+from flan_jax.vocabulary.load import MINI_MODEL, load_vocabulary
 
 SIZE = 4096
 _MINI = pathlib.Path(__file__).resolve().parent.parent / 'mini'
@@ -76,10 +76,10 @@ def train(size: int = SIZE) -> bytes:
 def main() -> None:
   """Trains and writes the model."""
   parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument('--output', default=str(vocabulary_lib.MINI_MODEL))
+  parser.add_argument('--output', default=str(MINI_MODEL))
   output = pathlib.Path(parser.parse_args().output)
   output.write_bytes(train())
-  trained = vocabulary_lib.load_vocabulary(str(output))
+  trained = load_vocabulary(str(output))
   print(f'{output}: {trained.size} pieces, digest {trained.digest}')
 
 

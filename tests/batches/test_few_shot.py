@@ -15,7 +15,7 @@ from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
 from flan_jax.rendering import seqio_tasks
 from flan_jax.rendering.exemplars import most_tokens
-from flan_jax.vocabulary.base import load_vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 
 registry.load()
 

@@ -18,7 +18,7 @@ from flan_jax.evaluation.scoring import rank
 from flan_jax.model import DecoderConfig, init_params
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.testing import tiny_models
-from flan_jax.vocabulary.base import load_vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _HAS_HARNESS = all(map(importlib.util.find_spec, ('lm_eval', 'torch')))

@@ -16,7 +16,7 @@ from flan_jax.cache.cached_split import (
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
 from flan_jax.sources import tfds_import
-from flan_jax.vocabulary.base import load_vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 
 registry.load()
 

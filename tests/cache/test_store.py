@@ -8,7 +8,7 @@ from flan_jax.cache.store import CacheStore
 from flan_jax.definitions import registry
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.eval_parts import eval_parts
-from flan_jax.vocabulary.base import load_vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 
 registry.load()
 

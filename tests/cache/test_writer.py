@@ -20,7 +20,7 @@ from flan_jax.cache.cached_split import (
 from flan_jax.cache.writer import CacheWriter, make_cached_splits
 from flan_jax.definitions import registry
 from flan_jax.rendering import splits
-from flan_jax.vocabulary.base import load_vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 
 registry.load()
 

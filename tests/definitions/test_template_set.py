@@ -20,7 +20,7 @@ from flan_jax.evaluation import aggregation
 from flan_jax.evaluation.evaluator import score_requests
 from flan_jax.evaluation.requests import requests
 from flan_jax.flags import FlagParser, parse_gin
-from flan_jax.vocabulary.base import load_vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 from tests.command_line import RULE, TRAIN, Cli
 
 registry.load()

@@ -34,7 +34,7 @@ from flan_jax.training import (
   make_optimizer,
   make_train_step,
 )
-from flan_jax.vocabulary.base import load_vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 
 registry.load()
 

@@ -8,7 +8,7 @@ from flan_jax.evaluation.prompts import (
   prompt_tokens,
   read_prompts,
 )
-from flan_jax.vocabulary.base import load_vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 
 
 def _file(tmp_path, name, content):

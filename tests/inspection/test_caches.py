@@ -12,7 +12,7 @@ from flan_jax import cli as command_line
 from flan_jax.cache.cached_split import CacheConfig, SplitKey
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
-from flan_jax.vocabulary.base import load_vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 from tests.command_line import ROOT
 
 registry.load()

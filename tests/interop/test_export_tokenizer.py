@@ -9,7 +9,7 @@ import sentencepiece
 from flan_jax.interop import InteropError
 from flan_jax.interop.export_tokenizer import write_tokenizer
 from flan_jax.testing import tiny_models
-from flan_jax.vocabulary.base import load_vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 
 _TEXTS = (
   'Does the premise entail it?\nOptions:\n- yes\n- no',

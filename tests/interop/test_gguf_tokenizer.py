@@ -8,7 +8,7 @@ import sentencepiece
 
 from flan_jax.interop import InteropError, gguf_tokenizer, tokenizer_json
 from flan_jax.testing import tiny_models
-from flan_jax.vocabulary.base import load_vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 
 _TEXTS = (
   "The cat's in the hat: 12,408 (and a half)!",

@@ -23,7 +23,7 @@ from flan_jax.interop import (
 )
 from flan_jax.interop.params import import_mesh
 from flan_jax.model import hidden_states, target_logits
-from flan_jax.vocabulary.base import load_vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 from tests.interop.make_golden import GOLDEN, PACKAGE
 
 pytest.importorskip('gguf')

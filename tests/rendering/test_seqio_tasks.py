@@ -10,7 +10,7 @@ import seqio
 from flan_jax import tasks as flan_tasks
 from flan_jax.definitions import names, registry
 from flan_jax.rendering import seqio_tasks
-from flan_jax.vocabulary.base import load_vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 
 registry.load()
 

@@ -9,7 +9,7 @@ from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
 from flan_jax.evaluation import records
 from flan_jax.rendering.lengths import DEFAULT_LENGTHS
-from flan_jax.vocabulary.base import load_vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 from tests.command_line import LENGTHS, TRAIN
 
 registry.load()

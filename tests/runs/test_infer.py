@@ -13,7 +13,7 @@ from flan_jax.model import DecoderConfig, init_params
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.testing.multiprocess import run_processes
 from flan_jax.training import Checkpointer
-from flan_jax.vocabulary.base import load_vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 from tests.command_line import CHEAP_PROGRAMS, LENGTHS, RULE, SMALL
 
 _MODEL = DecoderConfig(

@@ -1,0 +1,42 @@
+"""Opens the vocabulary that a setting names."""
+
+import functools
+import pathlib
+
+from flan_jax.runtime.paths import user_path
+from flan_jax.vocabulary.base import (
+  SENTENCEPIECE_MODEL,
+  TOKENIZER_JSON,
+  Vocabulary,
+  VocabularyError,
+)
+from flan_jax.vocabulary.hugging_face import TokenizerVocabulary
+from flan_jax.vocabulary.sentence_piece import SentencePieceVocabulary
+
+MINI = 'mini'
+MINI_MODEL = pathlib.Path(__file__).parent / 'mini_4096.model'
+
+
+@functools.cache
+def load_vocabulary(spec: str) -> Vocabulary:
+  """Returns the vocabulary that `spec` names.
+
+  Args:
+    spec: 'mini', a SentencePiece model, a Hugging Face tokenizer.json, or a
+      folder that holds one of them.
+
+  Raises:
+    VocabularyError: there is no such file, or it does not define an end token.
+  """
+  path = MINI_MODEL if spec == MINI else pathlib.Path(user_path(spec))
+  if path.is_dir():
+    json = path / TOKENIZER_JSON
+    path = json if json.is_file() else path / SENTENCEPIECE_MODEL
+  if not path.is_file():
+    raise VocabularyError(
+      f'no vocabulary at {spec}: VOCABULARY must be {MINI!r}, a SentencePiece '
+      f'.model file, a Hugging Face {TOKENIZER_JSON}, or a folder with one'
+    )
+  if path.suffix == '.json':
+    return TokenizerVocabulary(path)
+  return SentencePieceVocabulary(path)
