@@ -39,7 +39,7 @@ _PACKAGES = (
   'datasets',
   'trl',
 )
-_FAR_STEP = 1_000_000
+_FAR_STEP = 30_000
 # Batches whose texts are looked up among the cache's.
 _COMPARED = 20
 
@@ -71,7 +71,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
   add('--lengths', default='1024,256', help='of inputs and targets, in tokens')
   add('--pack_length', type=int, default=2048, help='tokens of a row')
   add('--batch_rows', type=int, default=4)
-  add('--headroom', type=float, help='PACK_HEADROOM; default: None')
   add('--sides', default=','.join(sides.SIDES), help='who is measured')
   add('--warmup', type=int, default=200, help='batches, not counted')
   add('--seconds', type=float, default=15, help='of one measurement')
@@ -142,7 +141,6 @@ def _task(flags: argparse.Namespace, folder: pathlib.Path) -> sides.Task:
     packing=PackingConfig(
       batch_rows=flags.batch_rows,
       pack_length=flags.pack_length,
-      headroom=flags.headroom,
     ),
     seed=flags.seed,
     folder=folder,

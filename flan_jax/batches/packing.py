@@ -1,6 +1,5 @@
 """Packing: best-fit decreasing under three capacities, and row assembly."""
 
-import array
 from collections.abc import Sequence
 import dataclasses
 import itertools
@@ -34,9 +33,7 @@ class Capacity:
 
 
 def pack(
-  lengths: np.ndarray,
-  targets: np.ndarray,
-  capacity: Capacity,
+  lengths: np.ndarray, targets: np.ndarray, capacity: Capacity
 ) -> list[list[int]]:
   """Packs examples into rows, the longest first, each where it fits best.
 
@@ -52,32 +49,75 @@ def pack(
     The examples of each row, in order of placement.
 
   Raises:
-    PackingError: an example exceeds a row.
+    PackingError: An example exceeds a row.
   """
-  packer = Packer(lengths, targets, capacity)
-  packer.place(len(lengths))
-  items, start = packer.rows()
+  items, start = pack_rows(lengths, targets, capacity, sizes=lengths)
   bounds = itertools.pairwise(start.tolist())
   return [items[first:last].tolist() for first, last in bounds]
 
 
-class Packer:
-  """Does the work of `pack` in as many bites as its caller likes."""
+def pack_rows(
+  lengths: np.ndarray,
+  targets: np.ndarray,
+  capacity: Capacity,
+  sizes: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+  """Packs examples into rows, the largest first, each where it fits best.
 
-  def __init__(
-    self, lengths: np.ndarray, targets: np.ndarray, capacity: Capacity
-  ):
-    """Puts the examples in order; arguments and errors are those of `pack`."""
-    _check_each_fits(lengths, targets, capacity)
-    self._order = _stable_order(capacity.tokens - lengths, capacity.tokens)
-    self._todo = zip(
-      lengths[self._order].tolist(), targets[self._order].tolist(), strict=True
-    )
+  Args:
+    lengths: Tokens of each example, [n].
+    targets: Predicted tokens of each example, [n].
+    capacity: Of one row.
+    sizes: What examples are ordered by, [n].
+
+  Returns:
+    The examples row after row, those of a row in order of placement, [n],
+    and where each row starts, ending with n, [rows + 1].
+  """
+  _check_each_fits(lengths, targets, capacity)
+  order = np.argsort(-sizes, kind='stable')
+  lengths, targets = lengths[order], targets[order]
+  rows = _Rows(
+    capacity,
+    least_length=max(1, int(lengths.min(initial=capacity.tokens))),
+    least_targets=max(1, int(targets.min(initial=capacity.targets))),
+  )
+  sizes = zip(lengths.tolist(), targets.tolist(), strict=True)
+  row_of = np.fromiter(itertools.starmap(rows.place, sizes), int, len(order))
+  start = np.zeros(rows.count + 1, np.int64)
+  np.cumsum(np.bincount(row_of, minlength=rows.count), out=start[1:])
+  return order[np.argsort(row_of, kind='stable')], start
+
+
+def sizes_in(
+  lengths: np.ndarray, targets: np.ndarray, capacity: Capacity
+) -> np.ndarray:
+  """Returns sizes by which mixed examples fill rows best, for `pack_rows`.
+
+  By length alone, short examples with long targets would come last, and rows
+  that hold only them run out of TARGET_BUDGET before they are full. Hence the
+  share of a row's targets counts a quarter of the share of its tokens: of the
+  weights that were tried this one fills rows best, over 99.6 % on mixtures such
+  as FLAN's.
+  """
+  length = 4 * capacity.targets * lengths.astype(np.int64)
+  return length + capacity.tokens * targets.astype(np.int64)
+
+
+class _Rows:
+  """Rows being filled, found by the places that are free in them."""
+
+  def __init__(self, capacity: Capacity, least_length: int, least_targets: int):
+    """Starts without rows.
+
+    Args:
+      capacity: Of one row.
+      least_length: A row with fewer free places is closed.
+      least_targets: So is a row with fewer predicted tokens left.
+    """
     self._capacity = capacity
-    # A row with less room than any example needs is closed.
-    self._least_length = max(1, int(lengths.min(initial=capacity.tokens)))
-    self._least_targets = max(1, int(targets.min(initial=capacity.targets)))
-    self._row_of = array.array('i')  # Of every example placed, in that order.
+    self._least_length = least_length
+    self._least_targets = least_targets
     self._free_targets: list[int] = []  # Of every row, as the next two.
     self._free_segments: list[int] = []
     # Open rows are stacked by free places: the row on top, and the row below
@@ -87,33 +127,37 @@ class Packer:
     self._top = [-1] * (capacity.tokens + 1)
     self._occupied = 0
 
-  def place(self, count: int) -> None:
-    """Places the next `count` examples, or all that are left."""
-    free_targets, free_segments = self._free_targets, self._free_segments
-    for length, targets in itertools.islice(self._todo, count):
-      row, free = self._find(length, targets)
-      if row < 0:
-        row, free = len(free_targets), self._capacity.tokens
-        free_targets.append(self._capacity.targets)
-        free_segments.append(self._capacity.segments)
-        self._below.append(-1)
-      self._row_of.append(row)
-      free -= length
-      free_targets[row] -= targets
-      free_segments[row] -= 1
-      if (
-        free >= self._least_length
-        and free_targets[row] >= self._least_targets
-        and free_segments[row]
-      ):
-        self._below[row] = self._top[free]
-        self._top[free] = row
-        self._occupied |= 1 << free
+  @property
+  def count(self) -> int:
+    return len(self._free_targets)
 
-  def _find(self, length: int, targets: int) -> tuple[int, int]:
-    """Takes the fullest row that holds the example, and its free places.
+  def place(self, length: int, targets: int) -> int:
+    """Puts an example into the fullest row that holds it; returns the row."""
+    row, free = self._take(length, targets)
+    if row < 0:
+      row, free = self.count, self._capacity.tokens
+      self._free_targets.append(self._capacity.targets)
+      self._free_segments.append(self._capacity.segments)
+      self._below.append(-1)
+    free -= length
+    self._free_targets[row] -= targets
+    self._free_segments[row] -= 1
+    if (
+      free >= self._least_length
+      and self._free_targets[row] >= self._least_targets
+      and self._free_segments[row]
+    ):
+      self._below[row] = self._top[free]
+      self._top[free] = row
+      self._occupied |= 1 << free
+    return row
 
-    Returns a negative row where none of those tried does.
+  def _take(self, length: int, targets: int) -> tuple[int, int]:
+    """Unstacks the fullest row that holds an example.
+
+    Returns:
+      The row and its free places; a negative row if none of those tried holds
+      the example.
     """
     occupied = self._occupied >> length
     free, tries = length, _TRIES
@@ -138,24 +182,6 @@ class Packer:
     self._top[free] = self._below[row]
     if self._top[free] < 0:
       self._occupied ^= 1 << free
-
-  def rows(self) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what was placed so far.
-
-    Returns:
-      The examples row after row, those of a row in order of placement, [n],
-      and where each row starts, ending with n, [rows + 1].
-    """
-    row_of = np.array(self._row_of)
-    rows = len(self._free_targets)
-    start = np.zeros(rows + 1, np.int64)
-    np.cumsum(np.bincount(row_of, minlength=rows), out=start[1:])
-    return self._order[_stable_order(row_of, rows)], start
-
-
-def _stable_order(values: np.ndarray, most: int) -> np.ndarray:
-  """Sorts stably what is at most `most`, by radix where two bytes hold it."""
-  return np.argsort(values.astype(np.min_scalar_type(most)), kind='stable')
 
 
 def _check_each_fits(lengths, targets, capacity) -> None:
@@ -265,3 +291,73 @@ def fill_row(
       places[-1].append(predicted)
       at, slot = read.stop, slot + count
   return places
+
+
+def assemble(
+  tokens: np.ndarray,
+  lengths: np.ndarray,
+  targets: np.ndarray,
+  counts: np.ndarray,
+  capacity: Capacity,
+) -> dict[str, np.ndarray]:
+  """Returns the batch of some training examples.
+
+  It is what `packing.fill_row` makes of them, all rows at once.
+
+  >>> batch = assemble(np.array([5, 6, 1, 7, 1, 8, 1, 9, 1]),
+  ...                  lengths=np.array([4, 3]), targets=np.array([2, 2]),
+  ...                  counts=np.array([2]), capacity=Capacity(8, 4, 2))
+  >>> batch['tokens'].tolist()
+  [[5, 6, 1, 7, 8, 1, 9, 0]]
+  >>> batch['segments'].tolist()
+  [[1, 1, 1, 1, 2, 2, 2, 0]]
+  >>> batch['positions'].tolist()
+  [[0, 1, 2, 3, 0, 1, 2, 0]]
+  >>> batch['target_positions'].tolist()
+  [[2, 3, 5, 6]]
+  >>> batch['target_labels'].tolist()
+  [[7, 1, 9, 1]]
+
+  Args:
+    tokens: Prompts and targets of all examples, one after the other.
+    lengths: Places that each example takes, one less than its tokens,
+      [examples].
+    targets: Target tokens of each example, [examples].
+    counts: Examples of each row, [rows].
+    capacity: Of one row.
+  """
+  batch = empty_batch(len(counts), capacity)
+  del batch['branches']  # One target an example: nothing to tell apart.
+  row = np.repeat(np.arange(len(counts)), counts)
+  ends = np.cumsum(lengths)  # In places, as if rows had no padding.
+  starts = ends - lengths
+  # One past an example's tokens; it has one more than its places.
+  stops = ends + np.arange(1, len(row) + 1)
+  used = _sums(lengths, row, len(counts))
+  column = starts - (np.cumsum(used) - used)[row]
+
+  places = np.arange(capacity.tokens) < used[:, None]
+  read = np.ones(len(tokens), bool)
+  read[stops - 1] = False  # Only ever predicted.
+  batch['tokens'][places] = tokens[read]
+  segment = np.arange(1, len(row) + 1) - (np.cumsum(counts) - counts)[row]
+  batch['segments'][places] = np.repeat(segment, lengths)
+  within = np.arange(len(tokens) - len(row)) - np.repeat(starts, lengths)
+  batch['positions'][places] = within
+
+  slots = (
+    np.arange(capacity.targets) < _sums(targets, row, len(counts))[:, None]
+  )
+  # The example of every target token, and its number among the example's.
+  owner = np.repeat(np.arange(len(row)), targets)
+  number = np.arange(len(owner)) - (np.cumsum(targets) - targets)[owner]
+  source = number + (column + lengths - targets)[owner]
+  batch['target_positions'][slots] = source
+  batch['target_labels'][slots] = tokens[number + (stops - targets)[owner]]
+  batch['target_weights'][slots] = 1
+  return batch
+
+
+def _sums(values: np.ndarray, row: np.ndarray, rows: int) -> np.ndarray:
+  """Returns the sum of the values of each row."""
+  return np.bincount(row, values, rows).astype(np.int64)

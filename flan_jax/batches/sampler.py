@@ -33,12 +33,6 @@ class Draws:
   length: np.ndarray
   targets: np.ndarray
 
-  @classmethod
-  def joined(cls, draws: Sequence['Draws']) -> 'Draws':
-    """Returns the draws of several, one after the other."""
-    names = [field.name for field in dataclasses.fields(cls)]
-    return cls(*(np.concatenate([getattr(d, n) for d in draws]) for n in names))
-
   def take(self, index: np.ndarray) -> 'Draws':
     """Returns the draws at some places."""
     return Draws(
@@ -118,26 +112,22 @@ class Sampler:
       max(int(targets.max()) for _, targets in self._sizes),
     )
 
-  def draws(self, window: int, chosen: Sequence[int] | None = None) -> Draws:
-    """Returns the draws of one window, those of a split together.
-
-    Args:
-      window: The window.
-      chosen: Indices of the splits; all where None.
-    """
-    if chosen is None:
-      chosen = range(len(self.splits))
+  def draws(self, window: int) -> Draws:
+    """Returns the draws of one window, those of a split together."""
     passes, *columns = zip(
-      *(self._order(index, window) for index in chosen), strict=True
+      *(self._order(index, window) for index in range(len(self.splits))),
+      strict=True,
     )
     # All splits at once: many small permutations take twice as long.
     rows = permute(*map(np.concatenate, columns))
     rows = np.split(rows, np.cumsum([len(p) for p in passes])[:-1])
-    return Draws.joined(
-      [
-        self._draws_of(*about)
-        for about in zip(chosen, passes, rows, strict=True)
-      ]
+    draws = [
+      self._draws_of(index, *about)
+      for index, about in enumerate(zip(passes, rows, strict=True))
+    ]
+    names = [field.name for field in dataclasses.fields(Draws)]
+    return Draws(
+      *(np.concatenate([getattr(d, n) for d in draws]) for n in names)
     )
 
   def _order(self, index: int, window: int) -> tuple[np.ndarray, ...]:

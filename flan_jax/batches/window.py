@@ -1,26 +1,30 @@
-"""Windows: which example stands where, planned before it is needed."""
+"""Windows: which example comes at which step, planned before it is needed."""
 
-from collections.abc import Iterator
+from concurrent import futures
 import dataclasses
-import math
 import threading
 
 import numpy as np
 
-from flan_jax.batches.packing import Capacity, Packer, PackingError
+from flan_jax.batches.packing import Capacity, pack_rows, sizes_in
 from flan_jax.batches.sampler import Draws, Sampler
 from flan_jax.rendering.permutation import key_of, permute
 
-# Examples packed at a time. A window is planned in bites of well under a
-# millisecond, so that no batch waits for a whole one.
-_BITE = 64
-_UNITS_A_BITE = 8
-# Windows whose plans are held: the one that is read, and the next.
+# Plans held at a time: the window that is read, and the next one.
 _HELD = 2
-# Parts of a window that are packed by themselves, to see how rows vary, and the
-# standard deviations that rows are kept for.
-_STRIPES = 32
-_DEVIATIONS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class WindowStart:
+  """Where a window begins.
+
+  Attributes:
+    window: Number of the window, from 0.
+    step: First step of the window, from 0.
+  """
+
+  window: int = 0
+  step: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,211 +39,103 @@ class WindowPlan:
   draws: Draws
   row_start: np.ndarray
 
+  @property
+  def rows(self) -> int:
+    return len(self.row_start) - 1
+
   def read(self, rows: np.ndarray) -> tuple[Draws, np.ndarray]:
     """Returns the examples of some rows, and how many each row has."""
     first, last = self.row_start[rows], self.row_start[rows + 1]
-    spans = zip(first.tolist(), last.tolist(), strict=True)
-    places = [np.arange(start, stop) for start, stop in spans]
+    bounds = zip(first.tolist(), last.tolist(), strict=True)
+    places = [np.arange(start, stop) for start, stop in bounds]
     return self.draws.take(np.concatenate(places)), last - first
 
 
-@dataclasses.dataclass(frozen=True)
-class PackedWindow:
-  """A window's examples in the rows that they fill.
+def plan_window(
+  sampler: Sampler, capacity: Capacity, batch_rows: int, window: int
+) -> WindowPlan:
+  """Packs a window into the rows it needs, and shuffles them.
 
-  Attributes:
-    draws: The examples, in drawing order.
-    items: Places in `draws`, row after row.
-    start: First of `items` of each row, and their number at the end.
-  """
-
-  draws: Draws
-  items: np.ndarray
-  start: np.ndarray
-
-  @property
-  def rows(self) -> int:
-    return len(self.start) - 1
-
-  def plan(self, rows: int, key: np.uint64) -> WindowPlan | None:
-    """Returns the plan with empty rows and in order; None if rows lack.
-
-    Args:
-      rows: Rows of the plan.
-      key: Of their order.
-    """
-    if self.rows > rows:
-      return None
-    order = permute(np.arange(rows), rows, key)
-    start = np.pad(self.start, (0, rows - self.rows), 'edge')
-    counts = np.diff(start)[order]
-    row_start = np.concatenate([[0], np.cumsum(counts)])
-    places = np.arange(len(self.items))
-    places += np.repeat(start[order] - row_start[:-1], counts)
-    return WindowPlan(self.draws.take(self.items[places]), row_start)
-
-
-def pack_window(
-  sampler: Sampler, capacity: Capacity, window: int = 0
-) -> PackedWindow:
-  """Packs a window into as many rows as it needs."""
-  draws = sampler.draws(window)
-  packer = Packer(draws.length, draws.targets, capacity)
-  packer.place(len(draws.length))
-  return PackedWindow(draws, *packer.rows())
-
-
-def rows_for_all(first: PackedWindow, capacity: Capacity) -> int:
-  """Returns rows that every window fits into, judged by the first one.
-
-  Those that it fills, and five standard deviations of the difference between
-  two windows. The rows of a window vary as those of its parts do: it is packed
-  once more in 32 stripes, each with its share of every split. Between windows
-  they vary less, if anything: in a pass over a split no row comes twice.
+  Empty rows fill the last batch. They are shuffled with the others.
 
   Args:
-    first: The first window.
+    sampler: Draws the examples.
     capacity: Of one row.
+    batch_rows: Rows of a batch.
+    window: Number of the window.
   """
-  length, targets = first.draws.length, first.draws.targets
-  rows = []
-  for stripe in range(_STRIPES):
-    chosen = slice(stripe, None, _STRIPES)
-    packer = Packer(length[chosen], targets[chosen], capacity)
-    packer.place(len(length))
-    rows.append(len(packer.rows()[1]) - 1)
-  # In whole numbers: every process must find the same. One more stands for
-  # examples too rare to be among those of the first window.
-  squares = _STRIPES * sum(n * n for n in rows) - sum(rows) ** 2
-  variance = squares / (_STRIPES - 1) + 1
-  return math.ceil(first.rows + _DEVIATIONS * math.sqrt(2 * variance))
+  draws = sampler.draws(window)
+  sizes = sizes_in(draws.length, draws.targets, capacity)
+  items, start = pack_rows(draws.length, draws.targets, capacity, sizes)
+  packed = len(start) - 1
+  rows = -(-packed // batch_rows) * batch_rows
+  order = permute(np.arange(rows), rows, key_of(sampler.seed, window))
+  start = np.pad(start, (0, rows - packed), 'edge')
+  counts = np.diff(start)[order]
+  row_start = np.concatenate([[0], np.cumsum(counts)])
+  places = np.arange(len(items))
+  places += np.repeat(start[order] - row_start[:-1], counts)
+  return WindowPlan(draws.take(items[places]), row_start)
 
 
 class Windows:
-  """Plans windows and holds the plans of two.
+  """Finds the window of any step.
 
-  May be called from several threads.
+  A window takes as many steps as its rows need. Where it begins therefore
+  follows from the windows before it, which are planned to find out (about 0.2
+  seconds each) unless `start_at` has told.
+
+  The next window is planned in the background. Thread-safe.
   """
 
-  def __init__(
-    self,
-    sampler: Sampler,
-    capacity: Capacity,
-    rows: int,
-    headroom: float | None,
-    first: PackedWindow | None = None,
-  ):
-    """Initializes it.
-
-    Args:
-      sampler: Draws the examples.
-      capacity: Of one row.
-      rows: Rows of a window.
-      headroom: As in `PackingConfig`; named where a window does not fit.
-      first: Window 0, where it is packed already.
-    """
+  def __init__(self, sampler: Sampler, capacity: Capacity, batch_rows: int):
+    """Initializes the windows; plans none. Arguments as in `plan_window`."""
     self._sampler = sampler
     self._capacity = capacity
-    self._rows = rows
-    self._headroom = headroom
-    self._drafts: dict[int, _Draft] = {}  # The one used last is last.
+    self._batch_rows = batch_rows
+    self._first_steps = {0: 0}  # Of the windows whose start is known.
+    self._plans: dict[int, futures.Future[WindowPlan]] = {}
+    self._planner = futures.ThreadPoolExecutor(1, 'window-planner')
     self._lock = threading.Lock()
-    if first is not None:
-      self._drafts[0] = _Draft(1, _last_bite(first, rows, sampler.seed, 0))
 
-  def get(self, window: int) -> WindowPlan:
-    """Returns the plan of a window.
-
-    Raises:
-      PackingError: its examples do not fit into its rows.
-    """
+  def start_at(self, start: WindowStart) -> None:
+    """Takes from a checkpoint where a window begins."""
     with self._lock:
-      draft = self._use(window)
-      draft.advance(draft.left)
-    if draft.rows > self._rows:
-      places = draft.rows * self._capacity.tokens
-      needed = places / self._sampler.expected()[0]
-      verb = 'set' if self._headroom is None else 'raise'
-      raise PackingError(
-        f'window {window} fills {draft.rows} rows, PACK_HEADROOM '
-        f'{self._headroom} leaves it {self._rows}: {verb} it to '
-        f'{needed + 0.01:.2f}, or raise PACK_LENGTH'
+      self._first_steps[start.window] = start.step
+
+  def start_before(self, step: int) -> WindowStart:
+    """Returns the last known start of a window up to a step; plans nothing."""
+    with self._lock:
+      return self._start_before(step)
+
+  def find(self, step: int) -> tuple[WindowPlan, int]:
+    """Returns the plan of a step's window and the step's number in it."""
+    with self._lock:
+      start = self._start_before(step)
+      while True:
+        plan = self._plan(start.window).result()
+        following = WindowStart(
+          start.window + 1, start.step + plan.rows // self._batch_rows
+        )
+        self._first_steps[following.window] = following.step
+        if step < following.step:
+          break
+        start = following
+      self._plan(following.window)
+      return plan, step - start.step
+
+  def _start_before(self, step: int) -> WindowStart:
+    known = self._first_steps.items()
+    return WindowStart(*max(start for start in known if start[1] <= step))
+
+  def _plan(self, window: int) -> futures.Future[WindowPlan]:
+    """Returns the plan of a window, begun if it was not; the newest is last."""
+    plan = self._plans.pop(window, None)
+    if plan is None:
+      while len(self._plans) >= _HELD:
+        self._plans.pop(next(iter(self._plans))).cancel()
+      plan = self._planner.submit(
+        plan_window, self._sampler, self._capacity, self._batch_rows, window
       )
-    return draft.plan
-
-  def plan_ahead(self, window: int, batches: int) -> None:
-    """Does one batch's share of planning a window.
-
-    Args:
-      window: The window.
-      batches: Over how many batches, this one included, the work that is left
-        shall be spread.
-    """
-    with self._lock:
-      draft = self._use(window)
-      draft.advance(-(-draft.left // batches))
-
-  def _use(self, window: int) -> '_Draft':
-    draft = self._drafts.pop(window, None)
-    if draft is None:
-      while len(self._drafts) >= _HELD:
-        del self._drafts[next(iter(self._drafts))]
-      work = _bites(self._sampler, self._capacity, self._rows, window)
-      draft = _Draft(_count_bites(self._sampler), work)
-    self._drafts[window] = draft
-    return draft
-
-
-class _Draft:
-  """A window's plan in the making.
-
-  Attributes:
-    left: Bites left to do.
-    rows: Rows filled, when none is left.
-    plan: The plan when none is left, unless the rows do not suffice.
-  """
-
-  def __init__(self, bites: int, work: Iterator):
-    """Initializes it with what `_bites` returns, and how often it yields."""
-    self.left = bites
-    self.rows = 0
-    self.plan: WindowPlan | None = None
-    self._work = work
-
-  def advance(self, bites: int) -> None:
-    for _ in range(min(bites, self.left)):
-      done = next(self._work)
-      self.left -= 1
-      if done is not None:
-        self.rows, self.plan = done
-        self._work = iter(())  # What it holds is ten times the plan.
-
-
-def _count_bites(sampler: Sampler) -> int:
-  draws = sum(sampler.rates) * sampler.epochs_per_window
-  return -(-len(sampler.splits) // _UNITS_A_BITE) + -(-draws // _BITE) + 1
-
-
-def _bites(
-  sampler: Sampler, capacity: Capacity, rows: int, window: int
-) -> Iterator[tuple[int, WindowPlan | None] | None]:
-  """Plans a window; yields once a bite, at the last what `_Draft` keeps."""
-  parts = []
-  splits = range(len(sampler.splits))
-  for first in splits[::_UNITS_A_BITE]:
-    chosen = splits[first : first + _UNITS_A_BITE]
-    parts.append(sampler.draws(window, chosen))
-    yield
-  draws = Draws.joined(parts)
-  packer = Packer(draws.length, draws.targets, capacity)
-  for _ in range(0, len(draws.split), _BITE):
-    packer.place(_BITE)
-    yield
-  packed = PackedWindow(draws, *packer.rows())
-  yield from _last_bite(packed, rows, sampler.seed, window)
-
-
-def _last_bite(
-  packed: PackedWindow, rows: int, seed: int, window: int
-) -> Iterator[tuple[int, WindowPlan | None]]:
-  yield packed.rows, packed.plan(rows, key_of(seed, window))
+    self._plans[window] = plan
+    return plan

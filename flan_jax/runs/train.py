@@ -6,12 +6,12 @@ import difflib
 from typing import Any
 
 import gin
-import numpy as np
 
 from flan_jax import config as config_lib
 from flan_jax.batches.loader import BatchPlan, PackingConfig
 from flan_jax.batches.sampler import Sampler
 from flan_jax.batches.training_splits import training_splits
+from flan_jax.batches.window import WindowStart
 from flan_jax.cache.cached_split import CacheConfig, CachedSplit, Framing
 from flan_jax.cache.store import CacheStore, split_keys
 from flan_jax.definitions import registry
@@ -19,10 +19,10 @@ from flan_jax.errors import ConfigError
 from flan_jax.evaluation.contaminated import check_ids, read_contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.evaluation.eval_parts import eval_parts, validation_split
-from flan_jax.evaluation.evaluator import score_requests
 from flan_jax.evaluation.models import make_models
-from flan_jax.evaluation.requests import Request, requests
+from flan_jax.evaluation.requests import requests
 from flan_jax.evaluation.scoring.rank import Scorer
+from flan_jax.evaluation.validation import ValidationEvaluation
 from flan_jax.flags import Arguments
 from flan_jax.interop import base_model
 from flan_jax.model import DecoderConfig, abstract_params, init_params
@@ -179,7 +179,7 @@ def train(
   )
   state = _first_state(
     checkpointer,
-    plan.data_order_digest,
+    plan,
     initial_params,
     initial_checkpoint,
     model,
@@ -281,7 +281,7 @@ def _initial_params(initial_checkpoint, tokens, model, seed, devices):
 
 def _first_state(
   checkpointer,
-  data_order_digest,
+  plan,
   initial_params,
   initial_checkpoint,
   model,
@@ -300,13 +300,14 @@ def _first_state(
   )
   if restored is not None:
     state, record, step = restored
-    if record['data_order_digest'] != data_order_digest:
+    if record['data_order_digest'] != plan.data_order_digest:
       raise ConfigError(
         f'{checkpointer.model_dir} was trained with other data, rates, seed or '
         f'batch shape (data_order_digest {record["data_order_digest"]}, now '
-        f'{data_order_digest}): use '
+        f'{plan.data_order_digest}): use '
         'the same settings, or another MODEL_DIR'
       )
+    plan.windows.start_at(WindowStart(**record['window']))
     if initial_checkpoint is not None:
       processes.log(
         'INITIAL_CHECKPOINT_PATH is not used: MODEL_DIR has checkpoints'
@@ -316,27 +317,6 @@ def _first_state(
   if initial_checkpoint is not None:
     processes.log(f'starting from the parameters of {initial_checkpoint}')
   return init_state(model, transform, seed, devices, initial_params())
-
-
-class ValidationEvaluation:
-  """Ranks development rows: accuracy of each part, and their mean."""
-
-  def __init__(self, queue: Sequence[Request], scorer: Scorer):
-    self._queue = queue
-    self._scorer = scorer
-    parts = dict.fromkeys(request.split.name for request in queue)
-    self.names = ('accuracy', *(f'accuracy/{part}' for part in parts))
-
-  def __call__(self, params: Any) -> dict[str, float]:
-    records = score_requests(self._queue, self._scorer, params)
-    by_part: dict[str, list[bool]] = {}
-    for record in records:
-      by_part.setdefault(record['part'], []).append(record['correct'])
-    values = {
-      f'accuracy/{part}': 100 * float(np.mean(correct))
-      for part, correct in by_part.items()
-    }
-    return {'accuracy': float(np.mean(list(values.values()))), **values}
 
 
 def _validation_evaluation(

@@ -175,7 +175,9 @@ class Loop:
     if last or self._due(step, self._config.checkpoint_period):
       lagged.flush()
       score = validation.get(self._config.keep_best)
-      self._checkpointer.save(step, state, self._record, score)
+      window = self._plan.windows.start_before(step)
+      record = {**self._record, 'window': dataclasses.asdict(window)}
+      self._checkpointer.save(step, state, record, score)
       lagged.restart_clock()
 
   def _due(self, step: int, period: int) -> bool:

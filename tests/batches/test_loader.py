@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from flan_jax.batches import sampler as sampler_lib
-from flan_jax.batches import window as window_lib
 from flan_jax.batches.few_shot import FewShotSplit
 from flan_jax.batches.loader import (
   BatchPlan,
@@ -24,11 +23,12 @@ from flan_jax.batches.loader import (
 )
 from flan_jax.batches.packing import PackingError
 from flan_jax.batches.sampler import Sampler
+from flan_jax.batches.window import WindowStart
 from flan_jax.cache.cached_split import Framing
 from flan_jax.sharding import MeshConfig, batch_sharding, make_mesh
 from flan_jax.testing.cached_splits import write_cached_split
 
-_PACKING = PackingConfig(batch_rows=8, pack_length=400, headroom=1.1)
+_PACKING = PackingConfig(batch_rows=8, pack_length=400)
 _FRAMING = Framing(start=(), separator=(1,), end=(1,), between=(1,))
 # Every part of a framing differs, and some are long or absent.
 _LONG_FRAMING = Framing(
@@ -75,9 +75,9 @@ def _equal(a, b) -> bool:
 
 
 def _digest(plan: BatchPlan) -> str:
-  window = plan.steps_per_window
+  window = _steps(plan)
   found = hashlib.sha256()
-  for step in (0, 1, window - 1, 3 * window + 5, 10**6):
+  for step in (0, 1, window - 1, window, 3 * window + 5):
     batch = plan.batch(step)
     for name in sorted(batch):
       found.update(f'{name}{batch[name].dtype}'.encode())
@@ -85,16 +85,16 @@ def _digest(plan: BatchPlan) -> str:
   return found.hexdigest()[:16]
 
 
-_TIGHT = PackingConfig(8, 300, target_budget=60, headroom=1.4, max_segments=6)
+_TIGHT = PackingConfig(8, 300, target_budget=60, max_segments=6)
 
 
 @pytest.mark.parametrize(
   'framing, packing, wanted',
   [
-    (_FRAMING, PackingConfig(4, 512, headroom=1.05), '8f62bb21d12da131'),
-    (_FRAMING, _TIGHT, '42613a9456d2693c'),
-    (_LONG_FRAMING, PackingConfig(4, 512, headroom=1.05), '6304cf54ec9581d4'),
-    (_LONG_FRAMING, _TIGHT, '41f70ef70d0fb949'),
+    (_FRAMING, PackingConfig(4, 512), 'a03694904d3076bc'),
+    (_FRAMING, _TIGHT, 'bf4ed7293adb02d1'),
+    (_LONG_FRAMING, PackingConfig(4, 512), '4060243314562197'),
+    (_LONG_FRAMING, _TIGHT, '06383e07ad2726f5'),
   ],
 )
 def test_batches_stay_what_they_were(splits, framing, packing, wanted):
@@ -109,21 +109,25 @@ def test_few_shot_batches_stay_what_they_were(splits):
     splits[1],
     FewShotSplit(splits[2], splits[2], 16, 1, _LONG_FRAMING),
   ]
-  packing = PackingConfig(4, 1024, headroom=1.05)
+  packing = PackingConfig(4, 1024)
   plan = _plan(views, packing, seed=3, framing=_LONG_FRAMING)
-  assert _digest(plan) == '8e9107eda06dcdec'
+  assert _digest(plan) == '9023c1f0963b0002'
 
 
-def test_a_batch_does_not_depend_on_what_came_before(splits):
+def test_a_batch_does_not_depend_on_the_batches_before(splits):
   walked = _plan(splits)
   for step in range(5):
     walked.batch(step)
-    walked.plan_ahead(step)
-  far = 12 * walked.steps_per_window + 3
+  far = 3 * _steps(walked) + 3
   for step in (4, 0, far):
     assert _equal(walked.batch(step), _plan(splits).batch(step))
   assert not _equal(walked.batch(1), walked.batch(2))
   assert not _equal(_plan(splits, seed=1).batch(1), walked.batch(1))
+
+
+def _steps(plan: BatchPlan) -> int:
+  """Returns the steps of the first window."""
+  return plan.windows.find(0)[0].rows // plan.batch_rows
 
 
 @given(st.data())
@@ -133,12 +137,13 @@ def test_every_row_comes_once_a_pass_with_all_its_tokens(splits, data):
     batch_rows=data.draw(st.integers(1, 6)),
     pack_length=data.draw(st.integers(140, 500)),
     target_budget=data.draw(st.one_of(st.none(), st.integers(60, 200))),
-    headroom=8.0,
     max_segments=data.draw(st.integers(2, 9)),
   )
   sampler = _small_sampler(splits, data.draw(st.integers(0, 99)))
   plan = BatchPlan(sampler, packing)
   window = data.draw(st.integers(0, 10**6))
+  first = data.draw(st.integers(0, 10**8))
+  plan.windows.start_at(WindowStart(window, first))
   draws = sampler.draws(window)
   wanted = []
   for split, rendering in zip(draws.split, draws.rendering, strict=True):
@@ -147,8 +152,10 @@ def test_every_row_comes_once_a_pass_with_all_its_tokens(splits, data):
     sequence = [*_FRAMING.prompt(prompt), *_FRAMING.target(target, cut)]
     wanted.append((tuple(map(int, sequence)), len(target) + (not cut)))
   found = []
-  for step in range(plan.steps_per_window):
-    batch = plan.batch(window * plan.steps_per_window + step)
+  rows = plan.windows.find(first)[0].rows
+  assert rows % packing.batch_rows == 0
+  for step in range(first, first + rows // packing.batch_rows):
+    batch = plan.batch(step)
     assert batch['tokens'].shape == (packing.batch_rows, packing.pack_length)
     for row in range(packing.batch_rows):
       found += _sequences({name: array[row] for name, array in batch.items()})
@@ -198,8 +205,8 @@ class _Hashable:
 @settings(max_examples=40, deadline=None)
 def test_processes_build_the_rows_of_one_batch(splits, data):
   rows = data.draw(st.sampled_from([8, 16]))
-  packing = dataclasses.replace(_PACKING, batch_rows=rows, headroom=1.5)
-  step = data.draw(st.integers(0, 10**6))
+  packing = dataclasses.replace(_PACKING, batch_rows=rows)
+  step = data.draw(st.integers(0, 200))
   whole = BatchPlan(_small_sampler(splits, 0), packing).batch(step)
   processes = data.draw(st.sampled_from([1, 2, 4]))
   groups = data.draw(st.sampled_from([1, 2, 4, 8]))
@@ -231,23 +238,6 @@ def test_processes_that_share_some_rows_build_all():
   assert local_rows(mesh, 8, 1).tolist() == [1, 3, 5, 7]
 
 
-def test_headroom_that_is_found_is_as_if_it_had_been_given(splits):
-  found = _plan(splits, PackingConfig(4, 512))
-  tokens, _ = Sampler(splits, _FRAMING, 0).expected()
-  headroom = (found.rows_per_window - 0.5) * 512 / tokens
-  given = _plan(splits, PackingConfig(4, 512, headroom=headroom))
-  assert given.rows_per_window == found.rows_per_window
-  for step in (0, found.steps_per_window + 1):
-    assert _equal(found.batch(step), given.batch(step))
-  # What finds it may change: then the data_order_digest does.
-  with mock.patch.object(window_lib, '_DEVIATIONS', 9):
-    other = _plan(splits, PackingConfig(4, 512))
-  assert other.rows_per_window > found.rows_per_window
-  assert other.data_order_digest != found.data_order_digest
-  again = _plan(splits, PackingConfig(4, 512))
-  assert again.data_order_digest == found.data_order_digest
-
-
 def test_the_contract_names_what_decides_a_batch(splits):
   data_order_digest = _plan(splits).data_order_digest
   assert data_order_digest == _plan(splits).data_order_digest
@@ -264,10 +254,7 @@ def test_the_contract_names_what_decides_a_batch(splits):
   )
 
 
-def test_missing_room_names_the_setting_and_its_value(splits):
-  tight = _plan(splits, dataclasses.replace(_PACKING, headroom=0.9))
-  with pytest.raises(PackingError, match=r'PACK_HEADROOM 0.9 .* raise it to'):
-    tight.batch(0)
+def test_an_example_that_no_row_holds_names_the_settings(splits):
   with pytest.raises(PackingError, match='PACK_LENGTH is 60'):
     _plan(splits, dataclasses.replace(_PACKING, pack_length=60))
   with pytest.raises(PackingError, match='TARGET_BUDGET 2'):
@@ -316,7 +303,7 @@ def test_the_loader_goes_on_from_any_step_and_stops(splits):
   plan = _plan(splits)
   mesh = make_mesh(MeshConfig(), jax.devices()[:1])
   # Over the end of a window.
-  first = plan.steps_per_window - 2
+  first = _steps(plan) - 2
   loader = Loader(plan, first, batch_sharding(mesh))
   for step, batch in zip(range(first, first + 5), loader, strict=False):
     host = jax.device_get(batch)
@@ -324,10 +311,47 @@ def test_the_loader_goes_on_from_any_step_and_stops(splits):
   loader.close()
 
 
-def test_the_loader_hands_its_errors_on(splits):
-  plan = _plan(splits, dataclasses.replace(_PACKING, headroom=0.9))
+@pytest.mark.parametrize(
+  'broken',
+  ['flan_jax.batches.window.pack_rows', 'flan_jax.batches.loader.assemble'],
+)
+def test_an_error_of_a_thread_reaches_the_consumer_with_its_traceback(
+  splits, broken
+):
+  plan = _plan(splits)
   mesh = make_mesh(MeshConfig(), jax.devices()[:1])
-  loader = Loader(plan, 0, batch_sharding(mesh))
-  with pytest.raises(PackingError):
-    next(iter(loader))
-  loader.close()
+  with mock.patch(broken, side_effect=_fail):
+    loader = Loader(plan, 0, batch_sharding(mesh))
+    with pytest.raises(RuntimeError, match='broken') as caught:
+      next(iter(loader))
+    loader.close()
+  assert '_fail' in [entry.name for entry in caught.traceback]
+
+
+def _fail(*args):
+  raise RuntimeError('broken')
+
+
+def test_a_plan_resumed_from_a_checkpoint_plans_one_window(splits):
+  walked = _plan(splits)
+  step = 2 * _steps(walked) + 5
+  wanted = [walked.batch(step + i) for i in range(3)]
+  start = walked.windows.start_before(step)
+  assert start.window == 2 and 0 < start.step <= step
+  resumed = _plan(splits)
+  resumed.windows.start_at(start)
+  planned = []
+  draws = Sampler.draws
+
+  def noticed(sampler, window):
+    planned.append(window)
+    return draws(sampler, window)
+
+  with mock.patch.object(Sampler, 'draws', noticed):
+    for i, batch in enumerate(wanted):
+      assert _equal(resumed.batch(step + i), batch)
+    # The next one is being planned, and none of the earlier ones.
+    resumed.batch(0)
+  assert planned[0] == 2 and set(planned[:2]) <= {2, 3}
+  # Steps before the one that was resumed from are still found.
+  assert _equal(resumed.batch(1), walked.batch(1))

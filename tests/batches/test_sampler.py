@@ -98,14 +98,6 @@ def test_epochs_keep_rates_and_passes_are_whole(data):
       assert (rendering == number % (1 + rows[chosen] % 3)).all()
 
 
-def test_draws_of_chosen_units_are_those_of_all():
-  splits = [_Unit.of('a', 50), _Unit.of('b', 4000), _Unit.of('c', 700)]
-  sampler = Sampler(splits, _FRAMING, seed=3)
-  whole, part = sampler.draws(1), sampler.draws(1, [1, 2])
-  assert (part.rendering == whole.rendering[whole.split > 0]).all()
-  assert (part.split == whole.split[whole.split > 0]).all()
-
-
 def test_a_far_window_needs_nothing_before_it():
   splits = [_Unit.of('a', 300), _Unit.of('b', 5000)]
   far = Sampler(splits, _FRAMING, seed=1).draws(1_000_000)

@@ -12,9 +12,9 @@ import pytest
 
 from flan_jax.batches import sampler as sampler_lib
 from flan_jax.batches.loader import BatchPlan, PackingConfig
-from flan_jax.batches.packing import Capacity, Packer, PackingError
+from flan_jax.batches.packing import Capacity, _Rows
 from flan_jax.batches.sampler import Sampler
-from flan_jax.batches.window import Windows, pack_window, rows_for_all
+from flan_jax.batches.window import Windows, WindowStart, plan_window
 from flan_jax.cache.cached_split import RENDERING, Framing
 
 _FRAMING = Framing(start=(), separator=(1,), end=(1,), between=(1,))
@@ -58,59 +58,13 @@ def _mixture(parts: int) -> list:
 
 @pytest.mark.parametrize('pack_length', [1280, 2048])
 def test_rows_of_a_large_mixture_are_full(pack_length):
-  # At the defaults: capacities on, empty rows of the headroom counted.
+  # With all capacities at their defaults, rows of weight 0 counted.
   sampler = Sampler(_mixture(62), _FRAMING, seed=0)
   plan = BatchPlan(sampler, PackingConfig(pack_length=pack_length))
   assert plan.capacity.targets < pack_length
-  for window in (0, 1_000):
-    assert plan.fill(window) > 0.97
-
-
-def _beside_halves(generator, count):
-  """Half of the examples leave no room for a second one of their kind."""
-  return np.where(generator.random(count) < 0.5, 70, 60)
-
-
-def _no_two_alike(generator, count):
-  return generator.integers(1, 100, count)
-
-
-def _mostly_long(generator, count):
-  return np.where(generator.random(count) < 0.8, generator.integers(60, 99), 5)
-
-
-@pytest.mark.parametrize(
-  'lengths', [_beside_halves, _no_two_alike, _mostly_long]
-)
-@pytest.mark.parametrize('targets', [64, 12])
-def test_rows_for_all_hold_windows_to_come(lengths, targets):
-  # Where rows depend on tokens, on what fits beside what, and on targets.
-  generator = np.random.default_rng(0)
-  splits = [
-    _split(f'{i}', lengths(generator, n), generator.integers(1, 9, n))
-    for i, n in enumerate((300, 5_000, 40_000))
-  ]
-  capacity = Capacity(128, targets, 256)
-  with mock.patch.object(sampler_lib, 'WINDOW_DRAWS', 4_000):
-    sampler = Sampler(splits, _FRAMING, seed=0)
-  first = pack_window(sampler, capacity)
-  rows = rows_for_all(first, capacity)
-  needed = [pack_window(sampler, capacity, w).rows for w in range(1, 60)]
-  assert max(needed) <= rows
-  # Not by keeping rows for far more than ever comes.
-  assert rows - first.rows < 12 * np.std(needed, ddof=1) + 9
-
-
-def test_a_few_rows_are_kept_for_what_the_first_window_did_not_show():
-  # Three fill a row to the last place; beside a longer one there is less room.
-  lengths = np.full(200_000, 30)
-  lengths[::50_000] = 35
-  sampler = Sampler([_split('a', lengths, np.full(200_000, 3))], _FRAMING, 0)
-  capacity = Capacity(102, 100, 256)
-  first = pack_window(sampler, capacity)
-  assert first.draws.length.max() == first.draws.length.min()
-  needed = [pack_window(sampler, capacity, w).rows for w in range(1, 60)]
-  assert first.rows < max(needed) <= rows_for_all(first, capacity)
+  plan.windows.start_at(WindowStart(1_000, 10**6))
+  for step in (0, 10**6):
+    assert plan.fill(step) > 0.995
 
 
 @given(st.data())
@@ -127,10 +81,12 @@ def test_a_window_holds_every_draw_once_within_capacities(data):
   with mock.patch.object(sampler_lib, 'WINDOW_DRAWS', 100):
     sampler = Sampler(splits, _FRAMING, seed)
   drawn = sampler.draws(window)
-  rows = len(drawn.split)  # Never too few.
-  plan = Windows(sampler, capacity, rows, headroom=1).get(window)
+  plan = plan_window(sampler, capacity, 4, window)
+  rows = plan.rows
   placed, counts = plan.read(np.arange(rows))
   assert _columns(placed) == _columns(drawn)
+  # Empty rows only fill the last batch.
+  assert rows % 4 == 0 and np.sum(counts == 0) < 4
   assert len(counts) == rows and counts.max() <= capacity.segments
   row = np.repeat(np.arange(rows), counts)
   assert np.bincount(row, placed.length).max() <= capacity.tokens
@@ -150,74 +106,82 @@ def _columns(draws):
 
 
 class _Counting(Sampler):
-  """Counts the draws that were asked for."""
+  """Remembers which windows were drawn."""
 
-  asked = 0
+  drawn: tuple[int, ...] = ()
 
-  def draws(self, *args):
-    drawn = super().draws(*args)
-    self.asked += len(drawn.split)
-    return drawn
+  def draws(self, window):
+    self.drawn += (window,)
+    return super().draws(window)
 
 
-def _windows(rows=2500):
+def _windows() -> tuple[Windows, _Counting]:
   sampler = _Counting(_mixture(12), _FRAMING, seed=0)
-  return Windows(sampler, Capacity(4096, 4096, 256), rows, 1.0), sampler
+  return Windows(sampler, Capacity(4096, 4096, 256), batch_rows=4), sampler
 
 
-def test_a_window_planned_ahead_is_the_same_and_costs_nothing_more():
+def _first_steps(windows: Windows, count: int) -> list[int]:
+  """Returns the first step of each of the first windows."""
+  first = [0]
+  for _ in range(count - 1):
+    plan, place = windows.find(first[-1])
+    assert place == 0
+    first.append(first[-1] + plan.rows // 4)
+  return first
+
+
+def test_windows_follow_one_another_and_each_is_planned_once():
   windows, sampler = _windows()
-  windows.get(0)
-  for batches in range(50, 0, -1):
-    windows.plan_ahead(1, batches)
-  before = sampler.asked
-  ahead = windows.get(1)
-  assert sampler.asked == before
-  at_once = _windows()[0].get(1)
-  assert np.array_equal(ahead.row_start, at_once.row_start)
-  assert _columns(ahead.draws) == _columns(at_once.draws)
-  assert np.array_equal(ahead.draws.rendering, at_once.draws.rendering)
+  first = _first_steps(windows, 4)
+  for number, step in enumerate(first[1:-1], start=1):
+    plan, place = windows.find(step - 1)
+    assert place == plan.rows // 4 - 1
+    assert windows.start_before(step - 1) == WindowStart(
+      number - 1, first[number - 1]
+    )
+  walked, sampler = _windows()
+  for step in range(0, first[-1], 5):
+    walked.find(step)
+  walked.find(first[-1])
+  walked.find(first[-1])  # Waits for the plan of window 4.
+  assert sampler.drawn in ((0, 1, 2, 3), (0, 1, 2, 3, 4))
 
 
-def test_planning_ahead_is_spread_evenly():
+def test_a_far_step_is_found_without_those_before_it():
+  walked, _ = _windows()
+  first = _first_steps(walked, 4)
+  for windows in (_windows()[0], _windows()[0]):
+    found, place = windows.find(first[3] + 2)
+    wanted, _ = walked.find(first[3])
+    assert place == 2
+    assert np.array_equal(found.row_start, wanted.row_start)
+    assert np.array_equal(found.draws.rendering, wanted.draws.rendering)
+
+
+def test_a_known_start_saves_the_windows_before_it():
+  first = _first_steps(_windows()[0], 4)
   windows, sampler = _windows()
-  windows.plan_ahead(3, 1_000)
-  assert 0 < sampler.asked < sum(sampler.rates)
-  # A window that is asked for half planned is planned to the end.
-  assert windows.get(3).draws.split.size == sum(sampler.rates)
+  windows.start_at(WindowStart(3, first[3]))
+  assert windows.start_before(first[3] - 1) == WindowStart(0, 0)
+  windows.find(first[3] + 1)
+  assert sampler.drawn in ((3,), (3, 4))
+  # A step before it is found from the beginning.
+  plan, place = windows.find(first[2])
+  assert place == 0
+  assert _columns(plan.draws) == _columns(_windows()[0].find(first[2])[0].draws)
 
 
 def test_two_plans_are_held_at_most_and_nothing_they_were_made_with():
+  windows, _ = _windows()
+  first = _first_steps(windows, 4)
   windows, _ = _windows()
   plans = []
   gc.collect()
   gc.disable()  # No cycles: memory must not wait for the collector.
   try:
-    for window in range(4):
-      plans.append(weakref.ref(windows.get(window)))
-      windows.plan_ahead(window + 1, 1)
-      assert [plan() is not None for plan in plans] == [False] * window + [True]
-    assert not any(isinstance(item, Packer) for item in gc.get_objects())
+    for number, step in enumerate(first):
+      plans.append(weakref.ref(windows.find(step)[0]))
+      assert [plan() is not None for plan in plans] == [False] * number + [True]
+    assert not any(isinstance(item, _Rows) for item in gc.get_objects())
   finally:
     gc.enable()
-
-
-def test_a_window_that_does_not_fit_is_an_error_when_it_is_reached():
-  windows, _ = _windows(rows=100)
-  windows.plan_ahead(1, 1)  # Training may end before it.
-  with pytest.raises(PackingError, match=r'window 1 .* PACK_HEADROOM'):
-    windows.get(1)
-
-
-def test_a_first_window_that_is_packed_is_not_drawn_again():
-  sampler = _Counting(_mixture(12), _FRAMING, seed=0)
-  capacity = Capacity(4096, 4096, 256)
-  first = pack_window(sampler, capacity)
-  windows = Windows(sampler, capacity, first.rows + 9, None, first)
-  found = windows.get(0)
-  assert sampler.asked == sum(sampler.rates)
-  planned = Windows(sampler, capacity, first.rows + 9, None).get(0)
-  assert _columns(found.draws) == _columns(planned.draws)
-  assert np.array_equal(found.row_start, planned.row_start)
-  with pytest.raises(PackingError, match=r'HEADROOM None .* set it to'):
-    Windows(sampler, capacity, first.rows - 1, None, first).get(0)

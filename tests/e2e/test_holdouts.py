@@ -40,9 +40,7 @@ registry.load()
 
 _CLUSTERS = sorted(CLUSTERS)
 _LENGTHS = {'inputs': 224, 'targets': 16}
-_PACKING = PackingConfig(
-  batch_rows=4, pack_length=512, target_budget=512, headroom=1.3
-)
+_PACKING = PackingConfig(batch_rows=4, pack_length=512, target_budget=512)
 _MODEL = DecoderConfig(
   vocab_size=4096,
   num_layers=1,

@@ -50,7 +50,7 @@ def plan(tmp_path_factory) -> BatchPlan:
     lengths={'inputs': 32, 'targets': 8},
   )
   framing = Framing(start=(), separator=(1,), end=(1,), between=(1,))
-  packing = PackingConfig(batch_rows=4, pack_length=64, headroom=1.1)
+  packing = PackingConfig(batch_rows=4, pack_length=64)
   return BatchPlan(Sampler([unit], framing, 0), packing)
 
 
