@@ -1,49 +1,38 @@
-"""`flan-jax import-data`: JSON Lines -> a TFDS data directory."""
+"""`flan-jax import-data`: turns JSON Lines into a TFDS data directory."""
 
 import argparse
 from collections.abc import Sequence
-import os
-import sys
 
-from flan_jax.sources import tfds_import
+from flan_jax.flags import FlagParser
+from flan_jax.runtime.tensorflow_start import start_tensorflow
+from flan_jax.sources.tfds_import import import_rows
 
 
 def main(argv: Sequence[str]) -> int:
-  """Runs the command; prints one line a dataset.
+  """Runs the command; prints a line for each dataset.
 
   Args:
     argv: The flags, without the command's name.
 
   Returns:
-    The exit code: 0, or 2 if nothing was imported because of an error, which
-    is printed.
+    The exit code, 0.
+
+  Raises:
+    ImportRowsError: a file, a row or a name is wrong; nothing was imported.
   """
   flags = _parse(argv)
-  # TensorFlow's notes on the processor would drown ours.
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-  try:
-    done = tfds_import.import_rows(
-      flags.input, flags.data_dir, flags.builder, log=_note
-    )
-  except (tfds_import.ImportRowsError, OSError) as error:
-    print(f'import-data: {error}', file=sys.stderr)
-    return 2
-  for imported in done:
+  start_tensorflow()
+  for imported in import_rows(flags.input, flags.data_dir, flags.builder):
     rows = ', '.join(f'{split} {n}' for split, n in imported.rows.items())
     print(f'{imported.builder}: {rows} ({imported.status})')
   return 0
 
 
-def _note(text: str) -> None:
-  print(f'import-data: {text}', file=sys.stderr)
-
-
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
-  parser = argparse.ArgumentParser(
-    prog='flan-jax import-data',
-    description='Writes JSON Lines as a TFDS data directory, without a '
-    'network. Rows have the fields of the TFDS builder and "_split".',
-    allow_abbrev=False,
+  parser = FlagParser(
+    'import-data',
+    'Writes JSON Lines as a TFDS data directory, without a network. Rows have '
+    'the fields of the TFDS dataset and "_split".',
   )
   parser.add_argument(
     '--input',
@@ -55,7 +44,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
   )
   parser.add_argument(
     '--builder',
-    help='TFDS name of a single file, as super_glue/rte:1.0.2, in place of '
+    help='TFDS name of a single file, such as super_glue/rte:1.0.2, instead of '
     'meta.json',
   )
   return parser.parse_args(argv)
