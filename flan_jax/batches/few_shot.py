@@ -14,8 +14,8 @@ import dataclasses
 
 import numpy as np
 
-from flan_jax.cache import identity
 from flan_jax.cache.cached_split import CachedSplit, Framing
+from flan_jax.definitions.digests import digest
 from flan_jax.rendering.exemplars import (
   choose,
   exemplar_keys,
@@ -62,7 +62,7 @@ class FewShotSplit(CachedSplit):
   def digest(self) -> str:
     about = [super().digest, self.pool.digest, self.shots, self._seed]
     framing = dataclasses.asdict(self._framing)
-    return identity.digest([*about, framing, self._most_tokens])
+    return digest([*about, framing, self._most_tokens])
 
   @property
   def _most_tokens(self) -> int:

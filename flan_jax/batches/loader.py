@@ -15,7 +15,7 @@ import numpy as np
 from flan_jax.batches.packing import Capacity, PackingError, assemble
 from flan_jax.batches.sampler import Sampler
 from flan_jax.batches.window import Windows
-from flan_jax.cache import identity
+from flan_jax.definitions.digests import digest
 
 # Raised when the same data, seed and configuration give other batches.
 _ORDER_VERSION = 2
@@ -83,7 +83,7 @@ class BatchPlan:
   def data_order_digest(self) -> str:
     """Digest of all that decides which batch comes at which step."""
     sampler = self._sampler
-    return identity.digest(
+    return digest(
       {
         'version': _ORDER_VERSION,
         'splits': [split.digest for split in sampler.splits],

@@ -33,8 +33,10 @@ from flan_jax.cache import identity, remote
 from flan_jax.cache.engine_code import engine_digest
 from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import Dataset, in_format
+from flan_jax.definitions.digests import digest, file_digest
 from flan_jax.errors import UserError
 from flan_jax.rendering.lengths import DEFAULT_LENGTHS
+from flan_jax.sources.copies import copy_digest
 from flan_jax.vocabulary.base import Vocabulary
 
 # Raised when the files of a unit change their form. (What is in them is hashed,
@@ -149,7 +151,7 @@ def content_digest(
   engine: str,
 ) -> str:
   """Returns the digest of all that decides a unit's tokens but the copy."""
-  return identity.digest(
+  return digest(
     {
       'layout': LAYOUT,
       'engine': engine,
@@ -208,7 +210,7 @@ def find_cached_split(
   """
   root = expanded(config.cache_dir)
   part = registry.find_part(key.part)[1]
-  copy = identity.copy_digest(part.source, config.data_dir)
+  copy = copy_digest(part.source, config.data_dir)
   pattern = split_folder(key, config, vocabulary, copy or '*')
   found = remote.find(root, f'{pattern}/{MANIFEST}')
   if not found:
@@ -339,7 +341,7 @@ class CachedSplit:
   def verify(self) -> None:
     """Compares every file with its digest; raises CacheError if one differs."""
     for path, recorded in self._files():
-      if identity.file_digest(path) != recorded['sha256']:
+      if file_digest(path) != recorded['sha256']:
         raise CacheError(
           f'{path} is damaged: remove {self.path} and run `flan-jax cache` '
           'again'
@@ -356,7 +358,7 @@ class CachedSplit:
       for shard in self.manifest['shards']
       for name in FILES
     ]
-    return identity.digest(digests)
+    return digest(digests)
 
   @property
   def digest(self) -> str:

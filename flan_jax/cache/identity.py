@@ -2,18 +2,11 @@
 
 from collections.abc import Iterator
 import functools
-import glob
 import inspect
-import os
-import pathlib
 import types
 from typing import Any
 
 from flan_jax.definitions.dataset import Dataset
-from flan_jax.definitions.digests import digest, file_digest
-
-# The files of a TFDS folder that tell one copy of a dataset from another.
-_COPY_FILES = ('dataset_info.json', 'features.json', 'flan_jax_import.json')
 
 _CONTENT = (
   'source',
@@ -98,45 +91,3 @@ def _is_ours(value: Any, user: types.FunctionType) -> bool:
   function = value.func if isinstance(value, functools.partial) else value
   package = user.__module__.partition('.')[0]
   return getattr(function, '__module__', '').partition('.')[0] == package
-
-
-def default_data_dir() -> str:
-  """Returns where TFDS looks when no data directory is given."""
-  return os.environ.get(
-    'TFDS_DATA_DIR', os.path.join('~', 'tensorflow_datasets')
-  )
-
-
-def find_copy(source: str, data_dir: str | None) -> pathlib.Path | None:
-  """Returns the folder of a prepared TFDS dataset, None where there is none.
-
-  Args:
-    source: TFDS name with version.
-    data_dir: TFDS data directory; None for TFDS's default.
-  """
-  name, _, version = source.partition(':')
-  root = pathlib.Path(data_dir or default_data_dir()).expanduser()
-  # A dataset named without its configuration lies in its default one.
-  nested = sorted(glob.glob(str(root / glob.escape(name) / '*' / version)))
-  for folder in (root / name / version, *map(pathlib.Path, nested)):
-    if (folder / _COPY_FILES[0]).is_file():
-      return folder
-  return None
-
-
-def copy_digest(source: str, data_dir: str | None) -> str | None:
-  """Returns the digest of one prepared copy of a TFDS dataset.
-
-  Args:
-    source: TFDS name with version.
-    data_dir: TFDS data directory; None for TFDS's default.
-
-  Returns:
-    The digest, or None where there is no such copy (as on a light worker,
-    which has the cache alone).
-  """
-  folder = find_copy(source, data_dir)
-  if folder is None:
-    return None
-  present = [name for name in _COPY_FILES if (folder / name).is_file()]
-  return digest({name: file_digest(folder / name) for name in present}, 8)

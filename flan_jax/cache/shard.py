@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from flan_jax.cache import cached_split, identity, remote
+from flan_jax.cache import cached_split, remote
 from flan_jax.cache.cached_split import CacheConfig
 from flan_jax.cache.engine_code import engine_digest
 from flan_jax.definitions.dataset import ANSWER_TARGET, Dataset
+from flan_jax.definitions.digests import file_digest
 from flan_jax.rendering.render import Fitter, render_rows
 from flan_jax.rendering.source import (
   SplitSource,
@@ -284,7 +285,7 @@ class _ShardWriter:
       'files': {
         name: {
           'bytes': (self._path / name).stat().st_size,
-          'sha256': identity.file_digest(self._path / name),
+          'sha256': file_digest(self._path / name),
         }
         for name in cached_split.FILES
       },

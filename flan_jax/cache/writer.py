@@ -10,7 +10,7 @@ import pathlib
 from typing import Any
 
 from flan_jax import __version__
-from flan_jax.cache import cached_split, identity, remote
+from flan_jax.cache import cached_split, remote
 from flan_jax.cache.cached_split import CacheConfig, CachedSplit, SplitKey
 from flan_jax.cache.engine_code import engine_digest
 from flan_jax.cache.shard import ShardTask, remove_leftovers, write_shard
@@ -18,6 +18,7 @@ from flan_jax.definitions import registry
 from flan_jax.rendering import splits
 from flan_jax.rendering.lengths import renderings_of
 from flan_jax.rendering.source import SplitSource
+from flan_jax.sources.copies import copy_digest
 from flan_jax.vocabulary.base import Vocabulary
 
 # Rows of a shard: what one worker does at a time, and loses at most.
@@ -96,7 +97,7 @@ class CacheWriter:
 
   def _path(self, key: SplitKey) -> str:
     source = self._sources[key].part.source
-    copy = identity.copy_digest(source, self._config.data_dir)
+    copy = copy_digest(source, self._config.data_dir)
     name = cached_split.split_folder(key, self._config, self._vocabulary, copy)
     return f'{cached_split.expanded(self._config.cache_dir)}/{name}'
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from etils import epath
 
-from flan_jax.cache import cached_split, identity
+from flan_jax.cache import cached_split
 from flan_jax.cache.cached_split import CacheConfig, SplitKey
 from flan_jax.runtime.console import wrapped
 from flan_jax.runtime.paths import user_path
+from flan_jax.sources.copies import copy_digest
 from flan_jax.vocabulary.base import Vocabulary
 
 # A run reads what is cached, makes what is missing or unfinished, and refuses
@@ -52,7 +53,7 @@ def describe(
     return {'cache_dir': str(root), 'splits': splits, 'others': 0}
   splits, left = [], dict(named)
   for key in keys:
-    copy = identity.copy_digest(key.find_part().source, config.data_dir)
+    copy = copy_digest(key.find_part().source, config.data_dir)
     pattern = cached_split.split_folder(key, config, vocabulary, copy or '*')
     read = fnmatch.filter(left, pattern)
     splits += [_describe(folders[f], left.pop(f)) for f in read] or [

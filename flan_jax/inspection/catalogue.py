@@ -11,11 +11,11 @@ import pathlib
 import shlex
 from typing import Any
 
-from flan_jax.cache.identity import default_data_dir, find_copy
 from flan_jax.definitions import names, registry
 from flan_jax.definitions.dataset import Dataset, Template
 from flan_jax.definitions.mixture_plan import MIXING_CAP
 from flan_jax.rendering import splits
+from flan_jax.sources.copies import default_data_dir, find_copy
 
 PREPARED, DOWNLOAD, MANUAL = 'prepared', 'to download', 'manual'
 STATES = (PREPARED, DOWNLOAD, MANUAL)

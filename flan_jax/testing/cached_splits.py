@@ -8,8 +8,9 @@ import pathlib
 
 import numpy as np
 
-from flan_jax.cache import cached_split, identity
+from flan_jax.cache import cached_split
 from flan_jax.cache.cached_split import CachedSplit
+from flan_jax.definitions.digests import file_digest
 from flan_jax.rendering.lengths import DEFAULT_LENGTHS
 
 # Tokens below stand for the start, the end and separators in tests.
@@ -123,7 +124,7 @@ def _summary(shard: pathlib.Path, rows: int, renderings: int) -> dict:
     'files': {
       name: {
         'bytes': (shard / name).stat().st_size,
-        'sha256': identity.file_digest(shard / name),
+        'sha256': file_digest(shard / name),
       }
       for name in cached_split.FILES
     },

@@ -16,6 +16,7 @@ from flan_jax.cache.cached_split import (
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
 from flan_jax.sources import tfds_import
+from flan_jax.sources.copies import copy_digest
 from flan_jax.vocabulary.load import load_vocabulary
 
 registry.load()
@@ -233,7 +234,7 @@ def test_damage_is_noticed(config, vocabulary, tmp_path):
 def test_an_interrupted_unit_is_made_anew(config, vocabulary, tmp_path):
   own = dataclasses.replace(config, cache_dir=str(tmp_path))
   key = SplitKey('rte', 'validation')
-  copy = cached_split.identity.copy_digest('super_glue/rte:1.0.2', own.data_dir)
+  copy = copy_digest('super_glue/rte:1.0.2', own.data_dir)
   path = tmp_path / cached_split.split_folder(key, own, vocabulary, copy)
   # What a writer of this machine left that was killed.
   writer = f'{shard._host()}-999999999'
