@@ -1,257 +1,314 @@
-"""The leak check: what a training mixture shares with its evaluation.
+"""Checks what a training mixture shares with the evaluation it holds out.
+
+The check has three parts. RULE compares declarations: no evaluated dataset and
+no held-out or excluded cluster is trained on. ROW compares data: no evaluated
+row shares a main text with a training row. DERIVED lists datasets that are
+declared to be made from one another; these may share rows.
 
 Imports TensorFlow, to read rows.
-
-Three verdicts. RULE, from the registry alone: no part, dataset or excluded
-cluster of the evaluation is trained on. ROW, from the data: no evaluated row
-shares a main text with a row that may be trained on. DERIVED: which datasets on
-the two sides are declared to be made from one another; told, never an error,
-and the reason why they may share rows.
 """
 
-from collections.abc import Sequence
-import dataclasses
+import collections
+from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+import re
 import textwrap
 from typing import Any
+import unicodedata
+
+import tensorflow as tf
 
 from flan_jax.definitions import names, registry
-from flan_jax.definitions.registry import Mixture
-from flan_jax.inspection.row_overlap import Compared, Overlap, compare_rows
+from flan_jax.definitions.dataset import Dataset
+from flan_jax.definitions.mixture_plan import MixturePlan
+from flan_jax.errors import ConfigError
+from flan_jax.rendering.source import SplitSource, plain_tensorflow
+from flan_jax.rendering.splits import MissingDataError
+from flan_jax.runtime.console import wrapped
+
+# Shorter texts, in normalized characters, are equal by chance ("Good film.").
+MIN_LENGTH = 20
+
+# The splits that are read on either side.
+_SPLITS = {'evaluated': ('validation', 'test'), 'trained': ('train',)}
+_EXAMPLES = 3
+_EXAMPLE_WIDTH = 120
+_BATCH = 512
+_DROPPED = re.compile(r'[\W_]+')
 
 
-@dataclasses.dataclass(frozen=True)
-class Breach:
-  """A trained part that the rule forbids.
+def check(name: str, data_dir: str | None = None) -> dict[str, Any]:
+  """Checks what a training mixture shares with its evaluation.
 
-  Attributes:
-    trained: Name of the part.
-    reason: What forbids it, as the end of a sentence about it.
-  """
-
-  trained: str
-  reason: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Derived:
-  """A declared relation between an evaluated and a trained dataset.
-
-  Attributes:
-    evaluated: Name of the evaluated dataset.
-    trained: Name of the trained dataset.
-    made: Which of the two is made from the other, `evaluated` or `trained`.
-  """
-
-  evaluated: str
-  trained: str
-  made: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Report:
-  """The three verdicts on a training mixture.
-
-  Attributes:
-    mixture: Its name.
-    evaluations: Names of the mixtures that evaluate what it holds out.
-    trained: Names of its parts.
-    evaluated: Names of the evaluated parts.
-    breaches: RULE, empty where it is kept.
-    rows: ROW.
-    derived: DERIVED.
-  """
-
-  mixture: str
-  evaluations: tuple[str, ...]
-  trained: tuple[str, ...]
-  evaluated: tuple[str, ...]
-  breaches: tuple[Breach, ...]
-  rows: Compared
-  derived: tuple[Derived, ...]
-
-  @property
-  def rule_verdict(self) -> str:
-    return 'failed' if self.breaches else 'passed'
-
-  @property
-  def row_verdict(self) -> str:
-    """`failed`, `not checked`, `incomplete` (some parts only) or `passed`."""
-    if self.rows.undeclared:
-      return 'failed'
-    if not self.rows.evaluated:
-      return 'not checked'
-    return 'incomplete' if self.rows.missing else 'passed'
-
-  @property
-  def failed(self) -> bool:
-    """Whether there is an error; rows that are not there are none."""
-    return 'failed' in (self.rule_verdict, self.row_verdict)
-
-  def as_json(self) -> dict[str, Any]:
-    """Returns the report as what `json.dumps` takes."""
-    verdicts = {
-      'failed': self.failed,
-      'rule_verdict': self.rule_verdict,
-      'row_verdict': self.row_verdict,
-    }
-    return {**verdicts, **dataclasses.asdict(self)}
-
-  def text(self) -> str:
-    """Returns the report as lines of text, without a last line break."""
-    lines = [
-      f'{self.mixture} trains on {len(self.trained)} parts, '
-      f'{" and ".join(self.evaluations)} evaluates {len(self.evaluated)}',
-      f'RULE {self.rule_verdict}',
-      *(f'  error: {b.trained} {b.reason}' for b in self.breaches),
-      f'ROW {self.row_verdict}: {self._extent()}',
-    ]
-    for overlap in self.rows.overlaps:
-      lines += _overlap_lines(overlap)
-    for side, parts in (
-      ('evaluated', self.evaluated),
-      ('trained', self.trained),
-    ):
-      absent = [part for part in parts if part in self.rows.missing]
-      if absent:
-        lines += _wrap(f'not checked ({side}): {", ".join(absent)}')
-    lines.append(f'DERIVED: {len(self.derived) or "no"} declared pairs')
-    lines += [f'  {_sentence(pair)}' for pair in self.derived]
-    return '\n'.join(lines)
-
-  def _extent(self) -> str:
-    rows = self.rows
-    return (
-      f'{sum(rows.evaluated.values())} rows of {len(rows.evaluated)} of '
-      f'{len(self.evaluated)} evaluated parts compared with '
-      f'{sum(rows.trained.values())} rows of {len(rows.trained)} of '
-      f'{len(self.trained)} trained parts; {rows.short} rows are too short'
-    )
-
-
-def _overlap_lines(overlap: Overlap) -> list[str]:
-  kind = 'declared derived' if overlap.derived else 'error'
-  head = (
-    f'{kind}: {overlap.evaluated_rows} rows in {overlap.groups} groups of '
-    f'{overlap.evaluated} (evaluated) stand in {overlap.trained_rows} rows of '
-    f'{overlap.trained} (trained)'
-  )
-  return [f'  {head}', *(f'    "{e.text}"' for e in overlap.examples)]
-
-
-def _wrap(text: str) -> list[str]:
-  return textwrap.wrap(text, 80, initial_indent='  ', subsequent_indent='    ')
-
-
-def _sentence(pair: Derived) -> str:
-  evaluated = f'{pair.evaluated} (evaluated)'
-  trained = f'{pair.trained} (trained)'
-  if pair.made == 'evaluated':
-    return f'{evaluated} is made from {trained}'
-  return f'{trained} is made from {evaluated}'
-
-
-def check(mixture: str, data_dir: str | None = None) -> Report:
-  """Looks for what a training mixture shares with its evaluation.
-
-  Its evaluation is every evaluation mixture that states the same `held_out`.
+  Its evaluation consists of all evaluation mixtures with the same `held_out`.
 
   Args:
-    mixture: Name of a training mixture that holds something out, with suffixes
-      or without.
-    data_dir: TFDS data directory; None for TFDS's own default. Members without
-      rows there are reported as not checked.
+    name: A training mixture that holds something out.
+    data_dir: TFDS data directory; None for the default of TFDS.
+
+  Returns:
+    {'failed', 'rule_verdict': 'passed' or 'failed', 'row_verdict': 'passed',
+    'failed', 'incomplete' (some parts are not prepared) or 'not checked',
+    'mixture', 'evaluations': names of mixtures, 'trained' and 'evaluated':
+    names of parts, 'breaches': [{'trained', 'reason'}] of RULE, 'rows': see
+    `compare_rows`, 'derived': [{'evaluated', 'trained', 'made': which of the
+    two is made from the other}]}.
 
   Raises:
-    UnknownNameError: no such mixture; names the three nearest.
-    ValueError: it is no training mixture, holds nothing out, or nothing
-      evaluates what it holds out.
+    UnknownNameError: there is no such mixture.
+    ConfigError: it does not train, holds nothing out, or no mixture evaluates
+      what it holds out.
   """
-  training = _training_mixture(mixture)
-  evaluations = [
-    m
-    for m in registry.mixtures()
-    if m.purpose == 'eval' and m.held_out == training.held_out
+  training = names.resolve(name)
+  evaluations = _evaluations(training)
+  trained, evaluated = _parts([training]), _parts(evaluations)
+  closed = {c for plan in (training, *evaluations) for c in plan.excluded}
+  breaches = [
+    {'trained': part.name, 'reason': reason}
+    for part in trained
+    if (reason := _breach(part, training.held_out, closed, evaluated))
   ]
-  if not evaluations:
-    raise ValueError(
-      f'{mixture}: no evaluation mixture has held_out={training.held_out!r}'
+  rows = compare_rows(trained, evaluated, data_dir)
+  verdicts = 'failed' if breaches else 'passed', _row_verdict(rows)
+  return {
+    'failed': 'failed' in verdicts,
+    'rule_verdict': verdicts[0],
+    'row_verdict': verdicts[1],
+    'mixture': name,
+    'evaluations': [plan.name for plan in evaluations],
+    'trained': [part.name for part in trained],
+    'evaluated': [part.name for part in evaluated],
+    'breaches': breaches,
+    'rows': rows,
+    'derived': _derived(trained, evaluated),
+  }
+
+
+def _evaluations(training: MixturePlan) -> list[MixturePlan]:
+  name, held_out = training.name, training.held_out
+  if training.purpose != 'train':
+    raise ConfigError(
+      f'{name} is not a training mixture, such as flan_holdout_nli'
     )
-  trained = _part_names([training])
-  evaluated = _part_names(evaluations)
-  return Report(
-    mixture=mixture,
-    evaluations=tuple(m.name for m in evaluations),
-    trained=trained,
-    evaluated=evaluated,
-    breaches=_breaches(training, evaluations),
-    rows=compare_rows(trained, evaluated, data_dir),
-    derived=_derived(trained, evaluated),
-  )
+  if held_out is None:
+    raise ConfigError(f'{name} holds nothing out, so nothing can leak')
+  found = [
+    names.resolve(mixture.name)
+    for mixture in registry.mixtures()
+    if mixture.purpose == 'eval' and mixture.held_out == held_out
+  ]
+  if not found:
+    raise ConfigError(f'{name}: no evaluation mixture has {held_out=}')
+  return found
 
 
-def _training_mixture(name: str) -> Mixture:
-  mixture = names.find_mixture(name)
-  if mixture is None:
-    names.members(name)  # Raises where the name is nothing at all.
-    raise ValueError(f'{name} is a task: only mixtures are checked for leaks')
-  if mixture.purpose != 'train':
-    raise ValueError(
-      f'{name} evaluates; check the mixture that trains, as flan_holdout_nli'
-    )
-  if mixture.held_out is None:
-    raise ValueError(f'{name} holds nothing out: there is nothing to leak')
-  return mixture
+def _parts(plans: Sequence[MixturePlan]) -> list[Dataset]:
+  members = [member for plan in plans for member in plan.members]
+  return list({member.part.name: member.part for member in members}.values())
 
 
-def _part_names(mixtures: Sequence[Mixture]) -> tuple[str, ...]:
-  members = [member for mixture in mixtures for member in mixture.members]
-  parts = [registry.find_part(member.part)[1] for member in members]
-  return tuple(dict.fromkeys(part.name for part in parts))
+def _breach(
+  part: Dataset, held_out: str, closed: set[str], evaluated: Sequence[Dataset]
+) -> str:
+  """Returns why a part may not be trained on; empty if it may.
 
-
-def _breaches(
-  training: Mixture, evaluations: Sequence[Mixture]
-) -> tuple[Breach, ...]:
-  """Returns the trained parts that the evaluation forbids.
-
-  What a mixture holds out closes its cluster where it is the name of one; a
-  dataset held out alone closes none. `Mixture.excluded` closes further ones,
-  whichever of the two sides states it.
+  Holding out a single dataset does not exclude the rest of its cluster.
   """
-  evaluated = _part_names(evaluations)
-  datasets = {registry.find_part(part)[0].name for part in evaluated}
-  closed = {c for m in (training, *evaluations) for c in m.excluded}
-  found = []
-  for name in _part_names([training]):
-    dataset, part = registry.find_part(name)
-    if name in evaluated:
-      reason = 'is evaluated'
-    elif dataset.name in datasets:
-      reason = f'is a part of {dataset.name}, which is evaluated'
-    elif part.cluster == training.held_out:
-      reason = f'is of the cluster {part.cluster}, which is held out'
-    elif part.cluster in closed:
-      reason = (
-        f'is of the cluster {part.cluster}, which {training.held_out} excludes'
-      )
-    else:
-      continue
-    found.append(Breach(name, reason))
-  return tuple(found)
+  if part.name in [other.name for other in evaluated]:
+    return 'is evaluated'
+  if part.dataset.name in [other.dataset.name for other in evaluated]:
+    return f'is a part of {part.dataset.name}, which is evaluated'
+  if part.cluster == held_out:
+    return f'is in the cluster {part.cluster}, which is held out'
+  if part.cluster in closed:
+    return f'is in the cluster {part.cluster}, which {held_out} excludes'
+  return ''
 
 
 def _derived(
-  trained: Sequence[str], evaluated: Sequence[str]
-) -> tuple[Derived, ...]:
-  pairs = [
-    (registry.find_part(e)[0], registry.find_part(t)[0])
-    for e in evaluated
-    for t in trained
+  trained: Sequence[Dataset], evaluated: Sequence[Dataset]
+) -> list[dict[str, str]]:
+  found = {}
+  for one in evaluated:
+    for other in trained:
+      pair = one.dataset.name, other.dataset.name
+      if pair[1] in one.derived_from:
+        found[*pair, 'evaluated'] = None
+      if pair[0] in other.derived_from:
+        found[*pair, 'trained'] = None
+  fields = ('evaluated', 'trained', 'made')
+  return [dict(zip(fields, key, strict=True)) for key in found]
+
+
+def _row_verdict(rows: Mapping[str, Any]) -> str:
+  if any(not overlap['derived'] for overlap in rows['overlaps']):
+    return 'failed'
+  if not rows['evaluated'] or not rows['trained']:
+    return 'not checked'
+  return 'incomplete' if rows['missing'] else 'passed'
+
+
+def compare_rows(
+  trained: Sequence[Dataset],
+  evaluated: Sequence[Dataset],
+  data_dir: str | None = None,
+) -> dict[str, Any]:
+  """Compares the main texts of training rows with those of evaluated rows.
+
+  The main texts of a row are its `truncatable` fields, each by itself, or all
+  fields together if those are empty. Texts are equal if `normalize` makes them
+  equal; those shorter than `MIN_LENGTH` are skipped. Texts that contain or
+  paraphrase one another are not found.
+
+  Memory holds a 64-bit hash of each evaluated text; training rows are streamed.
+
+  Args:
+    trained: Parts whose train split is read.
+    evaluated: Parts whose validation and test splits are read.
+    data_dir: TFDS data directory; None for the default of TFDS.
+
+  Returns:
+    {'evaluated' and 'trained': part -> rows compared, 'short': rows without a
+    text that is long enough, 'missing': part -> why it was not compared,
+    'overlaps': [{'evaluated', 'trained', 'derived': whether one is declared to
+    be made from the other, 'groups', 'evaluated_rows' and 'trained_rows': how
+    many share a text, 'examples': [{'text', 'evaluated_id', 'trained_id'}]}]}.
+  """
+  found = {'evaluated': {}, 'trained': {}, 'short': 0, 'missing': {}}
+  places = collections.defaultdict(list)
+  for part, row, group, texts in _read(evaluated, 'evaluated', data_dir, found):
+    for digest in texts:
+      places[digest].append((part, row, group))
+  hits = collections.defaultdict(list)
+  for part, row, _, texts in _read(trained, 'trained', data_dir, found):
+    for digest, text in texts.items():
+      for other, evaluated_row, group in places.get(digest, ()):
+        hit = group, evaluated_row, row, digest, text
+        hits[other.name, part.name].append(hit)
+  parts = {part.name: part for part in (*trained, *evaluated)}
+  order = list(found['evaluated'])
+  found['overlaps'] = [
+    _overlap(parts[pair[0]], parts[pair[1]], hits[pair])
+    for pair in sorted(hits, key=lambda pair: order.index(pair[0]))
   ]
-  found = [
-    Derived(e.name, t.name, made)
-    for e, t in pairs
-    for made, child, parent in (('evaluated', e, t), ('trained', t, e))
-    if parent.name in child.derived_from
-  ]
-  return tuple(dict.fromkeys(found))
+  return found
+
+
+def _overlap(
+  evaluated: Dataset, trained: Dataset, hits: Sequence[tuple]
+) -> dict[str, Any]:
+  groups, evaluated_rows, trained_rows, _, _ = map(set, zip(*hits, strict=True))
+  examples = {
+    digest: {
+      'text': textwrap.shorten(text, _EXAMPLE_WIDTH, placeholder=' …'),
+      'evaluated_id': evaluated_row,
+      'trained_id': row,
+    }
+    for _, evaluated_row, row, digest, text in reversed(hits)
+  }
+  return {
+    'evaluated': evaluated.name,
+    'trained': trained.name,
+    'derived': bool(_derived([trained], [evaluated])),
+    'groups': len(groups),
+    'evaluated_rows': len(evaluated_rows),
+    'trained_rows': len(trained_rows),
+    'examples': list(examples.values())[: -_EXAMPLES - 1 : -1],
+  }
+
+
+def normalize(text: str) -> str:
+  r"""Returns the letters and numbers of a text, in lower case and NFKC.
+
+  >>> normalize('The “ﬁrst” \n  rain, at last!')
+  'thefirstrainatlast'
+  """
+  return _DROPPED.sub('', unicodedata.normalize('NFKC', text).lower())
+
+
+def _read(
+  parts: Sequence[Dataset],
+  side: str,
+  data_dir: str | None,
+  found: dict[str, Any],
+) -> Iterator[tuple[Dataset, str, int, dict[bytes, str]]]:
+  """Yields (part, row id, group, hash -> main text), and counts the rows."""
+  for part in parts:
+    source = SplitSource(part, data_dir)
+    try:
+      splits = [split for split in _SPLITS[side] if split in source.slices]
+    except MissingDataError as error:
+      found['missing'][part.name] = str(error)
+      continue
+    found[side][part.name] = 0
+
+    @plain_tensorflow
+    def columns(row, part=part):
+      return row['id'], row['group'], _main_texts(part, row)
+
+    for split in splits:
+      rows = source.get_dataset(split, shuffle=False).map(columns)
+      for batch in rows.batch(_BATCH).as_numpy_iterator():
+        for row, group, texts in zip(*batch, strict=True):
+          hashed = _hashed(texts)
+          found[side][part.name] += 1
+          found['short'] += not hashed
+          yield part, row.decode(), int(group), hashed
+
+
+def _main_texts(part: Dataset, row: Mapping[str, tf.Tensor]) -> tf.Tensor:
+  """Returns the main texts of a mapped row, strings [texts].
+
+  If all are empty, each is the row's fields together.
+  """
+  texts = tf.stack([row[name] for name in part.truncatable_fields] or [''])
+  whole = tf.strings.join([row[name] for name in part.fields], separator=' ')
+  return tf.where(tf.reduce_all(tf.equal(texts, '')), whole, texts)
+
+
+def _hashed(texts: Sequence[bytes]) -> dict[bytes, str]:
+  """Returns hash -> text of the texts that are long enough."""
+  decoded = [text.decode('utf-8', 'replace') for text in texts]
+  normal = {text: normalize(text) for text in decoded}
+  return {
+    hashlib.blake2b(key.encode(), digest_size=8).digest(): text
+    for text, key in normal.items()
+    if len(key) >= MIN_LENGTH
+  }
+
+
+def lines(found: Mapping[str, Any]) -> Iterator[str]:
+  """Yields the report of `check` as text."""
+  rows = found['rows']
+  sides = ('evaluated', 'trained')
+  totals = {
+    side: f'{sum(rows[side].values())} rows of {len(rows[side])} of '
+    f'{len(found[side])} {side} parts'
+    for side in sides
+  }
+  yield (
+    f'{found["mixture"]} trains on {len(found["trained"])} parts; '
+    f'{" and ".join(found["evaluations"])} evaluates {len(found["evaluated"])}'
+  )
+  yield f'RULE {found["rule_verdict"]}'
+  for breach in found['breaches']:
+    yield f'  error: {breach["trained"]} {breach["reason"]}'
+  yield (
+    f'ROW {found["row_verdict"]}: {totals["evaluated"]} compared with '
+    f'{totals["trained"]}; {rows["short"]} rows are too short'
+  )
+  for overlap in rows['overlaps']:
+    yield (
+      f'  {"declared derived" if overlap["derived"] else "error"}: '
+      f'{overlap["evaluated_rows"]} rows in {overlap["groups"]} groups of '
+      f'{overlap["evaluated"]} (evaluated) share a text with '
+      f'{overlap["trained_rows"]} rows of {overlap["trained"]} (trained)'
+    )
+    yield from (f'    "{example["text"]}"' for example in overlap['examples'])
+  for side in sides:
+    if absent := [part for part in found[side] if part in rows['missing']]:
+      yield from wrapped(f'not checked ({side}): {", ".join(absent)}', '  ')
+  yield f'DERIVED: {len(found["derived"]) or "no"} declared pairs'
+  for pair in found['derived']:
+    made, origin = sides if pair['made'] == 'evaluated' else sides[::-1]
+    yield (f'  {pair[made]} ({made}) is made from {pair[origin]} ({origin})')

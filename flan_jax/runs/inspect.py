@@ -56,9 +56,9 @@ def main(argv: Sequence[str]) -> int:
     start_tensorflow()
     from flan_jax.inspection import holdout_leakage
 
-    report = holdout_leakage.check(flags.check, data_dir)
-    _show(flags, report.as_json(), report.text().splitlines())
-    return int(report.failed)
+    found = holdout_leakage.check(flags.check, data_dir)
+    _show(flags, found, holdout_leakage.lines(found))
+    return int(found['failed'])
   if tasks:
     wanted = rows.Wanted(flags.rows, flags.split, flags.vocabulary)
     found = rows.describe(name, tasks, wanted, data_dir)

@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-from types import SimpleNamespace
 
 import pytest
 
@@ -340,14 +339,13 @@ def test_what_has_to_be_fetched_by_hand_is_named(mistake, tmp_path):
 def test_a_leak_is_the_exit_code(monkeypatch, capsys, tmp_path, failed):
   from flan_jax.inspection import holdout_leakage
 
-  # What it finds is tested in tests/data/test_contamination.py.
-  report = SimpleNamespace(
-    failed=failed, text=lambda: 'as text', as_json=lambda: {'failed': failed}
-  )
   asked = []
   monkeypatch.setattr(
-    holdout_leakage, 'check', lambda *about: asked.append(about) or report
+    holdout_leakage,
+    'check',
+    lambda *about: asked.append(about) or {'failed': failed},
   )
+  monkeypatch.setattr(holdout_leakage, 'lines', lambda found: ['as text'])
   arguments = ['inspect', '--check=flan_holdout_wic', f'--data_dir={tmp_path}']
   assert command_line.main(arguments) == int(failed)
   assert capsys.readouterr().out.strip() == 'as text'
