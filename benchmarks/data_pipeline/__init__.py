@@ -1,0 +1,1 @@
+"""Whose batches come faster."""

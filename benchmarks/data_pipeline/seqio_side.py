@@ -1,0 +1,180 @@
+"""SeqIO's input: rows rendered while reading, and tasks that it has cached."""
+
+from collections.abc import Iterator
+import contextlib
+import dataclasses
+import importlib.util
+import io
+import logging
+import time
+
+import numpy as np
+import seqio
+import tensorflow as tf
+
+from benchmarks.data_pipeline.own import Batch, Task
+from flan_jax.definitions import names, registry
+from flan_jax.definitions.mixture_plan import mixing_rate
+from flan_jax.rendering import seqio_tasks
+from flan_jax.rendering.lengths import renderings_of
+from flan_jax.rendering.render import render_rows, tokenize_rows
+from flan_jax.rendering.source import SplitSource
+from flan_jax.vocabulary.seqio import as_seqio
+
+# The arrays of SeqIO's converter under the names of the comparison.
+_NAMES = {
+  'tokens': 'decoder_input_tokens',
+  'segments': 'decoder_segment_ids',
+  'positions': 'decoder_positions',
+  'labels': 'decoder_target_tokens',
+  'loss_mask': 'decoder_loss_weights',
+}
+
+# SeqIO's own packing in C++. The published package lacks it: it has to be built
+# from source, for TensorFlow 1.
+_CUSTOM_OPS = 'tensor2tensor.data_generators.ops.pack_sequences_ops'
+
+
+def online(task: Task) -> Iterator[Batch]:
+  """Yields batches; each row is rendered when it is read."""
+  provider = seqio_tasks.get_mixture_or_task(
+    task.mixture, task.vocabulary.path, task.config.data_dir
+  )
+  return _batches(task, provider, use_cached=False)
+
+
+def cached(task: Task, renderings: str) -> Iterator[Batch]:
+  """Yields batches from tasks that `make_cache` cached."""
+  name = _cached_name(task.mixture, renderings)
+  return _batches(task, seqio.get_mixture_or_task(name), use_cached=True)
+
+
+def sequence(tokens: np.ndarray, labels: np.ndarray) -> np.ndarray:
+  """Returns a whole sequence, of which every token is a label."""
+  del tokens
+  return labels
+
+
+def _batches(task: Task, provider, use_cached: bool) -> Iterator[Batch]:
+  """Reads as T5X does, with the options that proved fastest."""
+  lengths = dict(task.config.lengths)
+  examples = provider.get_dataset(
+    sequence_length=lengths,
+    split='train',
+    use_cached=use_cached,
+    shuffle=True,
+    seed=task.seed,
+    num_epochs=None,
+  )
+  converter = seqio.DecoderFeatureConverter(
+    pack=True,
+    use_custom_packing_ops=_has_custom_ops(),
+    # The lengths are correct, so a check only takes time.
+    apply_length_check=False,
+  )
+  # The converter packs rows as long as the sum of its lengths.
+  inputs = task.packing.pack_length - lengths['targets']
+  packed = converter(examples, {**lengths, 'inputs': inputs})
+  batches = (
+    packed.map(
+      lambda row: {name: row[key] for name, key in _NAMES.items()},
+      num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    .batch(task.packing.batch_rows, drop_remainder=True)
+    .prefetch(tf.data.AUTOTUNE)
+  )
+  options = tf.data.Options()
+  # Of the options tried, these two helped online and slowed nothing.
+  options.deterministic = False
+  options.threading.max_intra_op_parallelism = 1
+  return batches.with_options(options).as_numpy_iterator()
+
+
+def _has_custom_ops() -> bool:
+  try:
+    return importlib.util.find_spec(_CUSTOM_OPS) is not None
+  except ImportError:  # Its parent package is missing.
+    return False
+
+
+def make_cache(task: Task, renderings: str) -> float:
+  """Caches the training rows of a mixture with SeqIO's own Beam pipeline.
+
+  Args:
+    task: What is read; its folder keeps the cache.
+    renderings: `several`: those of each row that this project caches; `one`: a
+      template chosen for each row.
+
+  Returns:
+    Seconds that it took.
+  """
+  import apache_beam as beam
+  from seqio.scripts import cache_tasks_main
+
+  folder = task.folder / 'seqio_cache'
+  folder.mkdir(parents=True, exist_ok=True)
+  seqio.set_global_cache_dirs([str(folder)])
+  tasks = [
+    _cached_task(task, member, renderings)
+    for member in names.members(task.mixture)
+  ]
+  rates = [
+    (cached, mixing_rate(cached.num_input_examples('train')))
+    for cached in tasks
+  ]
+  seqio.MixtureRegistry.add(_cached_name(task.mixture, renderings), rates)
+  begin = time.perf_counter()
+  with _quiet(), beam.Pipeline('FnApiRunner') as pipeline:
+    cache_tasks_main.run_pipeline(
+      pipeline, [cached.name for cached in tasks], str(folder)
+    )
+  return time.perf_counter() - begin
+
+
+def _cached_name(name: str, renderings: str) -> str:
+  return f'{name}_cached_{renderings}'
+
+
+def _cached_task(
+  task: Task, member: registry.Member, renderings: str
+) -> seqio.Task:
+  _, part = registry.find_part(member.part)
+  # Keep training rows only: SeqIO caches every split of a task.
+  part = dataclasses.replace(part, splits={'train': part.splits['train']})
+  source = SplitSource(part, task.config.data_dir)
+  several = renderings == 'several'
+  count = renderings_of(source.num_input_examples('train'))
+  feature = seqio.Feature(as_seqio(task.vocabulary), add_eos=True)
+  features = {'inputs': feature, 'targets': feature}
+
+  def render(rows: tf.data.Dataset) -> tf.data.Dataset:
+    rendered = render_rows(
+      rows, part, member.templates, several, count if several else None
+    )
+    examples = tokenize_rows(
+      rendered, part, task.vocabulary, dict(task.config.lengths)
+    )
+    # Other fields would only have to be read.
+    return examples.map(lambda row: {key: row[key] for key in features})
+
+  return seqio.TaskRegistry.add(
+    _cached_name(part.name, renderings),
+    source=source,
+    preprocessors=[render, seqio.CacheDatasetPlaceholder()],
+    output_features=features,
+  )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+  """Hides the notices of SeqIO and Beam; the pipeline reads absl flags."""
+  from absl import flags
+
+  if not flags.FLAGS.is_parsed():
+    flags.FLAGS(['data_pipeline'])
+  logging.disable(logging.ERROR)
+  try:
+    with contextlib.redirect_stdout(io.StringIO()):
+      yield
+  finally:
+    logging.disable(logging.NOTSET)

@@ -1,0 +1,1 @@
+"""Whose answers come faster: this project or `transformers`."""

@@ -1,0 +1,1 @@
+"""How much memory caching, reading and importing take."""

@@ -1,0 +1,143 @@
+"""Measures what it takes to cache and read a million rows.
+
+  python -m benchmarks.memory.million_rows
+
+The rows are cached twice, by one process and by the local workers of Apache
+Beam, and the two caches must be equal. Then they are read once. Each phase runs
+in a process of its own, whose memory is watched. Each line of the output is a
+JSON object, the last one the summary.
+"""
+
+import argparse
+from collections.abc import Sequence
+import dataclasses
+import importlib.util
+import os
+import pathlib
+import time
+from typing import Any
+
+# JAX and TensorFlow read these when they are first imported.
+os.environ['CUDA_VISIBLE_DEVICES'] = '-1'
+os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
+
+from benchmarks.common import figures, flags
+from benchmarks.memory import short_rows
+from benchmarks.memory.watching import private_mib, run_phase
+from flan_jax.batches.loader import BatchPlan, PackingConfig
+from flan_jax.batches.sampler import Sampler
+from flan_jax.cache.cached_split import (
+  CacheConfig,
+  CachedSplit,
+  Framing,
+  SplitKey,
+  find_cached_split,
+)
+from flan_jax.runtime.tensorflow_start import start_tensorflow
+from flan_jax.vocabulary.load import MINI, load_vocabulary
+
+_KEY = SplitKey(short_rows.NAME, 'train')
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+  """Runs the phases one after the other."""
+  parser = flags.parser(__doc__)
+  add = parser.add_argument
+  add('--rows', type=int, default=1_000_000, help='rows of the dataset')
+  add('--workers', type=int, help='workers of Beam; default: one per core')
+  add('--work_dir', help='keeps what is made; default: a temporary folder')
+  settings = parser.parse_args(arguments)
+  with figures.work_folder(settings.work_dir, 'million_rows') as folder:
+    _run(settings, folder)
+
+
+def _run(settings: argparse.Namespace, folder: pathlib.Path) -> None:
+  phases = {
+    'write_rows': (_write, folder, settings.rows),
+    'cache': (_cache, folder, 'one'),
+    'cache_with_beam': (_cache, folder, 'beam', settings.workers),
+    'read': (_read, folder),
+  }
+  with_beam = importlib.util.find_spec('apache_beam') is not None
+  if not with_beam:
+    del phases['cache_with_beam']
+  summary: dict[str, Any] = {'rows': settings.rows}
+  for name, (function, *values) in phases.items():
+    summary[name] = dataclasses.asdict(run_phase(function, *values))
+    figures.print_line(phase=name, **summary[name])
+  if with_beam:
+    one, beam = (_find(folder, name).digest for name in ('one', 'beam'))
+    summary['caches_equal'] = one == beam
+  figures.print_line(**summary, **figures.machine())
+
+
+def _config(folder: pathlib.Path, name: str) -> CacheConfig:
+  return CacheConfig(str(folder / f'cache_{name}'), str(folder / 'tfds'))
+
+
+def _find(folder: pathlib.Path, name: str) -> CachedSplit:
+  return find_cached_split(_KEY, _config(folder, name), load_vocabulary(MINI))
+
+
+def _write(folder: pathlib.Path, rows: int) -> dict[str, Any]:
+  start_tensorflow()
+  short_rows.write(folder / 'tfds', rows)
+  return {}
+
+
+def _cache(
+  folder: pathlib.Path, name: str, workers: int | None = None
+) -> dict[str, Any]:
+  start_tensorflow()
+  from flan_jax.cache.writer import CacheWriter, run_here
+
+  run = run_here
+  if name == 'beam':
+    from flan_jax.cache import beam
+
+    run = beam.make_runner(beam.local_options(workers))
+  writer = CacheWriter([_KEY], _config(folder, name), load_vocabulary(MINI))
+  missing = writer.plan().rows
+  begin = time.perf_counter()
+  writer.make(log=lambda line: None, run=run)
+  seconds = time.perf_counter() - begin
+  split = _find(folder, name)
+  return {
+    'rows': split.num_rows,
+    'tokens': split.manifest['counts']['tokens'],
+    # Not all of them if an earlier run has left shards.
+    'rows_cached': missing,
+    'rows_cached_per_second': round(missing / seconds, 1) if missing else None,
+  }
+
+
+def _read(folder: pathlib.Path) -> dict[str, Any]:
+  """Reads as many examples as there are rows: almost every row once."""
+  begin = time.perf_counter()
+  split = _find(folder, 'one')
+  opened = time.perf_counter() - begin
+  framing = Framing.of(_config(folder, 'one'), load_vocabulary(MINI))
+  plan = BatchPlan(Sampler([split], framing, seed=0), PackingConfig())
+  examples = tokens = step = 0
+  memory = {}
+  begin = time.perf_counter()
+  while examples < split.num_rows:
+    segments = plan.batch(step)['segments']
+    examples += int(segments.max(axis=1).sum())
+    tokens += int((segments > 0).sum())
+    step += 1
+    for share in (0.25, 0.5, 0.75, 1):
+      if share not in memory and examples >= share * split.num_rows:
+        memory[share] = private_mib()
+  seconds = time.perf_counter() - begin
+  return {
+    'seconds_to_open': round(opened, 3),
+    'batches': step,
+    'examples': examples,
+    'tokens_per_second': round(tokens / seconds),
+    'private_mib_after_share': memory,
+  }
+
+
+if __name__ == '__main__':
+  main()

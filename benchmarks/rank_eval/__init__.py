@@ -1,0 +1,1 @@
+"""Who scores options faster: this project or lm-evaluation-harness."""

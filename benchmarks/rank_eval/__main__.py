@@ -1,0 +1,133 @@
+"""Compares how fast lm-evaluation-harness scores options on the CPU.
+
+  python -m benchmarks.rank_eval
+  python -m benchmarks.rank_eval --data_dir=TFDS_DIR
+
+benchmarks/README.md describes what is compared. Each line of the output is a
+JSON object, the last one the summary.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+import contextlib
+import importlib.util
+import json
+import os
+import pathlib
+
+from benchmarks.common import figures, flags
+from benchmarks.common.comparison import Comparison, Runner
+from benchmarks.common.side_process import SideProcess, started
+from benchmarks.rank_eval import results
+from benchmarks.rank_eval.results import DATASETS, HARNESS, OWN, SIDES
+
+# Names an interpreter that has the harness.
+_INTERPRETER = 'FLAN_JAX_LM_EVAL_PYTHON'
+# For all processes: nothing is downloaded, no GPU is used.
+_ENVIRONMENT = {
+  'CUDA_VISIBLE_DEVICES': '',
+  'HF_HUB_OFFLINE': '1',
+  'JAX_PLATFORMS': 'cpu',
+  'TOKENIZERS_PARALLELISM': 'false',
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+  """Runs the comparison."""
+  settings = _parse(arguments)
+  os.environ.update(_ENVIRONMENT)
+  modules = dict.fromkeys(settings.sides, 'benchmarks.rank_eval.own')
+  left_out = {}
+  interpreter = os.environ.get(_INTERPRETER)
+  if HARNESS in modules:
+    modules[HARNESS] = 'benchmarks.rank_eval.harness'
+    packages = ('lm_eval', 'torch')
+    if not interpreter and not all(map(importlib.util.find_spec, packages)):
+      del modules[HARNESS]
+      left_out[HARNESS] = f'pip install lm_eval torch, or set {_INTERPRETER}'
+  with figures.work_folder(settings.work_dir, 'rank_eval') as folder:
+    files = _make_files(settings, folder)
+    requests = json.loads(pathlib.Path(files['requests']).read_text('utf-8'))
+    task = {**files, 'tokens_per_batch': settings.tokens_per_batch}
+    comparison = Comparison(required=OWN)
+    with started(modules, task, {HARNESS: interpreter}) as sides:
+      ready = _prepare(comparison, sides, requests, settings.batch_sizes)
+      for number in range(settings.rounds):
+        for dataset, runners in ready.items():
+          work = dict.fromkeys(runners, len(requests[dataset]))
+          comparison.take_turns(sides, dataset, number, work)
+  figures.print_line(
+    **results.summary(comparison, requests),
+    left_out=left_out,
+    rounds=settings.rounds,
+    settings=vars(settings),
+    **figures.machine(),
+  )
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+  parser = flags.parser(
+    __doc__,
+    f'{HARNESS} runs in the interpreter that {_INTERPRETER} names, or else in '
+    'this one.',
+  )
+  add = parser.add_argument
+  add('--model', default=flags.MODEL, help='as in flan-jax import --from')
+  add('--data_dir', default='mini', help='TFDS data directory')
+  flags.add_choice(parser, '--datasets', DATASETS, 'what is scored')
+  add('--rows', type=int, default=12, help='rows of each dataset')
+  add('--templates', type=int, default=1, help='templates of each row')
+  flags.add_choice(parser, '--sides', SIDES, 'who is measured', required=OWN)
+  add('--rounds', type=int, default=3, help='turns of every side per dataset')
+  flags.add_batch_sizes(parser, HARNESS)
+  add(
+    '--tokens_per_batch',
+    type=int,
+    default=8192,
+    help="TOKENS_PER_EVAL_BATCH of this project's scorers",
+  )
+  add('--work_dir', help='keeps what is made; default: a temporary folder')
+  return parser.parse_args(arguments)
+
+
+def _make_files(
+  settings: argparse.Namespace, folder: pathlib.Path
+) -> Mapping[str, str]:
+  """Returns the paths of weights and requests; see `requests.RequestMaker`."""
+  named = ('model', 'data_dir', 'datasets', 'rows', 'templates')
+  task = {name: getattr(settings, name) for name in named}
+  maker = SideProcess(
+    'benchmarks.rank_eval.requests', {**task, 'folder': str(folder)}
+  )
+  with contextlib.closing(maker):
+    files = maker.ask('make')
+  figures.print_line(made=files)
+  return files
+
+
+def _prepare(
+  comparison: Comparison,
+  sides: Mapping[str, SideProcess],
+  requests: results.Requests,
+  batch_sizes: Sequence[int],
+) -> dict[str, list[Runner]]:
+  """Has every side score everything once; returns who is to be measured."""
+  runners = [Runner(side) for side in sides if side != HARNESS]
+  ready = {dataset: list(runners) for dataset in requests}
+  seconds = {dataset: {} for dataset in requests}
+  if HARNESS in sides:
+    runners += [Runner(HARNESS, size) for size in batch_sizes]
+  for dataset in requests:
+    for runner in runners:
+      side = sides[runner.side]
+      done = comparison.prepare(side, runner, dataset, hidden='scores')
+      if done and runner.side == HARNESS:
+        facts = comparison.facts[runner, dataset]
+        seconds[dataset][runner.batch_size] = facts['seconds']
+  for dataset, sizes in results.worth_measuring(seconds).items():
+    ready[dataset] += [Runner(HARNESS, size) for size in sizes]
+  return ready
+
+
+if __name__ == '__main__':
+  main()

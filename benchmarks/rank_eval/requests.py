@@ -1,0 +1,134 @@
+"""What the sides of `rank_eval` read: weights, and prompts with options.
+
+Runs in a process of its own, because making a token cache needs TensorFlow; the
+process ends before anything is measured.
+"""
+
+from collections.abc import Iterator, Sequence
+import json
+import pathlib
+from typing import Any
+
+from benchmarks.common import weights
+from benchmarks.common.side_process import serve
+from benchmarks.rank_eval.results import DATASETS
+from flan_jax.cache.cached_split import (
+  CacheConfig,
+  CachedSplit,
+  Framing,
+  SplitKey,
+)
+from flan_jax.cache.writer import make_cached_splits
+from flan_jax.definitions import registry
+from flan_jax.evaluation.requests import Request, requests
+from flan_jax.sources.mini import open_data_dir
+from flan_jax.vocabulary.base import Vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
+
+# Validation rows are used where a small copy has too few test rows.
+_SPLITS = ('test', 'validation')
+
+
+class RequestMaker:
+  """Makes what its folder does not hold yet.
+
+  Its task: `folder`, and the flags `model`, `data_dir`, `datasets`, `rows` and
+  `templates` of `rank_eval`.
+  """
+
+  def __init__(self, task: dict[str, Any]):
+    self._task = task
+    self._folder = pathlib.Path(task['folder'])
+
+  def make(self) -> dict[str, str]:
+    """Returns the paths of `checkpoint`, `hugging_face` and `requests`.
+
+    The first two hold the same weights. The third is a JSON file with, for each
+    dataset, a list of what `as_harness` returns for each row and template.
+    """
+    registry.load()
+    checkpoint, exported = weights.open_model(self._task['model'], self._folder)
+    config = CacheConfig(
+      cache_dir=str(self._folder),
+      data_dir=open_data_dir(self._task['data_dir'], str(self._folder)),
+      prompt_format=weights.PROMPT_FORMAT,
+    )
+    vocabulary = load_vocabulary(str(checkpoint))
+    path = self._folder / 'requests.json'
+    datasets = {
+      dataset: [
+        as_harness(request, vocabulary)
+        for part, rows in shares(self._task['rows'], DATASETS[dataset])
+        for request in self._requests(part, rows, config, vocabulary)
+      ]
+      for dataset in self._task['datasets']
+    }
+    path.write_text(json.dumps(datasets), encoding='utf-8')
+    return {
+      'checkpoint': str(checkpoint),
+      'hugging_face': str(exported),
+      'requests': str(path),
+    }
+
+  def _requests(
+    self, part: str, rows: int, config: CacheConfig, vocabulary: Vocabulary
+  ) -> Iterator[Request]:
+    splits = registry.find_part(part)[1].splits
+    keys = [SplitKey(part, split) for split in _SPLITS if split in splits]
+    return chosen(
+      make_cached_splits(keys, config, vocabulary),
+      Framing.of(config, vocabulary),
+      rows,
+      self._task['templates'],
+    )
+
+
+def shares(rows: int, parts: Sequence[str]) -> list[tuple[str, int]]:
+  """Divides the rows of a dataset among its subsets.
+
+  >>> shares(8, ('anli_r1', 'anli_r2', 'anli_r3'))
+  [('anli_r1', 3), ('anli_r2', 3), ('anli_r3', 2)]
+  """
+  each, left = divmod(rows, len(parts))
+  return [(part, each + (n < left)) for n, part in enumerate(parts)]
+
+
+def chosen(
+  splits: Sequence[CachedSplit], framing: Framing, rows: int, templates: int
+) -> Iterator[Request]:
+  """Yields requests of `rows` rows under the first `templates` templates."""
+  for split in splits:
+    numbers = sorted({int(found['template']) for found in split.renderings})
+    yield from requests(split, framing, numbers[:templates], rows)
+    rows -= min(rows, split.num_rows)
+
+
+def as_harness(request: Request, vocabulary: Vocabulary) -> dict[str, Any]:
+  """Returns prompt, options and gold, divided as lm-evaluation-harness does.
+
+  Options have no end token. White space at the end of the prompt belongs to the
+  options, and each option is tokenized together with its prompt. The harness
+  checks these tokens against `texts`, the (prompt, option) of each option.
+  """
+  example = request.example
+  text = vocabulary.decode([int(token) for token in example.prompt])
+  prompt = text.rstrip()
+  space = text[len(prompt) :]
+  prompt_tokens = vocabulary.encode(prompt)
+  options = [
+    vocabulary.decode([int(t) for t in (option[:-1] if ended else option)])
+    for option, ended in zip(example.targets, request.ended, strict=True)
+  ]
+  return {
+    'prompt': prompt_tokens,
+    'options': [
+      vocabulary.encode(prompt + space + option)[len(prompt_tokens) :]
+      for option in options
+    ],
+    'gold': list(request.row['correct']),
+    'texts': [(text, option) for option in options],
+  }
+
+
+if __name__ == '__main__':
+  serve(RequestMaker)

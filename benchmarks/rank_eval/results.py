@@ -1,0 +1,209 @@
+"""The last line of `rank_eval`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.common import figures
+from benchmarks.common.comparison import Comparison
+
+SIDES = OWN, PLAIN, HARNESS = 'flan_jax', 'flan_jax_plain', 'lm_eval'
+
+# Each dataset with its subsets, which share its rows.
+DATASETS = {
+  'hellaswag': ('hellaswag',),
+  'arc': ('arc_easy', 'arc_challenge'),
+  'piqa': ('piqa',),
+  'anli': ('anli_r1', 'anli_r2', 'anli_r3'),
+}
+
+# Difference of a log-likelihood, in nats, that rounding can cause.
+_TIE = 1e-3
+# A batch size this many times slower than the best is not measured again.
+_SLOWER = 1.15
+
+# Prompts with options, by dataset; see `requests.RequestMaker.make`.
+Rows = Sequence[Mapping[str, Any]]
+Requests = Mapping[str, Rows]
+
+
+def summary(comparison: Comparison, requests: Requests) -> dict[str, Any]:
+  """Returns the figures, `None` for what did not run."""
+  datasets = list(requests)
+  groups = {'together': datasets, **{name: [name] for name in datasets}}
+  ratios, allowed, agreed, medians = {}, {}, {}, {}
+  for side in (HARNESS, PLAIN):
+    found = {
+      name: comparison.ratio(OWN, side, of) for name, of in groups.items()
+    }
+    medians[side] = {name: figures.median(each) for name, each in found.items()}
+    by_cpu_time = comparison.ratio(OWN, side, datasets, 'cpu_seconds')
+    ratios[side] = {**found, 'together_by_cpu_time': by_cpu_time}
+    allowed[side] = {}
+    for name, of in groups.items():
+      tokens = needed([row for dataset in of for row in requests[dataset]])
+      allowed[side][name] = round(tokens[side] / tokens[OWN], 3)
+    agreed[side] = {
+      name: _agreement(comparison, side, name) for name in datasets
+    }
+  together = {side: found.pop('together') for side, found in medians.items()}
+  return {
+    'ratio_to_harness': together[HARNESS],
+    'ratio_by_dataset': medians[HARNESS],
+    'ratio_to_plain': together[PLAIN],
+    'ratio_to_plain_by_dataset': medians[PLAIN],
+    'saved_tokens_allow': allowed[PLAIN].pop('together'),
+    'saved_tokens_allow_by_dataset': allowed[PLAIN],
+    'saved_tokens_allow_to_harness': allowed[HARNESS],
+    'ratios': ratios,
+    'agreement': agreed,
+    'sides': {side: _described(comparison, requests, side) for side in SIDES},
+    'datasets': {
+      name: {
+        'prompts': len(rows),
+        'options': sum(len(row['options']) for row in rows),
+        'option_tokens': sum(len(o) for row in rows for o in row['options']),
+        'prompt_tokens': sum(len(row['prompt']) for row in rows),
+      }
+      for name, rows in requests.items()
+    },
+    'failed': comparison.failures(),
+    'versions': {
+      name: version
+      for facts in comparison.facts.values()
+      for name, version in facts['versions'].items()
+    },
+  }
+
+
+def _agreement(
+  comparison: Comparison, side: str, dataset: str
+) -> dict[str, Any] | None:
+  """Compares a side with this project's scorer."""
+  runners = [comparison.best(name, [dataset]) for name in (OWN, side)]
+  if None in runners:
+    return None
+  mine, theirs = (comparison.facts[each, dataset] for each in runners)
+  return agreement(mine['scores'], theirs['scores'])
+
+
+def _described(
+  comparison: Comparison, requests: Requests, side: str
+) -> dict[str, Any] | None:
+  """Returns the figures of one side, None if it did not run."""
+  described = {}
+  for dataset, rows in requests.items():
+    runner = comparison.best(side, [dataset])
+    if runner is None:
+      continue
+    facts = comparison.facts[runner, dataset]
+    rates = comparison.rates(runner, [dataset])
+    cpu_rates = comparison.rates(runner, [dataset], 'cpu_seconds')
+    options = sum(len(row['options']) for row in rows) / len(rows)
+    right = [
+      scores.index(max(scores)) in row['gold']
+      for scores, row in zip(facts['scores'], rows, strict=True)
+    ]
+    described[dataset] = {
+      'examples_per_second': figures.spread(rates),
+      'options_per_second': figures.spread([options * r for r in rates]),
+      'options_per_cpu_second': figures.spread(
+        [options * r for r in cpu_rates]
+      ),
+      'accuracy': round(sum(right) / len(right), 4),
+      'tokens': {'needed': needed(rows)[side], **facts['tokens']},
+      'batch_size': runner.batch_size,
+      'settings': facts.get('settings'),
+    }
+  whole = comparison.best(side, list(requests))
+  if whole is not None:
+    turns = [turn for turn in comparison.turns if turn.runner.side == side]
+    described['together'] = {
+      'examples_per_second': figures.spread(
+        comparison.rates(whole, list(requests))
+      ),
+      'batch_size': whole.batch_size,
+      'peak_mib': max(turn.cost['peak_mib'] for turn in turns),
+    }
+  return described or None
+
+
+def needed(rows: Rows) -> dict[str, int]:
+  """Returns the tokens that each side has to read of some prompts.
+
+  `flan_jax` reads a prompt once with all its options, and `flan_jax_plain` once
+  for each option. The harness reads what precedes the last token once, and so
+  reads a prompt once for all options of a single token.
+
+  >>> needed([{'prompt': [1, 2, 3], 'options': [[4], [5], [6, 7]]}])
+  {'flan_jax': 4, 'flan_jax_plain': 10, 'lm_eval': 7}
+  """
+  tokens = dict.fromkeys(SIDES, 0)
+  before = set()
+  for row in rows:
+    prompt, options = row['prompt'], row['options']
+    tokens[OWN] += len(prompt) + sum(len(option) - 1 for option in options)
+    tokens[PLAIN] += sum(len(prompt) + len(option) - 1 for option in options)
+    before |= {(*prompt, *option[:-1]) for option in options}
+  tokens[HARNESS] = sum(map(len, before))
+  return tokens
+
+
+def agreement(
+  mine: Sequence[Sequence[float]], theirs: Sequence[Sequence[float]]
+) -> dict[str, Any]:
+  """Compares the scores of two sides, row by row.
+
+  >>> agreement([[-1, -2], [-1.0001, -1]], [[-1, -2], [-1, -1.0001]])
+  {'rows': 2, 'alike': 1, 'ties': 1, 'largest_difference': 0.0001}
+
+  Returns:
+    `rows`; `alike`, the rows where both choose the same option; `ties`, those
+    where the choices differ, but each side scores both choices the same up to
+    rounding; and the largest difference of a score, in nats.
+  """
+  alike = ties = 0
+  largest = 0.0
+  for one, other in zip(mine, theirs, strict=True):
+    choices = [values.index(max(values)) for values in (one, other)]
+    if choices[0] == choices[1]:
+      alike += 1
+    elif all(max(v) - min(v[c] for c in choices) <= _TIE for v in (one, other)):
+      ties += 1
+    for a, b in zip(one, other, strict=True):
+      largest = max(largest, abs(a - b))
+  return {
+    'rows': len(mine),
+    'alike': alike,
+    'ties': ties,
+    'largest_difference': float(f'{largest:.3g}'),
+  }
+
+
+def worth_measuring(
+  seconds: Mapping[str, Mapping[int, float]],
+) -> dict[str, list[int]]:
+  """Returns the batch sizes that can turn out to be the best.
+
+  >>> worth_measuring({'arc': {1: 9, 8: 4, 16: 4.4}, 'piqa': {1: 5, 16: 2}})
+  {'arc': [8, 16], 'piqa': [16]}
+
+  Args:
+    seconds: Time of one pass, by dataset and batch size.
+
+  Returns:
+    For each dataset, the sizes near its best, and the best size for all.
+  """
+  everywhere = set.intersection(*(set(taken) for taken in seconds.values()))
+  best = min(
+    everywhere,
+    key=lambda size: sum(taken[size] for taken in seconds.values()),
+    default=None,
+  )
+  return {
+    dataset: [
+      size
+      for size, value in taken.items()
+      if size == best or value <= _SLOWER * min(taken.values())
+    ]
+    for dataset, taken in seconds.items()
+  }

@@ -1,0 +1,1 @@
+"""Whose training steps are shorter."""

@@ -1,0 +1,47 @@
+"""Runs a benchmark in a process of its own."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+from flan_jax.testing import tiny_models
+from tests.command_line import CHEAP_PROGRAMS, ROOT
+
+
+def run(name: str, *flags: str, **environment: str) -> list[dict]:
+  """Returns the lines that `python -m benchmarks.NAME` prints."""
+  finished = subprocess.run(
+    [sys.executable, '-m', f'benchmarks.{name}', *flags],
+    cwd=ROOT,
+    env={
+      **os.environ,
+      'PYTHONPATH': str(ROOT),
+      'XLA_FLAGS': CHEAP_PROGRAMS,
+      **environment,
+    },
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert finished.returncode == 0, finished.stderr[-3000:]
+  return [json.loads(line) for line in finished.stdout.splitlines()]
+
+
+def write_tiny_model(folder: pathlib.Path) -> pathlib.Path:
+  """Writes a Hugging Face folder with a small Llama of random weights."""
+  folder.mkdir()
+  config = {
+    'model_type': 'llama',
+    'vocab_size': tiny_models.write_tokenizer(folder),
+    'hidden_size': 32,
+    'intermediate_size': 64,
+    'num_hidden_layers': 2,
+    'num_attention_heads': 4,
+    'num_key_value_heads': 2,
+    'rms_norm_eps': 1e-5,
+    'max_position_embeddings': 2048,
+  }
+  tiny_models.write_model(folder, config)
+  return folder
