@@ -172,7 +172,7 @@ def _quiet() -> Iterator[None]:
 
   if not flags.FLAGS.is_parsed():
     flags.FLAGS(['data_pipeline'])
-  logging.disable(logging.ERROR)
+  logging.disable(logging.WARNING)
   try:
     with contextlib.redirect_stdout(io.StringIO()):
       yield

@@ -8,8 +8,10 @@ watches the memory of a process that imports it. Prints one JSON object.
 """
 
 from collections.abc import Sequence
+import contextlib
 import os
 import pathlib
+import sys
 import tempfile
 from typing import Any
 
@@ -42,24 +44,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
   parser = flags.parser(__doc__)
   add = parser.add_argument
   add('--dtype', choices=tuple(_BYTES), default='float32', help='of the import')
-  add(
-    '--layers',
-    type=int,
-    default=_CONFIG['num_hidden_layers'],
-    help='fewer for a quick look',
-  )
   add('--work_dir', help='where the folders are made')
   settings = parser.parse_args(arguments)
-  config = {**_CONFIG, 'num_hidden_layers': settings.layers}
   with tempfile.TemporaryDirectory(
     prefix='import_weights_', dir=settings.work_dir
   ) as folder:
     source, out = pathlib.Path(folder) / 'source', pathlib.Path(folder) / 'out'
     source.mkdir()
     tiny_models.write_tokenizer(source)
-    tiny_models.write_model(source, config)
+    tiny_models.write_model(source, _CONFIG)
     phase = run_phase(_import, str(source), str(out), settings.dtype)
-  parameters = decoder_config(FAMILIES['llama'], config).param_count()
+  parameters = decoder_config(FAMILIES['llama'], _CONFIG).param_count()
   model_mib = round(parameters * _BYTES[settings.dtype] / 2**20)
   figures.print_line(
     parameters=parameters,
@@ -74,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _import(source: str, out: str, dtype: str) -> dict[str, Any]:
   arguments = [f'--from={source}', f'--out={out}', f'--dtype={dtype}']
-  return {'exit_code': import_weights.main(arguments)}
+  with contextlib.redirect_stdout(sys.stderr):  # Only JSON on standard output.
+    return {'exit_code': import_weights.main(arguments)}
 
 
 if __name__ == '__main__':

@@ -9,15 +9,27 @@ import sys
 from flan_jax.testing import tiny_models
 from tests.command_line import CHEAP_PROGRAMS, ROOT
 
+TINY_LLAMA = {
+  'model_type': 'llama',
+  'hidden_size': 32,
+  'intermediate_size': 64,
+  'num_hidden_layers': 2,
+  'num_attention_heads': 4,
+  'num_key_value_heads': 2,
+  'rms_norm_eps': 1e-5,
+  'max_position_embeddings': 2048,
+}
+
 
 def run(name: str, *flags: str, **environment: str) -> list[dict]:
   """Returns the lines that `python -m benchmarks.NAME` prints."""
+  paths = (str(ROOT), os.environ.get('PYTHONPATH'))
   finished = subprocess.run(
     [sys.executable, '-m', f'benchmarks.{name}', *flags],
     cwd=ROOT,
     env={
       **os.environ,
-      'PYTHONPATH': str(ROOT),
+      'PYTHONPATH': os.pathsep.join(filter(None, paths)),
       'XLA_FLAGS': CHEAP_PROGRAMS,
       **environment,
     },
@@ -32,16 +44,6 @@ def run(name: str, *flags: str, **environment: str) -> list[dict]:
 def write_tiny_model(folder: pathlib.Path) -> pathlib.Path:
   """Writes a Hugging Face folder with a small Llama of random weights."""
   folder.mkdir()
-  config = {
-    'model_type': 'llama',
-    'vocab_size': tiny_models.write_tokenizer(folder),
-    'hidden_size': 32,
-    'intermediate_size': 64,
-    'num_hidden_layers': 2,
-    'num_attention_heads': 4,
-    'num_key_value_heads': 2,
-    'rms_norm_eps': 1e-5,
-    'max_position_embeddings': 2048,
-  }
-  tiny_models.write_model(folder, config)
+  size = tiny_models.write_tokenizer(folder)
+  tiny_models.write_model(folder, {**TINY_LLAMA, 'vocab_size': size})
   return folder
