@@ -1,4 +1,4 @@
-"""What devices send each other in a compiled program."""
+"""The communication between devices in a compiled program."""
 
 from collections.abc import Iterable, Iterator, Sequence
 import dataclasses
@@ -17,8 +17,8 @@ KINDS = (
   'collective-permute',
 )
 
-# How TPU programs write a reduce-scatter: a fusion of this name that holds an
-# all-reduce of which each device keeps its share.
+# TPU programs write a reduce-scatter as a fusion of this name around an
+# all-reduce, of which each device keeps its share.
 _FUSED_REDUCE_SCATTER = 'all-reduce-scatter'
 
 
@@ -30,8 +30,8 @@ class Collective:
     kind: One of `KINDS`.
     times: How often a step runs it.
     sent: Bytes that a device sends each time, by the best algorithm for a ring
-      (of n devices, those of an all-reduce send 2 (n - 1) / n of their array).
-    group: Numbers of the devices that exchange, one group of them.
+      (with n devices, an all-reduce sends 2 (n - 1) / n of the array).
+    group: Numbers of the devices of one of the exchanging groups.
   """
 
   kind: str
@@ -41,11 +41,11 @@ class Collective:
 
 
 def collectives(program: Program, devices: int) -> list[Collective]:
-  """The collectives of a step, those in loops with their iterations.
+  """Returns the collectives of a step, with the iterations of loops.
 
   Args:
-    program: Of one device.
-    devices: All that run it.
+    program: The program of one device.
+    devices: Number of devices that run it.
   """
   return [
     _collective(kind, place, instruction, times, devices)
@@ -57,10 +57,10 @@ def collectives(program: Program, devices: int) -> list[Collective]:
 def _instructions(
   program: Program, computation: Computation
 ) -> Iterator[tuple[str, Computation, Instruction]]:
-  """Yields kind, place and instruction of the collectives of a computation.
+  """Yields kind, place and instruction of a computation's collectives.
 
-  A TPU may run one beside others, in pieces: several fusions then hold it, all
-  with its channel, and the first is taken.
+  A TPU may overlap a collective with other work by splitting it into several
+  fusions, all with the same channel; the first one counts.
   """
   channels = set()
   for instruction in computation.instructions.values():
@@ -82,7 +82,7 @@ def _instructions(
 
 
 def by_kind(found: Iterable[Collective]) -> dict[str, dict[str, float]]:
-  """Counts and bytes a device sends in a step, of each kind that occurs."""
+  """Returns the count and the bytes a device sends per step, for each kind."""
   table: dict[str, dict[str, float]] = {}
   for one in found:
     row = table.setdefault(one.kind, {'count': 0, 'bytes': 0.0})
@@ -124,9 +124,9 @@ def _collective(
 
 
 def first_group(text: str, devices: int) -> tuple[int, ...]:
-  """The first of the groups of devices that an instruction names.
+  """Returns the first group of devices that an instruction names.
 
-  XLA writes them in three ways, or leaves them out if there is one group.
+  XLA has three notations, and names no group if there is only one.
 
   >>> first_group('replica_groups={{0,2},{1,3}}', 4)
   (0, 2)
@@ -177,18 +177,18 @@ def _meshed(axes, dims, order, along) -> tuple[int, ...]:
 
 
 def links_share(group: Sequence[int], devices: Sequence[Any]) -> float | None:
-  """Which share of a chip's links reach into a group of devices.
+  """Returns the share of a chip's links that a group of devices can use.
 
-  A chip has links along each axis of its torus, and a group that lies along
-  some of them can use those alone.
+  A chip has links along each axis of its torus; a group can use the links of
+  the axes it extends along.
 
   Args:
     group: Numbers of devices.
-    devices: All of them, with coordinates if they have any.
+    devices: All devices, with coordinates if they have any.
 
   Returns:
-    A share in (0, 1]; None for a group within one chip. 1 where devices have no
-    coordinates.
+    A share in (0, 1]; 1 if devices have no coordinates, None for a group within
+    one chip.
   """
   places = [getattr(devices[number], 'coords', None) for number in group]
   if any(place is None for place in places):
@@ -200,5 +200,5 @@ def links_share(group: Sequence[int], devices: Sequence[Any]) -> float | None:
 
 
 def crosses_slices(group: Sequence[int], devices: Sequence[Any]) -> bool:
-  """Whether a group of devices lies in several slices."""
+  """Returns whether a group of devices spans several slices."""
   return len({getattr(devices[n], 'slice_index', 0) for n in group}) > 1

@@ -1,8 +1,8 @@
-"""How long a step takes, and what a run costs, from published rates.
+"""Estimates the time of a step and the cost of a run, from published rates.
 
-An estimate and not a measurement: what a program computes, moves and sends,
-divided by what the chip is published to do, of which programs attain a share.
-The shares below are assumptions, and are printed wherever they are used.
+Nothing is measured: what a program computes, moves and sends is divided by the
+published rates of the chip, of which programs attain a share. The shares are
+assumptions, printed wherever they are used.
 """
 
 from collections.abc import Sequence
@@ -17,24 +17,20 @@ from flan_jax.planning.collectives import (
 from flan_jax.planning.topology import Topology
 
 # Attained shares of the published rates.
-ASSUMED = {
-  'compute': 0.6,
-  'memory': 0.8,
-  'interconnect': 0.7,
-}
-# Bytes a second and chip between slices: hosts of four chips with 100 Gbit/s.
-# Nothing is published for most chips.
+ASSUMED = {'compute': 0.6, 'memory': 0.8, 'interconnect': 0.7}
+# Bytes per second and chip between slices, assumed: 100 Gbit/s per host of four
+# chips. For most chips nothing is published.
 BETWEEN_SLICES = 3.125e9
 
 
 @dataclasses.dataclass(frozen=True)
-class Work:
-  """What a step does.
+class StepWork:
+  """The work of a step.
 
   Attributes:
     flops: Operations that the model needs, over all devices.
-    recomputed: Operations that are done again to save memory.
-    traffic: Bytes to and from a device's memory; None if not known.
+    recomputed: Operations repeated to save memory, over all devices.
+    traffic: Bytes to and from a device's memory; None if unknown.
     collectives: What a device sends.
     tokens: Tokens of a batch, over all devices.
   """
@@ -47,22 +43,22 @@ class Work:
 
 
 def estimate_step(
-  work: Work, topology: Topology, compute_dtype: str, devices: Sequence[Any]
+  work: StepWork, topology: Topology, compute_dtype: str, devices: Sequence[Any]
 ) -> dict[str, Any] | None:
   """Estimates the seconds of a step.
 
   Args:
-    work: What it does.
-    topology: Where.
+    work: The work of the step.
+    topology: The hardware.
     compute_dtype: Type of the matrix products.
     devices: In the order in which the program numbers them.
 
   Returns:
-    `compute_s`, `memory_s` (None if not known) and `interconnect_s`; `bound`,
-    the longest of them, and its time `overlapped_s`, which is the step's if
-    nothing waits for another; `serial_s`, their sum; `tokens_per_second` and
-    `mfu`, the share of peak operations that the model needed, lowest and
-    highest. None for a chip whose rates are not published.
+    `compute_s`, `memory_s` (None if unknown) and `interconnect_s`; `bound`, the
+    longest of them, and its time `overlapped_s`, the step's if everything
+    overlaps; `serial_s`, their sum; and, lowest and highest,
+    `tokens_per_second` and `mfu`, the share of peak operations that the model
+    needs. None for a chip whose rates are not published.
   """
   chip = topology.chip
   peak = None if chip is None else chip.device_flops(compute_dtype)
@@ -93,15 +89,15 @@ def estimate_step(
 
 
 def _interconnect(work, topology, devices):
-  """Seconds that a device sends, one collective after the other."""
+  """Returns the seconds for which a device sends."""
   chip, seconds = topology.chip, 0.0
-  within = (chip.interconnect_bandwidth or 0.0) / chip.devices
+  within = chip.interconnect_bandwidth / chip.devices
   for one in work.collectives:
     if crosses_slices(one.group, devices):
       rate = BETWEEN_SLICES / chip.devices
     else:
       links = links_share(one.group, devices)
-      if links is None:  # Between the cores of a chip.
+      if links is None:  # Within a chip.
         continue
       rate = within * links * ASSUMED['interconnect']
     seconds += one.times * one.sent / rate
@@ -111,14 +107,14 @@ def _interconnect(work, topology, devices):
 def estimate_run(
   step: dict[str, Any], topology: Topology, steps: int
 ) -> dict[str, Any]:
-  """What a run costs, from the shortest to the longest estimate of a step.
+  """Estimates the cost of a run.
 
-  Evaluation, checkpoints and the start are not in it. Energy is the chips'
+  Evaluation, checkpoints and start-up are excluded. Energy is that of the chips
   alone, without hosts and cooling.
 
   Returns:
     `steps`, and `hours`, `chip_hours`, `kwh` and `dollars`, each lowest and
-    highest; None where the chip's power or price is not published.
+    highest; None if the chip's power or price is not published.
   """
   chip = topology.chip
   seconds = (step['overlapped_s'], step['serial_s'])

@@ -1,7 +1,7 @@
-"""Reads the text of a compiled XLA program: how often it does what.
+"""Parses the text of a compiled XLA program.
 
-XLA's own cost analysis counts the body of a loop once, whether layers are
-scanned 2 or 64 times. Here loops are multiplied by their number of iterations.
+XLA's own cost analysis counts the body of a loop once, whether 2 or 64 layers
+are scanned. Here loops are multiplied by their number of iterations.
 """
 
 from collections.abc import Iterator
@@ -19,21 +19,20 @@ _CALLED = re.compile(
   r'(\{[^{}]*\}|%[\w.\-]+)'
 )
 _TRIP_COUNT = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
-# What they are given is no instruction: a value, a number.
+# Opcodes whose parentheses hold a number, not operands.
 _LITERAL = ('constant', 'parameter')
-# Attributes that name computations that are applied to single elements.
+# Attributes that name computations applied to single elements.
 _ELEMENTWISE = ('to_apply',)
 
 
 @dataclasses.dataclass(frozen=True)
 class Array:
-  """An array, or one of a tuple.
+  """An array, or an element of a tuple.
 
   Attributes:
-    dtype: As XLA writes it, `bf16`.
+    dtype: As XLA writes it, for example `bf16`.
     dims: Sizes on one device.
-    in_memory: Whether it lies in the chip's main memory (HBM) and not in a
-      memory within the chip.
+    in_memory: Whether it is in main memory (HBM) and not within the chip.
   """
 
   dtype: str
@@ -54,11 +53,11 @@ class Instruction:
 
   Attributes:
     name: Unique in its computation.
-    opcode: As `all-gather` or `fusion`.
-    arrays: What it yields; several where it yields a tuple.
+    opcode: For example `all-gather` or `fusion`.
+    arrays: Its result, several arrays for a tuple.
     operands: Names of instructions of the same computation.
-    called: Attribute -> computations that it names, as `body`.
-    text: All that stands behind the opcode.
+    called: Attribute, such as `body`, to the computations it names.
+    text: Everything after the opcode.
   """
 
   name: str
@@ -70,12 +69,12 @@ class Instruction:
 
   @property
   def bytes(self) -> int:
-    """Of what it yields, in main memory."""
+    """Bytes of the result in main memory."""
     return sum(array.bytes for array in self.arrays if array.in_memory)
 
   @property
   def index(self) -> int | None:
-    """Which element of a tuple it takes, if it does."""
+    """The tuple element that it takes; None for other instructions."""
     if self.opcode != 'get-tuple-element':
       return None
     return int(re.search(r'\bindex=(\d+)', self.text)[1])
@@ -88,7 +87,7 @@ class Computation:
   Attributes:
     name: Unique in the program.
     instructions: By name, in order.
-    root: The one whose result it returns.
+    root: The instruction whose result is returned.
   """
 
   name: str
@@ -99,7 +98,7 @@ class Computation:
     return [self.instructions[name] for name in instruction.operands]
 
   def source(self, name: str) -> Instruction:
-    """The instruction whose result another one may only copy."""
+    """Returns the instruction behind any chain of copies."""
     instruction = self.instructions[name]
     while instruction.opcode == 'copy':
       instruction = self.instructions[instruction.operands[0]]
@@ -115,12 +114,12 @@ class Computation:
 
 @dataclasses.dataclass(frozen=True)
 class Loop:
-  """A `while` of the program.
+  """A `while` instruction.
 
   Attributes:
     instruction: The `while`.
-    body: What is repeated.
-    count: Iterations; None where the text does not tell.
+    body: The repeated computation.
+    count: Iterations; None if the text does not tell.
     times: How often the loop itself runs.
   """
 
@@ -130,7 +129,7 @@ class Loop:
   times: int
 
   def carried(self) -> Iterator[tuple[Array, bool]]:
-    """Yields each array that it carries, and whether iterations change it."""
+    """Yields each carried array, and whether iterations change it."""
     root = self.body.root
     for place, array in enumerate(self.instruction.arrays):
       source = self.body.source(root.operands[place])
@@ -142,11 +141,11 @@ class Program:
 
   Attributes:
     computations: By name.
-    entry: Where it starts.
+    entry: The computation that runs first.
   """
 
   def __init__(self, text: str):
-    """Parses what `jax.stages.Compiled.as_text` returns.
+    """Parses the result of `jax.stages.Compiled.as_text`.
 
     Raises:
       ValueError: The text holds no program.
@@ -156,13 +155,15 @@ class Program:
     for line in text.splitlines():
       if header is None:
         header, lines = _HEADER.match(line), []
-      elif line.startswith('}'):
+      elif line == '}' or line.startswith('}, '):
         computation = _computation(header[2], lines)
         self.computations[computation.name] = computation
         entry = computation if header[1] else entry
         header = None
-      else:
+      elif line.startswith(' '):
         lines.append(line)
+      else:  # The metadata of a Pallas kernel contains line breaks.
+        lines[-1] += line
     if entry is None:
       raise ValueError('no entry computation in the text of the program')
     self.entry: Computation = entry
@@ -170,8 +171,8 @@ class Program:
   def executed(self) -> Iterator[tuple[Computation, int]]:
     """Yields each computation that runs, and how often, from the entry on.
 
-    Those that a fusion consists of, and those that are applied to elements,
-    are parts of their instruction and not among them.
+    Computations within a fusion or applied to single elements belong to their
+    instruction and are left out.
     """
     todo = [(self.entry, 1)]
     while todo:
@@ -182,7 +183,7 @@ class Program:
           todo.append((self.computations[name], times * repeats))
 
   def loops(self) -> list[Loop]:
-    """The loops, outer before inner, those of a computation in order."""
+    """Returns the loops, outer before inner, otherwise in order."""
     return [
       Loop(
         instruction,
@@ -196,7 +197,7 @@ class Program:
     ]
 
   def _runs(self, computation, instruction):
-    """The computations that an instruction runs, and how often each."""
+    """Yields the computations that an instruction runs, and how often."""
     if instruction.opcode == 'fusion':
       return
     repeats = 1
@@ -208,7 +209,7 @@ class Program:
           yield name, repeats
 
   def _trip_count(self, computation, loop) -> int | None:
-    """Iterations of a loop that counts up from a constant to a constant."""
+    """Returns the iterations of a loop from a constant to a constant."""
     known = _TRIP_COUNT.search(loop.text)
     if known:
       return int(known[1])
@@ -235,9 +236,10 @@ class Program:
 def _computation(name, lines):
   instructions, root = {}, None
   for line in lines:
-    instruction, is_root = _instruction(line)
+    instruction = _instruction(line)
     instructions[instruction.name] = instruction
-    root = instruction if is_root else root
+    if line.lstrip().startswith('ROOT '):
+      root = instruction
   return Computation(name, instructions, root)
 
 
@@ -245,15 +247,16 @@ def _instruction(line):
   left, _, right = _COMMENT.sub('', line).strip().partition(' = ')
   shape, right = _split_shape(right)
   opcode, _, right = right.partition('(')
-  end = _closing(right, depth=1)
+  end = _closing(right)
   inside, text = right[:end], right[end + 1 :]
-  # What follows describes origin and scheduling at length.
-  text = text.partition(', metadata={')[0] + _tail(text)
+  # Metadata is long and describes origin and scheduling.
+  known = _TRIP_COUNT.search(text)
+  text = text.partition(', metadata={')[0] + (f' {known[0]}' if known else '')
   called = {
     attribute: tuple(_NAME.findall(names))
     for attribute, names in _CALLED.findall(text)
   }
-  instruction = Instruction(
+  return Instruction(
     name=left.removeprefix('ROOT ').removeprefix('%'),
     opcode=opcode,
     arrays=tuple(arrays(shape)),
@@ -261,26 +264,20 @@ def _instruction(line):
     called=called,
     text=(inside if opcode in _LITERAL else '') + text,
   )
-  return instruction, left.startswith('ROOT ')
-
-
-def _tail(text):
-  """What of the part behind the metadata is of interest."""
-  known = _TRIP_COUNT.search(text)
-  return f' {known[0]}' if known else ''
 
 
 def _split_shape(text):
-  """Splits the type off, which has blanks only if it is a tuple's."""
+  """Splits off the type, which contains blanks only for a tuple."""
   if not text.startswith('('):
     shape, _, rest = text.partition(' ')
     return shape, rest
-  end = _closing(text[1:], depth=1) + 2
+  end = _closing(text[1:]) + 2
   return text[:end], text[end + 1 :]
 
 
-def _closing(text, depth):
-  """Where the parenthesis closes that was opened `depth` levels before."""
+def _closing(text):
+  """Returns the index of the parenthesis that closes the open one."""
+  depth = 1
   for match in re.finditer(r'[()]', text):
     depth += 1 if match[0] == '(' else -1
     if depth == 0:
@@ -289,7 +286,7 @@ def _closing(text, depth):
 
 
 def arrays(shape: str) -> Iterator[Array]:
-  """Yields the arrays of a type as XLA writes it.
+  """Yields the arrays of a type in XLA's notation.
 
   >>> [(a.dims, a.bytes) for a in arrays('(bf16[2,3]{1,0:T(8,128)}, pred[4])')]
   [((2, 3), 12), ((4,), 4)]
@@ -303,7 +300,7 @@ def arrays(shape: str) -> Iterator[Array]:
 
 
 def _constant(computation, name):
-  """The value of a scalar constant or a copy of one, else None."""
+  """Returns the value of a scalar constant or a copy of one, else None."""
   instruction = computation.source(name)
   return _literal(instruction) if instruction.opcode == 'constant' else None
 

@@ -1,4 +1,4 @@
-"""What a compiled program keeps in a device's memory, by kind."""
+"""The memory of a device that a compiled program needs, by kind."""
 
 from collections.abc import Iterator
 import re
@@ -6,7 +6,8 @@ import re
 import jax
 
 from flan_jax.planning.hlo import Array, Program
-from flan_jax.planning.programs import Lowered, Request
+from flan_jax.planning.programs import Lowered
+from flan_jax.planning.request import Request
 
 _UNITS = {'': 1, 'K': 2**10, 'M': 2**20, 'G': 2**30, 'T': 2**40}
 
@@ -18,13 +19,13 @@ def memory(
   compiled: jax.stages.Compiled,
   parsed: Program,
 ) -> dict[str, int]:
-  """Bytes of a device that a program needs, by kind.
+  """Returns the bytes of a device that a program needs, by kind.
 
-  They add up to what the compiler allocates: `parameters`, `optimizer_state`
-  and `batch` are given; in training `gradients` (twice where microbatches are
-  summed), and, where loops over layers show them, `activations` that are kept
-  for the backward pass and `weight_copies` in the compute type; `workspace` is
-  all other; `code` is the program.
+  They add up to what the compiler allocates. Inputs are `parameters`,
+  `optimizer_state` and `batch`. Training adds `gradients`, twice if
+  microbatches are summed. Loops over layers add `activations`, kept for the
+  backward pass, and `weight_copies` in the compute type. `workspace` is the
+  rest of the data, and `code` the program itself.
   """
   stats = compiled.memory_analysis()
   total = (
@@ -59,7 +60,8 @@ def memory(
 
 
 def _stacks(parsed: Program, layers: int, changed: bool) -> Iterator[Array]:
-  """What the first loop over layers, the forward pass, carries of each."""
+  """Yields the arrays per layer that the forward pass carries."""
+  # The forward pass is the first loop over the layers.
   loops = [loop for loop in parsed.loops() if loop.count == layers > 1]
   if not loops:
     return
@@ -69,7 +71,7 @@ def _stacks(parsed: Program, layers: int, changed: bool) -> Iterator[Array]:
 
 
 def memory_used(message: str, given: int) -> int | None:
-  """Bytes that a program needs by a compiler's error; None if it is another.
+  """Returns the bytes that a program needs, from a compiler's error.
 
   >>> error = 'RESOURCE_EXHAUSTED: … the total memory required for '
   >>> error += 'HLO temporaries (41.00G) exceeds available HBM (15.75G).'
@@ -79,8 +81,11 @@ def memory_used(message: str, given: int) -> int | None:
   17.5
 
   Args:
-    message: Of the error.
-    given: Bytes of the program's arguments, beside which are temporaries.
+    message: Message of the error.
+    given: Bytes of the program's inputs, which temporaries do not include.
+
+  Returns:
+    None if the error is about something else.
   """
   if 'RESOURCE_EXHAUSTED' not in message:
     return None

@@ -1,9 +1,9 @@
-"""How a plan reads."""
+"""Prints a plan as text."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flan_jax.planning.programs import PROGRAMS
+from flan_jax.planning.request import PROGRAMS
 from flan_jax.runtime.console import wrapped
 
 _GIB = 2**30
@@ -13,13 +13,13 @@ def lines(plan: Mapping[str, Any]) -> Iterator[str]:
   """Yields the lines of a plan.
 
   Args:
-    plan: From `plan.plan`.
+    plan: From `plan_worker.plan_in_process`.
   """
   mesh = ' x '.join(f'{axis} {size}' for axis, size in plan['mesh'].items())
   yield f'{plan["topology"]}: {plan["chips"]} chips, {plan["devices"]} devices'
   yield f'parameters: {plan["parameters"]:,} in float32'
   yield (
-    f'computes in {plan["compute_dtype"]}, attention {plan["attention"]}, '
+    f'compute type {plan["compute_dtype"]}, attention {plan["attention"]}, '
     f'rematerialization {plan["remat"]}'
   )
   yield f'mesh: {mesh}'
@@ -32,12 +32,12 @@ def lines(plan: Mapping[str, Any]) -> Iterator[str]:
     yield from _run(plan['run'])
   if plan['proposals']:
     yield ''
-    yield 'what would fit, compiled:'
+    yield 'would fit (compiled):'
     for proposal in plan['proposals']:
       yield from _proposal(proposal)
   elif any(plan[n]['fits'] is False for n in PROGRAMS if n in plan):
     yield ''
-    yield 'nothing was found that fits: it takes more devices'
+    yield 'no settings were found that fit: use more devices'
   if plan['notes']:
     yield ''
     for note in plan['notes']:
@@ -48,29 +48,29 @@ def _program(name, plan, program) -> Iterator[str]:
   shape = f'{program["rows"]} rows of {program["length"]:,} tokens'
   if name == 'train':
     batch = plan['batch']
-    shape += f', {batch["target_budget"]:,} of them targets'
+    shape += f' ({batch["target_budget"]:,} of them targets)'
     if batch['microbatches'] > 1:
-      shape += f', in {batch["microbatches"]} pieces'
+      shape += f', in {batch["microbatches"]} microbatches'
   yield f'{name}: {shape}'
-  yield '  memory of a device, GiB'
+  yield '  memory per device, GiB'
   for kind, size in program['memory'].items():
     yield f'    {kind.replace("_", " "):18} {size / _GIB:8.3f}'
-  yield f'    {"in all":18} {_fit(program)}'
+  yield f'    {"total":18} {_fit(program)}'
   if 'flops' not in program:
     return
   flops = program['flops']
   yield (
-    f'  operations a step: {flops["model"]:.3g}, and {flops["recomputed"]:.3g} '
-    'done again'
+    f'  operations per step: {flops["model"]:.3g}, and '
+    f'{flops["recomputed"]:.3g} recomputed'
   )
   if program['collectives']:
-    yield '  a device sends a step     count      GiB'
+    yield '  sent per device and step  count      GiB'
     for kind, row in program['collectives'].items():
       sent = row['bytes'] / _GIB
       yield f'    {kind:18} {row["count"]:8,} {sent:8.3f}'
   if program['uncounted_loops']:
     count = program['uncounted_loops']
-    yield f'    {count} loops of unknown length are counted once'
+    yield f'    {count} loops of unknown length, counted once'
   if program['step']:
     yield from _step(program['step'])
 
@@ -79,39 +79,39 @@ def _fit(program) -> str:
   needed = program['needed_bytes'] / _GIB
   if program['memory_bytes'] is None:
     return f'{needed:8.3f}'
-  said = 'fits' if program['fits'] else 'DOES NOT FIT'
-  return f'{needed:8.3f} of {program["memory_bytes"] / _GIB:.2f}: {said}'
+  verdict = 'fits' if program['fits'] else 'DOES NOT FIT'
+  return f'{needed:8.3f} of {program["memory_bytes"] / _GIB:.2f}: {verdict}'
 
 
 def _step(step) -> Iterator[str]:
-  yield '  estimated seconds a step'
+  yield '  estimated seconds per step'
   for name, share in step['assumed'].items():
     seconds = step[f'{name}_s']
     if seconds is not None:
       yield f'    {name:18} {seconds:8.3f} at {share:.0%} of the published rate'
   yield (
-    f'    bound by {step["bound"]}: {step["overlapped_s"]:.3f} if all '
+    f'    bound by {step["bound"]}: {step["overlapped_s"]:.3f} if everything '
     f'overlaps, {step["serial_s"]:.3f} if nothing does'
   )
   low, high = step['tokens_per_second']
-  yield f'    {low:,.0f} to {high:,.0f} tokens a second'
+  yield f'    {low:,.0f} to {high:,.0f} tokens per second'
   low, high = step['mfu']
   yield f'    model FLOPs utilization {low:.1%} to {high:.1%}'
 
 
 def _run(run) -> Iterator[str]:
   yield f'run of {run["steps"]:,} steps, without evaluation and checkpoints'
-  for name, unit, text in (
+  for name, label, text in (
     ('hours', 'hours', '{:,.1f}'),
     ('chip_hours', 'chip-hours', '{:,.0f}'),
-    ('kwh', 'kWh, of the chips alone', '{:,.0f}'),
+    ('kwh', 'kWh for the chips alone', '{:,.0f}'),
     ('dollars', 'US dollars at list price', '{:,.0f}'),
   ):
     if run[name] is None:
-      yield f'  {unit}: not published for this chip'
+      yield f'  {label}: not published for this chip'
     else:
       low, high = map(text.format, run[name])
-      yield f'  {low} to {high} {unit}'
+      yield f'  {low} to {high} {label}'
 
 
 def _proposal(proposal) -> Iterator[str]:

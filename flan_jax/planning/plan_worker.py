@@ -1,7 +1,7 @@
-"""The process that `flan-jax plan` compiles in: a request in, a plan out.
+"""Plans in a process of its own: reads a request, writes a plan.
 
-JAX reads the number of simulated devices once and libtpu takes memory that it
-does not give back, so planning has a process of its own.
+JAX reads the number of simulated devices once, and libtpu never returns the
+memory it takes.
 """
 
 import json
@@ -12,7 +12,9 @@ import sys
 from typing import Any
 
 from flan_jax.errors import UserError
-from flan_jax.planning.programs import Request
+from flan_jax.planning.planner import plan
+from flan_jax.planning.proposals import propose
+from flan_jax.planning.request import Request
 from flan_jax.planning.topology import Topology, devices_of, environment
 
 _LAST_LINES = 12
@@ -26,11 +28,11 @@ def plan_in_process(request: Request) -> dict[str, Any]:
   """Plans in a process of its own.
 
   Returns:
-    What `plan.plan` returns, with `proposals` where a program does not fit, and
-    `host_bytes`, the most memory that the process held.
+    The result of `planner.plan`, with `proposals`, which is empty if every
+    program fits, and `host_bytes`, the peak memory of the process.
 
   Raises:
-    PlanError: what was asked for cannot be, or the compiler failed.
+    PlanError: The request has a mistake, or the compiler failed.
   """
   simulated = 1
   if request.simulated:
@@ -54,10 +56,6 @@ def plan_in_process(request: Request) -> dict[str, Any]:
 
 def main() -> None:
   """Reads a request from standard input and writes the plan, as JSON."""
-  # Imported here, so that a process that only asks does without.
-  from flan_jax.planning.planner import plan
-  from flan_jax.planning.proposals import propose
-
   request = Request.from_json(json.load(sys.stdin))
   try:
     devices = devices_of(Topology.parse(request.topology), request.simulated)
@@ -65,7 +63,7 @@ def main() -> None:
     answer['proposals'] = propose(request, answer, devices)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     answer['host_bytes'] = usage.ru_maxrss * 1024
-  except ValueError as error:
+  except UserError as error:
     answer = {'error': str(error)}
   print(json.dumps(answer))
 

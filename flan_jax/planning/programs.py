@@ -1,6 +1,5 @@
-"""The programs of a run, lowered from shapes alone."""
+"""Lowers the programs of a run from shapes alone."""
 
-from collections.abc import Mapping
 import dataclasses
 import math
 from typing import Any
@@ -12,78 +11,27 @@ from jax.sharding import Mesh
 from flan_jax.model import (
   DecoderConfig,
   abstract_params,
+  flops,
   resolve_attention,
   target_log_probs,
 )
-from flan_jax.model import flops as flops_lib
-from flan_jax.sharding.mesh import MeshConfig, batch_shards
-from flan_jax.sharding.rules import batch_sharding, replicated
-from flan_jax.training.optimizer import OptimizerConfig, make_optimizer
+from flan_jax.planning.request import Request
+from flan_jax.sharding import batch_sharding, batch_shards, replicated
+from flan_jax.training.optimizer import make_optimizer
 from flan_jax.training.step import abstract_state, make_train_step
 
-PROGRAMS = ('train', 'evaluation')
-# The scorer's: a quarter of a row is predicted.
+# The scorer predicts a quarter of a row.
 _EVAL_TARGETS = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class Request:
-  """What is to be planned.
-
-  Attributes:
-    model: Shape of the decoder.
-    optimizer: Adafactor's settings.
-    mesh: How devices are laid out.
-    topology: Name of the hardware, see `topology`.
-    simulated: Whether the CPU plays the devices.
-    batch_rows: Rows of a batch of training.
-    pack_length: Tokens of a row.
-    target_budget: Predicted tokens of a row.
-    microbatches: Pieces that a batch is computed in.
-    eval_length: Tokens of a row of evaluation.
-    eval_tokens: Places of a batch of evaluation.
-    train_steps: Of the whole run.
-    programs: Which of `PROGRAMS` are planned.
-  """
-
-  model: DecoderConfig
-  optimizer: OptimizerConfig
-  mesh: MeshConfig
-  topology: str
-  simulated: bool
-  batch_rows: int
-  pack_length: int
-  target_budget: int
-  microbatches: int
-  eval_length: int
-  eval_tokens: int
-  train_steps: int
-  programs: tuple[str, ...] = PROGRAMS
-
-  def as_json(self) -> dict[str, Any]:
-    return dataclasses.asdict(self)
-
-  @classmethod
-  def from_json(cls, values: Mapping[str, Any]) -> 'Request':
-    """Undoes `as_json`."""
-    made = dict(
-      values,
-      model=DecoderConfig(**values['model']),
-      optimizer=OptimizerConfig(**values['optimizer']),
-      mesh=MeshConfig(**values['mesh']),
-      programs=tuple(values['programs']),
-    )
-    return cls(**made)
-
-
-@dataclasses.dataclass(frozen=True)
 class Lowered:
-  """A program that is ready to be compiled, and what it works on.
+  """A program to compile, and its inputs.
 
   Attributes:
     lowered: The program.
-    given: Bytes a device holds of what it is given, by kind.
-    rows: Of a batch, over all devices.
+    given: Bytes of the inputs on a device, by kind.
+    rows: Rows of a batch, over all devices.
     length: Tokens of a row.
     targets: Predicted tokens of a row.
   """
@@ -95,9 +43,9 @@ class Lowered:
   targets: int
 
   @property
-  def work(self) -> flops_lib.Work:
-    """As if every row were full and held one example."""
-    return flops_lib.causal_rows(self.rows, self.length, self.targets)
+  def work(self) -> flops.Work:
+    """The work if every row is full and holds one example."""
+    return flops.causal_rows(self.rows, self.length, self.targets)
 
 
 def lower(request: Request, program: str, mesh: Mesh) -> Lowered:
@@ -110,7 +58,7 @@ def lower(request: Request, program: str, mesh: Mesh) -> Lowered:
 def _lower_train(request, mesh):
   optimizer = make_optimizer(request.optimizer)
   state = abstract_state(request.model, optimizer, mesh)
-  shape = (request.batch_rows, request.pack_length, request.target_budget)
+  shape = (request.batch_rows, request.pack_length, request.targets)
   batch = _abstract_batch(*shape, mesh)
   step = make_train_step(
     request.model,
@@ -134,10 +82,7 @@ def _lower_evaluation(request, mesh):
   rows = max(1, request.eval_tokens // length // shards) * shards
   shape = (rows, length, length // _EVAL_TARGETS)
   batch = _abstract_batch(*shape, mesh, branches=True)
-  given = {
-    'parameters': device_bytes(params),
-    'batch': device_bytes(batch),
-  }
+  given = {'parameters': device_bytes(params), 'batch': device_bytes(batch)}
   score = jax.jit(
     lambda params, batch: target_log_probs(config, params, batch),
     out_shardings=replicated(mesh),
@@ -152,9 +97,9 @@ def _abstract_batch(rows, length, targets, mesh, branches=False):
   def array(width, dtype=jnp.int32):
     return jax.ShapeDtypeStruct((rows, width), dtype, sharding=sharding)
 
-  read = ['tokens', 'segments', 'positions'] + ['branches'] * branches
+  inputs = ['tokens', 'segments', 'positions'] + ['branches'] * branches
   return {
-    **{name: array(length) for name in read},
+    **{name: array(length) for name in inputs},
     'target_positions': array(targets),
     'target_labels': array(targets),
     'target_weights': array(targets, jnp.float32),
@@ -162,29 +107,25 @@ def _abstract_batch(rows, length, targets, mesh, branches=False):
 
 
 def device_bytes(abstract: Any) -> int:
-  """Bytes that one device holds of arrays that have shapes and shardings."""
+  """Returns the bytes on one device of arrays with shapes and shardings."""
   return sum(
     math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize
     for leaf in jax.tree.leaves(abstract)
   )
 
 
-def model_flops(
-  config: DecoderConfig, program: str, work: flops_lib.Work
-) -> float:
-  """Operations that the model needs in a step, over all devices."""
-  if program == 'train':
-    return flops_lib.training_flops(config, work).total
-  return flops_lib.forward_flops(config, work).total
+def step_flops(
+  config: DecoderConfig, program: str, work: flops.Work
+) -> dict[str, float]:
+  """Returns the operations of a step, over all devices.
 
-
-def recomputed_flops(
-  config: DecoderConfig, program: str, work: flops_lib.Work
-) -> float:
-  """Operations of a step that repeat others to save memory."""
+  Returns:
+    `model`, what the model needs, and `recomputed`, what is repeated to save
+    memory.
+  """
+  forward = flops.forward_flops(config, work)
   if program != 'train':
-    return 0.0
-  forward = flops_lib.forward_flops(config, work)
+    return {'model': forward.total, 'recomputed': 0.0}
   again = 0.0 if config.attention == 'reference' else forward.attention / 2
   if config.remat != 'none':
     again += forward.attention
@@ -192,4 +133,5 @@ def recomputed_flops(
     again += forward.projections + forward.feed_forward
   if config.logits_block() < config.vocab_size:
     again += forward.logits
-  return again
+  model = flops.training_flops(config, work).total
+  return {'model': model, 'recomputed': again}

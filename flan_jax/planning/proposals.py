@@ -1,4 +1,4 @@
-"""What to change where a program does not fit, compiled and found to fit."""
+"""Proposes settings under which a program fits, each compiled to make sure."""
 
 from collections.abc import Iterator, Sequence
 import dataclasses
@@ -6,15 +6,16 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from flan_jax.errors import ConfigError
 from flan_jax.model.decoder_config import REMATS
 from flan_jax.planning.planner import check, plan_program
-from flan_jax.planning.programs import Request, device_bytes
+from flan_jax.planning.programs import device_bytes
+from flan_jax.planning.request import Request
 from flan_jax.sharding.mesh import MeshConfig, batch_shards
 from flan_jax.training.optimizer import make_optimizer
 from flan_jax.training.step import abstract_state
 
-MOST_PROPOSALS = 3
-# Programs of each kind that are compiled: for a large model it takes minutes.
+# Changes of each kind to compile, which takes minutes for a large model.
 _TRIES = 2
 
 
@@ -23,9 +24,9 @@ class _Change:
   """A request with other settings.
 
   Attributes:
-    name: What was changed, in words.
-    settings: The same as gin bindings.
-    request: What it becomes.
+    name: What was changed.
+    settings: The change as gin bindings.
+    request: The changed request.
   """
 
   name: str
@@ -38,38 +39,35 @@ def propose(
 ) -> list[dict[str, Any]]:
   """Finds settings under which every program of a request fits.
 
-  One thing is changed at a time, and all together where none of them suffices.
+  Changes one thing at a time, and all together if no single change suffices.
 
   Args:
     request: What was planned.
-    plan: Its plan, from `plan.plan`.
+    plan: Its plan, from `planner.plan`.
     devices: From `topology.devices_of`.
 
   Returns:
-    At most three, each with `name`, `settings` (gin bindings), `needed_bytes`
-    and `step` of each program. None where everything fits, or nothing was
-    found.
+    At most three proposals, each with `name`, `settings` (gin bindings), and
+    `needed_bytes` and `step` of each program. None if everything fits.
   """
+  # Compile first what did not fit.
   names = sorted(request.programs, key=lambda name: bool(plan[name]['fits']))
   if plan[names[0]]['fits'] is not False:
     return []
   available = plan[names[0]]['memory_bytes']
-  found = []
   meshes = _meshes(request, devices)
-  kinds = [meshes, _remats(request), _microbatches(request, devices)]
-  for changes in (*kinds, None):
-    if changes is None:
-      if found:
-        break
-      changes = _together(request, meshes, devices)
-    fitting = _first_fitting(changes, names, devices, available)
-    if fitting is not None:
-      found.append(fitting)
-  return found[:MOST_PROPOSALS]
+
+  def fitting(*kinds):
+    found = (_first_fitting(k, names, devices, available) for k in kinds)
+    return [proposal for proposal in found if proposal is not None]
+
+  return fitting(
+    meshes, _remats(request), _microbatches(request, devices)
+  ) or fitting(_together(request, meshes, devices))
 
 
 def _first_fitting(changes, names, devices, available):
-  """The first of some changes under which all programs fit, or None."""
+  """Returns the first change under which all programs fit, or None."""
   tried = 0
   for change in changes:
     mesh = check(change.request, devices)
@@ -94,14 +92,14 @@ def _first_fitting(changes, names, devices, available):
 
 
 def _least_bytes(request, mesh):
-  """What training keeps of a model without any activation."""
+  """Returns the bytes for training without any activations."""
   state = abstract_state(request.model, make_optimizer(request.optimizer), mesh)
   copies = 1 if request.microbatches == 1 else 2
   return device_bytes(state) + copies * device_bytes(state['params'])
 
 
 def _likely_bytes(request, mesh):
-  """The same with what rematerialized layers keep of their rows."""
+  """Adds what rematerialized layers keep of their inputs."""
   rows = request.batch_rows / request.microbatches / batch_shards(mesh)
   kept = rows * request.pack_length * request.model.d_model
   kept *= request.model.num_layers
@@ -110,13 +108,13 @@ def _likely_bytes(request, mesh):
 
 
 def _meshes(request: Request, devices: Sequence[Any]) -> list[_Change]:
-  """Other meshes of the same devices, those that need least memory first."""
+  """Returns other meshes of the devices, lowest memory first."""
   found = []
   for config in _factorizations(len(devices)):
     changed = dataclasses.replace(request, mesh=config)
     try:
       mesh = check(changed, devices)
-    except ValueError:  # Does not divide the model, the batch or the slices.
+    except ConfigError:  # Does not divide the model, the batch or the slices.
       continue
     settings = {
       f'MESH_{axis.upper()}': size
@@ -124,7 +122,7 @@ def _meshes(request: Request, devices: Sequence[Any]) -> list[_Change]:
     }
     if config.shape(len(devices)) != request.mesh.shape(len(devices)):
       change = _Change('mesh', settings, changed)
-      # Among equals, what sends least: few devices along `model`.
+      # Among equals, few devices along `model` send least.
       found.append((_likely_bytes(changed, mesh), config.model, change))
   return [change for *_, change in sorted(found, key=lambda f: f[:2])]
 
@@ -137,15 +135,14 @@ def _factorizations(count: int) -> Iterator[MeshConfig]:
 
 
 def _remats(request: Request) -> list[_Change]:
-  """Policies that keep less, the mildest first."""
-  stronger = REMATS[REMATS.index(request.model.remat) + 1 :]
+  """Returns policies that keep less, mildest first."""
   return [
     _Change(
       'rematerialization',
       {'DecoderConfig.remat': remat},
       _with_remat(request, remat),
     )
-    for remat in stronger
+    for remat in REMATS[REMATS.index(request.model.remat) + 1 :]
   ]
 
 
@@ -155,7 +152,7 @@ def _with_remat(request, remat):
 
 
 def _microbatches(request: Request, devices: Sequence[Any]) -> list[_Change]:
-  """Smaller pieces of a batch, the largest first."""
+  """Returns smaller parts of a batch, largest first."""
   data, fsdp, _ = request.mesh.shape(len(devices))
   most = request.batch_rows // (data * fsdp)
   return [
@@ -172,7 +169,7 @@ def _microbatches(request: Request, devices: Sequence[Any]) -> list[_Change]:
 def _together(
   request: Request, meshes: Sequence[_Change], devices: Sequence[Any]
 ) -> Iterator[_Change]:
-  """The most that can be saved on each mesh, the present one first."""
+  """Yields the largest saving on each mesh, the requested one first."""
   here = _Change('', {}, request)
   for change in (here, *meshes):
     saved = _with_remat(change.request, REMATS[-1])

@@ -2,44 +2,33 @@
 
 from flan_jax.planning.hlo import Computation, Instruction, Program
 
-# Bookkeeping that moves nothing; what a loop or call moves is in its body.
-_FREE = frozenset(
-  {
-    'after-all',
-    'bitcast',
-    'call',
-    'conditional',
-    'constant',
-    'get-tuple-element',
-    'iota',
-    'parameter',
-    'partition-id',
-    'replica-id',
-    'tuple',
-    'while',
-  }
+# These move nothing themselves; the traffic of a loop or call is in its body.
+_FREE = (
+  *('after-all', 'bitcast', 'call', 'conditional', 'constant', 'iota'),
+  *('get-tuple-element', 'parameter', 'partition-id', 'replica-id'),
+  *('tuple', 'while'),
 )
 _SLICES = ('dynamic-slice', 'slice', 'gather')
-# What stands between an array and the slice that is taken of it.
+# May occur between an array and a slice of it.
 _SAME_BYTES = ('bitcast', 'copy', 'convert', 'reshape', 'transpose')
 _UPDATE = 'dynamic-update-slice'
-# Ends what a TPU runs beside others in several fusions, and moves nothing.
+# Ends an overlapped collective of a TPU, and moves nothing.
 _ASYNC_DONE = 'AsyncCollectiveDone'
 
 
 def traffic(program: Program) -> int:
-  """Bytes read and written in a step, loops with their iterations.
+  """Returns the bytes read and written per step, with loop iterations.
 
-  Every instruction reads its operands and writes its result; of an array of
-  which only a slice is read or replaced, the slice counts. Padding of the last
-  two dimensions to the chip's tiles is not counted.
+  Every instruction reads its operands and writes its result; if only a slice of
+  an array is read or replaced, the slice counts. Padding of the last two
+  dimensions to the chip's tiles does not count.
   """
   return sum(
     times * _moved(program, computation, instruction)
     for computation, times in program.executed()
     for instruction in computation.instructions.values()
     if instruction.opcode not in _FREE
-    # Counted where it starts.
+    # Asynchronous instructions count where they start.
     and not instruction.opcode.endswith('-done')
   )
 
@@ -67,10 +56,10 @@ def _moved(
 
 
 def _started(instruction: Instruction, operands: list[Instruction]) -> int:
-  """Of an asynchronous copy, slice or collective.
+  """Returns the bytes of an asynchronous copy, slice or collective.
 
-  What it yields may repeat its operands. A copy to a memory within the chip is
-  read from the main memory only.
+  Its result may repeat its operands. A copy to memory within the chip only
+  reads main memory.
   """
   given = [array for operand in operands for array in operand.arrays]
   made = list(instruction.arrays)
@@ -92,7 +81,7 @@ def _parameters(inside: Computation) -> list[Instruction]:
 
 
 def _read(program: Program, inside: Computation, array: Instruction) -> int:
-  """Bytes that the instructions of a fusion read of an array."""
+  """Returns the bytes of an array that the instructions of a fusion read."""
   read = 0
   for user in inside.users(array):
     if user.opcode in _SLICES:
@@ -117,7 +106,7 @@ def _read(program: Program, inside: Computation, array: Instruction) -> int:
 
 
 def _written(program: Program, inside: Computation, fusion: Instruction) -> int:
-  """Bytes that a fusion writes: slices where it replaces slices."""
+  """Returns the bytes a fusion writes; replaced slices count as slices."""
   roots = [inside.root]
   if inside.root.opcode == 'tuple':
     roots = inside.operands(inside.root)
@@ -129,7 +118,7 @@ def _written(program: Program, inside: Computation, fusion: Instruction) -> int:
 
 
 def _replaced(program, inside, root, whole):
-  """Bytes of the slice that a result differs in from an operand, or all."""
+  """Returns the bytes in which a result differs from an operand."""
   while root.opcode in _SAME_BYTES:
     root = inside.operands(root)[0]
   if root.opcode == _UPDATE:

@@ -105,15 +105,17 @@ def batch_shards(mesh: jax.sharding.Mesh) -> int:
   return mesh.shape['data'] * mesh.shape['fsdp']
 
 
-def check_batch(batch_rows: int, mesh: jax.sharding.Mesh) -> None:
-  """Checks that the mesh divides the rows of a batch.
+def check_batch(
+  batch_rows: int, mesh: jax.sharding.Mesh, microbatches: int = 1
+) -> None:
+  """Checks that the mesh divides the rows of a batch and its microbatches.
 
   Raises:
     ConfigError: It does not.
   """
-  if batch_rows < 1 or batch_rows % batch_shards(mesh):
+  if batch_rows < 1 or batch_rows % (batch_shards(mesh) * microbatches):
     raise ConfigError(
       f'BATCH_ROWS={batch_rows} is not a multiple of data * fsdp = '
       f'{mesh.shape["data"]} * {mesh.shape["fsdp"]} of the mesh '
-      f'{dict(mesh.shape)}.'
+      f'{dict(mesh.shape)}, times MICROBATCHES={microbatches}.'
     )

@@ -1,7 +1,7 @@
 """A request that compiles in seconds, for eight simulated devices."""
 
 from flan_jax.model import DecoderConfig
-from flan_jax.planning.programs import Request
+from flan_jax.planning.request import Request
 from flan_jax.sharding import MeshConfig
 from flan_jax.training import OptimizerConfig
 
@@ -22,7 +22,7 @@ def request(**settings) -> Request:
     'model': MODEL,
     'optimizer': OptimizerConfig(),
     'mesh': MeshConfig(data=2, fsdp=2, model=2),
-    'topology': 'cpu:8',
+    'topology': 't4:8',
     'simulated': True,
     'batch_rows': 8,
     'pack_length': 64,

@@ -1,10 +1,11 @@
-"""The table of chips: found by what JAX calls them, and without slips."""
+"""The table of chips."""
 
 import dataclasses
 
 import jax
 import pytest
 
+from flan_jax.errors import ConfigError
 from flan_jax.planning import chips
 
 
@@ -31,18 +32,18 @@ def test_chips_are_found_by_the_kind_of_a_device(kind, name):
   assert chips.chip_of_kind(kind) is chips.chip_named(name)
 
 
-def test_an_unlisted_device_is_no_chip():
+def test_an_unlisted_device_has_no_chip():
   assert chips.chip_of_kind(jax.devices('cpu')[0].device_kind) is None
-  # A look-alike is another chip: an inference version of v4.
+  # This is another chip, an inference version of v4.
   assert chips.chip_of_kind('TPU v4 lite') is None
 
 
-def test_a_misspelt_name_gets_the_nearest():
-  with pytest.raises(ValueError, match='nearest: v5p'):
+def test_a_misspelled_name_suggests_the_nearest():
+  with pytest.raises(ConfigError, match='nearest: v5p'):
     chips.chip_named('v5pp')
 
 
-def test_a_device_is_its_share_of_the_chip():
+def test_devices_share_the_rate_of_their_chip():
   v3 = chips.chip_named('v3')
   assert v3.device_flops('bfloat16') == pytest.approx(61.5e12)
   assert v3.device_flops('float32') is None  # not published
@@ -52,15 +53,15 @@ def test_a_device_is_its_share_of_the_chip():
   assert h100.device_flops('float32') == pytest.approx(66.9e12)
 
 
-def test_power_is_the_mean_where_it_is_known():
+def test_power_is_the_mean_if_it_is_published():
   assert chips.chip_named('v4').watts == 170
   assert chips.chip_named('h100').watts == 700
   assert chips.chip_named('v5e').watts is None
 
 
-def test_units_do_not_slip():
-  # A figure in giga instead of ones, or of a pod instead of a chip, would make
-  # every plan wrong and no program fail.
+def test_figures_have_plausible_magnitudes():
+  # A figure in a wrong unit, or of a pod instead of a chip, would spoil every
+  # plan unnoticed.
   bounds = {
     'bf16_flops': (1e13, 1e16),
     'f32_flops': (1e12, 1e15),
@@ -72,14 +73,12 @@ def test_units_do_not_slip():
     'max_watts': (50, 2000),
     'dollars_per_hour': (0.1, 50),
   }
-  for chip in chips.CHIPS:
+  for chip in chips.CHIPS.values():
     values = dataclasses.asdict(chip)
     for name, (least, most) in bounds.items():
       if values[name] is not None:
         assert least < values[name] < most, (chip.name, name)
 
 
-def test_no_two_chips_share_a_name_or_kind():
-  names = [chip.name for chip in chips.CHIPS]
-  kinds = [kind for chip in chips.CHIPS for kind in chip.kinds]
-  assert len(names) == len(set(names)) and len(kinds) == len(set(kinds))
+def test_every_chip_has_a_kind():
+  assert set(chips._KINDS.values()) == set(chips.CHIPS)

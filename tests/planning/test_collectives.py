@@ -1,4 +1,4 @@
-"""Counts and bytes of known exchanges, as XLA compiles them."""
+"""Counts and bytes of known collectives, as XLA compiles them."""
 
 import functools
 import types
@@ -19,7 +19,7 @@ from flan_jax.planning.hlo import Program
 from flan_jax.sharding import MeshConfig, make_mesh
 
 _MESH = MeshConfig(data=1, fsdp=4, model=2)
-# Of one device, in bytes: 8 x 128 float32.
+# Bytes on one device: 8 x 128 float32.
 _SIZE = 8 * 128 * 4
 
 
@@ -61,7 +61,7 @@ def test_bytes_that_a_device_sends(function, kind, sent):
     assert found[0].group == (0, 2, 4, 6)
 
 
-def test_exchanges_in_a_loop_are_counted_with_its_iterations():
+def test_collectives_in_a_loop_count_its_iterations():
   def f(x):
     def layer(x, number):
       return jax.lax.psum(x, 'model') * number, None
@@ -69,11 +69,11 @@ def test_exchanges_in_a_loop_are_counted_with_its_iterations():
     return jax.lax.scan(layer, x, jnp.arange(12.0))[0]
 
   found = by_kind(collectives(_compiled(f), 8))
-  # Of two devices each sends half of the array twice.
+  # Each of two devices sends half of the array twice.
   assert found['all-reduce'] == {'count': 12, 'bytes': 12 * _SIZE}
 
 
-def test_a_tpu_writes_reduce_scatter_as_a_fusion():
+def test_a_fused_reduce_scatter_of_a_tpu_is_recognized():
   program = Program("""\
 %all-reduce-scatter.1 (p: bf16[64,8]) -> bf16[16,8] {
   %p = bf16[64,8] parameter(0)
@@ -91,7 +91,7 @@ ENTRY %main (a: bf16[64,8]) -> bf16[16,8] {
   }
 
 
-def test_an_exchange_in_pieces_is_counted_once():
+def test_a_split_collective_is_counted_once():
   piece = """\
 %PIECE (p: bf16[64]) -> bf16[256] {
   %p = bf16[64] parameter(0)
@@ -117,7 +117,7 @@ ENTRY %main (a: bf16[64]) -> bf16[256] {
   }
 
 
-def test_a_started_exchange_is_counted_once():
+def test_an_asynchronous_collective_is_counted_once():
   program = Program("""\
 ENTRY %main (a: f32[64]) -> f32[256] {
   %a = f32[64] parameter(0)
@@ -145,7 +145,7 @@ ENTRY %main (a: f32[64]) -> f32[256] {
     ('replica_groups={}, use', tuple(range(8))),
   ],
 )
-def test_groups_as_they_are_written(text, group):
+def test_groups_in_all_notations(text, group):
   assert first_group(text, 8) == group
 
 
@@ -155,7 +155,7 @@ def _chip(x, y, core=0, slice_index=0):
   )
 
 
-def test_a_group_uses_the_links_of_the_axes_that_it_lies_along():
+def test_a_group_uses_the_links_of_its_axes():
   square = [_chip(x, y) for x in range(2) for y in range(2)]
   share = functools.partial(links_share, devices=square)
   assert share((0, 1)) == share((0, 2)) == 0.5
@@ -166,7 +166,7 @@ def test_a_group_uses_the_links_of_the_axes_that_it_lies_along():
   assert links_share((0, 1), jax.devices()) == 1.0
 
 
-def test_slices():
+def test_groups_may_cross_slices():
   devices = [_chip(0, 0), _chip(0, 1), _chip(0, 0, slice_index=1)]
   assert crosses_slices((0, 2), devices)
   assert not crosses_slices((0, 1), devices)

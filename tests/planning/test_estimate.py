@@ -1,4 +1,4 @@
-"""Seconds and costs against a calculation by hand."""
+"""Seconds and costs, compared with a calculation by hand."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ from flan_jax.planning.collectives import Collective
 from flan_jax.planning.estimate import (
   ASSUMED,
   BETWEEN_SLICES,
-  Work,
+  StepWork,
   estimate_run,
   estimate_step,
 )
@@ -18,17 +18,19 @@ from flan_jax.planning.topology import Topology
 
 _CHIP = chips.Chip(
   name='v0',
-  kinds=('TPU v0',),
   devices=2,
   bf16_flops=200e12,
+  f32_flops=None,
+  tf32_flops=None,
   memory_bytes=2**34,
   memory_bandwidth=1e12,
   interconnect_bandwidth=200e9,
   mean_watts=100.0,
+  max_watts=None,
   dollars_per_hour=3.0,
 )
 _TOPOLOGY = Topology('v0:4', _CHIP, (4,))
-_WORK = Work(
+_WORK = StepWork(
   flops=6e14,
   recomputed=2e14,
   traffic=5 * 10**10,
@@ -55,7 +57,7 @@ def test_seconds_are_work_over_attained_rates_of_a_device():
   )
 
 
-def test_what_is_done_again_is_no_use():
+def test_recomputation_counts_as_time_but_not_as_use():
   step = _step()
   low, high = step['mfu']
   assert high == pytest.approx(ASSUMED['compute'] * 6 / 8)
@@ -71,7 +73,7 @@ def test_unknown_traffic_is_left_out():
   assert step['serial_s'] == step['compute_s'] + step['interconnect_s']
 
 
-def test_between_slices_the_network_is_slow():
+def test_the_network_between_slices_is_slow():
   @dataclasses.dataclass
   class Device:
     slice_index: int
@@ -81,16 +83,16 @@ def test_between_slices_the_network_is_slow():
   step = _step(devices=devices)
   assert step['interconnect_s'] == pytest.approx(10e9 / (BETWEEN_SLICES / 2))
   assert step['bound'] == 'interconnect'
-  # The cores of one chip need no network.
+  # Cores of one chip need no network.
   assert _step(devices=[Device(0)] * 8)['interconnect_s'] == 0
 
 
-def test_no_estimate_where_no_rate_is_published():
+def test_no_estimate_without_a_published_rate():
   assert _step(dtype='float32') is None
   assert _step(topology=Topology('cpu:1', None, (1,))) is None
 
 
-def test_a_run_costs_chips_and_not_devices():
+def test_a_run_is_billed_by_chips_not_devices():
   run = estimate_run(
     {'overlapped_s': 3.6, 'serial_s': 7.2}, _TOPOLOGY, steps=1000
   )
@@ -103,7 +105,7 @@ def test_a_run_costs_chips_and_not_devices():
   }
 
 
-def test_what_is_not_published_is_not_made_up():
+def test_unpublished_figures_stay_unknown():
   chip = dataclasses.replace(_CHIP, mean_watts=None, dollars_per_hour=None)
   topology = dataclasses.replace(_TOPOLOGY, chip=chip)
   run = estimate_run({'overlapped_s': 1, 'serial_s': 1}, topology, 3600)

@@ -1,4 +1,4 @@
-"""What the text of a program says is what the program does."""
+"""Parsed programs match the programs they come from."""
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +6,7 @@ import pytest
 
 from flan_jax.planning.hlo import Program
 
-# As compilers for TPUs write a loop: its length stands in the condition only.
+# A loop in the notation of the TPU compiler; the condition tells its length.
 _TPU_LOOP = """\
 HloModule jit_f, is_scheduled=true
 
@@ -38,7 +38,7 @@ ENTRY %main (a: f32[5,8]) -> f32[5,8] {
 """
 
 
-def test_reads_the_length_of_a_loop_off_its_condition():
+def test_the_condition_gives_the_length_of_a_loop():
   program = Program(_TPU_LOOP)
   (loop,) = program.loops()
   # 1, 3, 5, 7, 9.
@@ -51,11 +51,20 @@ def test_reads_the_length_of_a_loop_off_its_condition():
   }
 
 
-def test_arrays_within_the_chip_take_no_memory():
+def test_arrays_within_the_chip_take_no_main_memory():
   entry = Program(_TPU_LOOP).entry
   assert entry.instructions['a'].bytes == 0
   assert entry.instructions['out'].bytes == 5 * 8 * 4
   assert [a.bytes for a in entry.instructions['loop'].arrays] == [4, 160]
+
+
+def test_an_instruction_may_span_lines():
+  # As Pallas kernels do.
+  metadata = '%x), frontend_attributes={kernel_metadata={\n"a":"b"\n}}, x={}'
+  program = Program(_TPU_LOOP.replace('%next, %x)', f'%next, {metadata}', 1))
+  assert program.computations['body'].root.operands == ('next', 'x')
+  (loop,) = program.loops()
+  assert loop.count == 5
 
 
 @pytest.mark.parametrize(
@@ -89,7 +98,7 @@ def test_nested_scans_of_a_real_program():
     (3, 1),
     (7, 3),
   ]
-  # What the inner scan collects is told from what it is given.
+  # The outputs of the inner scan are told from its inputs.
   carried = dict(
     (array.dims, changed)
     for array, changed in program.loops()[1].carried()

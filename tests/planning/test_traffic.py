@@ -1,4 +1,4 @@
-"""Traffic of the memory, on programs whose traffic is known."""
+"""Memory traffic of programs whose traffic is known."""
 
 from flan_jax.planning.hlo import Program
 from flan_jax.planning.traffic import traffic
@@ -27,7 +27,7 @@ def test_a_copy_into_the_chip_is_read_only():
   assert traffic(program) == 2 * _KB
 
 
-# A scan: each iteration reads one of 64 weights and keeps one of 64 results.
+# A scan: each iteration reads one of 64 weights and writes one of 64 results.
 _SCAN = """\
 %fused (w: f32[64,256], i: s32[]) -> f32[256] {
   %w = f32[64,256]{1,0} parameter(0)
@@ -77,7 +77,7 @@ _SCAN = _SCAN.replace('STATE', '(s32[], f32[64,256], f32[64,256])')
 _SCAN = _SCAN.replace('COUNT', 'x={"known_trip_count":{"n":"64"}}')
 
 
-def test_of_stacks_the_slices_count_that_an_iteration_touches():
-  # Read a weight, write it; read it again, write it into its place. (Numbers
-  # lie within the chip.)
+def test_an_iteration_only_moves_its_slices():
+  # An iteration reads a weight and writes it, reads that and writes it into its
+  # place. (Scalars are within the chip.)
   assert traffic(Program(_SCAN)) == 64 * 4 * _KB

@@ -1,10 +1,9 @@
-"""The table of `docs/scaling.md`: FLAN's sizes, planned for shipped hardware.
+"""Makes the table of `docs/scaling.md`: plans of FLAN's model sizes.
 
-  python -m benchmarks.scaling_table --plans=DIR --write=docs/scaling.md
+  python -m flan_jax.planning.scaling_table --plans=DIR --write=docs/scaling.md
 
-Plans what DIR does not hold yet, one JSON file a plan (minutes each for the
-largest models), and replaces the table of the file. TPUs need the extra
-`[tpu]`.
+Makes the plans that DIR lacks, one JSON file per plan, and replaces the table
+in the file. The largest models take minutes each. TPUs need the extra `[tpu]`.
 """
 
 import argparse
@@ -15,7 +14,9 @@ import subprocess
 import sys
 from typing import Any
 
-# Model -> hardware that it is planned for.
+from flan_jax.errors import UserError
+
+# Model -> hardware to plan it for.
 PLANNED = {
   'flan_422m': ('one_gpu', 'v5e_16'),
   'flan_2b': ('one_gpu', 'v5e_16'),
@@ -24,8 +25,8 @@ PLANNED = {
   'flan_137b': ('v3_128', 'v4_128', 'v5p_128'),
 }
 _GIB = 2**30
-_BEGIN = '<!-- Made by benchmarks/scaling_table.py -->'
-_END = '<!-- End of what is made -->'
+_BEGIN = '<!-- Begin of generated table -->'
+_END = '<!-- End of generated table -->'
 _COLUMNS = (
   'model',
   'hardware',
@@ -44,7 +45,7 @@ _COLUMNS = (
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-  """Plans, prints the table, and writes it where that was asked for."""
+  """Makes the missing plans, prints the table, and optionally writes it."""
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument('--plans', type=pathlib.Path, required=True)
   parser.add_argument('--write', type=pathlib.Path)
@@ -75,14 +76,14 @@ def _planned(folder: pathlib.Path, model: str, hardware: str) -> dict[str, Any]:
       text=True,
       check=False,
     )
-    if done.returncode not in (0, 1):  # 1: it does not fit, and says so.
-      raise SystemExit(f'no plan of {model} for {hardware}')
+    if done.returncode not in (0, 1):  # 1 means that it does not fit.
+      raise SystemExit(f'planning {model} for {hardware} failed')
     path.write_text(done.stdout)
   return json.loads(path.read_text())
 
 
 def row(model: str, hardware: str, plan: Mapping[str, Any]) -> list[str]:
-  """The cells of one plan, in the order of the columns."""
+  """Returns the cells of a plan, in the order of the columns."""
   train, run = plan['train'], plan['run']
   step = train.get('step')
   cells = [
@@ -111,8 +112,8 @@ def row(model: str, hardware: str, plan: Mapping[str, Any]) -> list[str]:
 def _memory(program: Mapping[str, Any]) -> str:
   needed = program['needed_bytes'] / _GIB
   available = program['memory_bytes'] / _GIB
-  said = '' if program['fits'] else ', does not fit'
-  return f'{needed:.1f} of {available:.0f}{said}'
+  verdict = '' if program['fits'] else ', does not fit'
+  return f'{needed:.1f} of {available:.0f}{verdict}'
 
 
 def _range(values: Sequence[float] | None, pattern: str) -> str:
@@ -123,7 +124,7 @@ def _range(values: Sequence[float] | None, pattern: str) -> str:
 
 
 def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-  """Yields the lines of a table in Markdown."""
+  """Yields the lines of a Markdown table."""
   yield f'| {" | ".join(_COLUMNS)} |'
   yield f'|{" --- |" * len(_COLUMNS)}'
   for cells in rows:
@@ -131,15 +132,15 @@ def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def replaced(text: str, made: str) -> str:
-  """The text with another table between the marks.
+  """Returns the text with another table between the marks.
 
   Raises:
-    ValueError: a mark is missing.
+    UserError: A mark is missing.
   """
   before, begin, rest = text.partition(_BEGIN)
   _, end, after = rest.partition(_END)
   if not begin or not end:
-    raise ValueError(f'no place between {_BEGIN!r} and {_END!r}')
+    raise UserError(f'the file lacks the mark {_BEGIN!r} or {_END!r}')
   return f'{before}{_BEGIN}\n\n{made}\n\n{_END}{after}'
 
 

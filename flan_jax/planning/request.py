@@ -1,0 +1,90 @@
+"""What to plan."""
+
+from collections.abc import Mapping
+import dataclasses
+from typing import Any
+
+from flan_jax.model import DecoderConfig
+from flan_jax.planning.topology import Topology, has_libtpu
+from flan_jax.sharding import MeshConfig
+from flan_jax.training.optimizer import OptimizerConfig
+
+PROGRAMS = ('train', 'evaluation')
+# Training derives an unset TARGET_BUDGET from the data, as three times the mean
+# number of targets. About a sixth of FLAN's training tokens are targets.
+_TARGET_SHARE = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+  """A run, and the hardware to plan it for.
+
+  Attributes:
+    model: Shape of the decoder.
+    optimizer: Settings of Adafactor.
+    mesh: Shape of the device mesh.
+    topology: Name of the hardware, see `topology`.
+    simulated: Whether the CPU simulates the devices.
+    batch_rows: Rows of a training batch.
+    pack_length: Tokens of a row.
+    target_budget: Predicted tokens of a row; None if left to the data.
+    microbatches: Parts that a batch is computed in.
+    eval_length: Tokens of a row in evaluation.
+    eval_tokens: Tokens of a batch in evaluation, padding included.
+    train_steps: Steps of the whole run.
+    programs: Which of `PROGRAMS` to plan.
+  """
+
+  model: DecoderConfig
+  optimizer: OptimizerConfig
+  mesh: MeshConfig
+  topology: str
+  simulated: bool
+  batch_rows: int
+  pack_length: int
+  target_budget: int | None
+  microbatches: int
+  eval_length: int
+  eval_tokens: int
+  train_steps: int
+  programs: tuple[str, ...] = PROGRAMS
+
+  @property
+  def targets(self) -> int:
+    """Predicted tokens of a row, assumed if left to the data."""
+    return self.target_budget or self.pack_length // _TARGET_SHARE
+
+  def as_json(self) -> dict[str, Any]:
+    return dataclasses.asdict(self)
+
+  @classmethod
+  def from_json(cls, values: Mapping[str, Any]) -> 'Request':
+    """Inverts `as_json`."""
+    nested = {
+      'model': DecoderConfig(**values['model']),
+      'optimizer': OptimizerConfig(**values['optimizer']),
+      'mesh': MeshConfig(**values['mesh']),
+      'programs': tuple(values['programs']),
+    }
+    return cls(**{**values, **nested})
+
+  def notes(self) -> list[str]:
+    """Returns what to know about the figures of the plan."""
+    notes = []
+    if self.simulated:
+      if Topology.parse(self.topology).is_tpu and not has_libtpu():
+        notes.append(
+          'libtpu is not installed (pip install flan_jax[tpu]), so the CPU '
+          'simulated the devices'
+        )
+      notes.append(
+        'simulated: parameters, optimizer state and batch are exact; temporary '
+        'memory is about twice what an accelerator needs; memory traffic is '
+        'unknown'
+      )
+    if self.target_budget is None:
+      notes.append(
+        f'TARGET_BUDGET is left to the data; {self.targets} of '
+        f'{self.pack_length} tokens are assumed'
+      )
+    return notes
