@@ -1,9 +1,9 @@
-"""Models of others in, ours out."""
+"""Converts models from and to other formats."""
 
-from flan_jax.interop.families import FAMILIES, family_for
-from flan_jax.interop.family import find_family
+from flan_jax.interop.families import FAMILIES, family_for, find_family
 from flan_jax.interop.hf_config import decoder_config
-from flan_jax.interop.model_source import InteropError, Source, open_source
+from flan_jax.interop.model_source import InteropError, Source
+from flan_jax.interop.open_model import open_source
 from flan_jax.interop.params import import_params
 
 __all__ = [

@@ -1,32 +1,29 @@
-"""Base models that come as installed packages, imported when first used."""
+"""Base models in installed packages, imported on first use."""
 
 import importlib.metadata
 import os
-import pathlib
 import shutil
 
 from flan_jax.errors import ConfigError
+from flan_jax.interop.model_gin import NAME
 from flan_jax.runtime import child, processes
+from flan_jax.runtime.paths import user_path
 
 PREFIX = 'package:'
 
-# Written last by the import.
-_COMPLETE = 'model.gin'
-
 
 def locate(spec: str | None, cache_dir: str | os.PathLike) -> str | None:
-  """Returns where a checkpoint or vocabulary lies.
+  """Returns the path of a checkpoint or vocabulary.
 
-  `package:NAME` is a model in an installed package, which is imported into
-  CACHE_DIR/imported once; everything else is returned as it is.
+  `package:NAME` names the model in an installed package. It is imported into
+  CACHE_DIR/imported on first use. Any other value is returned unchanged.
 
   Args:
-    spec: As INITIAL_CHECKPOINT_PATH or VOCABULARY.
-    cache_dir: As CACHE_DIR.
+    spec: INITIAL_CHECKPOINT_PATH or VOCABULARY.
+    cache_dir: CACHE_DIR.
 
   Raises:
-    ConfigError: the package is not installed, or holds no model that can be
-      imported.
+    ConfigError: the package is not installed, or its model cannot be imported.
   """
   if spec is None or not spec.startswith(PREFIX):
     return spec
@@ -38,18 +35,18 @@ def locate(spec: str | None, cache_dir: str | os.PathLike) -> str | None:
       f'{spec}: the package {name} is not installed: pip install '
       f'{name.replace("_", "-")}'
     ) from None
-  folder = pathlib.Path(cache_dir).expanduser() / 'imported'
-  folder = folder / f'{name}-{version}'
+  folder = user_path(cache_dir) / 'imported' / f'{name}-{version}'
   processes.first_then_others(lambda: _import(name, folder))
   return str(folder)
 
 
-def _import(name: str, folder: pathlib.Path) -> None:
-  if (folder / _COMPLETE).exists():
+def _import(name: str, folder: os.PathLike) -> None:
+  # The import writes this file last.
+  if (folder / NAME).exists():
     return
-  # What a killed import left.
+  # Left by an interrupted import.
   shutil.rmtree(folder, ignore_errors=True)
-  # In a process of its own: one of several that do a run together could not
-  # write a checkpoint without the others.
+  # In a child, because one process of a multi-process run cannot write a
+  # checkpoint without the others.
   if not child.succeeds('import', [f'--from={name}', f'--out={folder}']):
     raise ConfigError(f'{PREFIX}{name} could not be imported, see above')

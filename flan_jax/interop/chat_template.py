@@ -1,4 +1,4 @@
-"""What stands around an input: the chat template of a model as text."""
+"""Turns the chat template of a model into a PROMPT_FORMAT."""
 
 from collections.abc import Mapping
 import pathlib
@@ -6,23 +6,23 @@ from typing import Any
 
 from flan_jax.vocabulary.hugging_face import read_config, token_name
 
-# Stands for the input while a template is rendered.
+# Takes the place of the input while a template is rendered.
 _MARK = '\x00input\x00'
 CHAT_TEMPLATE = 'chat_template.jinja'
 
 
-def chat_prompt_format(folder: pathlib.Path, starts: bool) -> str | None:
+def chat_prompt_format(folder: pathlib.Path, adds_bos: bool) -> str | None:
   """Returns the chat template of a tokenizer as a PROMPT_FORMAT, or None.
 
   Args:
-    folder: Where the tokenizer's files are.
-    starts: Whether sequences start with the bos_token anyway, so that the
-      template need not say so.
+    folder: Folder of the tokenizer.
+    adds_bos: Whether sequences start with the BOS token anyway, so that it is
+      left out.
 
   Returns:
-    What stands around a single user's message, '{input}' in its place, when an
-    answer is asked for. None where there is no template, where it cannot be
-    rendered, or where Jinja is not installed.
+    The template of a single user message, with '{input}' in its place, followed
+    by the generation prompt. None if there is no template, it cannot be
+    rendered, or Jinja is not installed.
   """
   config = read_config(folder)
   template = config.get('chat_template')
@@ -34,7 +34,7 @@ def chat_prompt_format(folder: pathlib.Path, starts: bool) -> str | None:
   if text is None or text.count(_MARK) != 1:
     return None
   bos = token_name(config, 'bos_token')
-  if starts and bos:
+  if adds_bos and bos:
     text = text.removeprefix(bos)
   return text.replace(_MARK, '{input}')
 
@@ -45,7 +45,7 @@ def _render(template: str, config: Mapping[str, Any]) -> str | None:
     import jinja2.sandbox
   except ImportError:
     return None
-  # A template is a program of whoever made the model.
+  # Templates are untrusted programs.
   environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
     trim_blocks=True, lstrip_blocks=True
   )
@@ -56,6 +56,6 @@ def _render(template: str, config: Mapping[str, Any]) -> str | None:
     return environment.from_string(template).render(
       messages=messages, add_generation_prompt=True, **tokens
     )
-  # Templates may ask for functions that only transformers has.
+  # Templates may call functions that only transformers defines.
   except (jinja2.TemplateError, TypeError):
     return None

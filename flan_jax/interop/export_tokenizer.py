@@ -1,4 +1,4 @@
-"""Writes a vocabulary as the tokenizer of a Hugging Face folder."""
+"""Writes a vocabulary as a Hugging Face tokenizer."""
 
 import pathlib
 import shutil
@@ -13,7 +13,7 @@ from flan_jax.vocabulary.hugging_face import (
   read_config,
 )
 
-# On these a converted tokenizer must agree with the one it comes from.
+# A converted tokenizer must tokenize these like the original.
 _PROBES = (
   'The quick brown fox jumps over the lazy dog.',
   "It's 12,408 o'clock:\n- yes\n- no\n\n  indented, and  two  spaces",
@@ -23,15 +23,15 @@ _PROBES = (
 
 
 def write_tokenizer(vocabulary: Vocabulary, folder: pathlib.Path) -> None:
-  """Writes tokenizer.json and what belongs to it.
+  """Writes tokenizer.json and its settings.
 
   Args:
-    vocabulary: A tokenizer.json is copied with the files beside it, a
-      SentencePiece model converted.
-    folder: Where.
+    vocabulary: A tokenizer.json is copied with its settings; a SentencePiece
+      model is converted.
+    folder: The folder to write to.
 
   Raises:
-    InteropError: a SentencePiece model that `tokenizers` cannot follow.
+    InteropError: the SentencePiece model cannot be converted.
   """
   path = pathlib.Path(vocabulary.path)
   if isinstance(vocabulary, TokenizerVocabulary):
@@ -47,8 +47,8 @@ def write_tokenizer(vocabulary: Vocabulary, folder: pathlib.Path) -> None:
     ids = tokenizer.encode(text, add_special_tokens=False).ids
     if ids != vocabulary.encode(text):
       raise InteropError(
-        f'{path} cannot be exported: as tokenizer.json it would read {text!r} '
-        'as other tokens'
+        f'{path} cannot be exported: its tokenizer.json would tokenize '
+        f'{text!r} differently'
       )
   tokenizer_json.save(
     tokenizer, folder, {**settings, **read_config(path.parent)}
@@ -56,7 +56,7 @@ def write_tokenizer(vocabulary: Vocabulary, folder: pathlib.Path) -> None:
 
 
 def _converted(path: pathlib.Path) -> tuple[Any, dict[str, Any]]:
-  """A SentencePiece model as a tokenizer, with the names of special tokens."""
+  """Converts a SentencePiece model; returns it with its special tokens."""
   from sentencepiece import sentencepiece_model_pb2
 
   model = sentencepiece_model_pb2.ModelProto.FromString(path.read_bytes())
@@ -68,14 +68,14 @@ def _converted(path: pathlib.Path) -> tuple[Any, dict[str, Any]]:
   trainer, normalizer = model.trainer_spec, model.normalizer_spec
   if normalizer.precompiled_charsmap or normalizer.remove_extra_whitespaces:
     raise InteropError(
-      f'{path} changes text before it tokenizes it, so it cannot be exported'
+      f'{path} normalizes text before tokenizing it, so it cannot be exported'
     )
   build = {
     trainer.UNIGRAM: tokenizer_json.sentencepiece_unigram,
     trainer.BPE: tokenizer_json.sentencepiece_bpe,
   }.get(trainer.model_type)
   if build is None:
-    raise InteropError(f'{path} is neither a unigram nor a BPE model')
+    raise InteropError(f'{path} is not a unigram or BPE model')
   ids = {'bos': trainer.bos_id, 'eos': trainer.eos_id, 'pad': trainer.pad_id}
   settings = {
     f'{name}_token': pieces.names[number] if number >= 0 else None

@@ -1,4 +1,7 @@
-"""The families that can be imported and exported."""
+"""The families of models that can be imported and exported."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from flan_jax.interop import llama, mistral, qwen2, qwen3
 from flan_jax.interop.family import Family
@@ -11,16 +14,34 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-def family_for(config: DecoderConfig) -> Family:
-  """Returns the family whose class in `transformers` computes a model.
+def find_family(config: Mapping[str, Any]) -> Family:
+  """Returns the family of a config.json.
 
   Raises:
-    InteropError: there is none; says why.
+    InteropError: models of this type are not supported.
+  """
+  name = config.get('model_type')
+  if name in FAMILIES:
+    return FAMILIES[name]
+  experts = ('num_local_experts', 'num_experts', 'n_routed_experts')
+  mixture = any(config.get(key) for key in experts)
+  raise InteropError(
+    f'models of type {name!r}'
+    + (' (mixture of experts)' if mixture else '')
+    + f' cannot be imported; supported are {", ".join(FAMILIES)}'
+  )
+
+
+def family_for(config: DecoderConfig) -> Family:
+  """Returns the family whose `transformers` class computes a decoder.
+
+  Raises:
+    InteropError: there is none.
   """
   if config.position != 'rope':
     raise InteropError(
-      f'no class of transformers computes position={config.position!r} in a '
-      "decoder like ours; only models with position='rope' can be exported"
+      f'transformers has no decoder with position={config.position!r} like '
+      "ours; only models with position='rope' can be exported"
     )
   # Llama and Mistral compute the same.
   for family in FAMILIES.values():
@@ -28,6 +49,6 @@ def family_for(config: DecoderConfig) -> Family:
     if all(getattr(config, name) == value for name, value in fields.items()):
       return family
   raise InteropError(
-    'no class of transformers has both qkv_bias and qk_norm, so this model '
+    'transformers has no class with both qkv_bias and qk_norm, so this model '
     'cannot be exported'
   )

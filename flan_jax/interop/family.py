@@ -1,14 +1,13 @@
-"""Families of models: how each is laid out in Hugging Face's files."""
+"""How a family of models is laid out in Hugging Face's files."""
 
 from collections.abc import Iterator, Mapping
 import dataclasses
 from typing import Any
 
-from flan_jax.interop.model_source import InteropError
 from flan_jax.model import DecoderConfig
 
-# Our parameters and what each dimension is, in the letters of the glossary.
-# Below `layers/` they are stacked over the layers, which is left out.
+# Our parameters and their dimensions, in the letters of the glossary. Those
+# below `layers/` are stacked over the layers; that dimension is left out.
 PARAM_AXES = {
   'embedding': 'V D',
   'unembedding': 'D V',
@@ -31,7 +30,7 @@ PARAM_AXES = {
 
 
 def axis_sizes(config: DecoderConfig) -> dict[str, int]:
-  """Size of each dimension named in `PARAM_AXES`."""
+  """Returns the size of each dimension in `PARAM_AXES`."""
   return {
     'V': config.vocab_size,
     'D': config.d_model,
@@ -44,18 +43,18 @@ def axis_sizes(config: DecoderConfig) -> dict[str, int]:
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-  """Models of one kind in Hugging Face's form.
+  """A kind of model in Hugging Face's format.
 
   Attributes:
-    name: Its `model_type` in config.json.
+    name: The `model_type` in config.json.
     architecture: The class of `transformers` that computes it.
-    tensors: Our parameter and the dimensions of the source, by the source's
-      name, in which {layer} stands for the number of a layer. Those of which
-      the configuration has no parameter are not expected.
+    tensors: Name of a tensor, with {layer} for the index of a layer -> our
+      parameter and the tensor's dimensions. Tensors whose parameter a
+      configuration does not have are not expected.
     fields: Fields of `DecoderConfig` that are the same in the whole family.
-    window_switch: Key of config.json that says whether `sliding_window` is in
-      force; None where it always is.
-    buffers: Names of tensors that hold nothing learned.
+    window_switch: Key of config.json that switches `sliding_window` on; None
+      if it is always on.
+    buffers: Names of tensors that are not learned.
   """
 
   name: str
@@ -68,14 +67,14 @@ class Family:
 
 @dataclasses.dataclass(frozen=True)
 class Mapped:
-  """Where one of our arrays, of one layer if it is stacked, comes from.
+  """The tensor of one parameter, or of one layer of a stacked parameter.
 
   Attributes:
     param: Key of `PARAM_AXES`.
-    layer: Number of the layer, None for what is not stacked.
+    layer: Index of the layer; None if the parameter is not stacked.
     source: Name of the tensor.
-    shape: The shape that it must have.
-    transposed: Whether its dimensions are the other way round than ours.
+    shape: Shape of the tensor.
+    transposed: Whether the tensor is transposed with respect to ours.
   """
 
   param: str
@@ -86,7 +85,7 @@ class Mapped:
 
 
 def mapped_arrays(family: Family, config: DecoderConfig) -> Iterator[Mapped]:
-  """Yields where each array of a model is, the layers of one together."""
+  """Yields the tensors of a model, the layers of a parameter together."""
   sizes, absent = axis_sizes(config), _absent(config)
   for name, (param, axes) in family.tensors.items():
     if param in absent:
@@ -103,7 +102,7 @@ def mapped_arrays(family: Family, config: DecoderConfig) -> Iterator[Mapped]:
 
 
 def _absent(config: DecoderConfig) -> set[str]:
-  """The parameters that a configuration does not have."""
+  """Returns the parameters that a configuration does not have."""
   absent = set()
   if config.tie_embeddings:
     absent.add('unembedding')
@@ -114,23 +113,3 @@ def _absent(config: DecoderConfig) -> set[str]:
     if not present:
       absent |= {f'layers/{name}{ending}' for name in ('query', 'key', 'value')}
   return absent
-
-
-def find_family(
-  families: Mapping[str, Family], config: Mapping[str, Any]
-) -> Family:
-  """Returns the family of a config.json.
-
-  Raises:
-    InteropError: it is none that we know.
-  """
-  name = config.get('model_type')
-  if name in families:
-    return families[name]
-  experts = ('num_local_experts', 'num_experts', 'n_routed_experts')
-  mixture = any(config.get(key) for key in experts)
-  raise InteropError(
-    f'models of the type {name!r}'
-    + (' (mixture of experts)' if mixture else '')
-    + f' cannot be imported; known are {", ".join(families)}'
-  )

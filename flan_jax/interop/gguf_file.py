@@ -1,4 +1,4 @@
-"""GGUF files: tensors dequantized one by one, under Hugging Face's names."""
+"""A model in a GGUF file; tensors are dequantized one at a time."""
 
 from collections.abc import Mapping
 import pathlib
@@ -10,11 +10,11 @@ import numpy as np
 from flan_jax.interop import gguf_tokenizer
 from flan_jax.interop.model_source import Index, InteropError
 
-# GGUF's architectures and ours. What GGUF calls llama may be a Mistral: both
+# GGUF's architectures and ours. GGUF also calls Mistral models llama; both
 # compute the same.
 _ARCHITECTURES = {'llama': 'llama', 'qwen2': 'qwen2', 'qwen3': 'qwen3'}
 
-# GGUF's metadata, each below the architecture's name, and config.json's keys.
+# GGUF's metadata, prefixed by the architecture, and the keys of config.json.
 _CONFIG_KEYS = {
   'context_length': 'max_position_embeddings',
   'embedding_length': 'hidden_size',
@@ -35,7 +35,7 @@ _TENSORS = {
   'output_norm.weight': 'model.norm.weight',
   'output.weight': 'lm_head.weight',
 }
-# Of each layer, without 'blk.N.' and 'model.layers.N.', weight or bias.
+# Per layer, without 'blk.N.' and 'model.layers.N.'; weight or bias.
 _LAYER_TENSORS = {
   'attn_norm': 'input_layernorm',
   'attn_q': 'self_attn.q_proj',
@@ -53,28 +53,31 @@ _LAYER_NAME = re.compile(r'blk\.(\d+)\.(\w+)\.(weight|bias)')
 
 
 class GgufFile:
-  """A model in one GGUF file; see `source.Source`."""
+  """A model in one GGUF file; see `Source`."""
 
   def __init__(self, path: pathlib.Path):
     """Reads the metadata.
 
     Raises:
-      InteropError: the architecture is none that we know, part of the model
-        lies in other files, or the package gguf is not installed.
+      InteropError: the file is damaged or only part of a model, the
+        architecture is not supported, or the package gguf is not installed.
     """
     try:
       import gguf
     except ImportError:
       raise InteropError(
-        f"{path} is read by the package gguf: pip install 'flan_jax[gguf]'"
+        f"{path} needs the package gguf: pip install 'flan_jax[gguf]'"
       ) from None
 
     self.path = path
-    reader = gguf.GGUFReader(path)
+    try:
+      reader = gguf.GGUFReader(path)
+    except (ValueError, IndexError, OSError) as error:
+      raise InteropError(f'{path} is not a GGUF file: {error}') from error
     self._fields: Mapping[str, Any] = reader.fields
     if self.field('split.count', 1) > 1:
       raise InteropError(
-        f'{path} is one of several files: join them with llama-gguf-split'
+        f'{path} is one of several files: merge them with llama-gguf-split'
       )
     self._tensors = {_hf_name(t.name): t for t in reader.tensors}
     self.shapes = {
@@ -93,15 +96,15 @@ class GgufFile:
     if kind not in _ARCHITECTURES:
       known = ', '.join(_ARCHITECTURES)
       raise InteropError(
-        f'{self.path} has the architecture {kind}, which is not among those '
-        f'that can be imported: {known}'
+        f'{self.path}: the architecture {kind} cannot be imported; supported '
+        f'are {known}'
       )
     values = {
       ours: self.field(f'{kind}.{key}') for key, ours in _CONFIG_KEYS.items()
     }
     config = {key: _plain(v) for key, v in values.items() if v is not None}
     scaling = self.field(f'{kind}.rope.scaling.type', 'none')
-    # Llama 3.1 and later: frequencies scaled one by one, in a tensor.
+    # Llama 3.1 and later store the scale of each frequency in a tensor.
     if 'rope_freqs.weight' in self.shapes:
       scaling = 'llama3'
     if scaling != 'none':
@@ -121,15 +124,16 @@ class GgufFile:
     from gguf import quants
 
     tensor = self._tensors[name]
-    # Rows are quantized one by one, each along its whole length.
+    # Whole rows are quantized.
     stored = np.asarray(tensor.data)[self._rows(name, index[0])]
     values = quants.dequantize(stored, tensor.tensor_type)
     return values[:, index[1]] if len(index) > 1 else values
 
   def _rows(self, name: str, rows: slice) -> slice | np.ndarray:
-    """Where the rows lie: llama's queries and keys are stored in pairs.
+    """Returns the stored rows, which GGUF permutes in llama's queries and keys.
 
-    GGUF rotates neighbours, Hugging Face and we the halves of a head.
+    Its RoPE rotates neighbors; Hugging Face's and ours rotate the halves of a
+    head.
     """
     if self.config['model_type'] != 'llama':
       return rows
@@ -147,12 +151,12 @@ class GgufFile:
 
 
 def _plain(value: Any) -> Any:
-  """The shortest decimal number that is the same float32."""
+  """Returns a float32 as the shortest decimal number that equals it."""
   return float(str(np.float32(value))) if isinstance(value, float) else value
 
 
 def _hf_name(name: str) -> str:
-  """Hugging Face's name of a tensor; GGUF's where there is none."""
+  """Returns Hugging Face's name of a tensor; GGUF's if there is none."""
   found = _LAYER_NAME.fullmatch(name)
   if found is None:
     return _TENSORS.get(name, name)

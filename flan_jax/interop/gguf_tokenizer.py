@@ -1,4 +1,4 @@
-"""Rebuilds a tokenizer from the metadata of a GGUF file."""
+"""Rebuilds the tokenizer of a GGUF file from its metadata."""
 
 from collections.abc import Callable
 import pathlib
@@ -10,19 +10,19 @@ from flan_jax.interop.model_source import InteropError
 Field = Callable[..., Any]
 
 _PREFIX = 'tokenizer.ggml.'
-# Sequences of these start with a token where the metadata does not say.
-_STARTED = ('llama-bpe',)
+# These start sequences with a token unless the metadata says otherwise.
+_ADDS_BOS = ('llama-bpe',)
 
 
 def write(field: Field, folder: pathlib.Path) -> None:
   """Writes tokenizer.json and tokenizer_config.json.
 
   Args:
-    field: Returns a value of the metadata by its name, or the default given.
-    folder: Where.
+    field: Returns a value of the metadata by name, or a default.
+    folder: The folder to write to.
 
   Raises:
-    InteropError: the tokenizer is of a kind that we do not know.
+    InteropError: tokenizers of this kind are not supported.
   """
   kind, splitting = field(f'{_PREFIX}model'), field(f'{_PREFIX}pre', 'gpt-2')
   pieces = tokenizer_json.Pieces(
@@ -43,16 +43,16 @@ def write(field: Field, folder: pathlib.Path) -> None:
   else:
     known = ', '.join(tokenizer_json.SPLITTINGS)
     raise InteropError(
-      f'the tokenizer ({kind}, {splitting}) is not among those that can be '
-      f'rebuilt: llama, or gpt2 with {known}'
+      f'the tokenizer ({kind}, {splitting}) cannot be rebuilt; supported are '
+      f'llama, and gpt2 with {known}'
     )
-  started = kind == 'llama' or splitting in _STARTED
+  adds_bos = kind == 'llama' or splitting in _ADDS_BOS
   settings = {
     'bos_token': _token(field, pieces, 'bos'),
     'eos_token': _token(field, pieces, 'eos'),
     'pad_token': _token(field, pieces, 'padding'),
     'unk_token': _token(field, pieces, 'unknown'),
-    'add_bos_token': field(f'{_PREFIX}add_bos_token', started),
+    'add_bos_token': field(f'{_PREFIX}add_bos_token', adds_bos),
     'chat_template': field('tokenizer.chat_template'),
   }
   tokenizer_json.save(tokenizer, folder, settings)

@@ -1,4 +1,4 @@
-"""config.json <-> `DecoderConfig`; what we do not compute is refused."""
+"""Converts between config.json and `DecoderConfig`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from flan_jax.interop.family import Family
 from flan_jax.interop.model_source import InteropError
 from flan_jax.model import DecoderConfig
 
-# Our activations, by Hugging Face's names; its 'gelu' is not the approximation.
+# Hugging Face's activations -> ours. Its 'gelu' is exact, ours approximate.
 _ACTIVATIONS = {
   'silu': 'silu',
   'swish': 'silu',
@@ -21,12 +21,12 @@ _REQUIRED = (
   'num_hidden_layers',
   'num_attention_heads',
 )
-# What transformers takes where config.json is silent, in these families.
+# Defaults of these families in transformers.
 _ROPE_BASE, _NORM_EPS = 10_000.0, 1e-6
 
 
 def context_length(config: Mapping[str, Any]) -> int | None:
-  """Tokens that the model was made for, None where config.json is silent."""
+  """Returns the context length in tokens; None if config.json has none."""
   return config.get('max_position_embeddings')
 
 
@@ -36,13 +36,14 @@ def decoder_config(
   """Returns the shape of a model.
 
   Args:
-    family: Its family.
-    config: Its config.json.
-    context: Most tokens that it will ever read at once; None for all that it
-      was made for. A window of attention that is no shorter does not matter.
+    family: Family of the model.
+    config: Contents of config.json.
+    context: Longest sequence, in tokens, that the model will read; None for
+      its context length. An attention window of at least this length has no
+      effect.
 
   Raises:
-    InteropError: it computes something that we do not; says what.
+    InteropError: `DecoderConfig` does not support the model; lists why.
   """
   missing = [key for key in _REQUIRED if config.get(key) is None]
   if missing:
@@ -50,7 +51,8 @@ def decoder_config(
   refused = list(_refusals(family, config, context or context_length(config)))
   if refused:
     raise InteropError(
-      f'this {family.name} has what cannot be imported: {"; ".join(refused)}'
+      f'this {family.name} model uses features that are not supported: '
+      f'{"; ".join(refused)}'
     )
   heads, width = config['num_attention_heads'], config['hidden_size']
   return DecoderConfig(
@@ -71,7 +73,7 @@ def decoder_config(
 
 
 def _rope(config: Mapping[str, Any]) -> dict[str, Any]:
-  """What is said of RoPE: in one object, or as older versions wrote it."""
+  """Returns the settings of RoPE, in the newer or the older form."""
   keys = ('rope_theta', 'partial_rotary_factor')
   outside = {k: config[k] for k in keys if config.get(k) is not None}
   inside = config.get('rope_parameters') or config.get('rope_scaling') or {}
@@ -81,24 +83,24 @@ def _rope(config: Mapping[str, Any]) -> dict[str, Any]:
 def _refusals(
   family: Family, config: Mapping[str, Any], context: int | None
 ) -> Iterator[str]:
-  """Yields what a model has that `DecoderConfig` cannot say."""
+  """Yields the features of a model that `DecoderConfig` does not support."""
   rope = _rope(config)
   kind = rope.get('rope_type', rope.get('type', 'default'))
   if kind != 'default':
     yield f'rope scaling {kind!r}'
   if any(isinstance(value, dict) for value in rope.values()):
-    yield 'other rotations in other layers'
+    yield 'rotations that differ between layers'
   if rope.get('partial_rotary_factor', 1) != 1:
-    yield f'a partial_rotary_factor of {rope["partial_rotary_factor"]}'
+    yield f'partial_rotary_factor of {rope["partial_rotary_factor"]}'
   activation = config.get('hidden_act', 'silu')
   if activation not in _ACTIVATIONS:
-    yield f'the activation {activation!r}'
+    yield f'activation {activation!r}'
   if config.get('attention_bias'):
-    yield 'attention_bias, which puts a bias on the output as well'
+    yield 'attention_bias, which also adds a bias to the output'
   if config.get('mlp_bias'):
     yield 'mlp_bias'
   if config.get('num_local_experts') or config.get('num_experts'):
-    yield 'a mixture of experts'
+    yield 'mixture of experts'
   if config.get('quantization_config'):
     method = config['quantization_config'].get('quant_method')
     yield f'weights quantized by {method!r}'
@@ -107,9 +109,9 @@ def _refusals(
   in_force = window is not None and (switch is None or config.get(switch))
   if in_force and (context is None or context > window):
     yield (
-      f'a window of attention of {window} tokens, fewer than the {context} it '
-      f'may read (--context={window} takes it for sequences no longer than '
-      'that, with which the window makes no difference)'
+      f'attention window of {window} tokens, shorter than the context of '
+      f'{context} (--context={window} imports it for sequences of at most '
+      f'{window} tokens, which the window does not affect)'
     )
 
 
@@ -119,9 +121,9 @@ def to_hf_config(
   """Returns the config.json of a model.
 
   Args:
-    family: That which computes what the configuration says.
+    family: From `family_for`.
     config: Shape of the decoder.
-    context: Tokens that it was made for.
+    context: Context length in tokens.
   """
   names = {ours: theirs for theirs, ours in reversed(_ACTIVATIONS.items())}
   return {

@@ -1,4 +1,4 @@
-"""Llama 2 and 3, SmolLM and SmolLM2, and most that call themselves llama."""
+"""Llama 2 and 3, SmolLM and SmolLM2, and most models of type llama."""
 
 from flan_jax.interop.family import Family
 
@@ -23,6 +23,6 @@ FAMILY = Family(
   name='llama',
   architecture='LlamaForCausalLM',
   tensors=TENSORS,
-  # Frequencies that older versions of transformers saved.
+  # Saved by older versions of transformers.
   buffers=(_LAYER + 'self_attn.rotary_emb.inv_freq',),
 )

@@ -1,4 +1,4 @@
-"""Mistral: Llama with a window of attention in its first version."""
+"""Mistral: Llama, with an attention window in its first version."""
 
 from flan_jax.interop import llama
 from flan_jax.interop.family import Family

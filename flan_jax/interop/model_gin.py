@@ -7,7 +7,7 @@ from flan_jax.model import DecoderConfig
 
 NAME = 'model.gin'
 
-# What is written even where it is the default.
+# Written even if equal to the default.
 _ALWAYS = (
   'vocab_size',
   'num_layers',
@@ -17,7 +17,7 @@ _ALWAYS = (
   'num_kv_heads',
   'head_dim',
 )
-# What says how a model is, and not how it is computed.
+# Fields that define the model, not how it is computed.
 _SHAPE = (
   *_ALWAYS,
   'position',
@@ -32,14 +32,13 @@ _SHAPE = (
 _TEXT = """\
 # {title}
 #
-# Give it after the run file, whose defaults it replaces:
+# Overrides the defaults of a run file:
 #   flan-jax train --gin_file=runs/train.gin --gin_file={path} …
 
 INITIAL_CHECKPOINT_PATH = {folder!r}
 VOCABULARY = {folder!r}
 
-# What stands between input and target, to be chosen by the model's score on
-# development rows before it is tuned.
+# Choose by the untuned model's score on validation rows.
 PROMPT_FORMAT = '{{input}}\\n'
 EXEMPLAR_SEPARATOR = '\\n\\n'
 {chat}
@@ -58,17 +57,18 @@ def write(
   """Writes model.gin into the folder of an imported model.
 
   Args:
-    folder: It holds checkpoint and tokenizer.
-    title: What the model is, one line.
-    config: Its shape.
-    chat: Its chat template as a PROMPT_FORMAT, offered as the other choice.
+    folder: Folder with the checkpoint and the tokenizer.
+    title: One line that describes the model.
+    config: Shape of the decoder.
+    chat: The chat template as a PROMPT_FORMAT, added as a comment; None if
+      there is none.
 
   Returns:
     Path of the file.
   """
   folder = folder.absolute()
   path = folder / NAME
-  choice = f'# PROMPT_FORMAT = {chat!r}  # its chat template\n' if chat else ''
+  choice = f'# PROMPT_FORMAT = {chat!r}  # chat template\n' if chat else ''
   path.write_text(
     _TEXT.format(
       title=title,

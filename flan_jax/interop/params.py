@@ -1,4 +1,4 @@
-"""Reads a model's tensors straight to where they belong on the mesh."""
+"""Reads the tensors of a model directly onto a mesh."""
 
 from collections.abc import Mapping
 import functools
@@ -15,12 +15,12 @@ from flan_jax.model import DecoderConfig, param_shardings
 from flan_jax.sharding import MeshConfig, make_mesh
 
 _EMBEDDING, _HEAD = 'model.embed_tokens.weight', 'lm_head.weight'
-# Rows of two tables that are compared at a time.
+# Rows of two tables compared at a time.
 _ROWS = 8192
 
 
 def import_mesh(config: DecoderConfig) -> jax.sharding.Mesh:
-  """A mesh of as many devices as divide the parameters by the model's width."""
+  """Returns an FSDP mesh of as many devices as divide the model's width."""
   devices = jax.local_devices()
   count = math.gcd(config.d_model, len(devices))
   return make_mesh(MeshConfig(data=1, fsdp=count, model=1), devices[:count])
@@ -33,23 +33,22 @@ def import_params(
   mesh: jax.sharding.Mesh,
   dtype: str = 'float32',
 ) -> dict[str, Any]:
-  """Reads all parameters, one tensor after the other.
+  """Reads all parameters, one tensor at a time.
 
-  Beside the parameters themselves, memory holds one device's share of one
-  tensor at a time.
+  Besides the parameters, memory holds one device's shard of one tensor.
 
   Args:
-    source: Where they are.
-    family: How they are laid out there.
+    source: The model to read.
+    family: Family of the model.
     config: Shape of the decoder.
-    mesh: Where they go.
-    dtype: Type that they get.
+    mesh: Mesh that the parameters are sharded over.
+    dtype: Type of the parameters.
 
   Returns:
-    As `model.init_params` returns them.
+    The parameters, in the structure of `model.init_params`.
 
   Raises:
-    InteropError: tensors are missing, left over or of another shape; lists
+    InteropError: tensors are missing, unexpected or of another shape; lists
       them.
   """
   arrays = list(mapped_arrays(family, config))
@@ -75,15 +74,15 @@ def import_params(
 def _read(
   source: Source, array: Mapped, sharding: jax.sharding.Sharding, dtype: str
 ) -> jax.Array:
-  """One array in our orientation, each device's share read by itself."""
+  """Reads an array in our orientation, each device's shard separately."""
   shape = array.shape[::-1] if array.transposed else array.shape
 
-  def share(index):
+  def shard(index):
     index = index[::-1] if array.transposed else index
     values = source.read(array.source, index).astype(dtype, copy=False)
     return values.T if array.transposed else values
 
-  return jax.make_array_from_callback(shape, sharding, share)
+  return jax.make_array_from_callback(shape, sharding, shard)
 
 
 @functools.partial(jax.jit, donate_argnums=0)
@@ -97,10 +96,10 @@ def check_tensors(
   config: DecoderConfig,
   arrays: list[Mapped],
 ) -> None:
-  """Makes sure that every tensor is used once, and has its shape.
+  """Checks that each tensor is used exactly once and has the right shape.
 
   Raises:
-    InteropError: lists those for which this is not so.
+    InteropError: lists the tensors for which this does not hold.
   """
   problems = []
   left = dict(source.shapes)
@@ -109,20 +108,20 @@ def check_tensors(
     if shape is None:
       problems.append(f'{array.source}: missing')
     elif shape != array.shape:
-      problems.append(f'{array.source}: {shape}, not {array.shape}')
+      problems.append(f'{array.source}: shape {shape}, expected {array.shape}')
   if config.tie_embeddings and _HEAD in left and _is_embedding(source):
     left.pop(_HEAD)
   for name in left.keys() & _buffers(family, config):
     if _is_frequencies(source, name, config):
       left.pop(name)
-  problems += [f'{name}: not a part of {family.name}' for name in sorted(left)]
+  problems += [f'{name}: unexpected in {family.name}' for name in sorted(left)]
   if problems:
     listed = '\n  '.join(problems)
-    raise InteropError(f'{source.path} does not fit:\n  {listed}')
+    raise InteropError(f'the tensors of {source.path} do not fit:\n  {listed}')
 
 
 def _is_embedding(source: Source) -> bool:
-  """Whether a tied model's output table, saved as well, is its embedding."""
+  """Returns whether the saved output table equals the embedding."""
   shape = source.shapes[_EMBEDDING]
   if source.shapes[_HEAD] != shape:
     return False
@@ -141,18 +140,18 @@ def _buffers(family: Family, config: DecoderConfig) -> set[str]:
 
 
 def _is_frequencies(source: Source, name: str, config: DecoderConfig) -> bool:
-  """Whether a saved buffer holds the frequencies that we compute."""
+  """Returns whether a saved buffer holds the frequencies that we compute."""
   half = config.head_dim // 2
   if source.shapes[name] != (half,):
     return False
   expected = config.rope_base ** (-np.arange(half) / half)
   stored = source.read(name, (slice(0, half),)).astype(np.float32)
-  # Some were saved in bfloat16.
+  # Some are saved in bfloat16.
   return np.allclose(stored, expected, rtol=1e-2)
 
 
 def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
-  """A nested dictionary with the keys of `PARAM_AXES`."""
+  """Flattens a tree of parameters to the keys of `PARAM_AXES`."""
   layers = {f'layers/{name}': leaf for name, leaf in tree['layers'].items()}
   return {**{k: v for k, v in tree.items() if k != 'layers'}, **layers}
 

@@ -1,4 +1,4 @@
-"""Qwen2 and Qwen2.5: Llama with biases on queries, keys and values."""
+"""Qwen2 and Qwen2.5: Llama with biases of queries, keys and values."""
 
 from flan_jax.interop import llama
 from flan_jax.interop.family import Family

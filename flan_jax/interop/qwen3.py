@@ -1,4 +1,4 @@
-"""Qwen3: Llama with norms on the heads of queries and keys."""
+"""Qwen3: Llama with RMSNorm of the heads of queries and keys."""
 
 from flan_jax.interop import llama
 from flan_jax.interop.family import Family

@@ -1,4 +1,4 @@
-"""Compares a model with what `transformers` computes, on the CPU."""
+"""Compares the logits of a model with those of `transformers`, on the CPU."""
 
 from collections.abc import Sequence
 import dataclasses
@@ -11,9 +11,10 @@ import numpy as np
 
 from flan_jax.interop.model_source import InteropError
 from flan_jax.model import DecoderConfig, hidden_states, target_logits
+from flan_jax.runtime.paths import user_path
 from flan_jax.vocabulary.base import Vocabulary
 
-# Differences beyond this share of the largest logit are no rounding errors.
+# Rounding errors are smaller than this fraction of the largest logit.
 TOLERANCE = 1e-4
 
 PROMPTS = (
@@ -30,15 +31,15 @@ PROMPTS = (
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-  """How one prompt fared.
+  """The comparison of one prompt.
 
   Attributes:
-    prompt: Its text.
-    tokens: Its length.
-    difference: Largest absolute difference of two logits.
+    prompt: The text.
+    tokens: Its length in tokens.
+    difference: Largest absolute difference between two logits.
     largest: Largest absolute logit of the reference.
-    agreed: Positions at which both find the same token most probable.
-    same_tokens: Whether both read it as the same tokens.
+    agreed: Positions at which the most probable token is the same.
+    same_tokens: Whether the tokenizations are equal.
   """
 
   prompt: str
@@ -54,7 +55,7 @@ class Comparison:
 
 
 def check_installed() -> None:
-  """Raises InteropError unless there is all that `load` needs."""
+  """Raises InteropError if a package that `load` needs is missing."""
   needed = ('torch', 'transformers', 'accelerate')
   missing = [n for n in needed if importlib.util.find_spec(n) is None]
   if missing:
@@ -63,8 +64,19 @@ def check_installed() -> None:
     )
 
 
+def read_prompts(path: str | None) -> tuple[str, ...]:
+  """Returns the lines of a file; `PROMPTS` if the path is None."""
+  if path is None:
+    return PROMPTS
+  try:
+    text = user_path(path).read_text(encoding='utf-8')
+  except (OSError, UnicodeDecodeError) as error:
+    raise InteropError(f'--prompts={path} cannot be read: {error}') from error
+  return tuple(filter(None, text.splitlines()))
+
+
 def load(path: pathlib.Path) -> tuple[Any, Any]:
-  """Returns model and tokenizer of `transformers`, in float32.
+  """Loads a model and its tokenizer with `transformers`, in float32.
 
   Args:
     path: A Hugging Face folder or a GGUF file.
@@ -83,7 +95,7 @@ def load(path: pathlib.Path) -> tuple[Any, Any]:
 
 
 def logits(model: Any, ids: Sequence[int]) -> np.ndarray:
-  """Returns the logits of a model of `transformers` for one row [L, V]."""
+  """Returns the logits of a `transformers` model for one row, [L, V]."""
   import torch
 
   with torch.no_grad():
@@ -93,7 +105,7 @@ def logits(model: Any, ids: Sequence[int]) -> np.ndarray:
 def our_logits(
   config: DecoderConfig, params: Any, ids: Sequence[int]
 ) -> np.ndarray:
-  """Returns ours for one row [L, V]."""
+  """Returns the logits of our decoder for one row, [L, V]."""
   length = len(ids)
   batch = {
     'tokens': np.array([ids], np.int32),
@@ -115,14 +127,14 @@ def compare(
   vocabulary: Vocabulary,
   prompts: Sequence[str] = PROMPTS,
 ) -> list[Comparison]:
-  """Compares tokens and logits of every position of each prompt.
+  """Compares the tokens, and the logits at every position, of each prompt.
 
   Args:
     reference: From `load`.
     config: Shape of our decoder.
-    params: Its parameters.
-    vocabulary: Its vocabulary.
-    prompts: Texts.
+    params: Parameters of our decoder.
+    vocabulary: Vocabulary of our decoder.
+    prompts: The texts.
   """
   model, tokenizer = reference
   return [
@@ -146,7 +158,7 @@ def _compare(model, tokenizer, config, params, vocabulary, prompt):
 
 
 def table(comparisons: Sequence[Comparison]) -> str:
-  """Returns a table of comparisons and a line that sums it up."""
+  """Returns a table of comparisons with a summary line."""
   lines = ['tokens  difference  same top token  same tokens  prompt']
   for one in comparisons:
     same = 'yes' if one.same_tokens else 'NO'
@@ -158,7 +170,7 @@ def table(comparisons: Sequence[Comparison]) -> str:
   agreed = sum(one.agreed for one in comparisons)
   lines.append(
     f'largest difference {max(one.difference for one in comparisons):.1e} of '
-    f'logits up to {max(one.largest for one in comparisons):.1f}; the top '
-    f'token is the same at {agreed} of {tokens} positions'
+    f'logits up to {max(one.largest for one in comparisons):.1f}; same top '
+    f'token at {agreed} of {tokens} positions'
   )
   return '\n'.join(lines)

@@ -1,13 +1,14 @@
-"""Hugging Face folders: config.json and *.safetensors, read lazily."""
+"""A model in a Hugging Face folder: config.json and *.safetensors."""
 
 import json
 import pathlib
 import shutil
 from typing import Any
 
-# Registers bfloat16 with NumPy, by whose name safetensors asks for it.
+# Registers bfloat16 with NumPy, for safetensors.
 import ml_dtypes  # noqa: F401
 import numpy as np
+import safetensors
 
 from flan_jax.interop.model_source import Index, InteropError
 from flan_jax.vocabulary.base import SENTENCEPIECE_MODEL, TOKENIZER_JSON
@@ -15,7 +16,7 @@ from flan_jax.vocabulary.hugging_face import TOKENIZER_CONFIG
 
 INDEX = 'model.safetensors.index.json'
 
-# What makes up a tokenizer, where it is there.
+# The files of a tokenizer, as far as they exist.
 TOKENIZER_FILES = (
   TOKENIZER_JSON,
   SENTENCEPIECE_MODEL,
@@ -27,33 +28,35 @@ TOKENIZER_FILES = (
 
 
 class SafetensorsFolder:
-  """A model as `transformers` saves it; see `source.Source`."""
+  """A model as `transformers` saves it; see `Source`."""
 
   def __init__(self, path: pathlib.Path):
     """Reads the headers.
 
     Raises:
-      InteropError: there are no weights, or not all that the index lists.
+      InteropError: weights are missing, or a file is damaged.
     """
     self.path = path
-    self.config: dict[str, Any] = json.loads(
-      (path / 'config.json').read_text(encoding='utf-8')
-    )
+    self.config: dict[str, Any] = _read_json(path / 'config.json')
     self._files: dict[str, pathlib.Path] = {}
     self.shapes: dict[str, tuple[int, ...]] = {}
     for file in _weight_files(path):
-      self._add(file)
+      try:
+        self._add(file)
+      except safetensors.SafetensorError as error:
+        raise InteropError(f'{file} is damaged: {error}') from error
 
   def _add(self, path: pathlib.Path) -> None:
     with _open(path) as file:
       for name in file.keys():
         if name in self._files:
-          raise InteropError(f'{self.path}: two files hold {name}')
+          raise InteropError(f'{self.path}: two files contain {name}')
         self._files[name] = path
         self.shapes[name] = tuple(file.get_slice(name).get_shape())
 
   def read(self, name: str, index: Index) -> np.ndarray:
-    # Opened for each tensor: what was read stays in memory while it is mapped.
+    # Opened for each tensor, because a mapped file keeps what was read in
+    # memory.
     with _open(self._files[name]) as file:
       return file.get_slice(name)[index]
 
@@ -62,32 +65,36 @@ class SafetensorsFolder:
 
 
 def _open(path: pathlib.Path) -> Any:
-  import safetensors
-
   return safetensors.safe_open(path, framework='numpy')
 
 
+def _read_json(path: pathlib.Path) -> dict[str, Any]:
+  try:
+    return json.loads(path.read_text(encoding='utf-8'))
+  except ValueError as error:
+    raise InteropError(f'{path} is not JSON: {error}') from error
+
+
 def copy_tokenizer(source: pathlib.Path, folder: pathlib.Path) -> None:
-  """Copies a tokenizer's files from one Hugging Face folder to another.
+  """Copies the tokenizer of a Hugging Face folder.
 
   Raises:
-    InteropError: there is none that we can read.
+    InteropError: the folder has no tokenizer that can be read.
   """
   names = [name for name in TOKENIZER_FILES if (source / name).is_file()]
   if not {TOKENIZER_JSON, SENTENCEPIECE_MODEL} & set(names):
     raise InteropError(
-      f'{source} has neither {TOKENIZER_JSON} nor {SENTENCEPIECE_MODEL}; '
-      'save_pretrained of transformers\' "fast" tokenizer writes the former'
+      f'{source} has neither {TOKENIZER_JSON} nor {SENTENCEPIECE_MODEL}; write '
+      f'{TOKENIZER_JSON} with save_pretrained of a "fast" tokenizer'
     )
   for name in names:
     shutil.copyfile(source / name, folder / name)
 
 
 def _weight_files(folder: pathlib.Path) -> list[pathlib.Path]:
-  """The files that hold the weights, by the index where there is one."""
+  """Returns the files of the weights, listed by the index if there is one."""
   if (folder / INDEX).is_file():
-    index = json.loads((folder / INDEX).read_text(encoding='utf-8'))
-    names = sorted(set(index['weight_map'].values()))
+    names = sorted(set(_read_json(folder / INDEX)['weight_map'].values()))
   else:
     names = sorted(file.name for file in folder.glob('*.safetensors'))
   missing = [name for name in names if not (folder / name).is_file()]

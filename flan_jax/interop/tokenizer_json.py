@@ -1,8 +1,4 @@
-"""Builds tokenizer.json from pieces, and writes it as Hugging Face expects.
-
-For sources that hold a tokenizer in another form: GGUF's metadata and
-SentencePiece models.
-"""
+"""Builds a tokenizer.json from the pieces of GGUF and SentencePiece models."""
 
 from collections.abc import Mapping, Sequence
 import dataclasses
@@ -13,16 +9,16 @@ from typing import Any
 from flan_jax.vocabulary.base import TOKENIZER_JSON
 from flan_jax.vocabulary.hugging_face import TOKENIZER_CONFIG, read_config
 
-# How a piece is used; the numbers are those of SentencePiece, and of GGUF.
+# Types of pieces, numbered as in SentencePiece and GGUF.
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 
-# Hugging Face's name for the tokens that a model was made for.
+# Hugging Face's name of the context length.
 CONTEXT = 'model_max_length'
 
 _SPACE = '▁'
 
-# Before byte-level BPE, text is split by one of these, which are part of what a
-# model has learned. The contractions, then words, numbers, signs and spaces.
+# Splits text before byte-level BPE: contractions, words, numbers, punctuation,
+# spaces. Models depend on how they were trained to split.
 _SPLIT = (
   r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|{numbers}"
   r'| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+'
@@ -31,15 +27,15 @@ _SPLIT = (
 
 @dataclasses.dataclass(frozen=True)
 class Splitting:
-  """What happens to text before byte-level BPE.
+  """How text is split before byte-level BPE.
 
   Attributes:
-    pattern: Regular expression of the parts; None: GPT-2's.
-    single_digits: Whether each digit is a part of its own.
-    compose: Whether characters are composed first (Unicode's NFC), so that not
-      every text comes back as it was.
-    whole_parts: Whether a part that is a token is not split further, merged
-      or not.
+    pattern: Regular expression of a part; None for GPT-2's.
+    single_digits: Whether each digit is a part.
+    compose: Whether characters are composed first (Unicode NFC), so that
+      decoding does not return every text unchanged.
+    whole_parts: Whether a part that is a token stays whole, whatever the
+      merges.
   """
 
   pattern: str | None = None
@@ -48,7 +44,7 @@ class Splitting:
   whole_parts: bool = False
 
 
-# By the names that GGUF files call them.
+# By their names in GGUF files.
 SPLITTINGS = {
   'gpt-2': Splitting(),
   'smollm': Splitting(single_digits=True),
@@ -61,12 +57,12 @@ SPLITTINGS = {
 
 @dataclasses.dataclass(frozen=True)
 class Pieces:
-  """The vocabulary of a tokenizer, all lists by id.
+  """The pieces of a tokenizer, each list indexed by id.
 
   Attributes:
-    names: Text of each piece.
-    types: How each is used, see `NORMAL`.
-    scores: Of SentencePiece's pieces, the higher the sooner; else empty.
+    names: Texts.
+    types: Types, such as `NORMAL`.
+    scores: SentencePiece scores, higher first; empty for byte-level BPE.
   """
 
   names: Sequence[str]
@@ -74,7 +70,7 @@ class Pieces:
   scores: Sequence[float] = ()
 
   def ids(self) -> dict[str, int]:
-    """Ids of the pieces that are used at all."""
+    """Returns name -> id of the pieces that are used."""
     return {
       name: number
       for number, name in enumerate(self.names)
@@ -89,12 +85,12 @@ class Pieces:
 def byte_level_bpe(
   pieces: Pieces, merges: Sequence[str], splitting: Splitting
 ) -> Any:
-  """Returns a `tokenizers.Tokenizer` in the manner of GPT-2.
+  """Returns a `tokenizers.Tokenizer` for byte-level BPE, as in GPT-2.
 
   Args:
-    pieces: In GPT-2's alphabet of bytes.
-    merges: Pairs of pieces, 'left right', the first to be merged first.
-    splitting: What happens before.
+    pieces: The pieces, in GPT-2's byte alphabet.
+    merges: Pairs of pieces, 'left right', in order of priority.
+    splitting: How text is split before.
   """
   import tokenizers
   from tokenizers import decoders, models, normalizers, pre_tokenizers
@@ -126,11 +122,11 @@ def byte_level_bpe(
 
 
 def sentencepiece_bpe(pieces: Pieces, space_prefix: bool) -> Any:
-  """Returns a `tokenizers.Tokenizer` like a SentencePiece BPE model.
+  """Returns a `tokenizers.Tokenizer` for a SentencePiece BPE model.
 
   Args:
-    pieces: With scores; bytes where no piece covers a character.
-    space_prefix: Whether a space is put before every text.
+    pieces: The pieces, with scores.
+    space_prefix: Whether a space is added before every text.
   """
   import tokenizers
   from tokenizers import models
@@ -148,7 +144,7 @@ def sentencepiece_bpe(pieces: Pieces, space_prefix: bool) -> Any:
 
 
 def sentencepiece_unigram(pieces: Pieces, space_prefix: bool) -> Any:
-  """The same for a SentencePiece unigram model."""
+  """Like `sentencepiece_bpe`, for a SentencePiece unigram model."""
   import tokenizers
   from tokenizers import models
 
@@ -163,7 +159,7 @@ def sentencepiece_unigram(pieces: Pieces, space_prefix: bool) -> Any:
 
 
 def _merges(pieces: Pieces) -> list[tuple[str, str]]:
-  """The pairs that make each piece, by the score of what they make."""
+  """Returns the pairs that form a piece, by the score of the piece."""
   ids = {
     name: number
     for number, name in enumerate(pieces.names)
@@ -183,7 +179,7 @@ def _merges(pieces: Pieces) -> list[tuple[str, str]]:
 
 
 def _with_spaces(tokenizer: Any, pieces: Pieces, space_prefix: bool) -> Any:
-  """Has spaces written as SentencePiece does, and read back."""
+  """Makes a tokenizer encode and decode spaces as SentencePiece does."""
   from tokenizers import decoders, normalizers
 
   before = [normalizers.Replace(' ', _SPACE)]
@@ -202,7 +198,7 @@ def _with_spaces(tokenizer: Any, pieces: Pieces, space_prefix: bool) -> Any:
 
 
 def _add_tokens(tokenizer: Any, pieces: Pieces) -> None:
-  """Marks the pieces that are found in text before anything is split."""
+  """Adds the pieces that are matched before text is split."""
   from tokenizers import AddedToken
 
   special = [*pieces.of_type(UNKNOWN), *pieces.of_type(CONTROL)]
@@ -224,9 +220,9 @@ def save(
 
   Args:
     tokenizer: From one of the functions above.
-    folder: Where.
-    settings: What tokenizer_config.json holds: bos_token, eos_token, …
-      `add_bos_token` has the tokenizer put the bos_token first.
+    folder: The folder to write to.
+    settings: Contents of tokenizer_config.json, such as bos_token. With
+      `add_bos_token`, the tokenizer starts sequences with the bos_token.
   """
   from tokenizers import processors
 
@@ -249,12 +245,12 @@ def save(
 
 
 def set_context(folder: pathlib.Path, tokens: int) -> None:
-  """Has tokenizer_config.json say for how many tokens the model was made."""
+  """Writes the context length to tokenizer_config.json."""
   write_config(folder, {**read_config(folder), CONTEXT: tokens})
 
 
 def context(folder: pathlib.Path) -> int | None:
-  """Returns what `set_context` wrote, or None."""
+  """Returns the context length in tokenizer_config.json, or None."""
   return read_config(folder).get(CONTEXT)
 
 

@@ -1,17 +1,15 @@
-"""`flan-jax import`: another's model -> checkpoint, tokenizer, gin file."""
+"""`flan-jax import`: pretrained model -> checkpoint, tokenizer, gin file."""
 
-import argparse
 from collections.abc import Sequence
 import dataclasses
-import pathlib
 
 from flan_jax import interop
+from flan_jax.flags import FlagParser
 from flan_jax.interop import chat_template, hf_config, model_gin, reference
+from flan_jax.interop.output_folder import check_output
 from flan_jax.interop.params import import_mesh
 from flan_jax.interop.tokenizer_json import set_context
-from flan_jax.model import DecoderConfig
 from flan_jax.training import Checkpointer
-from flan_jax.vocabulary.base import Vocabulary
 from flan_jax.vocabulary.load import load_vocabulary
 
 
@@ -22,130 +20,87 @@ def main(argv: Sequence[str]) -> int:
     argv: The flags, without the command's name.
 
   Returns:
-    The exit code: 1 if --check finds that the model computes something else.
+    The exit code: 0, or 1 if --check finds that the logits differ.
 
   Raises:
-    InteropError, ValueError, OSError: the model cannot be imported.
+    UserError: the model cannot be imported.
   """
-  flags = _parse(argv)
+  flags = _parser().parse_args(argv)
   if flags.check:
     reference.check_installed()
-  out = pathlib.Path(flags.out).expanduser()
-  if out.exists() and any(out.iterdir()):
-    raise interop.InteropError(f'{out} is not empty')
+  prompts = reference.read_prompts(flags.prompts)
+  out = check_output(flags.out)
   source = interop.open_source(flags.source)
-  family = interop.find_family(interop.FAMILIES, source.config)
+  family = interop.find_family(source.config)
   config = interop.decoder_config(family, source.config, flags.context)
   out.mkdir(parents=True, exist_ok=True)
-  vocabulary = _write_tokenizer(source, config, flags.context, out)
-  params = interop.import_params(
-    source, family, config, import_mesh(config), flags.dtype
-  )
-  _save(out, source, family, config, vocabulary, params)
-  chat = chat_template.chat_prompt_format(
-    out, starts=vocabulary.bos_id is not None
-  )
-  title = f'{source.path.name}, a {family.name} of {_count(config)}, imported.'
-  path = model_gin.write(out, title, config, chat)
-  print(f'{source.path}: a {family.name} of {_count(config)}')
-  _say_padding(config, vocabulary)
-  print(f'give after the run file: --gin_file={path}')
-  if not flags.check:
-    return 0
-  compared = reference.compare(
-    reference.load(source.path),
-    config,
-    params,
-    vocabulary,
-    _prompts(flags.prompts),
-  )
-  print(reference.table(compared))
-  return 0 if all(one.fits for one in compared) else 1
-
-
-def _prompts(path: str | None) -> tuple[str, ...]:
-  """Returns the lines of a file, or the prompts that are compared without."""
-  if path is None:
-    return reference.PROMPTS
-  text = pathlib.Path(path).read_text(encoding='utf-8')
-  return tuple(filter(None, text.splitlines()))
-
-
-def _write_tokenizer(
-  source: interop.Source,
-  config: DecoderConfig,
-  context: int | None,
-  out: pathlib.Path,
-) -> Vocabulary:
   source.write_tokenizer(out)
-  context = context or hf_config.context_length(source.config)
+  context = flags.context or hf_config.context_length(source.config)
   if context is not None:
     set_context(out, context)
   vocabulary = load_vocabulary(str(out))
-  if vocabulary.size > config.vocab_size:
+  padding = config.vocab_size - vocabulary.size
+  if padding < 0:
     raise interop.InteropError(
-      f'the tokenizer has {vocabulary.size} tokens, the embedding only '
+      f'the tokenizer has {vocabulary.size} tokens, but the embedding only '
       f'{config.vocab_size} rows'
     )
-  return vocabulary
-
-
-def _save(out, source, family, config, vocabulary, params) -> None:
+  params = interop.import_params(
+    source, family, config, import_mesh(config), flags.dtype
+  )
   record = {
     'model': dataclasses.asdict(config),
     'vocabulary': vocabulary.record(),
     'imported': {'from': str(source.path.absolute()), 'family': family.name},
   }
   Checkpointer.save_params(out, params, record)
-
-
-def _count(config: DecoderConfig) -> str:
-  return f'{config.param_count():,} parameters'
-
-
-def _say_padding(config: DecoderConfig, vocabulary: Vocabulary) -> None:
-  padding = config.vocab_size - vocabulary.size
+  chat = chat_template.chat_prompt_format(
+    out, adds_bos=vocabulary.bos_id is not None
+  )
+  about = f'{family.name} model with {config.param_count():,} parameters'
+  path = model_gin.write(
+    out, f'{source.path.name}, a {about}, imported.', config, chat
+  )
+  print(f'{source.path}: {about}')
   if padding:
     print(
       f'{padding} of {config.vocab_size} rows of the embedding belong to no '
       'token; they take part in the softmax, as in transformers'
     )
+  print(f'Pass this file to train, eval and infer: --gin_file={path}')
+  if not flags.check:
+    return 0
+  theirs = reference.load(source.path)
+  compared = reference.compare(theirs, config, params, vocabulary, prompts)
+  print(reference.table(compared))
+  return 0 if all(one.fits for one in compared) else 1
 
 
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
-  parser = argparse.ArgumentParser(
-    prog='flan-jax import',
-    description='Turns a model of the families '
-    f'{", ".join(interop.FAMILIES)} into a checkpoint to start from, with its '
-    'tokenizer and a gin file.',
-    allow_abbrev=False,
+def _parser() -> FlagParser:
+  parser = FlagParser(
+    'import',
+    'Converts a pretrained model into a checkpoint to start from, with its '
+    f'tokenizer and a gin file. Families: {", ".join(interop.FAMILIES)}.',
   )
-  parser.add_argument(
+  add = parser.add_argument
+  add(
     '--from',
     dest='source',
     required=True,
     help='a Hugging Face folder, a GGUF file, or an installed package with one',
   )
-  parser.add_argument('--out', required=True, help='folder to write')
-  parser.add_argument(
+  add('--out', required=True, help='folder to write')
+  add(
     '--dtype',
     choices=('float32', 'bfloat16'),
     default='float32',
-    help='type in which parameters are saved; training computes in float32 '
-    'from either',
+    help='type of the saved parameters; training uses float32 in either case',
   )
-  parser.add_argument(
+  add(
     '--context',
     type=int,
-    help='most tokens that it will read at once; all that it was made for by '
-    'default',
+    help='longest sequence to be read, in tokens (default: context length)',
   )
-  parser.add_argument(
-    '--check',
-    action='store_true',
-    help='compare with transformers on the CPU',
-  )
-  parser.add_argument(
-    '--prompts', help='file of prompts for --check, one a line'
-  )
-  return parser.parse_args(argv)
+  add('--check', action='store_true', help='compare logits with transformers')
+  add('--prompts', help='file of prompts for --check, one per line')
+  return parser

@@ -1,4 +1,4 @@
-"""Small models in Hugging Face's form, with random weights."""
+"""Writes small random models in Hugging Face format."""
 
 from collections.abc import Mapping
 import json
@@ -9,21 +9,21 @@ from typing import Any
 import ml_dtypes  # noqa: F401
 import numpy as np
 
-from flan_jax.interop import FAMILIES, decoder_config, tokenizer_json
+from flan_jax.interop import decoder_config, find_family, tokenizer_json
 from flan_jax.interop.family import mapped_arrays
 from flan_jax.interop.safetensors_folder import INDEX
 
-# Of the tokenizer: all bytes, some merges, and these.
+# Special tokens of the tokenizer, besides all bytes and some merges.
 SPECIAL = ('<|start|>', '<|end|>', '<|user|>')
 _MERGES = ('t h', 'th e', 'i n', 'a n', 'Ġ the', 'Ġ a', 'o n', 'e r')
 
 
 def write_tokenizer(folder: pathlib.Path, adds_bos: bool = False) -> int:
-  """Writes a small byte-level tokenizer; returns how many tokens it has.
+  """Writes a small byte-level tokenizer; returns its number of tokens.
 
   Args:
-    folder: Where.
-    adds_bos: Whether it starts sequences with a token.
+    folder: The folder to write to.
+    adds_bos: Whether sequences start with the BOS token.
   """
   from tokenizers import pre_tokenizers
 
@@ -49,18 +49,18 @@ def write_model(
   shard_bytes: int = 10**9,
   dtype: str = 'bfloat16',
 ) -> None:
-  """Writes config.json and random *.safetensors, one file after the other.
+  """Writes config.json and random *.safetensors with an index.
 
   Args:
-    folder: Where.
-    config: What config.json says.
-    shard_bytes: Bytes after which another file begins.
+    folder: The folder to write to.
+    config: Contents of config.json.
+    shard_bytes: Size in float32 at which the next file begins.
     dtype: Type of the weights.
   """
   from safetensors import numpy as safetensors_numpy
 
   (folder / 'config.json').write_text(json.dumps(dict(config)))
-  family = FAMILIES[config['model_type']]
+  family = find_family(config)
   rng = np.random.default_rng(0)
   shard: dict[str, np.ndarray] = {}
   weight_map: dict[str, str] = {}
@@ -72,7 +72,7 @@ def write_model(
     shard.clear()
 
   for array in mapped_arrays(family, decoder_config(family, config)):
-    # Logits stay moderate whatever the width.
+    # Keeps logits moderate at any width.
     scale = array.shape[-1] ** -0.5
     values = scale * rng.standard_normal(array.shape, np.float32)
     shard[array.source] = values.astype(dtype)

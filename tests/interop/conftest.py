@@ -1,29 +1,17 @@
-"""Small models in Hugging Face's form."""
+"""Small models in Hugging Face folders."""
 
 import pathlib
 
 import pytest
 
-from flan_jax.interop import FAMILIES, decoder_config, open_source
+from flan_jax.interop import decoder_config, find_family, open_source
 from flan_jax.testing import tiny_models
-
-# Grouped heads that do not fill the model's width.
-CONFIG = {
-  'vocab_size': 300,
-  'hidden_size': 32,
-  'intermediate_size': 48,
-  'num_hidden_layers': 3,
-  'num_attention_heads': 4,
-  'num_key_value_heads': 2,
-  'head_dim': 12,
-  'rms_norm_eps': 1e-5,
-  'max_position_embeddings': 64,
-}
+from tests.interop.tiny_config import CONFIG
 
 
 @pytest.fixture
 def make_folder(tmp_path):
-  """Writes a model and returns its folder."""
+  """Returns a function that writes a model and returns its folder."""
 
   def make(family='llama', name='model', **settings) -> pathlib.Path:
     folder = tmp_path / name
@@ -40,11 +28,11 @@ def make_folder(tmp_path):
 
 @pytest.fixture
 def open_model():
-  """Opens a folder: source, family and configuration."""
+  """Returns a function: folder -> source, family, configuration."""
 
   def open_(folder):
     source = open_source(str(folder))
-    family = FAMILIES[source.config['model_type']]
+    family = find_family(source.config)
     return source, family, decoder_config(family, source.config)
 
   return open_

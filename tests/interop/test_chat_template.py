@@ -1,4 +1,4 @@
-"""A chat template becomes what stands around the input, or nothing."""
+"""A chat template becomes a PROMPT_FORMAT, or nothing."""
 
 import json
 
@@ -15,29 +15,30 @@ _TEMPLATE = (
 )
 
 
-def _separator(folder, template, starts=False):
+def _prompt_format(folder, template, adds_bos=False):
   config = {
     'bos_token': '<s>',
     'eos_token': {'content': '</s>'},
     'chat_template': template,
   }
   (folder / 'tokenizer_config.json').write_text(json.dumps(config))
-  return chat_prompt_format(folder, starts)
+  return chat_prompt_format(folder, adds_bos)
 
 
-def test_what_surrounds_the_input(tmp_path):
-  separator = _separator(tmp_path, _TEMPLATE)
-  assert separator == '<s><|user|>{input}</s>\n<|assistant|>'
+def test_the_template_surrounds_the_input(tmp_path):
+  assert _prompt_format(tmp_path, _TEMPLATE) == (
+    '<s><|user|>{input}</s>\n<|assistant|>'
+  )
 
 
-def test_what_starts_a_sequence_is_not_said_twice(tmp_path):
-  separator = _separator(tmp_path, _TEMPLATE, starts=True)
-  assert separator == '<|user|>{input}</s>\n<|assistant|>'
+def test_a_bos_token_that_is_added_anyway_is_left_out(tmp_path):
+  found = _prompt_format(tmp_path, _TEMPLATE, adds_bos=True)
+  assert found == '<|user|>{input}</s>\n<|assistant|>'
 
 
-def test_a_template_in_a_file_of_its_own(tmp_path):
+def test_a_template_in_a_separate_file(tmp_path):
   (tmp_path / 'chat_template.jinja').write_text('Q {{ messages[0].content }} A')
-  assert _separator(tmp_path, None) == 'Q {input} A'
+  assert _prompt_format(tmp_path, None) == 'Q {input} A'
 
 
 @pytest.mark.parametrize(
@@ -47,9 +48,9 @@ def test_a_template_in_a_file_of_its_own(tmp_path):
     '{{ raise_exception("no") }}',
     '{% broken',
     'It repeats: {{ messages[0].content }} {{ messages[0].content }}',
-    # Templates are programs of others.
+    # Templates are untrusted.
     '{{ messages.__class__.__mro__ }}{{ messages[0].content }}',
   ],
 )
-def test_what_cannot_be_rendered(template, tmp_path):
-  assert _separator(tmp_path, template) is None
+def test_templates_that_cannot_be_rendered(template, tmp_path):
+  assert _prompt_format(tmp_path, template) is None

@@ -1,4 +1,4 @@
-"""What was imported and is exported again is the same, bit for bit."""
+"""Importing and exporting preserves every bit."""
 
 import json
 
@@ -46,13 +46,15 @@ def _assert_same_bits(got, expected):
 @pytest.mark.parametrize('family', ['llama', 'mistral', 'qwen2', 'qwen3'])
 @pytest.mark.parametrize('tied', [False, True])
 @pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
-def test_the_same_bits(family, tied, dtype, make_folder, open_model, tmp_path):
+def test_weights_keep_every_bit(
+  family, tied, dtype, make_folder, open_model, tmp_path
+):
   folder = make_folder(family, dtype=dtype, tie_word_embeddings=tied)
   out = _export(*open_model(folder), tmp_path / 'out', dtype)
   _assert_same_bits(_tensors(out), _tensors(folder))
 
 
-def test_many_files_have_an_index(make_folder, open_model, tmp_path):
+def test_several_files_have_an_index(make_folder, open_model, tmp_path):
   folder = make_folder(dtype='float32')
   source, family, config = open_model(folder)
   out = _export(source, family, config, tmp_path / 'out', shard_bytes=20_000)
@@ -67,7 +69,7 @@ def test_many_files_have_an_index(make_folder, open_model, tmp_path):
   _assert_same_bits(_tensors(out), _tensors(folder))
 
 
-def test_half_precision_is_rounded_once(make_folder, open_model, tmp_path):
+def test_bfloat16_is_rounded_once(make_folder, open_model, tmp_path):
   folder = make_folder(dtype='bfloat16')
   source, family, config = open_model(folder)
   params = import_params(source, family, config, import_mesh(config))
@@ -99,7 +101,7 @@ _SIZES = {
     ({'qk_norm': True}, 'qwen3'),
   ],
 )
-def test_the_family_follows_from_the_configuration(settings, name):
+def test_the_configuration_decides_the_family(settings, name):
   config = DecoderConfig(**_SIZES, position='rope', **settings)
   assert family_for(config).name == name
 
@@ -114,6 +116,6 @@ def test_the_family_follows_from_the_configuration(settings, name):
     ),
   ],
 )
-def test_what_no_class_computes_is_refused(settings, reason):
+def test_models_without_a_class_are_refused(settings, reason):
   with pytest.raises(InteropError, match=reason):
     family_for(DecoderConfig(**_SIZES, **settings))

@@ -1,4 +1,4 @@
-"""An exported tokenizer reads text as the vocabulary does."""
+"""An exported tokenizer tokenizes text like the vocabulary."""
 
 import io
 import shutil
@@ -26,7 +26,7 @@ def test_a_tokenizer_json_is_copied(tmp_path):
     assert (out / name).read_bytes() == (tmp_path / name).read_bytes()
 
 
-def test_a_tokenizer_json_of_another_name(tmp_path):
+def test_a_tokenizer_json_with_another_name(tmp_path):
   tiny_models.write_tokenizer(tmp_path)
   path = tmp_path / 'own.json'
   shutil.move(tmp_path / 'tokenizer.json', path)
@@ -79,7 +79,7 @@ def test_a_bpe_model_with_a_start_token(tmp_path):
     assert exported.encode(text) == vocabulary.encode(text)
 
 
-def test_a_model_that_changes_text_is_refused(tmp_path):
+def test_a_model_that_normalizes_text_is_refused(tmp_path):
   vocabulary = _train(tmp_path / 'own.model', vocab_size=60)
-  with pytest.raises(InteropError, match='changes text'):
+  with pytest.raises(InteropError, match='normalizes text'):
     write_tokenizer(vocabulary, tmp_path)

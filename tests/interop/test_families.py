@@ -1,17 +1,18 @@
-"""Each family computes what its class in `transformers` computes.
+"""Each family computes the same as its class in `transformers`.
 
-The weights of most models cannot be had here, so small ones with random
-weights, made by `transformers`, stand for them.
+The models are small ones of `transformers` with random weights.
 """
+
+import json
 
 import jax
 import numpy as np
 import pytest
 
 from flan_jax.interop import (
-  FAMILIES,
   decoder_config,
   export,
+  find_family,
   hf_config,
   import_params,
   open_source,
@@ -25,7 +26,7 @@ pytest.importorskip('torch')
 pytest.importorskip('transformers')
 
 _TOLERANCE = 1e-4
-# Longer than a block of attention, and than two.
+# Longer than two blocks of attention.
 _LENGTH = 600
 
 _SIZES = {
@@ -55,7 +56,7 @@ _CASES = {
 
 
 def _make(family, settings, folder):
-  """Saves a random model of `transformers`, every parameter drawn."""
+  """Saves a model of `transformers` with every parameter random."""
   import torch
   import transformers
 
@@ -80,12 +81,12 @@ def _make(family, settings, folder):
 
 @pytest.fixture(scope='module', params=list(_CASES))
 def case(request, tmp_path_factory):
-  """A model of `transformers`, and ours with the same weights."""
+  """A `transformers` model, and ours with the same weights."""
   family, settings = _CASES[request.param]
   folder = tmp_path_factory.mktemp(request.param)
   theirs = _make(family, settings, folder)
   source = open_source(str(folder))
-  family = FAMILIES[source.config['model_type']]
+  family = find_family(source.config)
   config = decoder_config(family, source.config)
   params = import_params(source, family, config, import_mesh(config))
   return theirs, family, config, params
@@ -101,7 +102,7 @@ def test_logits_over_a_long_context(case):
   ids = _ids(_LENGTH)
   expected = reference.logits(theirs, ids)
   got = reference.our_logits(config, params, ids)
-  # Weights that are left at zero or one would show nothing.
+  # Constant logits would prove nothing.
   assert expected.std() > 0.3
   np.testing.assert_allclose(got, expected, rtol=0, atol=_TOLERANCE)
 
@@ -124,13 +125,13 @@ def test_logits_of_packed_rows(case):
   np.testing.assert_allclose(got, expected, rtol=0, atol=_TOLERANCE)
 
 
-def test_transformers_loads_what_is_exported(case, tmp_path):
+def test_transformers_loads_an_exported_model(case, tmp_path):
   import transformers
 
   theirs, family, config, params = case
   export.write_weights(tmp_path, family, config, params, 'float32')
   content = hf_config.to_hf_config(family, config, 1024)
-  export.write_json(tmp_path / 'config.json', content)
+  (tmp_path / 'config.json').write_text(json.dumps(content))
   loaded, notes = transformers.AutoModelForCausalLM.from_pretrained(
     tmp_path, output_loading_info=True
   )

@@ -1,4 +1,4 @@
-"""GGUF files hold the model that the folder they were made from holds."""
+"""A GGUF file reads as the Hugging Face folder that it was made from."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ pytest.importorskip('gguf')
 
 @pytest.fixture
 def convert(make_folder, open_model, tmp_path):
-  """Makes a folder and a GGUF file of the same model."""
+  """Returns a function that writes a model as a folder and as a GGUF file."""
 
   def convert(family='llama', settings=None, **about):
     source, _, config = open_model(make_folder(family, **(settings or {})))
@@ -58,7 +58,7 @@ def test_slices_of_permuted_rows(convert):
 
 @pytest.mark.parametrize('kind', ['F16', 'BF16', 'Q8_0'])
 def test_other_types_are_read_as_float32(kind, convert):
-  # Quantized in blocks of 32.
+  # Quantization uses blocks of 32.
   settings = {'head_dim': 16, 'intermediate_size': 64}
   expected, _, path = convert(settings=settings, quantization=kind)
   source = open_source(str(path))
@@ -83,10 +83,10 @@ def test_other_architectures_are_refused(convert):
     ({'llama.rope.scaling.type': 'linear'}, "rope scaling 'linear'"),
     ({'llama.rope.dimension_count': 6}, r'partial_rotary_factor of 0\.5'),
     ({'llama.expert_count': 8}, 'mixture of experts'),
-    ({'llama.attention.sliding_window': 32}, 'window of attention'),
+    ({'llama.attention.sliding_window': 32}, 'attention window'),
   ],
 )
-def test_features_are_refused_by_name(fields, named, convert):
+def test_unsupported_features_are_named(fields, named, convert):
   _, _, path = convert(fields=fields)
   with pytest.raises(InteropError, match=named):
     decoder_config(FAMILIES['llama'], open_source(str(path)).config)
@@ -99,12 +99,19 @@ def test_scaled_frequencies_in_a_tensor_are_refused(convert, monkeypatch):
     decoder_config(FAMILIES['llama'], open_source(str(path)).config)
 
 
-def test_one_of_several_files(convert):
+def test_part_of_a_split_file_is_refused(convert):
   _, _, path = convert(fields={'split.count': 3})
-  with pytest.raises(InteropError, match='join them'):
+  with pytest.raises(InteropError, match='merge them'):
     open_source(str(path))
 
 
-def test_numbers_are_read_as_they_were_meant(convert):
+def test_float32_numbers_are_read_as_short_decimals(convert):
   _, _, path = convert()
   assert open_source(str(path)).config['rms_norm_eps'] == 1e-5
+
+
+def test_a_damaged_file_is_named(tmp_path):
+  path = tmp_path / 'model.gguf'
+  path.write_bytes(b'GGUF' + bytes(20))
+  with pytest.raises(InteropError, match=r'model\.gguf is not a GGUF file'):
+    open_source(str(path))

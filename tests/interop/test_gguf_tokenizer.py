@@ -1,4 +1,4 @@
-"""Tokenizers rebuilt from metadata read text as the original does."""
+"""Tokenizers rebuilt from metadata tokenize text like the original."""
 
 import io
 import json
@@ -19,7 +19,7 @@ _TEXTS = (
 
 
 def _metadata(folder, pre):
-  """What a converter writes of the small tokenizer."""
+  """Returns the metadata that a converter writes of the tiny tokenizer."""
   content = json.loads((folder / 'tokenizer.json').read_text())['model']
   names = sorted(content['vocab'], key=content['vocab'].get)
   special = len(tiny_models.SPECIAL)
@@ -50,7 +50,7 @@ def test_a_byte_level_tokenizer(tmp_path):
   target = tmp_path / 'rebuilt'
   target.mkdir()
   rebuilt = _rebuilt(_metadata(tmp_path, 'gpt-2'), target)
-  # Rows of a padded embedding are no tokens.
+  # Padding of the embedding is not tokens.
   assert rebuilt.size == original.size
   assert rebuilt.special == original.special
   assert (rebuilt.eos_id, rebuilt.bos_id) == (1, None)
@@ -61,12 +61,12 @@ def test_a_byte_level_tokenizer(tmp_path):
   assert config['chat_template'] == '{{ messages }}'
 
 
-def test_what_starts_a_sequence(tmp_path):
+def test_the_bos_token_of_llama_3(tmp_path):
   tiny_models.write_tokenizer(tmp_path)
   metadata = _metadata(tmp_path, 'llama-bpe')
   target = tmp_path / 'rebuilt'
   target.mkdir()
-  # Llama 3's files of the first weeks did not say so.
+  # The first GGUF files of Llama 3 lacked add_bos_token.
   assert _rebuilt(metadata, target).bos_id == 0
   metadata['tokenizer.ggml.add_bos_token'] = False
   load_vocabulary.cache_clear()
@@ -74,7 +74,7 @@ def test_what_starts_a_sequence(tmp_path):
 
 
 def _splits(pre, text):
-  """The parts into which text is cut before merging, as text."""
+  """Returns the parts into which text is split before merging."""
   pieces = tokenizer_json.Pieces(['a'], [tokenizer_json.NORMAL])
   tokenizer = tokenizer_json.byte_level_bpe(
     pieces, [], tokenizer_json.SPLITTINGS[pre]
@@ -98,13 +98,13 @@ def _splits(pre, text):
     ),
   ],
 )
-def test_how_text_is_cut_before_merging(pre, parts):
+def test_how_text_is_split_before_merging(pre, parts):
   assert _splits(pre, "I'll pay 12345$\n\n  now") == parts
 
 
 @pytest.fixture(scope='module')
 def bpe_model():
-  """A SentencePiece BPE model with bytes, like Llama 2's."""
+  """A SentencePiece BPE model with byte fallback, like Llama 2's."""
   text = ' '.join(_TEXTS[:2]) + ' the theme of a thin hat then that than '
   model = io.BytesIO()
   sentencepiece.SentencePieceTrainer.train(

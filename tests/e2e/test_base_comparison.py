@@ -1,0 +1,40 @@
+"""EVAL_BASE compares the model before and after training."""
+
+import json
+
+import pytest
+
+from tests.command_line import LENGTHS, RULE, TRAIN
+
+
+@pytest.mark.usefixtures('warm_cache')
+def test_the_base_model_is_compared_with_the_trained_one(cli, rule_data):
+  out = cli.check(
+    'train',
+    *TRAIN,
+    RULE,
+    LENGTHS,
+    '--gin.MIXTURE_OR_TASK_NAME=rule_train',
+    '--gin.EVAL_MIXTURE=rule_eval',
+    f'--gin.DATA_DIR={rule_data}',
+    '--gin.CACHE_DIR=cache',
+    '--gin.MODEL_DIR=model',
+    '--gin.TRAIN_STEPS=2',
+    '--gin.EVAL_PERIOD=0',
+    '--gin.MAX_EVAL_ROWS=8',
+    '--gin.EVAL_BASE=True',
+  )
+  assert 'before and after training' in out
+  folder = cli.folder / 'model'
+  (comparison,) = json.loads(
+    (folder / 'eval/rule_eval/comparison.json').read_text()
+  )
+  for name, key in (('eval_base', 'before'), ('eval', 'after')):
+    results = json.loads((folder / name / 'rule_eval/results.json').read_text())
+    assert results['parts'][0]['mean'] == comparison[key]
+  assert (
+    json.loads((folder / 'eval_base/rule_eval/results.json').read_text())[
+      'step'
+    ]
+    == 0
+  )
