@@ -25,6 +25,7 @@ _CONFIGURABLES = (
   ('flan_jax.batches.loader', 'PackingConfig'),
   ('flan_jax.evaluation.eval_config', 'EvalConfig'),
   ('flan_jax.evaluation.generation.sampling', 'Sampling'),
+  ('flan_jax.evaluation.inference', 'Ending'),
   ('flan_jax.model.decoder_config', 'DecoderConfig'),
   ('flan_jax.sharding.mesh', 'MeshConfig'),
   ('flan_jax.training.loop', 'LoopConfig'),

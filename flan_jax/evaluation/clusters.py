@@ -1,8 +1,9 @@
 """The paper's means over clusters, of exactly the datasets that it averages.
 
-Arithmetic says which those are: of the clusters below, the mean over these
-members is what figures 1 and 9 of the paper show. For closed-book QA that is
-the figure of its first version, on TFDS's development rows of TriviaQA.
+The paper does not list them. For each cluster below, these are the members
+whose mean equals the number in its figures 1 and 9. For closed-book QA it
+equals the number in the paper's first version, which used the TriviaQA
+validation rows of TFDS.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-# Parts, each with its group of templates where its results are by group.
+from flan_jax.evaluation.part_result import PartResult
+
+# Parts, each with its group of templates if its results are by group.
 PAPER_MEMBERS: Mapping[str, tuple[tuple[str, str | None], ...]] = {
   'nli': (
     ('anli_r1', None),
@@ -51,42 +54,47 @@ PAPER_MEMBERS: Mapping[str, tuple[tuple[str, str | None], ...]] = {
 }
 
 
-def cluster_means(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def cluster_means(results: Sequence[PartResult]) -> list[dict[str, Any]]:
   """Averages results over the clusters of the paper that occur in them.
 
   Args:
-    results: As `aggregation.part_results` returns them, with `shots`.
+    results: Results of parts.
 
   Returns:
-    One object a cluster, format and number of exemplars: `members`, their means
-    over templates; `missing`, members without a result; `beside`, the means of
-    parts of the cluster that are no members, each by its own metric; and
-    `mean` and `best_validation`, unweighted over the members, null where one is
-    missing. A mean over fewer would not be the paper's.
+    One object for each cluster, format and number of exemplars: `members`, the
+    members' means over templates; `missing`, the members without a result;
+    `beside`, the means of the cluster's other parts, each by its own metric;
+    and `mean` and `best_validation`, unweighted over the members. These two are
+    null if a member is missing: a mean over fewer would not be the paper's.
   """
-  by_variant: dict[Any, dict[Any, Mapping[str, Any]]] = {}
+  by_variant: dict[Any, dict[Any, PartResult]] = {}
   for result in results:
-    if result['cluster'] in PAPER_MEMBERS:
-      key = (result['cluster'], result['format'], result['shots'])
+    if result.cluster in PAPER_MEMBERS:
+      key = (result.cluster, result.format, result.shots)
       parts = by_variant.setdefault(key, {})
-      parts[result['part'], result['group']] = result
+      parts[result.part, result.group] = result
   return [
     _cluster_mean(*variant, parts) for variant, parts in by_variant.items()
   ]
 
 
-def _cluster_mean(cluster, form, shots, parts) -> dict[str, Any]:
+def _cluster_mean(
+  cluster: str,
+  form: str,
+  shots: int,
+  parts: Mapping[tuple[str, str | None], PartResult],
+) -> dict[str, Any]:
   members = PAPER_MEMBERS[cluster]
   found = {
     member: parts[member]
     for member in members
-    if member in parts and parts[member]['mean'] is not None
+    if member in parts and parts[member].mean is not None
   }
-  means = [result['mean'] for result in found.values()]
+  means = [result.mean for result in found.values()]
   best = [
-    result['best_validation']['test']
+    result.best_validation['test']
     for result in found.values()
-    if result['best_validation'] is not None
+    if result.best_validation is not None
   ]
   return {
     'cluster': cluster,
@@ -94,10 +102,10 @@ def _cluster_mean(cluster, form, shots, parts) -> dict[str, Any]:
     'shots': shots,
     'mean': _mean(means, len(members)),
     'best_validation': _mean(best, len(members)),
-    'members': {_name(member): found[member]['mean'] for member in found},
+    'members': {_name(member): found[member].mean for member in found},
     'missing': [_name(member) for member in members if member not in found],
     'beside': {
-      _name(member): result['mean']
+      _name(member): result.mean
       for member, result in parts.items()
       if member not in members
     },

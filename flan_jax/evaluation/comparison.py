@@ -1,14 +1,16 @@
-"""Whether tuning changed what a model answers, on the same rows."""
+"""Whether training changed a model's answers to the same rows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from flan_jax.cache.cached_split import CachedSplit
-from flan_jax.evaluation import aggregation
-from flan_jax.evaluation.aggregation import Answer
-from flan_jax.evaluation.metrics import choice_metrics, text_metrics
+from flan_jax.evaluation.aggregation import mean_interval, mean_value
+from flan_jax.evaluation.eval_parts import EvalPart
+from flan_jax.evaluation.metrics import text_metrics
+from flan_jax.evaluation.predictions import (
+  Answer,
+  by_group,
+  predictions_by_template,
+)
 from flan_jax.evaluation.table import layout
 
 _HEADER = (
@@ -19,73 +21,55 @@ _HEADER = (
   'after',
   'difference',
   '95 % interval',
-  'shown',
+  'verdict',
 )
 
 
 def compare(
-  test: CachedSplit, before: Sequence[Answer], after: Sequence[Answer]
+  part: EvalPart, before: Sequence[Answer], after: Sequence[Answer]
 ) -> list[dict[str, Any]]:
-  """Compares two models on a part.
+  """Compares the answers of two models to a part.
 
   Args:
-    test: The rows that both answered under every ordinary template.
-    before: What the one said.
-    after: What the other said.
+    part: The part, whose test rows both answered under the same templates.
+    before: The answers of one model.
+    after: The answers of the other.
 
   Returns:
-    One comparison, or one for each group of templates: means over templates
-    `before` and `after`, their `difference`, its 95 % bootstrap `interval` over
-    groups of rows, the same groups drawn for both, and the `verdict`. The
-    interval is None where templates fit different rows.
+    One comparison for each group of templates: the means over templates
+    `before` and `after`, their `difference`, its 95 % bootstrap `interval`,
+    for which the same groups of rows are drawn for both models, and the
+    `verdict`. The interval is None if the templates apply to different rows.
   """
-  declared = test.manifest['templates']
-  groups = dict.fromkeys(
-    declared[k]['group'] for k in sorted({answer.template for answer in before})
-  )
+  others = by_group(part.test, after)
   return [
-    _compare(
-      test,
-      group,
-      *(
-        [a for a in answers if declared[a.template]['group'] == group]
-        for answers in (before, after)
-      ),
-    )
-    for group in groups
+    _compare(part, group, answers, others[group])
+    for group, answers in by_group(part.test, before).items()
   ]
 
 
-def _compare(test, group, before, after) -> dict[str, Any]:
-  name = test.manifest['metrics'][0]
-  both = [
-    aggregation.predictions_by_template(test, answers, [name])
+def _compare(
+  part: EvalPart,
+  group: str | None,
+  before: Sequence[Answer],
+  after: Sequence[Answer],
+) -> dict[str, Any]:
+  name, test = part.declared.metrics[0], part.test
+  first, second = (
+    predictions_by_template(test, answers, [name])
     for answers in (before, after)
-  ]
-  rows = [rows for by_template in both for rows, _ in by_template.values()]
-
-  def mean(by_template, chosen=None):
-    values = [
-      (p if chosen is None else p.take(chosen)).value(name)
-      for _, p in by_template.values()
-    ]
-    return float(np.mean(values))
-
-  interval = None
-  if all(np.array_equal(rows[0], other) for other in rows):
-    interval = choice_metrics.bootstrap_interval(
-      lambda chosen: mean(both[1], chosen) - mean(both[0], chosen),
-      aggregation.groups_of(test, rows[0]),
-    )
-  first, second = (mean(by_template) for by_template in both)
+  )
+  interval = mean_interval(test, second, name, reference=first)
+  means = mean_value(first, name), mean_value(second, name)
+  rows, _ = next(iter(first.values()))
   return {
     'part': test.name,
     'group': group,
     'metric': name,
-    'rows': len(rows[0]),
-    'before': first,
-    'after': second,
-    'difference': second - first,
+    'rows': len(rows),
+    'before': means[0],
+    'after': means[1],
+    'difference': means[1] - means[0],
     'interval': interval,
     'verdict': _verdict(interval, name in text_metrics.LOWER_IS_BETTER),
   }
@@ -93,18 +77,18 @@ def _compare(test, group, before, after) -> dict[str, Any]:
 
 def _verdict(interval, lower_is_better) -> str:
   if interval is None:
-    return 'no interval: templates fit different rows'
+    return 'no interval: templates apply to different rows'
   if interval[0] <= 0 <= interval[1]:
     return 'no difference shown'
   return 'better' if (interval[0] > 0) != lower_is_better else 'worse'
 
 
 def comparison_table(comparisons: Sequence[Mapping[str, Any]]) -> str:
-  """Lays comparisons out as text, one line a part."""
+  """Returns comparisons as a table, one line for each."""
   return layout(_HEADER, [_line(comparison) for comparison in comparisons])
 
 
-def _line(comparison) -> tuple[str, ...]:
+def _line(comparison: Mapping[str, Any]) -> tuple[str, ...]:
   interval = comparison['interval']
   name = comparison['part']
   if comparison['group']:

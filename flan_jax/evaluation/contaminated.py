@@ -1,59 +1,70 @@
-"""Which test rows pretraining may have seen, as a file says."""
+"""Test rows that pretraining may have seen."""
 
 from collections.abc import Mapping, Sequence
+import dataclasses
 import json
-import pathlib
+import os
 
 from flan_jax.definitions import registry
-from flan_jax.evaluation.requests import EvalPart
+from flan_jax.errors import ConfigError
+from flan_jax.evaluation.eval_parts import EvalPart
+from flan_jax.runtime.paths import user_path
 
 
-def read_contaminated(path: str | None) -> dict[str, frozenset[str]] | None:
-  """Returns part -> ids of its rows; None where there is no file.
+@dataclasses.dataclass(frozen=True)
+class Contaminated:
+  """The rows that a CONTAMINATED file names.
 
-  Args:
-    path: JSON file of one object, part -> list of ids, as `id` in records.
-
-  Raises:
-    ValueError: the file is missing, or not of this form.
-    UnknownNameError: it names a part that there is not.
+  Attributes:
+    path: The file.
+    ids: Part -> ids of its test rows.
   """
-  if path is None:
-    return None
-  path = pathlib.Path(path).expanduser()
-  try:
-    found = json.loads(path.read_text(encoding='utf-8'))
-  except OSError as error:
-    raise ValueError(f'CONTAMINATED {path}: {error.strerror}') from error
-  except ValueError as error:
-    raise ValueError(f'CONTAMINATED {path} is not JSON: {error}') from error
-  if not isinstance(found, dict):
-    raise ValueError(f'CONTAMINATED {path}: must hold one object, part -> ids')
-  for part, ids in found.items():
-    registry.find_part(part)
-    if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
-      raise ValueError(
-        f'CONTAMINATED {path}: {part} must be a list of row ids in quotes, as '
-        '`id` in records.jsonl'
+
+  path: str
+  ids: Mapping[str, frozenset[str]]
+
+  @classmethod
+  def read(cls, path: str | os.PathLike) -> 'Contaminated':
+    """Reads a JSON object, part -> list of ids as in `records.jsonl`.
+
+    Raises:
+      ConfigError: the file is missing or has another form.
+      UnknownNameError: it names a part that does not exist.
+    """
+    try:
+      found = json.loads(user_path(path).read_text())
+    except OSError as error:
+      raise ConfigError(f'CONTAMINATED {path}: {error.strerror}') from error
+    except ValueError as error:
+      raise ConfigError(f'CONTAMINATED {path} is not JSON: {error}') from error
+    if not isinstance(found, dict):
+      raise ConfigError(
+        f'CONTAMINATED {path} must hold one JSON object: subset -> row ids'
       )
-  return {part: frozenset(ids) for part, ids in found.items()}
+    for part, ids in found.items():
+      registry.find_part(part)
+      if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
+        raise ConfigError(
+          f'CONTAMINATED {path}: {part} must be a list of strings, the `id`s '
+          'of its rows in records.jsonl'
+        )
+    return cls(str(path), {part: frozenset(ids) for part, ids in found.items()})
 
+  def of(self, part: str) -> frozenset[str]:
+    """Returns the ids of a part."""
+    return self.ids.get(part, frozenset())
 
-def check_ids(
-  path: str | None,
-  contaminated: Mapping[str, frozenset[str]] | None,
-  parts: Sequence[EvalPart],
-) -> None:
-  """Raises ValueError where no id of an evaluated part is one of its rows.
+  def check(self, parts: Sequence[EvalPart]) -> None:
+    """Raises ConfigError if none of the ids of a part is one of its rows.
 
-  A smaller copy of a dataset need not have all rows that are listed.
-  """
-  for part in parts:
-    listed = (contaminated or {}).get(part.test.name, frozenset())
-    rows = {row['id'] for row in part.test.rows}
-    if listed and not listed & rows:
-      raise ValueError(
-        f'CONTAMINATED {path}: none of the {len(listed)} ids of '
-        f'{part.test.name}, as {min(listed)!r}, is among its test rows, as '
-        f'{min(rows, default=None)!r}'
-      )
+    Some may be missing: a small copy of a dataset does not have all rows.
+    """
+    for part in parts:
+      listed = self.of(part.test.name)
+      rows = {row['id'] for row in part.test.rows}
+      if listed and not listed & rows:
+        raise ConfigError(
+          f'CONTAMINATED {self.path}: {part.test.name} has no test row with '
+          f'any of its {len(listed)} ids, such as {min(listed)!r}; its ids '
+          f'look like {min(rows, default=None)!r}'
+        )

@@ -1,11 +1,42 @@
-"""Opens the evaluation splits of a mixture."""
+"""The parts of an evaluation, opened from the cache."""
+
+from collections.abc import Sequence
+import dataclasses
 
 from flan_jax.batches.training_splits import with_exemplars
 from flan_jax.cache.cached_split import CachedSplit, SplitKey
 from flan_jax.cache.store import CacheStore
 from flan_jax.definitions import names, registry
+from flan_jax.definitions.dataset import Dataset, in_format
 from flan_jax.errors import ConfigError
-from flan_jax.evaluation.requests import EvalPart
+from flan_jax.evaluation.metrics import choice_metrics, text_metrics
+
+
+@dataclasses.dataclass(frozen=True)
+class EvalPart:
+  """One part to evaluate.
+
+  Attributes:
+    declared: The part's declaration, in the format that is evaluated.
+    test: Split whose rows are reported.
+    validation: Split whose rows choose the template; None without such rows.
+    templates: The templates to evaluate; None for every ordinary one.
+    shots: Most exemplars before each example.
+    null: Why the part cannot be evaluated; empty if it can.
+  """
+
+  declared: Dataset
+  test: CachedSplit
+  validation: CachedSplit | None = None
+  templates: Sequence[int] | None = None
+  shots: int = 0
+  null: str = ''
+
+  @property
+  def splits(self) -> tuple[CachedSplit, ...]:
+    """The splits to score."""
+    splits = () if self.null else (self.test, self.validation)
+    return tuple(split for split in splits if split is not None)
 
 
 def eval_parts(
@@ -19,16 +50,19 @@ def eval_parts(
     seed: Chooses exemplars.
 
   Raises:
-    ConfigError: a member has no test rows.
+    ConfigError: a member has no test rows, or an unknown metric.
   """
   parts = []
   for member in store.available(names.members(mixture), 'test'):
     _, part = registry.find_part(member.part)
     if not part.evaluates:
       raise ConfigError(f'{mixture}: {part.name} has no test split')
+    for metric in part.metrics:
+      if not text_metrics.knows(metric):
+        choice_metrics.find(metric)
     test = store.find(SplitKey(part.name, 'test', None, member.format))
     if not test.num_rows:
-      raise ConfigError(f'{mixture}: {part.name} has no test rows left')
+      raise ConfigError(f'{mixture}: no test rows of {part.name} are left')
     parts.append(_eval_part(store, member, test, seed))
   return parts
 
@@ -36,23 +70,20 @@ def eval_parts(
 def _eval_part(
   store: CacheStore, member: registry.Member, test: CachedSplit, seed: int
 ) -> EvalPart:
+  declared = in_format(registry.find_part(member.part)[1], member.format)
   exemplars = registry.exemplar_part(member.part)
-  if member.shots and exemplars is None:
-    reason = 'no training rows to take exemplars from'
-    return EvalPart(test=test, shots=member.shots, null=reason)
-  pool = None
-  if member.shots:
-    pool = store.find(SplitKey(exemplars.name, 'train', None, member.format))
   framing, shots = store.framing, member.shots
+  if shots and exemplars is None:
+    reason = 'no training rows to take exemplars from'
+    return EvalPart(declared, test, shots=shots, null=reason)
+  pool = None
+  if shots:
+    pool = store.find(SplitKey(exemplars.name, 'train', None, member.format))
   validation = validation_split(store, test.name, member.format)
   if validation is not None:
     validation = with_exemplars(validation, pool, shots, seed, framing)
-  return EvalPart(
-    test=with_exemplars(test, pool, shots, seed, framing),
-    validation=validation,
-    templates=member.templates,
-    shots=shots,
-  )
+  test = with_exemplars(test, pool, shots, seed, framing)
+  return EvalPart(declared, test, validation, member.templates, shots)
 
 
 def validation_split(

@@ -1,24 +1,25 @@
-"""What an evaluation has found, kept for when it is broken off or repeated."""
+"""The answers of an evaluation, kept for when it is interrupted or repeated."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import json
 import os
-import pathlib
 import time
 from typing import Any
+
+from flan_jax.runtime.paths import user_path, write_whole
 
 # Seconds between writes: little is lost, and nothing waits for a disk.
 _PERIOD = 10.0
 
 
 class Journal:
-  """Answers by their place in the queue, on disk as they are found.
+  """Answers by their place in the queue, written to disk as they are found.
 
-  The first line of the file says what is evaluated; answers of another
-  evaluation are thrown away. A line that a kill cut short is left out.
+  The first line of the file identifies the evaluation; the answers of another
+  one are discarded, and so is a line that a kill cut short.
 
   Attributes:
-    found: Answer by name.
+    found: Name -> answer.
   """
 
   def __init__(
@@ -27,14 +28,15 @@ class Journal:
     key: Mapping[str, Any] | None = None,
     writes: bool = True,
   ):
-    """Reads what is there.
+    """Reads the answers found earlier.
 
     Args:
-      path: The file; None: nothing is kept.
-      key: What decides the answers: model, rows, prompts. Plain JSON types.
-      writes: False on all processes but one; they only read.
+      path: The file; None keeps nothing on disk.
+      key: What determines the answers (model, rows, prompts), of plain JSON
+        types.
+      writes: Whether this process writes; all others only read.
     """
-    self._path = None if path is None else pathlib.Path(path)
+    self._path = None if path is None else user_path(path)
     self._key = json.loads(json.dumps(key))
     self._writes = writes and path is not None
     self._lines: list[str] = []
@@ -45,24 +47,22 @@ class Journal:
 
   def _read(self) -> dict[str, Any]:
     lines = self._path.read_bytes().split(b'\n')
-    # What follows the last line break was not written to its end.
+    # What follows the last line break was not written completely.
     entries = [json.loads(line) for line in lines[:-1]]
     if not entries or entries[0] != self._key:
       return {}
     return dict(entries[1:])
 
   def start(self) -> None:
-    """Begins the file anew: without what was cut, or another evaluation's."""
+    """Rewrites the file, without what was discarded."""
     if not self._writes:
       return
     self._path.parent.mkdir(parents=True, exist_ok=True)
     entries = [self._key, *self.found.items()]
-    temporary = self._path.with_name(f'.{self._path.name}.writing')
-    temporary.write_text(''.join(f'{json.dumps(e)}\n' for e in entries))
-    os.replace(temporary, self._path)
+    write_whole(self._path, ''.join(f'{json.dumps(e)}\n' for e in entries))
 
   def add(self, name: str, answer: Any) -> None:
-    """Notes an answer, of plain JSON types."""
+    """Adds an answer of plain JSON types."""
     self.found[name] = answer
     if not self._writes:
       return
@@ -71,9 +71,32 @@ class Journal:
       self.flush()
 
   def flush(self) -> None:
-    """Writes what was noted since last."""
+    """Writes the answers added since the last write."""
     if self._lines:
       with self._path.open('a', encoding='utf-8') as file:
         file.write(''.join(self._lines))
     self._lines.clear()
     self._written = time.monotonic()
+
+  def complete(
+    self,
+    kind: str,
+    count: int,
+    find: Callable[[Sequence[int]], Iterator[tuple[int, Any]]],
+    advance: Callable[[int], None],
+  ) -> list[Any]:
+    """Returns the answers of a queue, finding and adding the missing ones.
+
+    Args:
+      kind: Name of the queue; answers are named by it and their number.
+      count: Length of the queue.
+      find: Maps numbers of the queue to pairs of an index into these numbers
+        and an answer, in any order.
+      advance: Called with the number of answers since the last call.
+    """
+    todo = [n for n in range(count) if f'{kind} {n}' not in self.found]
+    advance(count - len(todo))
+    for index, answer in find(todo):
+      self.add(f'{kind} {todo[index]}', answer)
+      advance(1)
+    return [self.found[f'{kind} {n}'] for n in range(count)]

@@ -1,20 +1,23 @@
-"""Prompts from a file, read and checked before anything is computed."""
+"""Prompts from a file, checked before anything is computed."""
 
 from collections.abc import Sequence
 import dataclasses
 import json
 import os
-import pathlib
 from typing import Any
 
 from flan_jax.cache.cached_split import Framing
 from flan_jax.errors import UserError
-from flan_jax.evaluation.answers import PROMPT, RESERVED
+from flan_jax.runtime.paths import user_path
 from flan_jax.vocabulary.base import Vocabulary
+
+# Keys of an answer, besides those of its prompt or of its row.
+PROMPT, GENERATED, ENDED = 'prompt', 'generated', 'ended'
+RESERVED = (GENERATED, ENDED)
 
 
 class PromptError(UserError):
-  """A prompt that cannot be read; names file, line and mend."""
+  """A prompt that cannot be read; names file, line and fix."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,9 +25,9 @@ class Prompt:
   """One prompt.
 
   Attributes:
-    place: File and line, as `prompts.txt:3`.
-    fields: What its line says: its text under 'prompt', and what is carried
-      through to its answer.
+    place: File and line, such as `prompts.txt:3`.
+    fields: The object in its line: the text under 'prompt', and other keys,
+      which are copied to the answer.
   """
 
   place: str
@@ -36,22 +39,23 @@ class Prompt:
 
 
 def read_prompts(path: str | os.PathLike) -> list[Prompt]:
-  """Reads a text file with a prompt a line, or `.jsonl` with an object a line.
+  """Reads a text file with one prompt per line, or a `.jsonl` file of objects.
 
   Args:
-    path: The file, in UTF-8. Empty lines at its end are left out.
+    path: The file, in UTF-8. Empty lines at its end are ignored.
 
   Raises:
-    PromptError: there is no such file, it has no prompt, or a line is none.
+    PromptError: the file is missing or empty, or a line is not a prompt.
   """
-  path = pathlib.Path(path).expanduser()
-  if not path.is_file():
-    raise PromptError(f'PROMPTS: there is no file {path}')
-  lines = path.read_bytes().split(b'\n')
+  path = user_path(path)
+  try:
+    lines = path.read_bytes().split(b'\n')
+  except OSError as error:
+    raise PromptError(f'PROMPTS {path}: {error.strerror}') from error
   while lines and not lines[-1].strip():
     lines.pop()
   if not lines:
-    raise PromptError(f'{path} is empty: write a prompt a line')
+    raise PromptError(f'{path} is empty: write one prompt per line')
   parse = _object if path.suffix == '.jsonl' else _plain
   return [
     Prompt(place, parse(_text(line, place), place))
@@ -65,9 +69,9 @@ def _text(line: bytes, place: str) -> str:
   try:
     text = line.decode('utf-8-sig').removesuffix('\r')
   except UnicodeDecodeError as error:
-    raise PromptError(f'{place}: not in UTF-8: {error.reason}') from error
+    raise PromptError(f'{place}: not UTF-8: {error.reason}') from error
   if not text.strip():
-    raise PromptError(f'{place}: empty; remove the line')
+    raise PromptError(f'{place}: empty line; remove it')
   return text
 
 
@@ -81,29 +85,29 @@ def _object(text: str, place: str) -> dict[str, Any]:
     fields = json.loads(text)
   except json.JSONDecodeError as error:
     raise PromptError(
-      f'{place}: no JSON: {error.msg} at column {error.colno}; a .jsonl file '
-      f'has an object a line, a prompt with line breaks in it written \\n'
+      f'{place}: not JSON: {error.msg} at column {error.colno}; a .jsonl file '
+      'has one object per line, with line breaks in a prompt written as \\n'
     ) from error
   if not isinstance(fields, dict) or PROMPT not in fields:
     keys = f', only {", ".join(fields)}' if isinstance(fields, dict) else ''
     raise PromptError(
-      f'{place}: no key {PROMPT!r}{keys}: write {{"{PROMPT}": "…"}}'
+      f'{place}: no key {PROMPT!r}{keys}; write {{"{PROMPT}": "…"}}'
     )
   if not isinstance(fields[PROMPT], str):
     raise PromptError(
-      f'{place}: {PROMPT!r} is {json.dumps(fields[PROMPT])[:40]}: write text, '
-      'in quotes'
+      f'{place}: {PROMPT!r} is {json.dumps(fields[PROMPT])[:40]}; it must be a '
+      'string'
     )
   for key in RESERVED:
     if key in fields:
       raise PromptError(
-        f'{place}: the answer is written under {key!r}: rename this key'
+        f'{place}: {key!r} is a key of the answer; rename it in the prompt'
       )
   try:
     json.dumps(fields, ensure_ascii=False).encode()
   except UnicodeEncodeError as error:
     raise PromptError(
-      f'{place}: half of a surrogate pair (\\ud800 to \\udfff) is no text: '
+      f'{place}: an unpaired surrogate (\\ud800 to \\udfff) is not text; '
       'remove it'
     ) from error
   return fields
@@ -115,27 +119,27 @@ def prompt_tokens(
   framing: Framing,
   longest: int,
 ) -> list[list[int]]:
-  """Returns the tokens of prompts, as those of an evaluation.
+  """Returns the tokens of prompts, framed as in an evaluation.
 
   Args:
-    prompts: What is asked.
-    vocabulary: Tokenizes.
-    framing: What starts a prompt, and separates it from its answer.
-    longest: Most tokens of one, with these.
+    prompts: The prompts.
+    vocabulary: Tokenizes them.
+    framing: The tokens before a prompt and between it and its answer.
+    longest: Most tokens of a framed prompt.
 
   Raises:
-    PromptError: one is longer, or has no token at all.
+    PromptError: a prompt is longer, or has no tokens.
   """
   found = []
   for prompt in prompts:
     tokens = framing.prompt(vocabulary.encode(prompt.text))
     if not tokens:
-      raise PromptError(f'{prompt.place}: no token to go on from; write one')
+      raise PromptError(f'{prompt.place}: a prompt without tokens; write some')
     if len(tokens) > longest:
       raise PromptError(
-        f'{prompt.place}: {len(tokens)} tokens with what starts and ends a '
-        f"prompt, and the 'inputs' of TASK_FEATURE_LENGTHS are {longest}: "
-        'shorten it, or raise them'
+        f'{prompt.place}: the prompt has {len(tokens)} tokens, more than the '
+        f"{longest} of 'inputs' in TASK_FEATURE_LENGTHS; shorten it or raise "
+        'that'
       )
     found.append(tokens)
   return found

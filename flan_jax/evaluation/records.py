@@ -1,19 +1,21 @@
-"""Writes what an evaluation found: results, records and the table."""
+"""The files of an evaluation: results, records, tables and comparisons."""
 
 from collections.abc import Mapping, Sequence
 import importlib.metadata
 import json
 import os
-import pathlib
 from typing import Any
 
 from flan_jax import __version__
 from flan_jax.evaluation import aggregation, table
 from flan_jax.evaluation.clusters import cluster_means
 from flan_jax.evaluation.evaluator import Evaluation
+from flan_jax.evaluation.part_result import PartResult
+from flan_jax.runtime.paths import user_path, write_whole
 
 RESULTS, RECORDS, TABLE = 'results.json', 'records.jsonl', 'table.txt'
 COMPARISON, COMPARISON_TABLE = 'comparison.json', 'comparison.txt'
+ANSWERS = 'answers.jsonl'
 
 _SOFTWARE = ('jax', 'jaxlib', 'flax', 'optax', 'numpy', 'sentencepiece')
 
@@ -24,24 +26,24 @@ def write(
   """Writes an evaluation and returns its tables, by template and by part.
 
   Args:
-    folder: Where; made if missing. Each file is written whole or not at all.
+    folder: Where; created if missing.
     evaluation: What was found.
-    about: What is recorded beside it: mixture, checkpoint, step, …; splits that
-      were `left_out` also stand below the tables.
+    about: What is recorded beside it: mixture, checkpoint, step, …; the splits
+      in `left_out` are also listed below the tables.
   """
-  folder = pathlib.Path(folder)
+  folder = user_path(folder)
   folder.mkdir(parents=True, exist_ok=True)
   text = f'{table.templates_table(evaluation.results)}\n\n'
   text += tables(evaluation.results)
   if about.get('left_out'):
-    text += f'\nleft out, as not prepared: {", ".join(about["left_out"])}'
+    text += f'\nleft out because not prepared: {", ".join(about["left_out"])}'
   results = {
     **about,
     'flan_jax': __version__,
     'software': {n: importlib.metadata.version(n) for n in _SOFTWARE},
     'summary': aggregation.summary(evaluation.results),
     'clusters': cluster_means(evaluation.results),
-    'parts': evaluation.results,
+    'parts': [result.as_json() for result in evaluation.results],
   }
   lines = (json.dumps(r, ensure_ascii=False) for r in evaluation.records)
   write_whole(folder / RECORDS, ''.join(line + '\n' for line in lines))
@@ -52,8 +54,8 @@ def write(
   return text
 
 
-def tables(results: Sequence[Mapping[str, Any]]) -> str:
-  """Returns the tables of results: parts, what else was asked, clusters."""
+def tables(results: Sequence[PartResult]) -> str:
+  """Returns the tables of parts, written answers, clean rows and means."""
   found = (
     table.results_table(results),
     table.written_table(results),
@@ -63,20 +65,36 @@ def tables(results: Sequence[Mapping[str, Any]]) -> str:
   return '\n\n'.join(text for text in found if text)
 
 
+def write_checkpoints(
+  folder: str | os.PathLike,
+  found: Sequence[tuple[str, str, Evaluation]],
+) -> str:
+  """Writes one table for several evaluations and returns it.
+
+  Args:
+    folder: Where.
+    found: Checkpoint, mixture and evaluation.
+  """
+  texts = []
+  for label in dict.fromkeys(label for label, *_ in found):
+    results = [r for of, _, e in found if of == label for r in e.results]
+    texts.append(f'{label}, in percent:\n{tables(results)}')
+  means = table.checkpoints_table(
+    [(label, mixture, e.results) for label, mixture, e in found]
+  )
+  texts.append(f'means over subsets, in percent:\n{means}')
+  text = '\n\n'.join(texts)
+  write_whole(user_path(folder) / TABLE, text + '\n')
+  return text
+
+
 def write_comparison(
   folder: str | os.PathLike,
   comparisons: Sequence[Mapping[str, Any]],
   text: str,
 ) -> None:
-  """Writes what `comparison.compare` found, and its table."""
-  folder = pathlib.Path(folder)
+  """Writes the comparisons of `comparison.compare`, and their table."""
+  folder = user_path(folder)
   found = json.dumps(list(comparisons), indent=1, ensure_ascii=False)
   write_whole(folder / COMPARISON, found)
   write_whole(folder / COMPARISON_TABLE, text + '\n')
-
-
-def write_whole(path: pathlib.Path, text: str) -> None:
-  """Writes a file in UTF-8, whole or not at all."""
-  temporary = path.with_name(f'.{path.name}.writing')
-  temporary.write_text(text, encoding='utf-8')
-  os.replace(temporary, path)

@@ -1,4 +1,4 @@
-"""From the splits of a part to what a model is asked."""
+"""Requests: the renderings of a split that a model is asked to answer."""
 
 from collections.abc import Mapping, Sequence
 import dataclasses
@@ -14,40 +14,14 @@ from flan_jax.rendering.permutation import key_of, permute
 
 
 @dataclasses.dataclass(frozen=True)
-class EvalPart:
-  """One part to evaluate.
-
-  Attributes:
-    test: CachedSplit of the rows that are reported.
-    validation: CachedSplit of the rows that choose the template; None
-      without such rows.
-    templates: The templates to evaluate; None for every ordinary one.
-    shots: Most exemplars before each example.
-    null: Why it cannot be evaluated as asked; empty where it can.
-  """
-
-  test: CachedSplit
-  validation: CachedSplit | None = None
-  templates: tuple[int, ...] | None = None
-  shots: int = 0
-  null: str = ''
-
-  @property
-  def splits(self) -> tuple[CachedSplit, ...]:
-    """The splits to score."""
-    splits = () if self.null else (self.test, self.validation)
-    return tuple(split for split in splits if split is not None)
-
-
-@dataclasses.dataclass(frozen=True)
 class Request:
   """One rendering of a split, as an example to score or a prompt to continue.
 
   Attributes:
     split: The split.
     rendering: Index of the rendering.
-    example: Its prompt and options; the only target of free text is gold.
-    ended: Which targets carry an end token.
+    example: The prompt and its options; for free text, the gold answer alone.
+    ended: Which targets have an end token.
   """
 
   split: CachedSplit
@@ -70,7 +44,7 @@ class Request:
     return list(choices.values()) if choices else list(self.row['options'])
 
   def options_written(self, text: str) -> list[int]:
-    """Returns the options that a text is, but for case, spaces, full stop."""
+    """Returns the options equal to a text up to case, spaces, full stop."""
     said = _bare(text)
     return [n for n, o in enumerate(self.option_texts) if _bare(o) == said]
 
@@ -89,10 +63,10 @@ def requests(
 
   Args:
     split: An evaluation split.
-    framing: What stands between the spans.
+    framing: The tokens around an input.
     templates: Templates to use; None for all.
-    max_rows: At most so many rows, picked by a hash of the part's name, so
-      that every run picks the same; None for all.
+    max_rows: Most rows; None for all. A hash of the part's name picks them, so
+      that every run picks the same.
   """
   chosen = _chosen_rows(split, max_rows)
   limit = split.manifest['lengths']['targets']
@@ -125,7 +99,7 @@ def _chosen_rows(split: CachedSplit, max_rows: int | None) -> set[int]:
 
 
 def about(request: Request, target: Sequence[int]) -> dict[str, Any]:
-  """Returns what identifies a request and its gold target in a record."""
+  """Returns the fields of a record that identify a request and its target."""
   return {
     'dataset': request.split.manifest['dataset'],
     'part': request.split.name,

@@ -1,9 +1,10 @@
-"""The table that evaluation prints."""
+"""The tables that evaluations print."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flan_jax.evaluation import aggregation
+from flan_jax.evaluation.part_result import PartResult
 
 _HEADER = (
   'part',
@@ -33,39 +34,35 @@ _TEMPLATE_HEADER = (
 )
 
 
-def results_table(results: Sequence[Mapping[str, Any]]) -> str:
-  """Lays results out as text, one line a part.
+def results_table(results: Sequence[PartResult]) -> str:
+  """Returns results as a table, one line for each.
 
-  `mean (std)` go over templates; `interval` is of the mean; `best validation`
-  is the test score of the template that is best on validation rows; `macro F1`
-  and `top share` (share of the most frequent prediction) are means over
-  templates.
+  `mean (std)` are over templates, and the interval is that of the mean. `best
+  validation` is the test score of the template that is best on validation rows.
+  `macro F1` and `top share`, the share of the most frequent prediction, are
+  means over templates.
   """
   return layout(_HEADER, [_line(result) for result in results])
 
 
-def templates_table(results: Sequence[Mapping[str, Any]]) -> str:
-  """Lays results out as text, one line a template of a part.
+def templates_table(results: Sequence[PartResult]) -> str:
+  """Returns results as a table, one line for each template.
 
-  The template that is best on development rows is marked with a star.
+  A star marks the template that is best on validation rows.
   """
   lines = []
   for result in results:
-    best = (
-      result['best_validation']['template']
-      if result['best_validation']
-      else None
-    )
-    for index, template in result['templates'].items():
+    best = (result.best_validation or {}).get('template')
+    for index, template in result.templates.items():
       lines.append(
         (
           _name(result),
-          result['metric'],
+          result.metric,
           _rows(result, template['rows']),
           f'{"*" if index == best else ""}t{index}',
-          _number(template[result['metric']]),
+          _number(template[result.metric]),
           _interval(template['interval']),
-          _number(result['majority_rate']),
+          _number(result.majority_rate),
           _number(template.get('macro_f1')),
           _number(template['most_frequent_prediction']),
         )
@@ -74,17 +71,17 @@ def templates_table(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def clusters_table(means: Sequence[Mapping[str, Any]]) -> str:
-  """Lays the paper's means over clusters out as text, one line a cluster.
+  """Returns the paper's means over clusters as a table, '' if there are none.
 
   Args:
-    means: As `clusters.cluster_means` returns them; empty: an empty text.
+    means: The results of `clusters.cluster_means`.
   """
   lines = []
   for mean in means:
     found, missing = len(mean['members']), len(mean['missing'])
     lines.append(
       (
-        _variant(mean['cluster'], mean),
+        _variant(mean['cluster'], mean['shots'], mean['format']),
         f'{found} of {found + missing}',
         _number(mean['mean']),
         _number(mean['best_validation']),
@@ -101,24 +98,24 @@ def clusters_table(means: Sequence[Mapping[str, Any]]) -> str:
   return layout(header, lines) if lines else ''
 
 
-def clean_table(results: Sequence[Mapping[str, Any]]) -> str:
-  """Lays results on rows that pretraining has not seen out as text."""
+def clean_table(results: Sequence[PartResult]) -> str:
+  """Returns results on rows that pretraining has not seen as a table."""
   lines = []
   for result in results:
-    clean = result['clean']
+    clean = result.clean
     if clean is None:
       continue
     known = clean['mean'] is not None
     lines.append(
       (
         _name(result),
-        result['metric'],
+        result.metric,
         str(clean['contaminated_rows']),
         str(clean['rows']),
-        _number(result['mean']),
+        _number(result.mean),
         _number(clean['mean']),
         _interval(clean['interval']),
-        f'{clean["mean"] - result["mean"]:+.1f}' if known else '-',
+        f'{clean["mean"] - result.mean:+.1f}' if known else '-',
       )
     )
   header = (
@@ -134,27 +131,27 @@ def clean_table(results: Sequence[Mapping[str, Any]]) -> str:
   return layout(header, lines) if lines else ''
 
 
-def written_table(results: Sequence[Mapping[str, Any]]) -> str:
-  """Lays what was written where options are ranked out as text."""
+def written_table(results: Sequence[PartResult]) -> str:
+  """Returns what was written where options are ranked as a table."""
   lines = [
     (
       _name(result),
-      result['metric'],
-      _number(result['mean']),
-      _number(result['written']['accuracy']),
-      _number(result['written']['valid_options']),
+      result.metric,
+      _number(result.mean),
+      _number(result.written['accuracy']),
+      _number(result.written['valid_options']),
     )
     for result in results
-    if result['written'] is not None
+    if result.written is not None
   ]
   header = ('part', 'metric', 'ranked', 'written: accuracy', 'valid options')
   return layout(header, lines) if lines else ''
 
 
 def checkpoints_table(
-  found: Sequence[tuple[str, str, Sequence[Mapping[str, Any]]]],
+  found: Sequence[tuple[str, str, Sequence[PartResult]]],
 ) -> str:
-  """Lays means out as text, one line a checkpoint, mixture and metric.
+  """Returns means as a table, one line for each checkpoint, mixture, metric.
 
   Args:
     found: Checkpoint, mixture and results of each evaluation.
@@ -168,7 +165,7 @@ def checkpoints_table(
 
 
 def layout(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-  """Lays lines out in columns, all but the first two to the right."""
+  """Returns lines in aligned columns, all but the first two to the right."""
   lines = [header, *lines]
   widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
   text = []
@@ -182,46 +179,46 @@ def layout(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
   return '\n'.join(text)
 
 
-def _line(result: Mapping[str, Any]) -> tuple[str, ...]:
-  best = result['best_validation']
-  templates = result['templates'].values()
+def _line(result: PartResult) -> tuple[str, ...]:
+  best = result.best_validation
+  templates = result.templates.values()
   return (
     _name(result),
-    result['metric'],
-    _rows(result, result['rows']),
-    _number(result['mean']),
-    f'({_number(result["std"])})',
-    _interval(result['interval']),
+    result.metric,
+    _rows(result, result.rows),
+    _number(result.mean),
+    f'({_number(result.std)})',
+    _interval(result.interval),
     _number(best['test'] if best else None),
     f't{best["template"]}' if best else '-',
-    _number(result['majority_rate']),
+    _number(result.majority_rate),
     _mean([t.get('macro_f1') for t in templates]),
     _mean([t['most_frequent_prediction'] for t in templates]),
-    result['split'],
+    result.split,
   )
 
 
-def _name(result: Mapping[str, Any]) -> str:
-  """Returns part, group of templates, exemplars and format, as in a name."""
-  name = result['part']
-  if result['group']:
-    name += f' {result["group"]}'
-  return _variant(name, result)
+def _name(result: PartResult) -> str:
+  """Returns part, group of templates, exemplars and format as one name."""
+  name = result.part
+  if result.group:
+    name += f' {result.group}'
+  return _variant(name, result.shots, result.format)
 
 
-def _variant(name: str, result: Mapping[str, Any]) -> str:
+def _variant(name: str, shots: int, form: str) -> str:
   """Adds exemplars and format to a name."""
-  if result['shots']:
-    name += f'.{result["shots"]}shot'
-  if result['format'] != 'instructions':
-    name += f'.{result["format"]}'
+  if shots:
+    name += f'.{shots}shot'
+  if form != 'instructions':
+    name += f'.{form}'
   return name
 
 
-def _rows(result: Mapping[str, Any], rows: int) -> str:
-  """Returns how many rows a number is of, and of how many where not of all."""
-  if rows < result['available_rows'] and result['max_rows'] is not None:
-    return f'{rows} of {result["available_rows"]}'
+def _rows(result: PartResult, rows: int) -> str:
+  """Returns the number of rows, and of how many if rows were limited."""
+  if rows < result.available_rows and result.max_rows is not None:
+    return f'{rows} of {result.available_rows}'
   return str(rows)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 import dataclasses
 import difflib
+import os
 from typing import Any
 
 import gin
@@ -16,17 +17,16 @@ from flan_jax.cache.cached_split import CacheConfig, CachedSplit, Framing
 from flan_jax.cache.store import CacheStore, split_keys
 from flan_jax.definitions import registry
 from flan_jax.errors import ConfigError
-from flan_jax.evaluation.contaminated import check_ids, read_contaminated
+from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.evaluation.eval_parts import eval_parts, validation_split
-from flan_jax.evaluation.models import make_models
+from flan_jax.evaluation.mixture_evaluation import MixtureEvaluation
+from flan_jax.evaluation.models import Models, make_models
 from flan_jax.evaluation.requests import requests
-from flan_jax.evaluation.scoring.rank import Scorer
 from flan_jax.evaluation.validation import ValidationEvaluation
 from flan_jax.flags import Arguments
 from flan_jax.interop import base_model
 from flan_jax.model import DecoderConfig, abstract_params, init_params
-from flan_jax.runs.evaluate import print_comparison, run_evaluation
 from flan_jax.runtime import processes
 from flan_jax.runtime.compilation import keep_compiled
 from flan_jax.sharding import (
@@ -122,7 +122,9 @@ def train(
   tokens = load_vocabulary(base_model.locate(vocabulary, cache_dir))
   initial_checkpoint = base_model.locate(initial_checkpoint, cache_dir)
   check_vocabulary(tokens, model)
-  contaminated = read_contaminated(eval_config.contaminated)
+  contaminated = None
+  if eval_config.contaminated is not None:
+    contaminated = Contaminated.read(eval_config.contaminated)
   devices = make_mesh(mesh)
   check_batch(packing.batch_rows, devices)
   _check_microbatches(packing, loop, batch_shards(devices))
@@ -136,7 +138,6 @@ def train(
   units = training_splits(store, mixture, seed)
   # Opened now, so that what cannot be evaluated is said before training.
   parts = [] if eval_mixture is None else eval_parts(store, eval_mixture, seed)
-  check_ids(eval_config.contaminated, contaminated, parts)
   framing = Framing.of(cache_config, tokens)
   plan = BatchPlan(Sampler(units, framing, seed), packing)
   _print_data(units, plan, packing)
@@ -146,32 +147,32 @@ def train(
     model, devices, tokens, cache_config, tokens_per_eval_batch
   )
 
-  def evaluate(params, folder, **about):
-    return run_evaluation(
-      mixture=eval_mixture,
-      parts=parts,
-      models=models,
-      model=model,
-      params=params,
-      eval_config=eval_config,
-      contaminated=contaminated,
-      model_dir=model_dir,
-      about={
-        **about,
-        'prompt_format': cache_config.prompt_format,
-        'left_out': store.left_out,
-      },
-      folder=folder,
-    )
+  evaluation = MixtureEvaluation(
+    eval_mixture,
+    parts,
+    models,
+    eval_config,
+    contaminated,
+    {
+      'prompt_format': cache_config.prompt_format,
+      'left_out': store.left_out,
+      'configuration': gin.operative_config_str().splitlines(),
+    },
+  )
+  eval_folder = os.path.join(model_dir, 'eval')
 
   def initial_params():
     return _initial_params(initial_checkpoint, tokens, model, seed, devices)
 
   base = None
   if eval_base and parts:
-    base = evaluate(initial_params(), 'eval_base', step=0, trained_on=None)
+    base = evaluation.run(
+      initial_params(),
+      os.path.join(model_dir, 'eval_base'),
+      {'step': 0, 'trained_on': None},
+    )
   validation = _validation_evaluation(
-    store, validation_mixture, units, seed, models.scorer, framing, eval_rows
+    store, validation_mixture, units, seed, models, framing, eval_rows
   )
   _check_best(loop, validation)
   checkpointer = Checkpointer(
@@ -214,11 +215,13 @@ def train(
   writer.close()
   checkpointer.close()
   if parts:
-    tuned = evaluate(
-      state['params'], 'eval', step=int(state['step']), trained_on=mixture
+    tuned = evaluation.run(
+      state['params'],
+      eval_folder,
+      {'step': int(state['step']), 'trained_on': mixture},
     )
     if base is not None:
-      print_comparison(eval_mixture, base, tuned, model_dir)
+      evaluation.print_comparison(base, tuned, eval_folder)
 
 
 def _check_microbatches(
@@ -324,7 +327,7 @@ def _validation_evaluation(
   mixture: str | None,
   units: Sequence[CachedSplit],
   seed: int,
-  scorer: Scorer,
+  models: Models,
   framing: Framing,
   rows: int | None,
 ) -> ValidationEvaluation | None:
@@ -347,7 +350,7 @@ def _validation_evaluation(
     if unit is not None and unit.rows and 'correct' in unit.rows[0]
     for request in requests(unit, framing, max_rows=rows)
   ]
-  return ValidationEvaluation(queue, scorer) if queue else None
+  return ValidationEvaluation(queue, models) if queue else None
 
 
 def _check_best(

@@ -15,3 +15,10 @@ def user_path(path: str | os.PathLike) -> epath.Path:
   PosixGPath('gs://bucket/run')
   """
   return epath.Path(path).expanduser()
+
+
+def write_whole(path: epath.Path, text: str) -> None:
+  """Writes a file in UTF-8 so that readers see all of it or the old one."""
+  temporary = path.with_name(f'.{path.name}.writing')
+  temporary.write_text(text, encoding='utf-8')
+  temporary.replace(path)

@@ -1,6 +1,7 @@
 """A file's templates replace ours, and everything made with them says so."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,8 +17,10 @@ from flan_jax.definitions import registry, template_set
 from flan_jax.definitions.dataset import Dataset, Template
 from flan_jax.definitions.registry import UnknownNameError
 from flan_jax.definitions.template_set import TemplateSetError
-from flan_jax.evaluation import aggregation
-from flan_jax.evaluation.evaluator import score_requests
+from flan_jax.evaluation.eval_parts import EvalPart
+from flan_jax.evaluation.models import Session
+from flan_jax.evaluation.part_result import PartResult
+from flan_jax.evaluation.ranked import rank_options
 from flan_jax.evaluation.requests import requests
 from flan_jax.flags import FlagParser, parse_gin
 from flan_jax.vocabulary.load import load_vocabulary
@@ -337,9 +340,14 @@ def test_results_and_records_tell_the_set(write_set, config):
   framing = Framing.of(config, load_vocabulary('mini'))
   for made, digest in ((unit, found.digest), (other, None)):
     queue = requests(made, framing, max_rows=2)
-    records = score_requests(queue, _FirstOption(), None)
+    models = SimpleNamespace(
+      scorer=_FirstOption(), vocabulary=load_vocabulary('mini'), framing=framing
+    )
+    records = rank_options(queue, Session(models, None))
     assert {record['template_set'] for record in records} == {digest}
-    assert aggregation.null_result(made, 'none')['template_set'] == digest
+    declared = registry.find_part(made.name)[1]
+    result = PartResult.of(EvalPart(declared, made))
+    assert result.template_set == digest
 
 
 def _parse(*argv):

@@ -19,12 +19,14 @@ from flan_jax.cache.cached_split import CacheConfig, Framing, SplitKey
 from flan_jax.cache.store import CacheStore, split_keys
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import names, registry
-from flan_jax.evaluation import aggregation, records
-from flan_jax.evaluation.aggregation import Answer
+from flan_jax.evaluation import records
+from flan_jax.evaluation.aggregation import part_results
 from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.evaluation.eval_parts import eval_parts
-from flan_jax.evaluation.evaluator import Models, evaluate
+from flan_jax.evaluation.evaluator import evaluate
 from flan_jax.evaluation.generation.generator import Generator
+from flan_jax.evaluation.models import Models
+from flan_jax.evaluation.predictions import Answer, references
 from flan_jax.evaluation.scoring.rank import Scorer
 from flan_jax.model import DecoderConfig
 from flan_jax.sharding import MeshConfig, batch_sharding, make_mesh
@@ -81,6 +83,7 @@ class Trainer:
     self.step = make_train_step(_MODEL, optimizer, self.mesh)
     self.state = init_state(_MODEL, optimizer, 0, self.mesh)
     self.models = Models(
+      _MODEL,
       Scorer(_MODEL, self.mesh),
       Generator(_MODEL, self.mesh, self.vocabulary.eos_id),
       self.vocabulary,
@@ -124,8 +127,8 @@ def test_a_cluster_is_held_out_and_evaluated(cluster, store, trainer, tmp_path):
   for part in parts:
     assert part.name in table
   for result in evaluation.results:
-    assert result['mean'] >= 0 and result['rows'] == 2
-    assert len(result['templates']) >= 5
+    assert result.mean >= 0 and result.rows == 2
+    assert len(result.templates) >= 5
   written = (tmp_path / records.RECORDS).read_text().splitlines()
   assert len(written) == len(evaluation.records)
   assert json.loads((tmp_path / records.RESULTS).read_text())['summary']
@@ -139,11 +142,11 @@ def test_exemplars_train_and_are_evaluated(store, trainer):
   evaluation = trainer.evaluate(
     eval_parts(store, 'flan_eval_coreference.3shot')
   )
-  results = {result['part']: result for result in evaluation.results}
+  results = {result.part: result for result in evaluation.results}
   # It has no training rows: nothing is borrowed.
-  assert results['wsc273']['mean'] is None
-  assert 'no training rows' in results['wsc273']['null']
-  assert results['winogrande']['shots'] == 3
+  assert results['wsc273'].mean is None
+  assert 'no training rows' in results['wsc273'].null
+  assert results['winogrande'].shots == 3
   shown = {
     record['shots']
     for record in evaluation.records
@@ -158,7 +161,7 @@ def test_formats_without_instructions_train_and_are_evaluated(store, trainer):
   prompt = trainer.vocabulary.decode(plain[0].prompt(0, trainer.framing))
   assert 'Options:' not in prompt
   (result,) = trainer.evaluate(eval_parts(store, 'cb.named')).results
-  assert result['format'] == 'named' and len(result['templates']) == 1
+  assert result.format == 'named' and len(result.templates) == 1
 
 
 def _gold(unit) -> list[Answer]:
@@ -167,7 +170,7 @@ def _gold(unit) -> list[Answer]:
   for record in unit.renderings:
     row, template = unit.rows[record['row']], int(record['template'])
     option = row['correct'][0] if 'correct' in row else None
-    text = aggregation.references(unit, row, template)[0]
+    text = references(unit, row, template)[0]
     answers.append(Answer(int(record['row']), template, option, text))
   return answers
 
@@ -175,11 +178,9 @@ def _gold(unit) -> list[Answer]:
 @pytest.mark.parametrize('cluster', _CLUSTERS)
 def test_a_gold_predictor_reaches_the_ceiling(cluster, store):
   for part in eval_parts(store, f'flan_eval_{cluster}'):
-    metrics = part.test.manifest['metrics']
-    for result in aggregation.part_results(
-      part.test, _gold(part.test), None, []
-    ):
-      for template in result['templates'].values():
+    metrics = part.declared.metrics
+    for result in part_results(part, _gold(part.test)):
+      for template in result.templates.values():
         for name in metrics:
           assert template[name] == pytest.approx(_ceiling(part.test, name))
 
@@ -201,9 +202,9 @@ def test_empty_answers_score_nothing(cluster, store):
     if part.test.rows and 'correct' in part.test.rows[0]:
       continue
     empty = [dataclasses.replace(a, text='') for a in _gold(part.test)]
-    for result in aggregation.part_results(part.test, empty, None, []):
-      for template in result['templates'].values():
-        for name in part.test.manifest['metrics']:
+    for result in part_results(part, empty):
+      for template in result.templates.values():
+        for name in part.declared.metrics:
           if name == 'word_edit_distance':
             assert template[name] > 1
           else:

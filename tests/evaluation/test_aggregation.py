@@ -1,216 +1,195 @@
-"""From chosen options to the reported numbers, by hand-computed values."""
+"""From answers to the reported numbers, by hand-computed values."""
 
 import dataclasses
-from types import SimpleNamespace
 
 import pytest
 
 from flan_jax.evaluation import aggregation
-from flan_jax.evaluation.aggregation import Answer
 from flan_jax.evaluation.table import (
   clean_table,
   results_table,
   templates_table,
   written_table,
 )
+from tests.evaluation.splits import (
+  part,
+  ranked,
+  ranked_split,
+  result,
+  split,
+  texts,
+)
 
 
-def _split(golds, adapted='', metrics=('accuracy',), groups=None, score=None):
-  rows = [
-    {
-      'id': f'row{i}',
-      'group': str(groups[i] if groups else i),
-      'class': gold,
-      'correct': [gold],
-      **({'score': score[i]} if score else {}),
-    }
-    for i, gold in enumerate(golds)
-  ]
-  manifest = {
-    'choices': {'entailment': 'yes', 'not_entailment': 'no'},
-    'metrics': list(metrics),
-    'dataset': 'rte',
-    'cluster': 'nli',
-    'adapted': adapted,
-    'note': '',
-    'format': 'instructions',
-    'template_set': None,
-    'templates': [{'target': '{answer}', 'group': None}] * 6,
-  }
-  return SimpleNamespace(
-    rows=rows, manifest=manifest, name='rte', digest='0123'
-  )
-
-
-def _ranked(**by_template) -> list[Answer]:
-  return [
-    Answer(row, int(name[1:]), predicted, ('yes', 'no')[predicted])
-    for name, predictions in by_template.items()
-    for row, predicted in enumerate(predictions)
-  ]
-
-
-def _result(*arguments, **named):
-  (result,) = aggregation.part_results(*arguments, **named)
-  return {**result, 'shots': 0, 'max_rows': None}
-
-
-def test_mean_std_and_best_dev_template():
-  test, validation = _split([0, 0, 0, 1]), _split([0, 1])
-  result = _result(
-    test,
+def test_mean_std_and_best_validation_template():
+  found = result(
+    part(ranked_split([0, 0, 0, 1]), ranked_split([0, 1])),
     # 100 %, 50 %, 25 %
-    _ranked(t0=[0, 0, 0, 1], t3=[0, 0, 1, 0], t5=[1, 1, 1, 1]),
-    validation,
+    ranked(t0=[0, 0, 0, 1], t3=[0, 0, 1, 0], t5=[1, 1, 1, 1]),
     # 50 %, 100 %, 100 %: the first of the best is chosen.
-    _ranked(t0=[0, 0], t3=[0, 1], t5=[0, 1]),
+    ranked(t0=[0, 0], t3=[0, 1], t5=[0, 1]),
   )
-  assert result['mean'] == pytest.approx(175 / 3)
-  assert result['std'] == pytest.approx(38.188, abs=1e-3)  # n - 1
-  assert result['best_validation']['template'] == 3
-  assert result['best_validation']['test'] == 50
-  assert result['best_validation']['validation'] == 100
-  assert result['majority_rate'] == 75
-  assert result['templates'][5]['most_frequent_prediction'] == 100
+  assert found.mean == pytest.approx(175 / 3)
+  assert found.std == pytest.approx(38.188, abs=1e-3)  # n - 1
+  assert found.best_validation['template'] == 3
+  assert found.best_validation['test'] == 50
+  assert found.best_validation['validation'] == 100
+  assert found.majority_rate == 75
+  assert found.templates[5]['most_frequent_prediction'] == 100
   # Class 0: F1 0; class 1: 2 * 1 / (1 + 4).
-  assert result['templates'][5]['macro_f1'] == pytest.approx(20)
-  assert result['split'] == 'recorded'
+  assert found.templates[5]['macro_f1'] == pytest.approx(20)
+  assert found.split == 'recorded'
 
 
-def test_no_development_rows_choose_nothing():
-  test = _split([0, 1])
-  result = _result(test, _ranked(t0=[0, 1]), None, [])
-  assert result['best_validation'] is None and result['std'] is None
+def test_without_validation_rows_no_template_is_chosen():
+  found = result(part(ranked_split([0, 1])), ranked(t0=[0, 1]))
+  assert found.best_validation is None and found.std is None
 
 
-def test_adapted_splits_are_told_apart():
-  test = _split([0, 1], adapted='2 rows in place of 277')
-  result = _result(test, _ranked(t0=[0, 1]), None, [])
-  assert result['split'] == 'adapted'
-  assert result['adapted'] == {'test': '2 rows in place of 277'}
+def test_adapted_splits_are_marked():
+  test = ranked_split([0, 1], adapted='2 rows instead of 277')
+  found = result(part(test), ranked(t0=[0, 1]))
+  assert found.as_json()['split'] == 'adapted'
+  assert found.adapted == {'test': '2 rows instead of 277'}
 
 
 def test_the_reported_metric_is_the_first_declared():
-  test = _split([0, 1, 1], metrics=('macro_f1', 'accuracy'))
-  result = _result(test, _ranked(t0=[0, 1, 0]), None, [])
-  assert result['metric'] == 'macro_f1'
-  assert result['mean'] == pytest.approx(200 / 3)
-  assert result['templates'][0]['accuracy'] == pytest.approx(200 / 3)
+  found = result(
+    part(ranked_split([0, 1, 1]), metrics=('macro_f1', 'accuracy')),
+    ranked(t0=[0, 1, 0]),
+  )
+  assert found.metric == 'macro_f1'
+  assert found.mean == pytest.approx(200 / 3)
+  assert found.templates[0]['accuracy'] == pytest.approx(200 / 3)
 
 
-def test_mean_over_templates_has_an_interval_over_groups():
-  test = _split([0] * 8, groups=[0, 0, 0, 0, 1, 1, 1, 1])
-  ranked = _ranked(t0=[0] * 4 + [1] * 4, t1=[0] * 4 + [1] * 4)
-  result = _result(test, ranked, None, [])
-  # Two groups of which one is all right and one all wrong.
-  assert result['interval'] == (0, 100)
-  assert result['groups'] == 2
+def test_the_mean_over_templates_has_an_interval_over_groups():
+  test = ranked_split([0] * 8, groups=[0, 0, 0, 0, 1, 1, 1, 1])
+  found = result(part(test), ranked(t0=[0] * 4 + [1] * 4, t1=[0] * 4 + [1] * 4))
+  # Of the two groups, one is all right and the other all wrong.
+  assert found.interval == (0, 100)
+  assert found.groups == 2
 
 
-def test_table_has_a_line_a_part():
-  test = _split([0, 1], adapted='2 rows')
-  result = _result(test, _ranked(t0=[0, 1], t1=[0, 0]), None, [])
-  lines = results_table([result]).split('\n')
+def test_the_table_has_one_line_for_each_part():
+  test = ranked_split([0, 1], adapted='2 rows')
+  found = result(part(test), ranked(t0=[0, 1], t1=[0, 0]))
+  lines = results_table([found]).split('\n')
   assert len(lines) == 3
   assert lines[2].split()[:5] == ['rte', 'accuracy', '2', '75.0', '(35.4)']
   assert lines[2].endswith('adapted')
 
 
 def test_every_template_has_a_line_and_the_chosen_one_a_star():
-  test, validation = _split([0, 1]), _split([0, 1])
-  ranked = _ranked(t0=[0, 0], t4=[0, 1])
-  result = _result(test, ranked, validation, ranked)
-  lines = templates_table([result]).split('\n')
+  answers = ranked(t0=[0, 0], t4=[0, 1])
+  both = part(ranked_split([0, 1]), ranked_split([0, 1]))
+  lines = templates_table([result(both, answers, answers)]).split('\n')
   assert lines[2].split()[:5] == ['rte', 'accuracy', '2', 't0', '50.0']
   assert lines[3].split()[:5] == ['rte', 'accuracy', '2', '*t4', '100.0']
 
 
-def _written(targets, metrics) -> SimpleNamespace:
-  """A split of two rows of free text, with two templates in two groups."""
-  split = _split([0, 1], metrics=metrics)
-  split.manifest['choices'] = None
-  split.manifest['templates'] = [
-    {'target': target, 'group': group} for target, group in targets
+def _free_text(templates):
+  """A split of two rows of free text with these (target, group)."""
+  rows = [
+    {'answers': answers, 'targets': {'{en}': f'the {answers[0]}'}}
+    for answers in (['red'], ['blue', 'azure'])
   ]
-  for row, answers in zip(
-    split.rows, (['red'], ['blue', 'azure']), strict=True
-  ):
-    row['answers'] = answers
-    row['targets'] = {'{en}': f'the {answers[0]}'}
-  return split
+  return split(rows, templates=templates)
 
 
-def test_groups_of_templates_are_reported_apart_with_their_own_references():
-  split = _written([('{answer}', 'en_fr'), ('{en}', 'fr_en')], ['exact_match'])
-  answers = [
-    Answer(0, 0, None, 'red'),
-    Answer(1, 0, None, 'azure'),
-    Answer(0, 1, None, 'the red'),
-    Answer(1, 1, None, 'blue'),
-  ]
-  there, back = aggregation.part_results(split, answers, None, [])
-  assert (there['group'], there['mean']) == ('en_fr', 100)
-  assert (back['group'], back['mean']) == ('fr_en', 50)
-  assert there['majority_rate'] is None
+def test_groups_of_templates_have_their_own_results_and_references():
+  test = _free_text([('{answer}', 'en_fr'), ('{en}', 'fr_en')])
+  there, back = aggregation.part_results(
+    part(test, metrics=['exact_match']),
+    texts(['red', 'azure'], ['the red', 'blue']),
+  )
+  assert (there.group, there.mean) == ('en_fr', 100)
+  assert (back.group, back.mean) == ('fr_en', 50)
+  assert there.majority_rate is None
 
 
-def test_of_an_edit_distance_the_least_is_best():
-  split = _written([('{answer}', None)] * 2, ['word_edit_distance'])
-  answers = [
-    Answer(row, template, None, text)
-    for template, texts in enumerate((['red', 'blue'], ['red wine', 'blue']))
-    for row, text in enumerate(texts)
-  ]
-  (result,) = aggregation.part_results(split, answers, split, answers)
-  assert result['best_validation']['template'] == 0
-  assert result['best_validation']['test'] == 0
-  assert result['templates'][1]['word_edit_distance'] == 0.5
+def test_the_lowest_edit_distance_is_best():
+  test = _free_text([('{answer}', None)] * 2)
+  answers = texts(['red', 'blue'], ['red wine', 'blue'])
+  found = result(
+    part(test, test, metrics=['word_edit_distance']), answers, answers
+  )
+  assert found.best_validation['template'] == 0
+  assert found.best_validation['test'] == 0
+  assert found.templates[1]['word_edit_distance'] == 0.5
 
 
-def test_what_cannot_be_evaluated_is_null():
-  result = aggregation.null_result(_split([0]), 'no training rows')
-  assert result['mean'] is None and result['null'] == 'no training rows'
-  assert aggregation.summary([result]) == {}
-  table = results_table([{**result, 'shots': 3, 'max_rows': None}])
-  assert table.split('\n')[2].split()[:3] == ['rte.3shot', 'accuracy', '0']
+def test_a_result_has_the_signature_of_its_bleu():
+  test = _free_text([('{answer}', None)])
+  answers = texts(['red', 'blue'])
+  found = result(part(test, metrics=['bleu', 'exact_match']), answers)
+  assert list(found.bleu_signature) == ['bleu']
+  assert 'tok:13a' in found.as_json()['bleu_signature']['bleu']
 
 
-def test_a_number_of_some_rows_says_of_how_many():
-  result = _result(_split([0, 1, 1, 1]), _ranked(t0=[0, 1]), None, [])
-  lines = results_table([{**result, 'max_rows': 2}]).split('\n')
-  assert '2 of 4' in lines[2]
-  assert '2 of 4' not in results_table([result])
+def test_a_part_that_cannot_be_evaluated_has_a_reason_and_no_numbers():
+  found = result(part(ranked_split([0]), shots=3, null='no training rows'), [])
+  assert found.mean is None
+  assert found.as_json()['null'] == 'no training rows'
+  assert aggregation.summary([found]) == {}
+  line = results_table([found]).split('\n')[2]
+  assert line.split()[:3] == ['rte.3shot', 'accuracy', '0']
+  evaluated = result(part(ranked_split([0])), ranked(t0=[0]))
+  assert 'null' not in evaluated.as_json()
 
 
-def test_rows_that_pretraining_has_not_seen():
-  test = _split([0, 0, 0, 1])
-  answers = _ranked(t0=[0, 0, 1, 0], t1=[0, 1, 0, 1])
-  assert _result(test, answers, None, [])['clean'] is None
-  result = _result(test, answers, None, [], contaminated={'row2', 'row3', 'x'})
-  # 100 and 50 percent of the two rows left.
-  assert result['mean'] == pytest.approx(62.5)
-  clean = result['clean']
+def test_the_table_tells_if_rows_were_limited():
+  test, answers = part(ranked_split([0, 1, 1, 1])), ranked(t0=[0, 1])
+  limited = result(test, answers, max_rows=2)
+  assert '2 of 4' in results_table([limited]).split('\n')[2]
+  assert '2 of 4' not in results_table([result(test, answers)])
+
+
+def test_results_on_rows_that_pretraining_has_not_seen():
+  test = part(ranked_split([0, 0, 0, 1]))
+  answers = ranked(t0=[0, 0, 1, 0], t1=[0, 1, 0, 1])
+  assert result(test, answers).clean is None
+  found = result(test, answers, contaminated={'row2', 'row3', 'x'})
+  # 100 and 50 percent of the two remaining rows.
+  assert found.mean == pytest.approx(62.5)
+  clean = found.clean
   assert clean['mean'] == 75
   assert (clean['rows'], clean['contaminated_rows']) == (2, 2)
   assert clean['interval'][0] <= 75 <= clean['interval'][1]
-  assert '+12.5' in clean_table([result])
-  none = _result(
-    test, answers, None, [], contaminated={f'row{i}' for i in range(4)}
-  )
-  assert none['clean']['mean'] is None and none['clean']['rows'] == 0
+  assert '+12.5' in clean_table([found])
+  everything = {f'row{i}' for i in range(4)}
+  none = result(test, answers, contaminated=everything)
+  assert none.clean['mean'] is None and none.clean['rows'] == 0
   clean_table([none])
 
 
-def test_what_is_written_where_options_are_ranked():
-  test = _split([0, 0, 1, 1])
-  ranked = _ranked(t0=[0, 0, 1, 1], t1=[0, 0, 0, 0])
-  assert _result(test, ranked, None, [])['written'] is None
+def test_how_often_the_model_writes_an_option():
+  test = part(ranked_split([0, 0, 1, 1]))
+  answers = ranked(t0=[0, 0, 1, 1], t1=[0, 0, 0, 0])
+  assert result(test, answers).written is None
   # t0: all options, half right; t1: half options, all of them right.
   written = [(0,), (1,), (1,), (0,), (0,), (), (1,), ()]
-  answers = [
-    dataclasses.replace(answer, written=said)
-    for answer, said in zip(ranked, written, strict=True)
-  ]
-  result = _result(test, answers, None, [])
-  assert result['written'] == {'valid_options': 75, 'accuracy': 50}
-  assert '75.0' in written_table([result])
+  found = result(
+    test,
+    [
+      dataclasses.replace(answer, written=options)
+      for answer, options in zip(answers, written, strict=True)
+    ],
+  )
+  assert found.written == {'valid_options': 75, 'accuracy': 50}
+  assert '75.0' in written_table([found])
+
+
+def test_accuracy_under_each_rule_is_a_mean_over_templates():
+  test = part(ranked_split([0, 1]))
+  answers = ranked(t0=[0, 0], t1=[1, 1])
+  assert result(test, answers).accuracies == {}
+  chosen = [(0, 0), (0, 1), (1, 0), (0, 1)]
+  found = result(
+    test,
+    [
+      dataclasses.replace(answer, by_rule={'acc': a, 'acc_norm': b})
+      for answer, (a, b) in zip(answers, chosen, strict=True)
+    ],
+  )
+  assert found.accuracies == {'acc': 25, 'acc_norm': 100}

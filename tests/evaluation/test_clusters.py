@@ -1,16 +1,17 @@
-"""The paper's means over clusters: its members, and nobody else."""
+"""The paper's means over clusters, of exactly its members."""
 
 import pytest
 
 from flan_jax.definitions import registry
 from flan_jax.evaluation.clusters import PAPER_MEMBERS, cluster_means
+from flan_jax.evaluation.part_result import PartResult
 from flan_jax.evaluation.table import clusters_table
 
 # The paper's zero-shot means over templates, FLAN 137B (arXiv:2109.01652).
 _PAPER = {
   'nli': (56.2, (47.7, 43.9, 47.0, 64.1, 78.3)),
   'reading_comprehension': (77.4, (80.2, 74.5, 77.4)),
-  # Of the paper's first version, with TFDS's rows of TriviaQA.
+  # From the paper's first version, on TFDS's rows of TriviaQA.
   'closed_book_qa': (53.7, (79.5, 61.7, 18.6, 55.0)),
   'commonsense': (80.0, (90.6, 56.4, 80.9, 92.2)),
   'coreference': (63.8, (60.3, 67.3)),
@@ -18,17 +19,23 @@ _PAPER = {
 }
 
 
-def _result(cluster, part, mean, group=None, best=None, **more):
-  return {
-    'cluster': cluster,
-    'part': part,
-    'group': group,
-    'mean': mean,
-    'best_validation': None if best is None else {'test': best},
-    'format': 'instructions',
-    'shots': 0,
-    **more,
-  }
+def _result(cluster, part, mean, group=None, best=None, shots=0):
+  return PartResult(
+    dataset=part,
+    part=part,
+    cluster=cluster,
+    format='instructions',
+    available_rows=1,
+    template_set=None,
+    adapted={},
+    note='',
+    cache={},
+    metric='accuracy',
+    group=group,
+    mean=mean,
+    best_validation=None if best is None else {'test': best},
+    shots=shots,
+  )
 
 
 @pytest.mark.parametrize('cluster', sorted(PAPER_MEMBERS))
@@ -49,10 +56,10 @@ def test_the_papers_members_give_the_papers_means(cluster):
   ]
   (found,) = cluster_means(results)
   assert found['mean'] == pytest.approx(mean, abs=0.06)
-  assert found['best_validation'] is None  # No development rows here.
+  assert found['best_validation'] is None  # There are no validation rows.
 
 
-def test_others_stand_beside_and_a_missing_member_leaves_no_mean():
+def test_other_parts_are_listed_and_a_missing_member_leaves_no_mean():
   results = [
     _result('coreference', 'winogrande', 60.0, best=61.0),
     _result('coreference', 'wsc', 99.0, best=99.0),
@@ -69,7 +76,7 @@ def test_others_stand_beside_and_a_missing_member_leaves_no_mean():
   assert (found['mean'], found['best_validation']) == (55.0, 57.0)
 
 
-def test_formats_and_exemplars_are_kept_apart():
+def test_numbers_of_exemplars_have_their_own_means():
   results = [
     _result('coreference', part, value, shots=shots)
     for shots, value in ((0, 40.0), (5, 60.0))

@@ -1,4 +1,4 @@
-"""What was answered is not asked again, and nothing else is taken for it."""
+"""Answers are found again, unless they belong to another evaluation."""
 
 from flan_jax.evaluation.journal import Journal
 
@@ -20,7 +20,7 @@ def test_answers_come_back(tmp_path):
   )
 
 
-def test_answers_of_another_evaluation_are_thrown_away(tmp_path):
+def test_answers_of_another_evaluation_are_discarded(tmp_path):
   path = tmp_path / 'answers.jsonl'
   _filled(path, {'params': 1}, {'ranked 0': 1})
   other = Journal(path, {'params': 2})
@@ -29,7 +29,7 @@ def test_answers_of_another_evaluation_are_thrown_away(tmp_path):
   assert Journal(path, {'params': 1}).found == {}
 
 
-def test_a_line_that_was_cut_is_left_out_and_written_anew(tmp_path):
+def test_a_line_that_was_cut_is_discarded(tmp_path):
   path = tmp_path / 'answers.jsonl'
   _filled(path, {'params': 1}, {'ranked 0': 1, 'ranked 1': 2})
   path.write_bytes(path.read_bytes()[:-4])
@@ -37,7 +37,7 @@ def test_a_line_that_was_cut_is_left_out_and_written_anew(tmp_path):
   assert Journal(path, {'params': 1}).found == {'ranked 0': 1, 'ranked 1': 3}
 
 
-def test_who_does_not_write_only_reads(tmp_path):
+def test_only_the_writing_process_changes_the_file(tmp_path):
   path = tmp_path / 'answers.jsonl'
   _filled(path, {'params': 1}, {'ranked 0': 1})
   reader = Journal(path, {'params': 1}, writes=False)
@@ -50,3 +50,19 @@ def test_who_does_not_write_only_reads(tmp_path):
   nowhere.add('ranked 0', 1)
   nowhere.flush()
   assert nowhere.found == {'ranked 0': 1}
+
+
+def test_a_queue_is_completed_with_the_missing_answers_only():
+  journal, asked, counts = Journal(), [], []
+  journal.add('ranked 1', 'known')
+
+  def find(numbers):
+    asked.extend(numbers)
+    # In another order than asked.
+    for index in reversed(range(len(numbers))):
+      yield index, f'answer {numbers[index]}'
+
+  found = journal.complete('ranked', 3, find, counts.append)
+  assert asked == [0, 2]
+  assert found == ['answer 0', 'known', 'answer 2']
+  assert sum(counts) == 3

@@ -1,4 +1,4 @@
-"""A file of prompts is read whole, or refused by the line that is wrong."""
+"""A file of prompts is read whole, or refused with the line that is wrong."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_a_line_is_a_prompt(tmp_path):
   assert prompts[1].place == f'{path}:2'
 
 
-def test_an_object_is_a_prompt_with_what_is_carried_through(tmp_path):
+def test_an_object_is_a_prompt_with_further_keys(tmp_path):
   lines = b'{"prompt": "a\\nb", "id": [1]}\n{"text": "x", "prompt": ""}\n'
   first, second = read_prompts(_file(tmp_path, 'a.jsonl', lines))
   assert first.fields == {'prompt': 'a\nb', 'id': [1]}
@@ -36,31 +36,35 @@ def test_an_object_is_a_prompt_with_what_is_carried_through(tmp_path):
   [
     ('a.txt', b'', 'a.txt is empty'),
     ('a.jsonl', b'\n \n', 'a.jsonl is empty'),
-    ('a.txt', b'one\n\ntwo\n', 'a.txt:2: empty; remove'),
-    ('a.txt', b'one\n\xff\n', 'a.txt:2: not in UTF-8'),
-    ('a.jsonl', b'{"prompt": "a"}\nwords\n', 'a.jsonl:2: no JSON: Expecting'),
+    ('a.txt', b'one\n\ntwo\n', 'a.txt:2: empty line'),
+    ('a.txt', b'one\n\xff\n', 'a.txt:2: not UTF-8'),
+    ('a.jsonl', b'{"prompt": "a"}\nwords\n', 'a.jsonl:2: not JSON: Expecting'),
     ('a.jsonl', b'{"question": "a"}\n', "a.jsonl:1: no key 'prompt', only qu"),
-    ('a.jsonl', b'["a"]\n', "a.jsonl:1: no key 'prompt': write"),
-    ('a.jsonl', b'{"prompt": ["a"]}\n', 'a.jsonl:1: .*write text'),
-    ('a.jsonl', b'{"prompt": "a", "ended": 1}\n', "1: .*'ended': rename"),
+    ('a.jsonl', b'["a"]\n', "a.jsonl:1: no key 'prompt'; write"),
+    ('a.jsonl', b'{"prompt": ["a"]}\n', 'a.jsonl:1: .*must be a string'),
+    (
+      'a.jsonl',
+      b'{"prompt": "a", "ended": 1}\n',
+      "1: 'ended' is a key",
+    ),
     (
       'a.jsonl',
       b'{"prompt": "a", "id": "\\ud800"}\n',
-      '1: half of a surr',
+      '1: an unpaired surrogate',
     ),
   ],
 )
-def test_what_is_no_prompt_is_named(tmp_path, name, content, message):
+def test_a_bad_line_is_named(tmp_path, name, content, message):
   with pytest.raises(PromptError, match=message):
     read_prompts(_file(tmp_path, name, content))
 
 
 def test_a_missing_file_is_named(tmp_path):
-  with pytest.raises(PromptError, match=r'there is no file .*a\.txt'):
+  with pytest.raises(PromptError, match=r'PROMPTS .*a\.txt: No such file'):
     read_prompts(tmp_path / 'a.txt')
 
 
-def test_tokens_stand_between_what_frames_an_input(tmp_path):
+def test_tokens_are_framed_as_an_input(tmp_path):
   vocabulary = load_vocabulary('mini')
   framing = Framing.of(
     CacheConfig('', prompt_format='Q: {input} A:'), vocabulary
@@ -73,12 +77,14 @@ def test_tokens_stand_between_what_frames_an_input(tmp_path):
     *framing.separator,
   ]
   longest = len(found[0])
-  with pytest.raises(PromptError, match=rf"a.txt:2: .*'inputs'.* {longest}: "):
+  with pytest.raises(
+    PromptError, match=rf"a.txt:2: .* more than the {longest} of 'inputs'"
+  ):
     prompt_tokens(prompts, vocabulary, framing, longest)
 
 
-def test_nothing_is_not_gone_on_from(tmp_path):
+def test_a_prompt_without_tokens_is_refused(tmp_path):
   vocabulary = load_vocabulary('mini')
   prompts = read_prompts(_file(tmp_path, 'a.jsonl', b'{"prompt": ""}'))
-  with pytest.raises(PromptError, match=r'a\.jsonl:1: no token'):
+  with pytest.raises(PromptError, match=r'a\.jsonl:1: a prompt without tokens'):
     prompt_tokens(prompts, vocabulary, Framing((), (), (1,), ()), 9)

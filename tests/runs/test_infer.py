@@ -150,9 +150,9 @@ def test_rows_are_answered_as_an_evaluation_does(cli, answered, rule_data):
 @pytest.mark.parametrize(
   'flags, message',
   [
-    ([], 'set one of PROMPTS, a file, and MIXTURE_OR_TASK_NAME'),
-    (['--gin.MIXTURE_OR_TASK_NAME=rte'], 'set one of PROMPTS'),
-    (['--gin.PROMPTS=absent.txt'], 'there is no file absent.txt'),
+    ([], 'set either PROMPTS, a file, or MIXTURE_OR_TASK_NAME'),
+    (['--gin.MIXTURE_OR_TASK_NAME=rte'], 'set either PROMPTS'),
+    (['--gin.PROMPTS=absent.txt'], 'PROMPTS absent.txt: No such file'),
     (['--gin.TEMPERATURE=-0.5'], 'TEMPERATURE must not be negative'),
     (['--gin.TOP_P=0'], 'TOP_P must be in (0, 1]'),
     (['--gin.STOP='], 'STOP must be a list of non-empty texts'),
@@ -161,9 +161,9 @@ def test_rows_are_answered_as_an_evaluation_does(cli, answered, rule_data):
       'MAX_NEW_TOKENS must be a positive integer',
     ),
     (['--gin.OUTPUT=nowhere/a'], 'OUTPUT nowhere/a cannot be written'),
-    (['--gin.CHECKPOINT_PATH=None'], 'one checkpoint answers'),
-    (['--gin.CHECKPOINT_PATH=all'], 'one checkpoint answers: set CHECKPOINT_'),
-    (['--gin.CHECKPOINT_PATH=absent'], 'There is no checkpoint in'),
+    (['--gin.CHECKPOINT_PATH=None'], 'set CHECKPOINT_PATH to one checkpoint'),
+    (['--gin.CHECKPOINT_PATH=all'], 'set CHECKPOINT_PATH to one'),
+    (['--gin.CHECKPOINT_PATH=absent'], 'here is no checkpoint in'),
     (
       ["--gin.TASK_FEATURE_LENGTHS={'inputs': 9, 'targets': 9}"],
       'prompts.jsonl:2: ',
@@ -175,7 +175,7 @@ def test_mistakes_are_one_line(tmp_path, monkeypatch, capsys, flags, message):
   monkeypatch.chdir(tmp_path)
   _write_prompts(tmp_path)
   given = ['--gin.PROMPTS=prompts.jsonl']
-  if message.startswith('set one of') and not flags:
+  if message.startswith('set either') and not flags:
     given = []
   gin.clear_config()
   code = command_line.main(

@@ -1,6 +1,6 @@
-"""Metrics of predictions, by the names that datasets declare.
+"""Metrics of chosen options, by the names that datasets declare.
 
-All values are in percent, except where a docstring says otherwise.
+Values are in percent unless a docstring says otherwise.
 """
 
 from collections.abc import Callable
@@ -10,28 +10,28 @@ import numpy as np
 from scipy import stats
 import sklearn.metrics
 
+from flan_jax.errors import ConfigError
 from flan_jax.evaluation.metrics.texts import Texts
 
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
-  """Predictions for the rows of one part under one template.
+  """Options chosen for the rows of one part under one template.
 
   Attributes:
     predicted: Option chosen, int [rows].
     correct: Whether it is right, bool [rows].
-    gold: Gold class, int [rows]; the first right option where rows have their
-      own choices.
-    classes: Names of the fixed classes, in the order of the indices; empty
-      where rows have their own choices.
-    score: The number that a class stands for approximately, float [rows]; NaN
-      where the dataset has none.
-    item: The item that each row belongs to, [rows]; each its own where the
+    gold: Gold class, int [rows]; the first right option if rows have their own
+      choices.
+    classes: Names of the fixed classes, in the order of the indices; empty if
+      rows have their own choices.
+    score: The number that the gold class approximates, float [rows]; NaN if the
+      dataset has none.
+    item: The item that each row belongs to, [rows]; the row itself if the
       dataset has no items.
-    item_share: One over the rows of that item, float [rows], whichever of
-      them a resample holds.
-    texts: The words chosen, for metrics of text; None where none are asked
-      for.
+    item_share: One over the number of rows of that item in the whole split,
+      float [rows].
+    texts: The words chosen, if a text metric is asked for.
   """
 
   predicted: np.ndarray
@@ -44,7 +44,7 @@ class Predictions:
   texts: Texts | None = None
 
   def take(self, rows: np.ndarray) -> 'Predictions':
-    """Returns the predictions of the rows named, in that order."""
+    """Returns the predictions of the given rows, in that order."""
     return dataclasses.replace(
       self,
       predicted=self.predicted[rows],
@@ -57,13 +57,13 @@ class Predictions:
     )
 
   def value(self, name: str) -> float:
-    """Returns the metric of this name; raises ValueError if it is unknown."""
+    """Returns the value of the metric of this name."""
     if self.texts is not None and name in self.texts.statistics:
       return self.texts.value(name)
     return find(name)(self)
 
   def top_share(self) -> float:
-    """Share of the most frequent prediction, in percent."""
+    """Returns the share of the most frequent prediction, in percent."""
     counts = np.bincount(self.predicted)
     return 100 * float(counts.max() / len(self.predicted))
 
@@ -74,7 +74,7 @@ def accuracy(predictions: Predictions) -> float:
 
 
 def _class_f1(predictions: Predictions) -> np.ndarray:
-  """Returns the F1 of every class; 0 where it is undefined, as scikit-learn."""
+  """Returns the F1 of every class; 0 if undefined, as in scikit-learn."""
   size = len(predictions.classes)
   hits = np.bincount(
     predictions.gold[predictions.predicted == predictions.gold],
@@ -93,7 +93,7 @@ def macro_f1(predictions: Predictions) -> float:
 
 
 def class_f1(name: str) -> Callable[[Predictions], float]:
-  """Returns the metric that is the F1 of one class, by its name."""
+  """Returns the metric that is the F1 of the class of this name."""
 
   def f1(predictions: Predictions) -> float:
     return float(_class_f1(predictions)[predictions.classes.index(name)])
@@ -102,7 +102,7 @@ def class_f1(name: str) -> Callable[[Predictions], float]:
 
 
 def matthews(predictions: Predictions) -> float:
-  """Matthews correlation x 100 of two or more classes; 0 where undefined."""
+  """Matthews correlation x 100 of two or more classes; 0 if undefined."""
   gold, predicted = predictions.gold, predictions.predicted
   if np.ptp(gold) == 0 or np.ptp(predicted) == 0:
     return 0.0
@@ -125,7 +125,7 @@ def _class_numbers(predictions: Predictions) -> np.ndarray:
 def pearson(predictions: Predictions) -> float:
   """Pearson correlation x 100 of the predicted number with the true score.
 
-  0 where one of them is constant: such predictions explain nothing.
+  0 if one of them is constant: such predictions explain nothing.
   """
   numbers = _class_numbers(predictions)
   if np.ptp(numbers) == 0 or np.ptp(predictions.score) == 0:
@@ -134,7 +134,7 @@ def pearson(predictions: Predictions) -> float:
 
 
 def spearman(predictions: Predictions) -> float:
-  """Spearman rank correlation x 100, as `pearson`."""
+  """Spearman rank correlation x 100; see `pearson`."""
   numbers = _class_numbers(predictions)
   if np.ptp(numbers) == 0 or np.ptp(predictions.score) == 0:
     return 0.0
@@ -155,42 +155,13 @@ def find(name: str) -> Callable[[Predictions], float]:
   """Returns a metric by name; `f1:<class>` is the F1 of one class.
 
   Raises:
-    ValueError: unknown name; lists the known ones.
+    ConfigError: an unknown name; lists the known ones.
   """
   if name.startswith('f1:'):
     return class_f1(name.removeprefix('f1:'))
   if name not in _METRICS:
-    raise ValueError(
-      f'unknown metric {name!r}, known are {sorted(_METRICS)} and f1:<class>'
+    raise ConfigError(
+      f'unknown metric {name!r}; choose one of '
+      f'{", ".join(sorted(_METRICS))} and f1:<class>'
     )
   return _METRICS[name]
-
-
-def bootstrap_interval(
-  statistic: Callable[[np.ndarray], float],
-  groups: np.ndarray,
-  resamples: int = 1000,
-  seed: int = 0,
-) -> tuple[float, float]:
-  """Returns a 95 % percentile bootstrap interval over groups.
-
-  Rows of one group (a shared passage or premise) are not independent, so
-  whole groups are drawn with replacement.
-
-  Args:
-    statistic: Maps row indices (with repetitions) to a number.
-    groups: Group of each row, [rows].
-    resamples: Bootstrap samples.
-    seed: Of the drawing.
-  """
-  _, inverse = np.unique(groups, return_inverse=True)
-  order = np.argsort(inverse, kind='stable')
-  counts = np.bincount(inverse)
-  members = np.split(order, np.cumsum(counts)[:-1])
-  generator = np.random.Generator(np.random.PCG64(seed))
-  values = []
-  for _ in range(resamples):
-    drawn = generator.integers(len(members), size=len(members))
-    values.append(statistic(np.concatenate([members[g] for g in drawn])))
-  low, high = np.percentile(values, [2.5, 97.5])
-  return float(low), float(high)

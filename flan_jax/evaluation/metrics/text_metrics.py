@@ -1,8 +1,8 @@
-"""Metrics of answers in words, each as what a row adds and how rows add up.
+"""Metrics of answers in words, computed from statistics of each row.
 
 A metric maps a row to statistics and reduces the statistics of rows to a
-number, so that rows can be resampled without comparing texts again. Numbers
-are in percent, but for `word_edit_distance`, which counts words.
+number, so that rows can be resampled without comparing texts again. Values are
+in percent, except `word_edit_distance`, which counts words.
 """
 
 from collections import Counter
@@ -15,13 +15,13 @@ import string
 import numpy as np
 from scipy import optimize
 
-# Metrics of which less is better.
+# Metrics of which lower values are better.
 LOWER_IS_BETTER = frozenset({'word_edit_distance'})
 
 _PUNCTUATION = frozenset(string.punctuation)
 _TRIVIA_PUNCTUATION = frozenset(string.punctuation + '‘’´`')
 _ARTICLES = re.compile(r'\b(a|an|the)\b')
-# The number of a turn and its answer, not a decimal number.
+# The number of a turn and its answer; not a decimal number.
 _TURN = re.compile(r'\s*(\d{1,4})[.)](?!\d)\s*(.*)')
 _CANNOT_ANSWER = 'cannotanswer'
 # A sentence ends before a space and a capital, digit or quotation mark.
@@ -64,7 +64,7 @@ def _mean(statistics: np.ndarray) -> float:
 
 
 def _ratio(statistics: np.ndarray) -> float:
-  """Percent of the first statistic's sum in the second's."""
+  """Returns the first statistic's sum in percent of the second's."""
   total = statistics.sum(axis=0)
   return 100 * float(total[0] / total[1])
 
@@ -79,7 +79,7 @@ def _best(score: Callable[[str, str], float]) -> TextMetric:
 
 
 def normalize_squad(text: str) -> str:
-  """SQuAD's normalization: lower case, no punctuation, articles or extra space.
+  """Normalizes as SQuAD: lower case, no punctuation, articles, extra space.
 
   >>> normalize_squad(' The  U.S. Army, an "army" ')
   'us army army'
@@ -89,7 +89,7 @@ def normalize_squad(text: str) -> str:
 
 
 def normalize_trivia(text: str) -> str:
-  """TriviaQA's normalization: as SQuAD's, but punctuation becomes a space.
+  """Normalizes as TriviaQA: like SQuAD, but punctuation becomes a space.
 
   >>> normalize_trivia('The_Beatles’ “Help!”')
   'beatles “help ”'
@@ -100,9 +100,9 @@ def normalize_trivia(text: str) -> str:
 
 
 def _f1(prediction: Sequence[str], reference: Sequence[str]) -> float:
-  """Harmonic mean of precision and recall of two bags of words.
+  """Returns the harmonic mean of precision and recall of two bags of words.
 
-  Two empty bags agree, an empty and a full one do not (SQuAD 2.0).
+  Two empty bags agree; an empty and a full one do not (SQuAD 2.0).
   """
   if not prediction or not reference:
     return float(list(prediction) == list(reference))
@@ -123,10 +123,10 @@ def _equality(normalize: Callable[[str], str]) -> Callable[[str, str], float]:
 
 
 def _quac_f1(prediction: str, reference: str) -> float:
-  """F1 of words, where CANNOTANSWER is right or wrong as a whole.
+  """Returns the F1 of words; CANNOTANSWER is right or wrong as a whole.
 
-  All answers count; QuAC's own script leaves one out in turn and skips
-  questions on which people disagree.
+  All answers count. QuAC's own script instead leaves out each answer in turn
+  and skips questions on which annotators disagree.
   """
   given, gold = normalize_squad(prediction), normalize_squad(reference)
   if _CANNOT_ANSWER in (given, gold):
@@ -135,10 +135,10 @@ def _quac_f1(prediction: str, reference: str) -> float:
 
 
 def turns(text: str) -> dict[int, str]:
-  r"""Returns the answers of a numbered list by their numbers.
+  r"""Returns the answers in a numbered list, by number.
 
-  Lines without a number go on with the answer above; of two answers with one
-  number the first counts.
+  A line without a number continues the answer above it. If a number occurs
+  twice, its first answer counts.
 
   >>> turns('1. yes\n2. 3.5 miles\nfrom here\n4) no')
   {1: 'yes', 2: '3.5 miles from here', 4: 'no'}
@@ -155,10 +155,10 @@ def turns(text: str) -> dict[int, str]:
 
 
 def _by_turn(score: Callable[[str, str], float]) -> TextMetric:
-  """Returns the mean over the turns of all dialogues, as CoQA's script.
+  """Returns the mean over the turns of all dialogues, as in CoQA's script.
 
-  A turn without an answer is answered by the empty string; turns beyond those
-  of the references are ignored.
+  A turn without an answer counts as an empty answer; turns that the references
+  do not have are ignored.
   """
 
   def row(prediction: str, references: References) -> tuple[float, int]:
@@ -182,7 +182,7 @@ def _is_number(word: str) -> bool:
 
 
 def _drop_words(text: str) -> list[str]:
-  """DROP's normalization: words split at spaces and hyphens, numbers as floats.
+  """Normalizes as DROP: splits at spaces and hyphens; numbers become floats.
 
   >>> _drop_words('The 1,000 twenty-one 7')
   ['1000.0', 'twenty', 'one', '7.0']
@@ -206,11 +206,11 @@ def _drop_exact(prediction: str, reference: str) -> float:
 
 
 def _drop_f1(prediction: str, reference: str) -> float:
-  """DROP's F1: bags of words, of spans where the answer lists several.
+  """Returns DROP's F1 of bags of words, one for each span of the answer.
 
-  Spans are aligned one to one so that the total is greatest, numbers of the
-  answer must be matched, and what is left over on either side scores zero
-  (Dua et al. 2019, section 5).
+  Spans are aligned one to one to maximize the total. A span whose numbers do
+  not match scores zero, and so does an unaligned one (Dua et al. 2019, section
+  5).
   """
   given, gold = _drop_spans(prediction, reference)
   scores = np.array([[_bag_f1(set(g), set(p)) for p in given] for g in gold])
@@ -222,8 +222,8 @@ def _drop_f1(prediction: str, reference: str) -> float:
 def _drop_spans(prediction: str, reference: str):
   """Returns the words of the spans of both.
 
-  Answers are strings here and lists in the official script: ', ' in a
-  reference tells its spans apart, and then those of the prediction.
+  Answers are strings here and lists in the official script. A reference that
+  contains ', ' is split there, and so is the prediction.
   """
   spans = (prediction,), (reference,)
   if ', ' in reference:
@@ -244,7 +244,7 @@ def _bag_f1(gold: set[str], given: set[str]) -> float:
 
 
 def _edit_distance(prediction: str, reference: str) -> int:
-  """Levenshtein distance over words."""
+  """Returns the Levenshtein distance over words."""
   given, gold = prediction.split(), reference.split()
   costs = list(range(len(gold) + 1))
   for i, word in enumerate(given, start=1):
@@ -264,12 +264,12 @@ def _word_edit_distance(prediction: str, references: References) -> list[float]:
 def _bleu(tokenizer: str):
   import sacrebleu
 
-  # The order matters to scores of single sentences, which are not used.
+  # Affects scores of single sentences only, which are not used.
   return sacrebleu.BLEU(tokenize=tokenizer, effective_order=True)
 
 
 def _corpus_bleu(tokenizer: str) -> TextMetric:
-  """SacreBLEU's corpus score, from counts and lengths of each row."""
+  """Returns SacreBLEU's corpus score, from counts and lengths of each row."""
 
   def row(prediction: str, references: References) -> list[float]:
     score = _bleu(tokenizer).sentence_score(prediction, list(references))
@@ -294,11 +294,11 @@ def _corpus_bleu(tokenizer: str) -> TextMetric:
 
 
 def bleu_signature(name: str) -> str:
-  """Returns sacreBLEU's signature of `bleu` or `bleu_intl`."""
+  """Returns SacreBLEU's signature of a metric in `BLEU_TOKENIZERS`."""
   import sacrebleu
 
-  metric = sacrebleu.BLEU(tokenize=_BLEU_TOKENIZERS[name])
-  # The signature states the number of references, known after a first use.
+  metric = sacrebleu.BLEU(tokenize=BLEU_TOKENIZERS[name])
+  # The signature contains the number of references, known after a first use.
   metric.corpus_score(['a'], [['a']])
   return str(metric.get_signature())
 
@@ -311,7 +311,7 @@ def _rouge_scorer():
 
 
 def sentences(text: str) -> str:
-  r"""Returns the text with one sentence a line, as rougeLsum reads it.
+  r"""Returns the text with one sentence per line, as rougeLsum reads it.
 
   >>> sentences('He left. She stayed, e.g. here.\nThen?')
   'He left.\nShe stayed, e.g. here.\nThen?'
@@ -321,12 +321,12 @@ def sentences(text: str) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _rouge_scores(prediction: str, reference: str):
-  """All three types at once: they are asked for one after the other."""
+  """Returns all three types at once, since callers ask for each in turn."""
   return _rouge_scorer().score(sentences(reference), sentences(prediction))
 
 
 def _rouge(kind: str) -> TextMetric:
-  """rouge-score's F, without stemming, at most over the references."""
+  """Returns rouge-score's F1 without stemming, for the best reference."""
 
   def score(prediction: str, reference: str) -> float:
     return _rouge_scores(prediction, reference)[kind].fmeasure
@@ -334,7 +334,7 @@ def _rouge(kind: str) -> TextMetric:
   return _best(score)
 
 
-_BLEU_TOKENIZERS = {'bleu': '13a', 'bleu_intl': 'intl'}
+BLEU_TOKENIZERS = {'bleu': '13a', 'bleu_intl': 'intl'}
 
 _METRICS = {
   'squad_f1': _best(_overlap(normalize_squad)),
@@ -350,18 +350,16 @@ _METRICS = {
   'drop_em': _best(_drop_exact),
   'exact_match': _best(lambda p, r: float(p.strip() == r.strip())),
   'word_edit_distance': TextMetric(_word_edit_distance, _mean),
-  **{name: _corpus_bleu(t) for name, t in _BLEU_TOKENIZERS.items()},
+  **{name: _corpus_bleu(t) for name, t in BLEU_TOKENIZERS.items()},
   **{kind: _rouge(kind) for kind in ('rouge1', 'rouge2', 'rougeLsum')},
 }
 
 
 def knows(name: str) -> bool:
-  """Returns whether a metric compares words."""
+  """Returns whether a metric compares texts."""
   return name in _METRICS
 
 
 def find(name: str) -> TextMetric:
-  """Returns a metric by name; raises ValueError listing the known ones."""
-  if name not in _METRICS:
-    raise ValueError(f'unknown metric {name!r}, known are {sorted(_METRICS)}')
+  """Returns a metric by name."""
   return _METRICS[name]

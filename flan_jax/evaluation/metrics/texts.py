@@ -1,4 +1,4 @@
-"""Predictions in words, reduced to statistics of rows that can be resampled."""
+"""Answers in words, reduced to statistics of rows that can be resampled."""
 
 from collections.abc import Mapping, Sequence
 import dataclasses
@@ -10,11 +10,11 @@ from flan_jax.evaluation.metrics import text_metrics
 
 @dataclasses.dataclass(frozen=True)
 class Texts:
-  """Generated answers of the rows of one part under one template.
+  """Answers to the rows of one part under one template.
 
   Attributes:
     predictions: The answers, objects [rows].
-    statistics: Metric -> what each row adds to it, float [rows, …].
+    statistics: Metric -> statistics of each row, float [rows, …].
   """
 
   predictions: np.ndarray
@@ -27,11 +27,7 @@ class Texts:
     references: Sequence[Sequence[str]],
     names: Sequence[str],
   ) -> 'Texts':
-    """Compares predictions with their references by the metrics named.
-
-    Raises:
-      ValueError: unknown metric.
-    """
+    """Compares predictions with their references by the given metrics."""
     return cls(
       predictions=np.array(predictions, object),
       statistics={
@@ -41,15 +37,15 @@ class Texts:
     )
 
   def take(self, rows: np.ndarray) -> 'Texts':
-    """Returns the predictions of the rows named, in that order."""
+    """Returns the predictions of the given rows, in that order."""
     statistics = {name: s[rows] for name, s in self.statistics.items()}
     return Texts(self.predictions[rows], statistics)
 
   def value(self, name: str) -> float:
-    """Returns the metric of this name over all rows."""
+    """Returns the value of the metric of this name."""
     return text_metrics.find(name).reduce(self.statistics[name])
 
   def top_share(self) -> float:
-    """Share of the most frequent prediction, in percent."""
+    """Returns the share of the most frequent prediction, in percent."""
     _, counts = np.unique(self.predictions.astype(str), return_counts=True)
     return 100 * float(counts.max() / len(self.predictions))

@@ -1,12 +1,12 @@
 """Rank classification: the log-likelihood of every option of a prompt.
 
 A prompt and its options form one example whose options are branches, so that
-a prompt is read once. Examples of all tasks form one queue, are packed into
-rows of few lengths, and scored in float32; scores depend on neither batch nor
+the prompt is read once. Examples of all tasks form one queue, are packed into
+rows of few lengths and scored in float32. Scores do not depend on batching or
 packing.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 import dataclasses
 from typing import Any
 
@@ -25,9 +25,9 @@ class OptionScore:
 
   Attributes:
     total: Summed log-likelihood of its tokens and the end token, in nats.
-    without_end: The sum without the end token (equal where there is none).
-    tokens: Tokens summed in `total`.
-    text_tokens: Tokens summed in `without_end`.
+    without_end: The sum without the end token; equal if there is none.
+    tokens: Number of tokens in `total`.
+    text_tokens: Number of tokens in `without_end`.
   """
 
   total: float
@@ -37,7 +37,7 @@ class OptionScore:
 
 
 class Scorer:
-  """Scores examples with one set of parameters on one mesh."""
+  """Scores examples on one mesh."""
 
   def __init__(
     self,
@@ -49,8 +49,8 @@ class Scorer:
 
     Args:
       config: Shape of the decoder.
-      mesh: Where it runs; rows lie over its data axes.
-      tokens_per_batch: Places of a batch over all devices.
+      mesh: Where it runs; rows are sharded over its data axes.
+      tokens_per_batch: Tokens of a batch, over all devices.
     """
     self._mesh = mesh
     self._sharding = batch_sharding(mesh)
@@ -59,7 +59,7 @@ class Scorer:
     self._config = config = resolve_attention(config, mesh)
     self._log_probs = jax.jit(
       lambda params, batch: target_log_probs(config, params, batch),
-      # So that every process can read all of them.
+      # Every process reads all of them.
       out_shardings=replicated(mesh),
     )
 
@@ -74,7 +74,7 @@ class Scorer:
     Args:
       params: Parameters of the decoder.
       examples: Prompts with their options.
-      progress: Called with the number of examples scored since last.
+      progress: Called with the number of examples scored since the last call.
 
     Returns:
       For every example and option, float32 [tokens of the option].
@@ -88,7 +88,7 @@ class Scorer:
   def scored(
     self, params: Any, examples: Sequence[Example]
   ) -> Iterator[tuple[int, list[np.ndarray]]]:
-    """Yields (index of the example, as `score`) as they are found."""
+    """Yields (index of the example, its log-likelihoods) as they are found."""
     parts = _Parts(examples)
     pending = None
     for batch, owners in rank_batches.batches(
@@ -97,7 +97,7 @@ class Scorer:
       device_batch = place(batch, self._sharding)
       with jax.set_mesh(self._mesh):
         current = (self._log_probs(params, device_batch), owners)
-      # The device works on this batch while the last one is read.
+      # The device computes this batch while the last one is read.
       if pending is not None:
         yield from parts.add(*pending)
       pending = current
@@ -110,14 +110,14 @@ class Scorer:
 
 
 class PlainScorer(Scorer):
-  """Scores one option a row, its prompt read again: the reference."""
+  """Scores one option per row, after a prompt of its own: the reference."""
 
   def _groups(self, examples: Sequence[Example]) -> list[rank_batches.Group]:
     return rank_batches.plain_groups(examples)
 
 
 class _Parts:
-  """Puts the options of an example together, which may lie in several rows."""
+  """Collects the options of each example, which may be in several rows."""
 
   def __init__(self, examples: Sequence[Example]):
     self._options = [[None] * len(e.targets) for e in examples]
@@ -126,7 +126,7 @@ class _Parts:
   def add(
     self, log_probs: jax.Array, owners: Sequence[rank_batches.Owner]
   ) -> Iterator[tuple[int, list[np.ndarray]]]:
-    """Takes a batch; yields the examples that are whole."""
+    """Takes a batch; yields the examples that are complete."""
     values = np.asarray(log_probs)
     for row, item, places in owners:
       for option, where in enumerate(places, start=item.first):
@@ -139,11 +139,11 @@ class _Parts:
 def option_scores(
   example_log_probs: Sequence[np.ndarray], ended: Sequence[bool]
 ) -> list[OptionScore]:
-  """Sums token log-likelihoods to the scores of one example's options.
+  """Sums token log-likelihoods into the scores of one example's options.
 
   Args:
     example_log_probs: For every option, [tokens].
-    ended: Which options carry an end token (those that were not cut).
+    ended: Which options have an end token (those that were not cut).
   """
   scores = []
   for values, has_end in zip(example_log_probs, ended, strict=True):
@@ -152,6 +152,10 @@ def option_scores(
     sums = float(values.sum()), float(text.sum())
     scores.append(OptionScore(*sums, len(values), len(text)))
   return scores
+
+
+# The rule by which evaluations choose.
+REPORTED = 'acc_with_end'
 
 
 def best(values: Sequence[float]) -> int:
@@ -164,30 +168,40 @@ def values_by_rule(
   texts: Sequence[str],
   unconditional: Sequence[OptionScore] | None = None,
 ) -> dict[str, list[float]]:
-  """Returns what options can be ranked by; `total` is what is reported.
+  """Returns the values that each rule ranks options by.
 
-  All but `total` are without the end token: `without_end`; `per_token`;
-  `per_byte` of the option's words in UTF-8, what lm-evaluation-harness calls
-  acc_norm; and `unconditional`, less the log-likelihood of the option after a
-  prompt that says nothing (GPT-3, section 2.4, for ARC and OpenBookQA).
+  Evaluations report `acc_with_end`. The other rules leave the end token out,
+  as lm-evaluation-harness does, and have its names where they match it:
+
+  - `acc_with_end`: log-likelihood of the option and the end token.
+  - `acc`: log-likelihood of the option.
+  - `acc_norm`: `acc` divided by the option's characters.
+  - `acc_bytes`: `acc` divided by the option's UTF-8 bytes.
+  - `acc_per_token`: `acc` divided by the option's tokens.
+  - `acc_mutual_info`: `acc` less the log-likelihood of the option after an
+    uninformative prompt. The harness leaves the prompt empty; ours is
+    "Answer:" (GPT-3, section 2.4).
 
   Args:
-    scores: Of the options of one prompt.
-    texts: Their words.
-    unconditional: Their scores after such a prompt, if there are any.
+    scores: Scores of the options of one prompt.
+    texts: The options in words.
+    unconditional: Scores of the options after the uninformative prompt; None
+      leaves `acc_mutual_info` out.
   """
   sums = [score.without_end for score in scores]
+
+  def divided(lengths: Iterable[int]) -> list[float]:
+    return [s / max(1, n) for s, n in zip(sums, lengths, strict=True)]
+
   rules = {
-    'total': [score.total for score in scores],
-    'without_end': sums,
-    'per_token': [s.without_end / max(1, s.text_tokens) for s in scores],
-    'per_byte': [
-      value / max(1, len(text.encode()))
-      for value, text in zip(sums, texts, strict=True)
-    ],
+    'acc_with_end': [score.total for score in scores],
+    'acc': sums,
+    'acc_norm': divided(map(len, texts)),
+    'acc_bytes': divided(len(text.encode()) for text in texts),
+    'acc_per_token': divided(score.text_tokens for score in scores),
   }
   if unconditional is not None:
-    rules['unconditional'] = [
+    rules['acc_mutual_info'] = [
       value - alone.without_end
       for value, alone in zip(sums, unconditional, strict=True)
     ]

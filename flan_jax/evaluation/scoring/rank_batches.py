@@ -1,4 +1,4 @@
-"""How a queue of prompts with options becomes batches of few shapes."""
+"""Packs a queue of prompts with options into batches of few shapes."""
 
 from collections.abc import Iterator, Sequence
 import dataclasses
@@ -15,24 +15,22 @@ from flan_jax.batches.packing import (
 )
 from flan_jax.model import DecoderConfig
 
-# Examples are grouped by the row that they need: of 256 tokens or one of its
-# doublings. Attention over short rows is cheap.
+# Examples are grouped by the row that they need: 256 tokens, or that doubled
+# any number of times. Attention over short rows is cheap.
 _SHORTEST_ROW = 256
-# Longer rows are filled better: those of a group may be so much longer.
+# How much longer the rows of a group may be; longer rows fill better.
 _STRETCHES = (1, 1.5, 2, 3, 4)
-# Over the mean share of predicted tokens.
+# Target capacities to try, relative to the mean share of predicted tokens.
 _TARGET_SLACKS = (1.03, 1.1, 1.25, 1.5, 2.5)
-# Of the targets of a row, and of the length of a row of the reference.
+# Multiples for the targets of a row, and for rows of the reference.
 _TARGET_ROUND, _ROUND = 16, 64
 _MAX_SEGMENTS = 64
-# Capacities are compared on so many examples.
+# Examples on which capacities are compared.
 _SAMPLE = 2048
-# What one more shape costs, in tokens: it has to be compiled.
+# Cost of one more shape, in tokens: it has to be compiled.
 _SHAPE_COST = 4096
-
-
-# What an operation of attention costs, over one of a large matrix product:
-# measured on CPUs, where the weights of pairs are small matrices.
+# Cost of an operation of attention, relative to one of a large matrix product.
+# Measured on CPUs, where the weights of pairs are small matrices.
 _ATTENTION = 1.5
 
 
@@ -41,9 +39,9 @@ class Item:
   """A prompt with some of its options.
 
   Attributes:
-    index: Of the example in the queue.
-    first: The first of the options.
-    example: Prompt and options.
+    index: Index of the example in the queue.
+    first: Index of the first of these options.
+    example: The prompt and these options.
   """
 
   index: int
@@ -56,8 +54,8 @@ class Group:
   """Items that are packed into rows of one shape.
 
   Attributes:
-    items: What is packed.
-    capacity: Of a row.
+    items: The items.
+    capacity: Capacity of a row.
   """
 
   items: tuple[Item, ...]
@@ -69,22 +67,23 @@ class Group:
     return pack(*_sizes(self.items), self.capacity)
 
 
-# Row of the batch, item, and the places of its options.
+# Row of the batch, item, and where its options are in the row.
 Owner = tuple[int, Item, list[slice]]
 
 
 def batches(
   groups: Sequence[Group], tokens_per_batch: int, shards: int
 ) -> Iterator[tuple[dict[str, np.ndarray], list[Owner]]]:
-  """Yields batches, and whose places are whose.
+  """Yields batches and the owners of their rows.
 
-  All batches of a group have one shape; its rows are spread evenly over them,
-  so that little is padding.
+  All batches of a group have one shape. Its rows are spread evenly over them to
+  save padding.
 
   Args:
     groups: From `groups_of` or `plain_groups`.
-    tokens_per_batch: Most places of a batch, where a row for each shard fits.
-    shards: A batch has a multiple of so many rows.
+    tokens_per_batch: Most tokens of a batch; more if a row for each shard does
+      not fit.
+    shards: The number of rows of a batch is a multiple of this.
   """
   for group in groups:
     most = max(1, tokens_per_batch // group.capacity.tokens // shards) * shards
@@ -103,13 +102,14 @@ def batches(
 def groups_of(
   examples: Sequence[Example], config: DecoderConfig, longest: int
 ) -> list[Group]:
-  """Groups examples so that scoring them takes the least operations.
+  """Groups examples so that scoring them takes the fewest operations.
 
   Args:
     examples: Prompts with their options.
-    config: Tells what a token, a predicted token and attention cost.
-    longest: Places of the longest row. The options of an example that does not
-      fit are divided among several rows with the prompt each; a prompt that
+    config: Shape of the decoder, which determines the cost of a token, of a
+      predicted token and of attention.
+    longest: Tokens of the longest row. The options of an example that does not
+      fit are divided among several rows, each with the prompt. A prompt that
       does not fit with one option gets a longer row.
 
   Returns:
@@ -133,7 +133,7 @@ def groups_of(
 
 
 def plain_groups(examples: Sequence[Example]) -> list[Group]:
-  """One option a row, each after a prompt of its own: the reference."""
+  """Groups one option per row, each after its own prompt: the reference."""
   by_length: dict[int, list[Item]] = {}
   for index, example in enumerate(examples):
     for first, target in enumerate(example.targets):
@@ -147,7 +147,7 @@ def plain_groups(examples: Sequence[Example]) -> list[Group]:
 
 
 def row_length(length: int, shortest: int = _SHORTEST_ROW) -> int:
-  """Returns the least row that holds an example: doublings of the shortest.
+  """Returns the shortest row that holds an example, by doubling `shortest`.
 
   >>> row_length(20), row_length(129), row_length(700)
   (256, 256, 1024)
@@ -184,7 +184,7 @@ def _most_predicted(items: Sequence[Item]) -> int:
 
 
 def _cheapest(items: Sequence[Item], config: DecoderConfig) -> Group:
-  """Packs items into the row that costs least, found on a sample of them."""
+  """Packs items into the rows that cost least on a sample of them."""
   length = row_length(max(item.example.length for item in items))
   step = -(-len(items) // _SAMPLE)
   sample = items[::step]
@@ -207,7 +207,7 @@ def _cheapest(items: Sequence[Item], config: DecoderConfig) -> Group:
 
 
 def _cost(group: Group, config: DecoderConfig) -> float:
-  """Operations of a group's rows, over those of a token in the layers."""
+  """Returns the operations of a group's rows, in tokens of the layers."""
   tables = 1 if config.tie_embeddings else 2
   table = config.vocab_size * config.d_model
   layers = config.param_count() - tables * table

@@ -1,34 +1,14 @@
 """Predictors whose scores can be worked out by hand."""
 
-from types import SimpleNamespace
-
 import pytest
 
-from flan_jax.evaluation import aggregation
-from flan_jax.evaluation.aggregation import Answer
+from flan_jax.evaluation.predictions import Answer
+from tests.evaluation.splits import part, result, split, texts
 
 
-def _split(rows, metrics, choices=None):
-  rows = [{'id': f'r{i}', 'group': str(i), **row} for i, row in enumerate(rows)]
-  manifest = {
-    'choices': choices,
-    'metrics': list(metrics),
-    'dataset': 'toy',
-    'cluster': 'toys',
-    'adapted': '',
-    'note': '',
-    'format': 'instructions',
-    'template_set': None,
-    'templates': [{'target': '{answer}', 'group': None}],
-  }
-  return SimpleNamespace(rows=rows, manifest=manifest, name='toy', digest='0')
-
-
-def _scores(split, answers) -> dict[str, float]:
-  (result,) = aggregation.part_results(split, answers, None, [])
-  return {
-    name: result['templates'][0][name] for name in split.manifest['metrics']
-  }
+def _scores(test, answers) -> dict[str, float]:
+  found = result(test, answers)
+  return {name: found.templates[0][name] for name in test.declared.metrics}
 
 
 _CLASSES = {'e': 'yes', 'n': 'unsure', 'c': 'no'}
@@ -38,7 +18,8 @@ _LABELS = (0, 0, 0, 1, 1, 2)
 
 def _classification():
   rows = [{'correct': [label], 'answers': ['x']} for label in _LABELS]
-  return _split(rows, ['accuracy', 'macro_f1', 'f1:c', 'matthews'], _CLASSES)
+  metrics = ['accuracy', 'macro_f1', 'f1:c', 'matthews']
+  return part(split(rows, choices=_CLASSES), metrics=metrics)
 
 
 def _options(options):
@@ -70,27 +51,23 @@ def _questions():
     {'answers': ['Mira Solen']},
     {'answers': ['unanswerable']},
   ]
-  return _split(rows, ['squad_f1', 'squad_em'])
-
-
-def _texts(texts):
-  return [Answer(i, 0, None, text) for i, text in enumerate(texts)]
+  return part(split(rows), metrics=['squad_f1', 'squad_em'])
 
 
 def test_gold_words():
-  gold = [row['answers'][-1] for row in _questions().rows]
-  assert set(_scores(_questions(), _texts(gold)).values()) == {100}
+  gold = [row['answers'][-1] for row in _questions().test.rows]
+  assert set(_scores(_questions(), texts(gold)).values()) == {100}
 
 
 def test_another_rows_references():
-  gold = [row['answers'][0] for row in _questions().rows]
-  scores = _scores(_questions(), _texts(gold[1:] + gold[:1]))
+  gold = [row['answers'][0] for row in _questions().test.rows]
+  scores = _scores(_questions(), texts(gold[1:] + gold[:1]))
   assert scores == {'squad_f1': 0, 'squad_em': 0}
 
 
 def test_half_of_the_words():
   scores = _scores(
-    _questions(), _texts(['the town', '1945', 'Solen', 'I cannot tell'])
+    _questions(), texts(['the town', '1945', 'Solen', 'I cannot tell'])
   )
   # 2/3 against "old town", 1, 2/3, 0; one of four is exact.
   assert scores['squad_f1'] == pytest.approx(100 * (2 / 3 + 1 + 2 / 3) / 4)
@@ -98,7 +75,7 @@ def test_half_of_the_words():
 
 
 def test_empty_strings():
-  scores = _scores(_questions(), _texts([''] * 4))
+  scores = _scores(_questions(), texts([''] * 4))
   assert scores == {'squad_f1': 0, 'squad_em': 0}
 
 
@@ -109,12 +86,12 @@ def test_similarity_by_the_nearest_whole_number():
     for k, score in zip((0, 2, 3, 5), truth, strict=True)
   ]
   choices = {str(k): str(k) for k in range(6)}
-  split = _split(rows, ['pearson', 'spearman'], choices)
+  test = part(split(rows, choices=choices), metrics=['pearson', 'spearman'])
   best = [Answer(i, 0, k, str(k)) for i, k in enumerate((0, 2, 3, 5))]
-  scores = _scores(split, best)
+  scores = _scores(test, best)
   # Deviations (-2.5, -.5, .5, 2.5) and (-2.05, -.85, .55, 2.35): the sums of
   # their products 11.7, of their squares 13 and 10.75.
   assert scores['pearson'] == pytest.approx(100 * 11.7 / (13 * 10.75) ** 0.5)
   assert scores['spearman'] == 100
   mirrored = [Answer(i, 0, k, str(k)) for i, k in enumerate((5, 3, 2, 0))]
-  assert _scores(split, mirrored)['spearman'] == -100
+  assert _scores(test, mirrored)['spearman'] == -100

@@ -140,13 +140,14 @@ def test_options_are_ranked_by_other_rules_too():
     [np.float32([-1, -1, -1]), np.float32([-9, -1])], ended=[True, True]
   )
   assert rank.values_by_rule(scores, ['a bc', 'é'], alone) == {
-    'total': [-7, -5],
-    'without_end': [-6, -4],
-    'per_token': [-3, -4],
-    'per_byte': [-6 / 4, -4 / 2],
-    'unconditional': [-4, 5],
+    'acc_with_end': [-7, -5],
+    'acc': [-6, -4],
+    'acc_norm': [-6 / 4, -4 / 1],
+    'acc_bytes': [-6 / 4, -4 / 2],
+    'acc_per_token': [-3, -4],
+    'acc_mutual_info': [-4, 5],
   }
-  assert 'unconditional' not in rank.values_by_rule(scores, ['a', 'b'])
+  assert 'acc_mutual_info' not in rank.values_by_rule(scores, ['a', 'b'])
 
 
 @pytest.mark.parametrize('position', ['relative_bias', 'rope'])

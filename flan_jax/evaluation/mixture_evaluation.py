@@ -1,0 +1,164 @@
+"""The evaluation of one mixture, with progress, a journal and result files."""
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+import os
+from typing import Any
+
+import tqdm
+
+from flan_jax import __version__
+from flan_jax.evaluation import records
+from flan_jax.evaluation.comparison import compare, comparison_table
+from flan_jax.evaluation.contaminated import Contaminated
+from flan_jax.evaluation.eval_config import EvalConfig
+from flan_jax.evaluation.eval_parts import EvalPart
+from flan_jax.evaluation.evaluator import Evaluation, evaluate
+from flan_jax.evaluation.journal import Journal
+from flan_jax.evaluation.models import Models
+from flan_jax.runtime import processes
+from flan_jax.training.checkpoint import params_digest
+
+
+@dataclasses.dataclass(frozen=True)
+class MixtureEvaluation:
+  """Evaluates a mixture, for as many sets of parameters as there are.
+
+  Attributes:
+    mixture: Name of the mixture.
+    parts: Its parts.
+    models: Rank and write.
+    config: What is asked.
+    contaminated: Rows that pretraining may have seen; None if not known.
+    about: What `results.json` records of every evaluation.
+  """
+
+  mixture: str
+  parts: Sequence[EvalPart]
+  models: Models
+  config: EvalConfig
+  contaminated: Contaminated | None = None
+  about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+  def __post_init__(self):
+    if self.contaminated is not None:
+      self.contaminated.check(self.parts)
+
+  def run(
+    self, params: Any, folder: str | os.PathLike, about: Mapping[str, Any]
+  ) -> Evaluation:
+    """Evaluates, prints the tables, and writes results and records.
+
+    All processes evaluate; the first one prints and writes. Answers that the
+    same parameters gave to the same prompts are taken from the folder.
+
+    Args:
+      params: Parameters of the decoder.
+      folder: Where results are written, in a folder named after the mixture.
+      about: What `results.json` records of this evaluation.
+    """
+    folder = os.path.join(folder, self.mixture)
+    journal = self._journal(folder, params)
+    bar = tqdm.tqdm(
+      unit='example',
+      desc=f'evaluating {self.mixture}',
+      disable=not processes.is_first(),
+    )
+
+    def progress(done: int, total: int) -> None:
+      bar.total = total
+      bar.update(done - bar.n)
+
+    try:
+      evaluation = evaluate(
+        self.parts,
+        self.models,
+        params,
+        self.config,
+        progress,
+        journal,
+        self.contaminated,
+      )
+    finally:
+      bar.close()
+      journal.flush()
+    if processes.is_first():
+      table = records.write(
+        folder,
+        evaluation,
+        {
+          'mixture': self.mixture,
+          **dataclasses.asdict(self.config),
+          **about,
+          **self.about,
+        },
+      )
+      print(f'\n{self.mixture}, in percent:\n{table}')
+      self._print_exceptions(evaluation)
+      print(f'results: {folder}')
+    return evaluation
+
+  def _journal(self, folder: str, params: Any) -> Journal:
+    """Opens the answers found earlier; every process reads the same ones."""
+    path = os.path.join(folder, records.ANSWERS)
+    key = {
+      'params': params_digest(params),
+      'model': dataclasses.asdict(self.models.config),
+      'framing': dataclasses.asdict(self.models.framing),
+      'splits': [s.digest for part in self.parts for s in part.splits],
+      'templates': [part.templates for part in self.parts],
+      'max_rows': self.config.max_rows,
+      'stop': self.config.stop,
+      'flan_jax': __version__,
+    }
+    opened = []
+
+    def open_it() -> None:
+      opened.append(Journal(path, key, writes=processes.is_first()))
+      opened[0].start()
+
+    processes.first_then_others(open_it)
+    (journal,) = opened
+    if journal.found:
+      processes.log(f'reusing {len(journal.found)} answers from {path}')
+    return journal
+
+  def _print_exceptions(self, evaluation: Evaluation) -> None:
+    if self.config.max_rows is not None:
+      print(f'evaluated at most {self.config.max_rows} rows of each subset')
+    for result in evaluation.results:
+      if result.null is not None:
+        print(f'{result.part} was not evaluated: {result.null}')
+    adapted = [result for result in evaluation.results if result.adapted]
+    if adapted:
+      print(
+        'splits adapted to a smaller copy, so not comparable with the paper:'
+      )
+    for result in adapted:
+      reasons = ', '.join(f'{k}: {v}' for k, v in result.adapted.items())
+      print(f'  {result.part}: {reasons}')
+
+  def print_comparison(
+    self, before: Evaluation, after: Evaluation, folder: str | os.PathLike
+  ) -> None:
+    """Prints and writes what changed from one evaluation to another.
+
+    Args:
+      before: The first evaluation.
+      after: The second.
+      folder: Where the comparison is written, as in `run`.
+    """
+    if not processes.is_first():
+      return
+    comparisons = [
+      comparison
+      for (part, first), (_, second) in zip(
+        before.answers, after.answers, strict=True
+      )
+      for comparison in compare(part, first, second)
+    ]
+    table = comparison_table(comparisons)
+    print(f'\n{self.mixture}, before and after, means over templates:\n{table}')
+    records.write_comparison(
+      os.path.join(folder, self.mixture), comparisons, table
+    )

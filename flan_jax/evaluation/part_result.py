@@ -1,0 +1,124 @@
+"""The numbers that are reported of one evaluated part."""
+
+from collections.abc import Mapping
+import dataclasses
+from typing import Any
+
+from flan_jax.evaluation.eval_parts import EvalPart
+from flan_jax.evaluation.metrics import text_metrics
+
+
+@dataclasses.dataclass(frozen=True)
+class PartResult:
+  """Results of one part under one group of templates.
+
+  `as_json` gives the entry of `results.json`, of plain JSON types. Metrics are
+  in percent unless their docstring says otherwise.
+
+  Attributes:
+    dataset: Name of the dataset.
+    part: Name of the part.
+    cluster: Cluster of the dataset.
+    format: Format of the templates.
+    available_rows: Test rows in the cache.
+    template_set: Hash of the template set in use; None without one.
+    adapted: Split -> how it differs from the recorded one, if it does.
+    note: How the numbers differ from published ones.
+    cache: Split -> digest of its cache.
+    metric: The reported metric, the first that the dataset declares.
+    shots: Most exemplars before each example.
+    max_rows: Most rows that were evaluated; None for all.
+    group: The group of templates, such as a direction of translation.
+    rows: Test rows answered under the first template.
+    groups: Groups of rows among them.
+    mean: Mean of the metric over templates; None if not evaluated.
+    std: Standard deviation (n - 1) over templates; None for one template.
+    interval: 95 % bootstrap interval of the mean over groups of rows; None if
+      templates apply to different rows.
+    majority_rate: Share of the most frequent gold answer; None for free text.
+    best_validation: The template that is best on validation rows and its test
+      score; None without validation rows.
+    accuracies: Accuracy under each rule of `rank.values_by_rule`, mean over
+      templates.
+    written: How often the model writes one of the options (`valid_options`) and
+      the right one (`accuracy`); None if it was not asked to.
+    clean: Results on the rows that pretraining has not seen; None if these are
+      not known.
+    bleu_signature: SacreBLEU's signature of each BLEU metric.
+    templates: Template -> its metrics, rows, interval, share of the most
+      frequent prediction.
+    null: Why the part was not evaluated; None if it was.
+  """
+
+  dataset: str
+  part: str
+  cluster: str
+  format: str
+  available_rows: int
+  template_set: str | None
+  adapted: Mapping[str, str]
+  note: str
+  cache: Mapping[str, str | None]
+  metric: str
+  shots: int = 0
+  max_rows: int | None = None
+  group: str | None = None
+  rows: int = 0
+  groups: int = 0
+  mean: float | None = None
+  std: float | None = None
+  interval: tuple[float, float] | None = None
+  majority_rate: float | None = None
+  best_validation: Mapping[str, Any] | None = None
+  accuracies: Mapping[str, float] = dataclasses.field(default_factory=dict)
+  written: Mapping[str, float] | None = None
+  clean: Mapping[str, Any] | None = None
+  bleu_signature: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  templates: Mapping[int, Mapping[str, Any]] = dataclasses.field(
+    default_factory=dict
+  )
+  null: str | None = None
+
+  @classmethod
+  def of(cls, part: EvalPart, **values: Any) -> 'PartResult':
+    """Returns a result with what is known of the part, and further values."""
+    declared, test, validation = part.declared, part.test, part.validation
+    splits = {'test': test, 'validation': validation}
+    return cls(
+      dataset=test.manifest['dataset'],
+      part=test.name,
+      cluster=declared.cluster,
+      format=test.manifest['format'],
+      available_rows=len(test.rows),
+      template_set=test.manifest['template_set'],
+      adapted={
+        name: split.manifest['adapted']
+        for name, split in splits.items()
+        if split is not None and split.manifest['adapted']
+      },
+      note=declared.note,
+      cache={
+        name: None if split is None else split.digest
+        for name, split in splits.items()
+      },
+      metric=declared.metrics[0],
+      shots=part.shots,
+      bleu_signature={
+        name: text_metrics.bleu_signature(name)
+        for name in declared.metrics
+        if name in text_metrics.BLEU_TOKENIZERS
+      },
+      **values,
+    )
+
+  @property
+  def split(self) -> str:
+    """`recorded`, or `adapted` if the test rows are those of a small copy."""
+    return 'adapted' if 'test' in self.adapted else 'recorded'
+
+  def as_json(self) -> dict[str, Any]:
+    """Returns the entry of `results.json`; `null` only if not evaluated."""
+    values = dataclasses.asdict(self) | {'split': self.split}
+    if self.null is None:
+      del values['null']
+    return values

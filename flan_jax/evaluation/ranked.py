@@ -1,0 +1,100 @@
+"""Answers by ranking options."""
+
+from collections.abc import Iterator, Sequence
+import dataclasses
+from typing import Any
+
+from flan_jax.batches.packing import Example
+from flan_jax.evaluation.models import Session
+from flan_jax.evaluation.requests import Request, about
+from flan_jax.evaluation.scoring import rank
+from flan_jax.evaluation.scoring.rank import OptionScore
+
+# The prompt of `acc_mutual_info` (GPT-3, section 2.4).
+_UNINFORMATIVE = 'Answer:'
+
+
+def rank_options(
+  queue: Sequence[Request], session: Session
+) -> list[dict[str, Any]]:
+  """Ranks the options of a queue by every rule; returns a record for each."""
+  scored = _option_scores(queue, session, 'ranked')
+  alone = _unconditional_scores(queue, session)
+  return [
+    _record(request, scores, lone)
+    for request, scores, lone in zip(queue, scored, alone, strict=True)
+  ]
+
+
+def is_right(queue: Sequence[Request], session: Session) -> list[bool]:
+  """Returns whether the model ranks a right option first, for each request."""
+  return [
+    rank.best([score.total for score in scores]) in request.row['correct']
+    for request, scores in zip(
+      queue, _option_scores(queue, session, 'ranked'), strict=True
+    )
+  ]
+
+
+def _unconditional_scores(
+  queue: Sequence[Request], session: Session
+) -> list[list[OptionScore]]:
+  """Scores the options of each request after an uninformative prompt.
+
+  Options that several requests share, such as classes, are scored once.
+  """
+  models = session.models
+  prompt = models.framing.prompt(models.vocabulary.encode(_UNINFORMATIVE))
+  keys = [tuple(map(tuple, request.example.targets)) for request in queue]
+  first: dict[Any, Request] = {}
+  for key, request in zip(keys, queue, strict=True):
+    first.setdefault(key, request)
+  asked = [
+    dataclasses.replace(request, example=Example(prompt, key))
+    for key, request in first.items()
+  ]
+  # These are not counted as progress.
+  silent = dataclasses.replace(session, advance=lambda count: None)
+  by_key = dict(zip(first, _option_scores(asked, silent, 'alone'), strict=True))
+  return [by_key[key] for key in keys]
+
+
+def _option_scores(
+  queue: Sequence[Request], session: Session, kind: str
+) -> list[list[OptionScore]]:
+  """Scores a queue, except for what the journal has."""
+
+  def find(todo: Sequence[int]) -> Iterator[tuple[int, Any]]:
+    examples = [queue[n].example for n in todo]
+    scorer = session.models.scorer
+    for index, log_probs in scorer.scored(session.params, examples):
+      scores = rank.option_scores(log_probs, queue[todo[index]].ended)
+      yield index, [dataclasses.astuple(score) for score in scores]
+
+  found = session.journal.complete(kind, len(queue), find, session.advance)
+  return [[OptionScore(*score) for score in scores] for scores in found]
+
+
+def _record(
+  request: Request, scores: Sequence[OptionScore], alone: Sequence[OptionScore]
+) -> dict[str, Any]:
+  texts = request.option_texts
+  rules = rank.values_by_rule(scores, texts, alone)
+  predicted_by = {rule: rank.best(values) for rule, values in rules.items()}
+  predicted, gold = predicted_by[rank.REPORTED], request.row['correct']
+  return {
+    **about(request, request.example.targets[gold[0]]),
+    'options': [
+      {
+        'text': text,
+        **dataclasses.asdict(score),
+        'unconditional': lone.without_end,
+      }
+      for text, score, lone in zip(texts, scores, alone, strict=True)
+    ],
+    'predicted': predicted,
+    'predicted_by': predicted_by,
+    'text': texts[predicted],
+    'gold': gold,
+    'correct': predicted in gold,
+  }

@@ -1,0 +1,94 @@
+"""Answers in free text."""
+
+from collections.abc import Iterator, Sequence
+import dataclasses
+from typing import Any
+
+from flan_jax.evaluation.generation.stopping import stop_at, text_before
+from flan_jax.evaluation.models import Session
+from flan_jax.evaluation.predictions import references
+from flan_jax.evaluation.requests import Request, about
+
+
+@dataclasses.dataclass(frozen=True)
+class Prompted:
+  """A prompt to be continued.
+
+  Attributes:
+    tokens: Token ids, including the separator.
+    limit: Most tokens of the answer, end token included.
+  """
+
+  tokens: Sequence[int]
+  limit: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+  """What the model wrote after a prompt.
+
+  Attributes:
+    text: The answer, without what ended it.
+    ended: Whether the end token or a stop text ended it, not the limit.
+  """
+
+  text: str
+  ended: bool
+
+
+def write(
+  prompts: Sequence[Prompted],
+  session: Session,
+  kind: str,
+  stop: Sequence[str] = (),
+) -> list[Written]:
+  """Continues prompts, except for those whose answers the journal has.
+
+  Args:
+    prompts: The prompts.
+    session: Writes the answers.
+    kind: Name of the queue in the journal.
+    stop: Texts that end an answer, besides the end token.
+  """
+  decode = session.models.vocabulary.decode
+
+  def find(todo: Sequence[int]) -> Iterator[tuple[int, Any]]:
+    yield from session.models.generator.answers(
+      session.params,
+      [prompts[n].tokens for n in todo],
+      [prompts[n].limit for n in todo],
+      stop_at(decode, stop),
+    )
+
+  found = session.journal.complete(kind, len(prompts), find, session.advance)
+  answers = []
+  for prompt, tokens in zip(prompts, found, strict=True):
+    whole = decode(tokens)
+    text = text_before(whole, stop)
+    # The limit includes the end token, which is not among the tokens.
+    ended = len(tokens) < prompt.limit or text != whole
+    answers.append(Written(text, ended))
+  return answers
+
+
+def write_answers(
+  queue: Sequence[Request],
+  session: Session,
+  kind: str,
+  stop: Sequence[str] = (),
+) -> list[str]:
+  """Answers requests with at most as many tokens as their targets may have."""
+  prompts = [
+    Prompted(r.example.prompt, r.split.manifest['lengths']['targets'])
+    for r in queue
+  ]
+  return [answer.text for answer in write(prompts, session, kind, stop)]
+
+
+def written_record(request: Request, text: str) -> dict[str, Any]:
+  """Returns the record of a request that was answered in free text."""
+  return {
+    **about(request, request.example.targets[0]),
+    'text': text.strip(),
+    'references': references(request.split, request.row, request.template),
+  }

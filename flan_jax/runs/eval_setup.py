@@ -1,0 +1,114 @@
+"""The model and cached splits of `flan-jax eval` and `flan-jax infer`."""
+
+from collections.abc import Sequence
+import dataclasses
+from typing import Any
+
+import gin
+import jax
+
+from flan_jax.cache.cached_split import CacheConfig
+from flan_jax.cache.store import CacheStore, split_keys
+from flan_jax.evaluation.eval_parts import EvalPart, eval_parts
+from flan_jax.evaluation.generation.sampling import Sampling
+from flan_jax.evaluation.models import Models, make_models
+from flan_jax.flags import Arguments
+from flan_jax.interop import base_model
+from flan_jax.model import DecoderConfig, abstract_params
+from flan_jax.runtime import processes
+from flan_jax.runtime.compilation import keep_compiled
+from flan_jax.sharding import MeshConfig, make_mesh
+from flan_jax.training import Checkpointer
+from flan_jax.training.checkpoint import check_vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
+
+
+@gin.configurable(module='flan_jax')
+@dataclasses.dataclass(frozen=True)
+class EvalSetup:
+  """Settings of the model and of the data that it answers.
+
+  Attributes:
+    model: Shape of the decoder.
+    mesh: Shape of the device mesh.
+    cache_config: Directories and lengths of the token cache.
+    vocabulary: The VOCABULARY macro.
+    tokens_per_batch: Tokens of a batch, over all devices.
+    seed: Chooses exemplars.
+    allow_missing: Whether to leave out what is not prepared.
+    compilation_cache: Folder of compiled programs; None keeps none.
+  """
+
+  model: DecoderConfig
+  mesh: MeshConfig
+  cache_config: CacheConfig
+  vocabulary: str
+  tokens_per_batch: int = 8192
+  seed: int = 0
+  allow_missing: bool = False
+  compilation_cache: str | None = None
+
+  def open(
+    self, arguments: Arguments | None, sampling: Sampling | None = None
+  ) -> 'Workspace':
+    """Opens everything but parameters and splits; compiles nothing.
+
+    Args:
+      arguments: What the child process that makes missing caches is given.
+      sampling: How tokens are drawn; None takes the most probable.
+    """
+    keep_compiled(self.compilation_cache)
+    vocabulary = load_vocabulary(self.locate(self.vocabulary))
+    check_vocabulary(vocabulary, self.model)
+    mesh = make_mesh(self.mesh)
+    store = CacheStore(
+      self.cache_config,
+      vocabulary,
+      arguments and arguments.flags(),
+      self.allow_missing,
+    )
+    models = make_models(
+      self.model,
+      mesh,
+      vocabulary,
+      self.cache_config,
+      self.tokens_per_batch,
+      sampling,
+    )
+    return Workspace(self, mesh, models, store)
+
+  def locate(self, path: str | None) -> str | None:
+    """Returns the path of a checkpoint or vocabulary; see `base_model`."""
+    return base_model.locate(path, self.cache_config.cache_dir)
+
+
+@dataclasses.dataclass(frozen=True)
+class Workspace:
+  """What `EvalSetup.open` opened."""
+
+  setup: EvalSetup
+  mesh: jax.sharding.Mesh
+  models: Models
+  store: CacheStore
+
+  def check_checkpoint(self, path: str) -> None:
+    """Raises an error if a checkpoint has another vocabulary."""
+    check_vocabulary(self.models.vocabulary, self.setup.model, path)
+
+  def restore(self, path: str) -> Any:
+    """Returns the parameters of a checkpoint, or of the newest in a folder."""
+    shapes = abstract_params(self.setup.model, self.mesh)
+    return Checkpointer.restore_params(path, shapes)
+
+  def missing(self, mixtures: Sequence[str]) -> str:
+    """Returns the names of the splits that are not cached yet."""
+    missing = self.store.missing(split_keys(mixtures, training=False))
+    return ', '.join(map(str, missing)) or 'none'
+
+  def parts(self, mixtures: Sequence[str]) -> dict[str, list[EvalPart]]:
+    """Opens the parts of mixtures; a child process makes missing caches."""
+    keys = split_keys(mixtures, training=False)
+    processes.first_then_others(lambda: self.store.ensure(keys))
+    return {
+      name: eval_parts(self.store, name, self.setup.seed) for name in mixtures
+    }

@@ -1,0 +1,69 @@
+"""Splits and answers made by hand, without a cache."""
+
+from types import SimpleNamespace
+
+from flan_jax.evaluation.aggregation import part_results
+from flan_jax.evaluation.eval_parts import EvalPart
+from flan_jax.evaluation.part_result import PartResult
+from flan_jax.evaluation.predictions import Answer
+
+CHOICES = {'entailment': 'yes', 'not_entailment': 'no'}
+
+
+def split(
+  rows, adapted='', choices=None, templates=(('{answer}', None),) * 6
+) -> SimpleNamespace:
+  """Stands in for a cached split; templates are (target, group)."""
+  manifest = {
+    'choices': choices,
+    'dataset': 'rte',
+    'adapted': adapted,
+    'format': 'instructions',
+    'template_set': None,
+    'templates': [{'target': t, 'group': group} for t, group in templates],
+  }
+  rows = [
+    {'id': f'row{i}', 'group': str(i), **row} for i, row in enumerate(rows)
+  ]
+  return SimpleNamespace(
+    rows=rows, manifest=manifest, name='rte', digest='0123'
+  )
+
+
+def ranked_split(golds, adapted='', groups=None) -> SimpleNamespace:
+  """A split with two classes."""
+  rows = [
+    {'correct': [gold], 'group': str(groups[i] if groups else i)}
+    for i, gold in enumerate(golds)
+  ]
+  return split(rows, adapted, CHOICES)
+
+
+def part(test, validation=None, metrics=('accuracy',), **more) -> EvalPart:
+  """The part of such splits."""
+  declared = SimpleNamespace(cluster='nli', note='', metrics=tuple(metrics))
+  return EvalPart(declared, test, validation, **more)
+
+
+def ranked(**by_template) -> list[Answer]:
+  """Answers by template, as in `t0=[0, 1]`: the option chosen for each row."""
+  return [
+    Answer(row, int(name[1:]), option, ('yes', 'no')[option])
+    for name, options in by_template.items()
+    for row, option in enumerate(options)
+  ]
+
+
+def texts(*by_template) -> list[Answer]:
+  """Answers in free text, a list of rows for each template."""
+  return [
+    Answer(row, template, None, text)
+    for template, rows in enumerate(by_template)
+    for row, text in enumerate(rows)
+  ]
+
+
+def result(*arguments, **named) -> PartResult:
+  """The only result of a part."""
+  (found,) = part_results(*arguments, **named)
+  return found
