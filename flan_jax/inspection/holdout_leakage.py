@@ -283,11 +283,11 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
   sides = ('evaluated', 'trained')
   totals = {
     side: f'{sum(rows[side].values())} rows of {len(rows[side])} of '
-    f'{len(found[side])} {side} parts'
+    f'{len(found[side])} {side} subsets'
     for side in sides
   }
   yield (
-    f'{found["mixture"]} trains on {len(found["trained"])} parts; '
+    f'{found["mixture"]} trains on {len(found["trained"])} subsets; '
     f'{" and ".join(found["evaluations"])} evaluates {len(found["evaluated"])}'
   )
   yield f'RULE {found["rule_verdict"]}'

@@ -1,31 +1,37 @@
-"""Rows of a task under its templates (imports TensorFlow when it reads)."""
+"""The rows of a task under each of its templates; reading uses TensorFlow."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 from typing import Any
 
 from flan_jax.definitions.dataset import Template, evaluated
 from flan_jax.definitions.names import TaskName
 from flan_jax.errors import ConfigError
-from flan_jax.inspection import catalogue
+from flan_jax.inspection.prepared import (
+  MANUAL,
+  PREPARED,
+  data_root,
+  manual_folder,
+  prepare_command,
+  status_of,
+)
 from flan_jax.rendering.splits import MissingDataError
 from flan_jax.runtime.tensorflow_start import quiet_start
 from flan_jax.vocabulary.base import Vocabulary
 from flan_jax.vocabulary.load import load_vocabulary
 
-# A template that is true for few rows is not searched for in all of a large
-# dataset.
+# Rows that are searched for those that a template applies to.
 _MOST_ROWS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-  """What is to be shown.
+  """The rows to show.
 
   Attributes:
     rows: Rows under each template.
-    split: Split they are of; None for train, or test where nothing trains.
-    vocabulary: 'mini' or a SentencePiece model; decides what fits.
+    split: Their split; None for train, or test if there is no train.
+    vocabulary: VOCABULARY, which decides what fits.
   """
 
   rows: int
@@ -33,10 +39,10 @@ class Wanted:
   vocabulary: str
 
   def split_of(self, task: TaskName) -> str:
-    """Returns the split that is read of a task.
+    """Returns the split of a task to read.
 
     Raises:
-      ConfigError: the task has no such rows.
+      ConfigError: the task does not have the split.
     """
     split = self.split or ('train' if task.part.trains else 'test')
     if split not in task.part.splits:
@@ -48,13 +54,13 @@ class Wanted:
 def describe(
   name: str, tasks: Sequence[TaskName], wanted: Wanted, data_dir: str | None
 ) -> dict[str, Any]:
-  """Renders rows of each task, as SeqIO and the cache read them.
+  """Renders rows of each task, as SeqIO and the cache do.
 
   Args:
-    name: What the user asked for.
-    tasks: The tasks it stands for, each of another part.
-    wanted: What is to be shown.
-    data_dir: TFDS data directory; None for TFDS's default.
+    name: The name that the user gave.
+    tasks: The tasks that it stands for, one for each part.
+    wanted: The rows to show.
+    data_dir: TFDS data directory; None for the default of TFDS.
 
   Returns:
     {'task', 'data_dir', 'parts': [{'part', 'cluster', 'tfds', 'split',
@@ -63,8 +69,8 @@ def describe(
     'inputs', 'targets', 'options', 'remarks'}]}]}]}.
 
   Raises:
-    ConfigError: a task has no rows of this split.
-    MissingDataError: it is not prepared; says which command brings it.
+    ConfigError: a task does not have the split.
+    MissingDataError: a task is not prepared; names the command to run.
   """
   for task in tasks:
     wanted.split_of(task)
@@ -74,27 +80,27 @@ def describe(
     import flan_jax.rendering.seqio_tasks  # noqa: F401
     from flan_jax.vocabulary.seqio import as_seqio
 
-    # What it needs is made on first use.
+    # Loads its libraries.
     as_seqio(vocabulary).encode_tf('')
   return {
     'task': name,
-    'data_dir': str(catalogue.data_root(data_dir)),
+    'data_dir': str(data_root(data_dir)),
     'parts': [_part(task, wanted, vocabulary, data_dir) for task in tasks],
   }
 
 
 def _check_prepared(task: TaskName, data_dir: str | None) -> None:
-  status = catalogue.status_of(task.part, data_dir)
-  if status == catalogue.PREPARED:
+  status = status_of(task.part, data_dir)
+  if status == PREPARED:
     return
-  fetch = ''
-  if status == catalogue.MANUAL:
-    folder = catalogue.manual_folder(data_dir)
-    fetch = f'get {task.part.manual}; put it in {folder} and '
-  command = catalogue.prepare_command(task.part.name, data_dir)
+  first = ''
+  if status == MANUAL:
+    folder = manual_folder(data_dir)
+    first = f'download {task.part.manual} to {folder} and '
+  command = prepare_command(task.part.name, data_dir)
   raise MissingDataError(
     f'{task.part.name} is not prepared: {task.part.source} is not in '
-    f'{catalogue.data_root(data_dir)}; {fetch}run `{command}`, or bring your '
+    f'{data_root(data_dir)}; {first}run `{command}`, or bring your '
     'own rows with `flan-jax import-data`'
   )
 
@@ -104,13 +110,15 @@ def _part(
 ) -> dict[str, Any]:
   split, templates = wanted.split_of(task), task.part.templates
   examples: dict[int, list] = {k: [] for k in _shown(task)}
-  # Those that no row can have are not waited for.
-  open_ = {k for k in examples if split == 'train' or not templates[k].inverted}
+  # Inverted templates have no rows to be evaluated.
+  pending = {
+    k for k in examples if split == 'train' or not templates[k].inverted
+  }
   for k, example in _examples(task, split, vocabulary, data_dir):
     if len(examples[k]) < wanted.rows:
       examples[k].append(example)
-    open_ -= {k} if len(examples[k]) == wanted.rows else set()
-    if not open_:
+    pending -= {k} if len(examples[k]) == wanted.rows else set()
+    if not pending:
       break
   return {
     'part': task.part.name,
@@ -124,7 +132,7 @@ def _part(
 
 
 def _shown(task: TaskName) -> tuple[int, ...]:
-  """Returns the templates that the name of a task admits."""
+  """Returns the templates that the name of a task selects."""
   if task.template is not None:
     return (task.template,)
   if task.rank:
@@ -160,7 +168,7 @@ def _remark(template: Template, split: str, examples: list) -> str:
   elif template.only_if:
     remarks.append('for some rows only')
   if not examples and (split == 'train' or not template.inverted):
-    remarks.append(f'for none of the first {_MOST_ROWS} rows')
+    remarks.append(f'applies to none of the first {_MOST_ROWS} rows')
   return '; '.join(remarks)
 
 
@@ -188,19 +196,19 @@ def _examples(
 
 
 def _example(example, task: TaskName, pool, vocabulary) -> dict[str, Any]:
-  """Returns one example as text, with what the lengths took away."""
+  """Returns an example as text, with remarks on what was cut."""
   k = int(example['template'])
   remarks, exemplars = [], []
   if pool:
     about = example['id'], int(example['group']), int(example['seed'])
-    # Each of them, and the query, ends a piece in the end token.
+    # The input and the target of each exemplar end with the end token.
     ends = int((example['inputs'] == vocabulary.eos_id).sum())
     exemplars = pool.exemplars(k, *about)[: ends // 2]
     plural = '' if len(exemplars) == 1 else 's'
     remarks.append(f'{len(exemplars)} exemplar{plural}')
   cut = int(example['inputs_cut'])
   if cut:
-    remarks.append(('truncatable shortened', 'prompt cut at its end')[cut - 1])
+    remarks.append(('input shortened', 'prompt cut at its end')[cut - 1])
   if example['targets_cut']:
     remarks.append('target cut')
   options = zip(example['options'], example['correct'], strict=True)
@@ -216,3 +224,38 @@ def _example(example, task: TaskName, pool, vocabulary) -> dict[str, Any]:
     ],
     'remarks': remarks,
   }
+
+
+def lines(found: Mapping[str, Any]) -> Iterator[str]:
+  """Yields `describe` as text, template by template."""
+  yield '|: prompt, >: answer, x: wrong option of .rank'
+  for part in found['parts']:
+    yield (
+      f'{part["part"]} ({part["cluster"]}): {part["split"]} rows of '
+      f'{part["tfds"]}'
+    )
+    yield f'in {found["data_dir"]}'
+    for template in part['templates']:
+      yield ''
+      remarks = '; '.join(filter(None, (template['group'], template['remark'])))
+      yield template['task'] + (f' ({remarks})' if remarks else '')
+      for example in template['examples']:
+        yield ''
+        yield from _example_lines(example)
+    yield ''
+
+
+def _example_lines(example: Mapping[str, Any]) -> Iterator[str]:
+  yield '  ' + ', '.join([f'row {example["id"]}', *example['remarks']])
+  for inputs, targets in example['exemplars']:
+    yield from _marked('|', inputs)
+    yield from _marked('>', targets)
+  yield from _marked('|', example['inputs'])
+  if not example['options']:
+    yield from _marked('>', example['targets'])
+  for option in example['options']:
+    yield from _marked('>' if option['correct'] else 'x', option['words'])
+
+
+def _marked(mark: str, text: str) -> Iterator[str]:
+  yield from (f'  {mark} {line}'.rstrip() for line in text.split('\n'))

@@ -16,7 +16,8 @@ from flan_jax.definitions import names, registry, template_set
 from flan_jax.definitions.dataset import SPLITS
 from flan_jax.errors import ConfigError
 from flan_jax.flags import FlagParser, parse_gin
-from flan_jax.inspection import caches, catalogue, rows, text
+from flan_jax.inspection import caches, datasets, mixture_rates, rows
+from flan_jax.inspection.prepared import tasks_of
 from flan_jax.interop import base_model
 from flan_jax.runtime.tensorflow_start import start_tensorflow
 from flan_jax.sources.mini import open_data_dir, resolve_data_dir
@@ -47,28 +48,25 @@ def main(argv: Sequence[str]) -> int:
     template_set.apply(flags.template_set)
   # An unknown name is an error before TensorFlow starts.
   name = flags.check or flags.name
-  mixture = names.find_mixture(name) if name else None
-  tasks = ()
-  if name and not mixture:
-    tasks = [names.parse_task(task) for task in catalogue.task_names(name)]
+  plan = names.resolve(name) if name else None
   data_dir = open_data_dir(flags.data_dir, flags.cache_dir, _note)
   if flags.check:
     start_tensorflow()
     from flan_jax.inspection import holdout_leakage
 
-    found = holdout_leakage.check(flags.check, data_dir)
+    found = holdout_leakage.check(name, data_dir)
     _show(flags, found, holdout_leakage.lines(found))
     return int(found['failed'])
-  if tasks:
-    wanted = rows.Wanted(flags.rows, flags.split, flags.vocabulary)
-    found = rows.describe(name, tasks, wanted, data_dir)
-    _show(flags, found, text.task_lines(found))
-  elif mixture:
-    found = catalogue.describe_mixture(mixture, data_dir)
-    _show(flags, found, text.mixture_lines(found))
+  if plan is None:
+    found = datasets.describe(data_dir)
+    _show(flags, found, datasets.lines(found))
+  elif plan.purpose:
+    found = mixture_rates.describe(plan, data_dir)
+    _show(flags, found, mixture_rates.lines(found))
   else:
-    found = catalogue.describe_registry(data_dir)
-    _show(flags, found, text.registry_lines(found))
+    wanted = rows.Wanted(flags.rows, flags.split, flags.vocabulary)
+    found = rows.describe(name, tasks_of(name), wanted, data_dir)
+    _show(flags, found, rows.lines(found))
   return 0
 
 

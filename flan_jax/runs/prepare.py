@@ -7,8 +7,8 @@ import textwrap
 from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import Dataset
 from flan_jax.errors import ConfigError
-from flan_jax.inspection import catalogue
-from flan_jax.inspection.catalogue import DOWNLOAD, MANUAL
+from flan_jax.inspection import prepared
+from flan_jax.inspection.prepared import DOWNLOAD, MANUAL
 from flan_jax.runs.reading import FlagParser
 from flan_jax.runtime.console import wrapped
 from flan_jax.runtime.tensorflow_start import start_tensorflow
@@ -35,12 +35,12 @@ def main(argv: Sequence[str]) -> int:
   """
   flags = _parse(argv)
   registry.load(flags.task_module)
-  parts = {part.source: part for part in catalogue.parts_of(flags.name)}
-  states: dict[str, list[Dataset]] = {state: [] for state in catalogue.STATES}
+  parts = {part.source: part for part in prepared.parts_of(flags.name)}
+  states: dict[str, list[Dataset]] = {state: [] for state in prepared.STATES}
   for part in parts.values():
-    states[catalogue.status_of(part, flags.data_dir)].append(part)
+    states[prepared.status_of(part, flags.data_dir)].append(part)
   counts = ', '.join(f'{len(found)} {s}' for s, found in states.items())
-  print(f'{flags.name}: {counts} in {catalogue.data_root(flags.data_dir)}')
+  print(f'{flags.name}: {counts} in {prepared.data_root(flags.data_dir)}')
   if flags.dry_run:
     for part in states[DOWNLOAD]:
       print(f'would download {part.source}')
@@ -70,7 +70,7 @@ def _prepare(
 ) -> int:
   """Prepares what is not there yet; returns the exit code."""
   todo, missing, failed = list(downloads), [], []
-  if _has_files(catalogue.manual_folder(data_dir)):
+  if _has_files(prepared.manual_folder(data_dir)):
     todo += manual
   else:
     missing += manual
@@ -140,7 +140,7 @@ def _print_manual(
   """Prints what has to be fetched: ours first, then what TFDS says."""
   if not missing:
     return
-  folder = catalogue.manual_folder(data_dir)
+  folder = prepared.manual_folder(data_dir)
   print(f'\nto be fetched by hand and put in {folder};')
   print('the same command then goes on with them:')
   for part, instructions in missing:

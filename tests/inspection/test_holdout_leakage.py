@@ -238,8 +238,8 @@ def test_what_is_not_there_is_not_passed(data_dir):
   assert set(report['rows']['missing']) == {'absent', 'gone'}
   assert 'no gone:1.0.0' in report['rows']['missing']['gone']
   text = text_of(report)
-  assert '6 rows of 1 of 2 evaluated parts' in text
-  assert '3 rows of 1 of 2 trained parts' in text
+  assert '6 rows of 1 of 2 evaluated subsets' in text
+  assert '3 rows of 1 of 2 trained subsets' in text
   assert '  not checked (evaluated): gone' in text
   assert '  not checked (trained): absent' in text
   # Without a trained part there is nothing to compare with.
@@ -248,7 +248,7 @@ def test_what_is_not_there_is_not_passed(data_dir):
   )
   report = holdout_leakage.check('nothing', place)
   assert report['row_verdict'] == 'not checked'
-  assert 'compared with 0 rows of 0 of 1 trained parts' in text_of(report)
+  assert 'compared with 0 rows of 0 of 1 trained subsets' in text_of(report)
 
 
 def test_json_says_what_the_text_says(data_dir):

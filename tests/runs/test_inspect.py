@@ -272,7 +272,7 @@ def test_prompts_and_exemplars_are_shown_as_they_fit(inspect, rte):
   examples = part['templates'][0]['examples']
   counts = {True: set(), False: set()}
   for example in examples:
-    shortened = 'truncatable shortened' in example['remarks']
+    shortened = 'input shortened' in example['remarks']
     assert shortened == (example['inputs'].count('on the list.') > 1)
     assert example['inputs'].endswith(('- yes\n- no', '- no\n- yes'))
     assert len(example['inputs']) < 400 * 20

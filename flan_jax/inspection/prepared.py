@@ -1,0 +1,116 @@
+"""Which datasets are prepared, and how many rows they have (no TensorFlow)."""
+
+import dataclasses
+import json
+import pathlib
+import shlex
+
+from flan_jax.definitions import names, registry
+from flan_jax.definitions.dataset import Dataset
+from flan_jax.definitions.names import TaskName
+from flan_jax.rendering import splits
+from flan_jax.runtime.paths import user_path
+from flan_jax.sources.copies import default_data_dir, find_copy
+
+PREPARED, DOWNLOAD, MANUAL = 'prepared', 'to download', 'manual'
+STATES = (PREPARED, DOWNLOAD, MANUAL)
+
+# Origins of a number of rows. It is an estimate if several splits divide a TFDS
+# split by a hash, because only reading the rows would tell.
+COPY, ESTIMATE, RECORDED = 'copy', 'estimate', 'recorded'
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+  """Rows of one split of a part, before filters.
+
+  Attributes:
+    count: Number of rows.
+    origin: `COPY`, `ESTIMATE` or `RECORDED`.
+  """
+
+  count: int
+  origin: str
+
+
+def data_root(data_dir: str | None) -> pathlib.Path:
+  """Returns the TFDS data directory; the default of TFDS if None."""
+  return user_path(data_dir or default_data_dir())
+
+
+def manual_folder(data_dir: str | None) -> pathlib.Path:
+  """Returns where TFDS expects files that are downloaded manually."""
+  return data_root(data_dir) / 'downloads' / 'manual'
+
+
+def prepare_command(name: str, data_dir: str | None) -> str:
+  """Returns the command that downloads a dataset."""
+  flag = f' --data_dir={shlex.quote(data_dir)}' if data_dir else ''
+  return f'flan-jax prepare {name}{flag}'
+
+
+def status_of(part: Dataset, data_dir: str | None) -> str:
+  """Returns which of `STATES` a resolved part is in."""
+  if find_copy(part.source, data_dir):
+    return PREPARED
+  return MANUAL if part.manual else DOWNLOAD
+
+
+def rows_of(part: Dataset, split: str, data_dir: str | None) -> Rows:
+  """Returns the number of rows in a split of a resolved part.
+
+  Args:
+    part: The part; it has the split.
+    split: One of `dataset.SPLITS`.
+    data_dir: TFDS data directory; None for the default of TFDS.
+  """
+  folder = find_copy(part.source, data_dir)
+  if folder is None:
+    return Rows(part.rows.get(split, 0), RECORDED)
+  family = [p for p in part.dataset.resolve_parts() if p.source == part.source]
+  try:
+    found = splits.resolve(family, _split_sizes(folder))[part.name, split]
+  except splits.MissingDataError:
+    return Rows(0, COPY)
+  size = found.stop - found.start
+  if not found.splits:
+    return Rows(size, COPY)
+  # Takes each row for a group.
+  low, high = splits.divide(range(size), found.splits)[split]
+  share = min(high, size) - low
+  return Rows(min(share, found.limit or share), ESTIMATE)
+
+
+def _split_sizes(folder: pathlib.Path) -> dict[str, int]:
+  """Returns TFDS split -> rows of a prepared copy."""
+  text = (folder / 'dataset_info.json').read_text(encoding='utf-8')
+  return {
+    split['name']: sum(map(int, split.get('shardLengths', ())))
+    for split in json.loads(text).get('splits', ())
+  }
+
+
+def tasks_of(name: str) -> list[TaskName]:
+  """Returns the tasks that the name of a task or a whole dataset stands for.
+
+  Raises:
+    UnknownNameError: there is no such task; suggests the three nearest.
+  """
+  base, dot, suffixes = name.partition('.')
+  for dataset in registry.datasets():
+    if dataset.name == base and base not in registry.parts():
+      parts = [part.name for part in dataset.resolve_parts()]
+      return [names.parse_task(part + dot + suffixes) for part in parts]
+  return [names.parse_task(name)]
+
+
+def parts_of(name: str) -> list[Dataset]:
+  """Returns the parts that a mixture, a dataset or a task reads.
+
+  Raises:
+    UnknownNameError: there is no such name; suggests the three nearest.
+  """
+  plan = names.resolve(name)
+  if plan.purpose is None:
+    return [task.part for task in tasks_of(name)]
+  return [member.part for member in plan.members]
