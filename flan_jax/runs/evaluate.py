@@ -6,12 +6,12 @@ import os
 import gin
 
 from flan_jax.cache.store import flat
-from flan_jax.errors import ConfigError
 from flan_jax.evaluation import records
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.evaluation.mixture_evaluation import MixtureEvaluation
 from flan_jax.flags import Arguments
+from flan_jax.runs.checkpoint_paths import labelled_checkpoints
 from flan_jax.runs.eval_setup import EvalSetup
 from flan_jax.runtime import processes
 from flan_jax.training import Checkpointer
@@ -54,7 +54,7 @@ def evaluate(
     print(f'would evaluate {", ".join(mixtures)}')
     print(f'splits to cache first: {workspace.missing(mixtures)}')
     return
-  paths = _checkpoints(checkpoint, model_dir, setup)
+  paths = labelled_checkpoints(checkpoint, model_dir, setup.locate)
   for path in paths.values():
     workspace.check_checkpoint(path)
   about = {
@@ -81,28 +81,3 @@ def evaluate(
       found.append((label or path, evaluation.mixture, result))
   if len(found) > 1 and processes.is_first():
     print(f'\n{records.write_checkpoints(folder, found)}\nresults: {folder}')
-
-
-def _checkpoints(
-  spec: str | Sequence[str] | None, model_dir: str, setup: EvalSetup
-) -> dict[str, str]:
-  """Returns label -> checkpoint; the label of a single one is ''."""
-  if spec == 'all':
-    paths = [str(path) for path in Checkpointer.paths(model_dir)]
-    if not paths:
-      raise ConfigError(f"CHECKPOINT_PATH = 'all': {model_dir} has none")
-  elif spec == 'best':
-    paths = [Checkpointer.best(model_dir)]
-  elif spec is None or isinstance(spec, str):
-    paths = [setup.locate(spec) or model_dir]
-  else:
-    paths = [setup.locate(path) for path in spec]
-  if len(paths) == 1:
-    return {'': paths[0]}
-  labels = [os.path.basename(path.rstrip('/')) for path in paths]
-  if len(set(labels)) < len(labels):
-    raise ConfigError(
-      'the paths in CHECKPOINT_PATH must differ in their last part, which '
-      f'names the folder of their results: {", ".join(labels)}'
-    )
-  return dict(zip(labels, paths, strict=True))

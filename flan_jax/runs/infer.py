@@ -1,11 +1,8 @@
 """`flan-jax infer`: continues prompts, or answers the rows of a task."""
 
-from collections.abc import Callable, Iterator, Sequence
-import contextlib
+from collections.abc import Sequence
 import dataclasses
 import json
-import os
-import sys
 
 import gin
 import tqdm
@@ -21,10 +18,10 @@ from flan_jax.evaluation.inference import (
 from flan_jax.evaluation.models import Session
 from flan_jax.evaluation.prompts import prompt_tokens, read_prompts
 from flan_jax.flags import Arguments
+from flan_jax.runs.checkpoint_paths import one_checkpoint
 from flan_jax.runs.eval_setup import EvalSetup, Workspace
 from flan_jax.runtime import processes
-from flan_jax.runtime.paths import user_path, write_whole
-from flan_jax.training import Checkpointer
+from flan_jax.runtime.console import text_output
 
 
 @gin.configurable(module='flan_jax')
@@ -54,18 +51,6 @@ class InferSource:
         'set either PROMPTS, a file, or MIXTURE_OR_TASK_NAME, whose rows are '
         'answered'
       )
-
-  def checkpoint_path(self, setup: EvalSetup) -> str:
-    """Returns the checkpoint that answers."""
-    if self.checkpoint == 'best' and self.model_dir is not None:
-      return Checkpointer.best(self.model_dir)
-    path = self.checkpoint or self.model_dir or self.initial_checkpoint
-    if not isinstance(path, str) or path in ('all', 'best'):
-      raise ConfigError(
-        'set CHECKPOINT_PATH to one checkpoint, or MODEL_DIR for its newest '
-        f'one, or both with CHECKPOINT_PATH=best for its best one; not {path!r}'
-      )
-    return setup.locate(path)
 
 
 @gin.configurable(module='flan_jax')
@@ -98,7 +83,7 @@ def infer(
     ending = dataclasses.replace(ending, tokens=lengths['targets'])
   prompts = None if source.prompts is None else read_prompts(source.prompts)
   mixtures = flat([source.mixture])
-  with _output(output) as write:
+  with text_output(output) as write:
     workspace = setup.open(arguments, sampling)
     inference = None
     if prompts is not None:
@@ -107,7 +92,11 @@ def infer(
         prompts, models.vocabulary, models.framing, lengths['inputs']
       )
       inference = PromptInference(prompts, tokens)
-    path = source.checkpoint_path(setup)
+    path = setup.locate(
+      one_checkpoint(
+        source.checkpoint, source.model_dir, source.initial_checkpoint
+      )
+    )
     workspace.check_checkpoint(path)
     if dry_run:
       print(f'would answer {source.prompts or source.mixture} with {path}')
@@ -137,32 +126,3 @@ def _rows(
     if part.null:
       processes.log(f'left out: {part.test.name}: {part.null}')
   return RowInference.of(parts, workspace.models.framing, max_rows)
-
-
-@contextlib.contextmanager
-def _output(path: str | None) -> Iterator[Callable[[str], None]]:
-  """Yields the function that writes the answers, to a file or standard output.
-
-  For standard output, everything else that is printed, by child processes too,
-  goes to standard error meanwhile.
-  """
-  if path is not None:
-    file = user_path(path)
-    local = '://' not in path
-    if file.is_dir() or (local and not os.access(file.parent, os.W_OK)):
-      raise ConfigError(
-        f'OUTPUT {path} cannot be written: it is a folder, or its folder is '
-        'missing or read-only'
-      )
-    yield lambda text: write_whole(file, text)
-    return
-  sys.stdout.flush()
-  kept = os.dup(1)
-  os.dup2(2, 1)
-  try:
-    with open(kept, 'w', encoding='utf-8', closefd=False) as file:
-      yield file.write
-  finally:
-    sys.stdout.flush()
-    os.dup2(kept, 1)
-    os.close(kept)

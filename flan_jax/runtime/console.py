@@ -1,6 +1,13 @@
-"""Text on the console."""
+"""Text on the console, or in a file instead."""
 
+from collections.abc import Callable, Iterator
+import contextlib
+import os
+import sys
 import textwrap
+
+from flan_jax.errors import ConfigError
+from flan_jax.runtime.paths import user_path, write_whole
 
 _WIDTH = 80
 
@@ -15,3 +22,38 @@ def wrapped(text: str, indent: str = '') -> list[str]:
     break_long_words=False,
     break_on_hyphens=False,
   )
+
+
+@contextlib.contextmanager
+def text_output(path: str | None) -> Iterator[Callable[[str], None]]:
+  """Yields a function that writes text to a file, or to standard output.
+
+  For standard output, everything else that is printed, by child processes too,
+  goes to standard error meanwhile.
+
+  Args:
+    path: The OUTPUT macro; None for standard output.
+
+  Raises:
+    ConfigError: the file cannot be written.
+  """
+  if path is not None:
+    file = user_path(path)
+    local = '://' not in path
+    if file.is_dir() or (local and not os.access(file.parent, os.W_OK)):
+      raise ConfigError(
+        f'OUTPUT {path} cannot be written: it is a folder, or its folder is '
+        'missing or read-only'
+      )
+    yield lambda text: write_whole(file, text)
+    return
+  sys.stdout.flush()
+  kept = os.dup(1)
+  os.dup2(2, 1)
+  try:
+    with open(kept, 'w', encoding='utf-8', closefd=False) as file:
+      yield file.write
+  finally:
+    sys.stdout.flush()
+    os.dup2(kept, 1)
+    os.close(kept)
