@@ -67,3 +67,32 @@ def result(*arguments, **named) -> PartResult:
   """The only result of a part."""
   (found,) = part_results(*arguments, **named)
   return found
+
+
+def request_split(rows, templates=1, targets=4, **manifest) -> SimpleNamespace:
+  """A split whose rows are rendered under templates.
+
+  Every row has two options of one token each, of which `correct` tells the
+  right ones; without `correct`, the answer is free text.
+
+  Args:
+    rows: The rows.
+    templates: Renderings of each row.
+    targets: Most tokens of a target.
+    **manifest: Further entries of the manifest.
+  """
+  found = split(rows, templates=(('{answer}', None),) * templates)
+  found.manifest |= {
+    'lengths': {'targets': targets},
+    'choices': CHOICES,
+    'split': 'validation',
+  } | manifest
+  found.num_rows = len(rows)
+  found.renderings = [
+    {'row': row, 'template': template}
+    for row in range(len(rows))
+    for template in range(templates)
+  ]
+  found.prompt = lambda index, framing: [20 + index]
+  found.spans = lambda rendering: [[20], [10], [11]]
+  return found

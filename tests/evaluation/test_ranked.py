@@ -1,0 +1,84 @@
+"""Options are ranked by every rule; shared options are scored once alone."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from flan_jax.cache.cached_split import Framing
+from flan_jax.evaluation.journal import Journal
+from flan_jax.evaluation.models import Session
+from flan_jax.evaluation.ranked import is_right, rank_options
+from flan_jax.evaluation.requests import requests
+from flan_jax.evaluation.validation import ValidationEvaluation
+from tests.evaluation.splits import request_split
+
+_FRAMING = Framing((), (1,), (1,), ())
+
+
+class _Scorer:
+  """Option 0 is likelier after a prompt; without one, option 0 is likelier yet.
+
+  Attributes:
+    asked: Number of examples scored so far.
+  """
+
+  def __init__(self):
+    self.asked = 0
+
+  def scored(self, params, examples):
+    for index, example in enumerate(examples):
+      self.asked += 1
+      alone = example.prompt[0] == 5
+      first = -0.1 if alone else -1.0
+      yield index, [np.float32([first, -0.5]), np.float32([-2.0, -0.5])]
+
+
+def _models():
+  vocabulary = SimpleNamespace(encode=lambda text: [5])
+  return SimpleNamespace(
+    scorer=_Scorer(), vocabulary=vocabulary, framing=_FRAMING
+  )
+
+
+def _queue():
+  rows = [{'correct': [0]}, {'correct': [1]}, {'correct': [0]}]
+  return requests(request_split(rows), _FRAMING)
+
+
+def test_records_hold_the_choice_of_every_rule():
+  models, counts = _models(), []
+  records = rank_options(_queue(), Session(models, None, advance=counts.append))
+  # Three prompts, and the two shared options once without a prompt.
+  assert models.scorer.asked == 4
+  assert sum(counts) == 3
+  assert [record['correct'] for record in records] == [True, False, True]
+  record = records[0]
+  assert (record['text'], record['predicted']) == ('yes', 0)
+  assert record['predicted_by']['acc'] == 0
+  # -1 + .1 against -2 + 2.
+  assert record['predicted_by']['acc_mutual_info'] == 1
+  assert [o['total'] for o in record['options']] == [-1.5, -2.5]
+
+
+def test_a_journal_is_not_asked_again():
+  models, journal = _models(), Journal()
+  first = rank_options(_queue(), Session(models, None, journal))
+  asked = models.scorer.asked
+  assert rank_options(_queue(), Session(models, None, journal)) == first
+  assert models.scorer.asked == asked
+
+
+def test_validation_accuracy_is_a_mean_over_parts():
+  queue = _queue()
+  assert is_right(queue, Session(_models(), None)) == [True, False, True]
+  other = request_split([{'correct': [1]}])
+  other.name = 'cb'
+  validation = ValidationEvaluation(
+    [*queue, *requests(other, _FRAMING)], _models()
+  )
+  assert validation.names == ('accuracy', 'accuracy/rte', 'accuracy/cb')
+  found = validation(None)
+  assert found['accuracy/rte'] == pytest.approx(200 / 3)
+  assert found['accuracy/cb'] == 0
+  assert found['accuracy'] == pytest.approx(100 / 3)
