@@ -37,13 +37,13 @@ _BATCH = 512
 _DROPPED = re.compile(r'[\W_]+')
 
 
-def check(name: str, data_dir: str | None = None) -> dict[str, Any]:
+def check(training: MixturePlan, data_dir: str | None = None) -> dict[str, Any]:
   """Checks what a training mixture shares with its evaluation.
 
   Its evaluation consists of all evaluation mixtures with the same `held_out`.
 
   Args:
-    name: A training mixture that holds something out.
+    training: A training mixture that holds something out.
     data_dir: TFDS data directory; None for the default of TFDS.
 
   Returns:
@@ -55,11 +55,9 @@ def check(name: str, data_dir: str | None = None) -> dict[str, Any]:
     two is made from the other}]}.
 
   Raises:
-    UnknownNameError: there is no such mixture.
-    ConfigError: it does not train, holds nothing out, or no mixture evaluates
-      what it holds out.
+    ConfigError: the mixture does not train, holds nothing out, or no mixture
+      evaluates what it holds out.
   """
-  training = names.resolve(name)
   evaluations = _evaluations(training)
   trained, evaluated = _parts([training]), _parts(evaluations)
   closed = {c for plan in (training, *evaluations) for c in plan.excluded}
@@ -74,7 +72,7 @@ def check(name: str, data_dir: str | None = None) -> dict[str, Any]:
     'failed': 'failed' in verdicts,
     'rule_verdict': verdicts[0],
     'row_verdict': verdicts[1],
-    'mixture': name,
+    'mixture': training.name,
     'evaluations': [plan.name for plan in evaluations],
     'trained': [part.name for part in trained],
     'evaluated': [part.name for part in evaluated],

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
+import functools
 import json
 import os
 import sys
@@ -34,14 +35,28 @@ def main(argv: Sequence[str]) -> int:
     argv: The flags, without the command's name.
 
   Returns:
-    The exit code: 0, or 1 where `--check` found a leak.
+    The exit code: 0, or 1 if `--check` found a leak.
 
   Raises:
-    UserError: a flag is unknown or does not fit, there is no such task or
-      mixture, or the rows to be shown are not prepared.
+    UserError: a flag or a name is wrong, or rows are not prepared.
   """
-  if '--cache' in argv:
-    return _inspect_cache(argv)
+  inspect = _inspect_cache if '--cache' in argv else _inspect
+  flags, found, lines = inspect(argv)
+  if flags.format == 'json':
+    lines = [json.dumps(found, indent=2, ensure_ascii=False)]
+  try:
+    print('\n'.join(lines), flush=True)
+  except BrokenPipeError:
+    # The pager was closed early. Leaves nothing to flush at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+  return int(found.get('failed', False))
+
+
+# Flags, what was found as JSON types, and the same as lines of text.
+_Result = tuple[argparse.Namespace, Mapping[str, Any], Iterable[str]]
+
+
+def _inspect(argv: Sequence[str]) -> _Result:
   flags = _parse(argv)
   registry.load(flags.task_module)
   if flags.template_set:
@@ -49,29 +64,26 @@ def main(argv: Sequence[str]) -> int:
   # An unknown name is an error before TensorFlow starts.
   name = flags.check or flags.name
   plan = names.resolve(name) if name else None
-  data_dir = open_data_dir(flags.data_dir, flags.cache_dir, _note)
+  log = functools.partial(print, 'inspect:', file=sys.stderr)
+  data_dir = open_data_dir(flags.data_dir, flags.cache_dir, log)
   if flags.check:
     start_tensorflow()
     from flan_jax.inspection import holdout_leakage
 
-    found = holdout_leakage.check(name, data_dir)
-    _show(flags, found, holdout_leakage.lines(found))
-    return int(found['failed'])
+    found = holdout_leakage.check(plan, data_dir)
+    return flags, found, holdout_leakage.lines(found)
   if plan is None:
     found = datasets.describe(data_dir)
-    _show(flags, found, datasets.lines(found))
-  elif plan.purpose:
+    return flags, found, datasets.lines(found)
+  if plan.purpose:
     found = mixture_rates.describe(plan, data_dir)
-    _show(flags, found, mixture_rates.lines(found))
-  else:
-    wanted = rows.Wanted(flags.rows, flags.split, flags.vocabulary)
-    found = rows.describe(name, tasks_of(name), wanted, data_dir)
-    _show(flags, found, rows.lines(found))
-  return 0
+    return flags, found, mixture_rates.lines(found)
+  wanted = rows.Wanted(flags.rows, flags.split, flags.vocabulary)
+  found = rows.describe(name, tasks_of(name), wanted, data_dir)
+  return flags, found, rows.lines(found)
 
 
-def _inspect_cache(argv: Sequence[str]) -> int:
-  """Shows the cached splits that gin files name, by default all there are."""
+def _inspect_cache(argv: Sequence[str]) -> _Result:
   parser = FlagParser('inspect --cache', 'Shows the cached splits of a run.')
   parser.add_gin_flags()
   parser.add_argument('--cache', action='store_true')
@@ -89,8 +101,7 @@ def _inspect_cache(argv: Sequence[str]) -> int:
       base_model.locate(settings['vocabulary'], config.cache_dir)
     ),
   )
-  _show(flags, found, caches.lines(found))
-  return 0
+  return flags, found, caches.lines(found)
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -142,19 +153,3 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
   if flags.rows < 1:
     raise ConfigError('--rows must be at least 1')
   return flags
-
-
-def _note(line: str) -> None:
-  print(f'inspect: {line}', file=sys.stderr)
-
-
-def _show(
-  flags: argparse.Namespace, found: Mapping[str, Any], lines: Iterable[str]
-) -> None:
-  if flags.format == 'json':
-    lines = [json.dumps(found, indent=2, ensure_ascii=False)]
-  try:
-    print('\n'.join(lines), flush=True)
-  except BrokenPipeError:
-    # A pager that was closed early; leave nothing to flush at exit.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

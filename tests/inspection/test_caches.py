@@ -1,7 +1,6 @@
 """`flan-jax inspect --cache` lists cached splits with their states."""
 
 import json
-import os
 import pathlib
 import shutil
 
@@ -13,7 +12,6 @@ from flan_jax.cache.cached_split import CacheConfig, SplitKey
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
 from flan_jax.vocabulary.load import load_vocabulary
-from tests.command_line import ROOT
 
 registry.load()
 
@@ -191,14 +189,6 @@ def test_an_empty_cache_is_an_empty_table(inspect, tmp_path):
     'rte.validation': 'missing',
     'rte.test': 'missing',
   }
-
-
-def test_it_needs_no_tensorflow(cli, config, cached, tmp_path):
-  (tmp_path / 'tensorflow.py').write_text('raise ImportError("blocked")')
-  paths = f'{tmp_path}{os.pathsep}{ROOT}'
-  flags = f'--gin.CACHE_DIR={config.cache_dir}', *_of_run('rte')
-  out = cli.check('inspect', '--cache', *flags, PYTHONPATH=paths)
-  assert '3 splits (3 cached)' in out
 
 
 def test_flags_of_other_views_are_refused(capsys):
