@@ -63,7 +63,7 @@ def cluster_means(results: Sequence[PartResult]) -> list[dict[str, Any]]:
   Returns:
     One object for each cluster, format and number of exemplars: `members`, the
     members' means over templates; `missing`, the members without a result;
-    `beside`, the means of the cluster's other parts, each by its own metric;
+    `others`, the means of the cluster's other parts, each by its own metric;
     and `mean` and `best_validation`, unweighted over the members. These two are
     null if a member is missing: a mean over fewer would not be the paper's.
   """
@@ -104,7 +104,7 @@ def _cluster_mean(
     'best_validation': _mean(best, len(members)),
     'members': {_name(member): found[member].mean for member in found},
     'missing': [_name(member) for member in members if member not in found],
-    'beside': {
+    'others': {
       _name(member): result.mean
       for member, result in parts.items()
       if member not in members

@@ -13,7 +13,7 @@ class PartResult:
   """Results of one part under one group of templates.
 
   `as_json` gives the entry of `results.json`, of plain JSON types. Metrics are
-  in percent unless their docstring says otherwise.
+  in percent unless their docstring states otherwise.
 
   Attributes:
     dataset: Name of the dataset.

@@ -28,7 +28,7 @@ def write(
   Args:
     folder: Where; created if missing.
     evaluation: What was found.
-    about: What is recorded beside it: mixture, checkpoint, step, …; the splits
+    about: What is also recorded: mixture, checkpoint, step, …; the splits
       in `left_out` are also listed below the tables.
   """
   folder = user_path(folder)

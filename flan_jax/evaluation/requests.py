@@ -45,8 +45,8 @@ class Request:
 
   def options_written(self, text: str) -> list[int]:
     """Returns the options equal to a text up to case, spaces, full stop."""
-    said = _bare(text)
-    return [n for n, o in enumerate(self.option_texts) if _bare(o) == said]
+    bare = _bare(text)
+    return [n for n, o in enumerate(self.option_texts) if _bare(o) == bare]
 
   @property
   def template(self) -> int:

@@ -67,7 +67,7 @@ def test_other_parts_are_listed_and_a_missing_member_leaves_no_mean():
   (found,) = cluster_means(results)
   assert found['mean'] is found['best_validation'] is None
   assert found['missing'] == ['definite_pronoun_resolution']
-  assert found['beside'] == {'wsc': 99.0}
+  assert found['others'] == {'wsc': 99.0}
   assert 'definite_pronoun_resolution' in clusters_table([found])
   results.append(
     _result('coreference', 'definite_pronoun_resolution', 50.0, best=53.0)

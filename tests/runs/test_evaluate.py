@@ -1,4 +1,4 @@
-"""`flan-jax eval` over checkpoints and mixtures, broken off and repeated."""
+"""`flan-jax eval` over checkpoints and mixtures, interrupted and repeated."""
 
 import json
 
@@ -43,7 +43,7 @@ def test_all_checkpoints_and_the_best_are_evaluated_once(cli, rule_data):
   for step in kept:
     for name in ('rule_eval', 'rule.t3'):
       assert (cli.folder / f'model/eval/{step}/{name}/results.json').exists()
-  # What was cut off in the middle is asked again, the rest is not.
+  # Answers that are cut off are asked again; the others are not.
   folder = cli.folder / 'model/eval/6/rule_eval'
   before = (folder / 'records.jsonl').read_text()
   answers = (folder / 'answers.jsonl').read_text().splitlines(keepends=True)
@@ -87,7 +87,7 @@ def test_all_checkpoints_and_the_best_are_evaluated_once(cli, rule_data):
 
 
 def _seen(folder, evaluated) -> str:
-  """Writes a file that says that two of the rows were seen before."""
+  """Writes a CONTAMINATED file with two of the test rows."""
   lines = (evaluated / 'records.jsonl').read_text().splitlines()
   records = [json.loads(line) for line in lines]
   test = [r for r in records if r['part'] == 'rule' and r['split'] == 'test']
@@ -95,18 +95,3 @@ def _seen(folder, evaluated) -> str:
   path = folder / 'seen.json'
   path.write_text(json.dumps({'rule': ids}))
   return str(path)
-
-
-def test_a_metric_that_nothing_gives_is_refused(cli, rule_data):
-  code, _, error = cli(
-    'train',
-    *TRAIN,
-    *_DATA,
-    f'--gin.DATA_DIR={rule_data}',
-    '--gin.MIXTURE_OR_TASK_NAME=rule_train',
-    '--gin.KEEP_BEST=accuracy',
-    '--gin.EVAL_PERIOD=3',
-    '--gin.CHECKPOINT_PERIOD=4',
-    '--dry_run',
-  )
-  assert code == 2 and 'CHECKPOINT_PERIOD 4 is no multiple' in error

@@ -1,4 +1,4 @@
-"""Prompts and rows are answered as the model does it, in their order."""
+"""Prompts and rows are answered as the model answers them, in their order."""
 
 import json
 
@@ -37,7 +37,7 @@ _MAX_TOKENS = 12
 
 @pytest.fixture(scope='module')
 def answered(tmp_path_factory):
-  """A checkpoint with random parameters, and what it says to `_PROMPTS`."""
+  """A checkpoint with random parameters, and its answers to `_PROMPTS`."""
   folder = tmp_path_factory.mktemp('checkpoint')
   mesh, vocabulary = make_mesh(MeshConfig(), jax.devices()[:1]), _vocabulary()
   params = init_params(_MODEL, 0, mesh)
@@ -81,13 +81,13 @@ def _read(text):
 def test_prompts_are_continued_in_their_order(cli, answered):
   checkpoint, texts = answered
   _write_prompts(cli.folder)
-  # What ends an answer is the third character that the first one has.
+  # The third character of the first answer ends answers.
   stop = texts[0][2]
   out = cli.check(
     *_flags(
       checkpoint,
       '--gin.PROMPTS=prompts.jsonl',
-      f'--gin.STOP={[stop, "never said"]!r}',
+      f'--gin.STOP={[stop, "never written"]!r}',
     )
   )
   found = _read(out)
@@ -117,7 +117,7 @@ def test_two_processes_answer_as_one(tmp_path, answered):
 
 
 @pytest.mark.usefixtures('warm_cache')
-def test_rows_are_answered_as_an_evaluation_does(cli, answered, rule_data):
+def test_rows_are_answered_as_in_an_evaluation(cli, answered, rule_data):
   checkpoint, _ = answered
   flags = [
     RULE,
@@ -137,7 +137,7 @@ def test_rows_are_answered_as_an_evaluation_does(cli, answered, rule_data):
   records = [r for r in _read(path.read_text()) if r['split'] == 'test']
   assert len(answers) == len(records) == 9
   for answer, record in zip(answers, records, strict=True):
-    # Rows lie beside others there, which may change the last digit.
+    # Rows share batches with others there, which may change the last digit.
     for mine, theirs in zip(
       answer.pop('options'), record.pop('options'), strict=True
     ):

@@ -1,6 +1,6 @@
 """Metrics of chosen options, by the names that datasets declare.
 
-Values are in percent unless a docstring says otherwise.
+Values are in percent unless a docstring states otherwise.
 """
 
 from collections.abc import Callable

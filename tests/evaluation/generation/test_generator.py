@@ -1,4 +1,4 @@
-"""What is generated is what the model finds most probable, token by token."""
+"""Generation yields the most probable token at every step, in any batch."""
 
 import jax
 import numpy as np
@@ -42,7 +42,7 @@ def _mesh(count: int = 1) -> jax.sharding.Mesh:
 
 
 def _plain(config, params, prompt, limit, width=256) -> list[int]:
-  """One token at a time, each from a fresh unpadded pass over one row."""
+  """Generates one token at a time, each from a fresh pass over one row."""
   tokens = list(prompt)
   while len(tokens) - len(prompt) < limit:
     batch = {
@@ -90,7 +90,7 @@ def test_an_end_token_ends_an_answer_before_its_limit():
   config, mesh = _config('rope'), _mesh()
   params = init_params(config, 0, mesh)
   (free,) = Generator(config, mesh, -1).generate(params, [[5, 6]], [_LIMIT])
-  # What it says third is taken for the end.
+  # Its third token serves as the end token.
   (ended,) = Generator(config, mesh, free[2]).generate(
     params, [[5, 6]], [_LIMIT]
   )
@@ -104,14 +104,14 @@ def test_slots_are_filled_again_until_all_prompts_are_answered():
   rng = np.random.default_rng(1)
   prompts = [rng.integers(2, 30, n).tolist() for n in rng.integers(1, 60, 23)]
   limits = rng.integers(0, 30, 23).tolist()
-  # Two slots for 23 prompts of very different answers, and one for each.
+  # Two slots for 23 prompts whose answers differ in length, or one for each.
   few, many = (
     Generator(config, mesh, _END, tokens).generate(params, prompts, limits)
     for tokens in (512, 8192)
   )
   assert few == many
   assert [len(a) <= n for a, n in zip(few, limits, strict=True)] == [True] * 23
-  assert max(map(len, few)) > 8  # more than one visit of the host
+  assert max(map(len, few)) > 8  # More than one round on the device.
 
 
 def test_draws_depend_on_seed_prompt_and_place_and_not_on_the_batch():
@@ -127,7 +127,7 @@ def test_draws_depend_on_seed_prompt_and_place_and_not_on_the_batch():
 
   drawn = generate(8192)
   assert drawn == generate(256)
-  assert drawn[0] != drawn[1]  # the same prompt twice
+  assert drawn[0] != drawn[1]  # The same prompt, twice.
   assert drawn != generate(8192, seed=1)
 
 

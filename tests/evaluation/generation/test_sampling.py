@@ -10,7 +10,7 @@ _PROBABILITIES = np.array([0.5, 0.25, 0.15, 0.1], np.float32)
 
 
 def shares(sampling):
-  """How often each token is drawn."""
+  """Returns how often each token is drawn."""
   logits = jnp.tile(jnp.log(_PROBABILITIES), (_DRAWS, 1))
   prompts = jnp.arange(_DRAWS)
   drawn = np.asarray(choose(sampling, logits, prompts, jnp.zeros_like(prompts)))
@@ -34,14 +34,14 @@ def shares(sampling):
   ],
   ids=str,
 )
-def test_tokens_come_as_often_as_they_should(sampling, expected):
+def test_tokens_are_drawn_with_their_probabilities(sampling, expected):
   # Four standard deviations of the most uncertain share.
   np.testing.assert_allclose(
     shares(sampling), expected, atol=4 * 0.5 / _DRAWS**0.5
   )
 
 
-def test_what_cannot_be_is_never_drawn():
+def test_impossible_tokens_are_never_drawn():
   logits = jnp.array([[0.0, -jnp.inf, 0.0]] * 200)
   prompts = jnp.arange(200)
   sampling = Sampling(1.0, top_k=3, top_p=0.99)

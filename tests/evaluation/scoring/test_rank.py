@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from flan_jax.batches.packing import Example
-from flan_jax.evaluation.scoring import rank, rank_batches
+from flan_jax.evaluation.scoring import rank
 from flan_jax.model import DecoderConfig, init_params, target_log_probs
 from flan_jax.sharding import MeshConfig, make_mesh
 
@@ -39,7 +39,7 @@ def _examples(seed=0, count=30) -> list[Example]:
 
 
 def _one_by_one(config, params, example: Example) -> list[np.ndarray]:
-  """The plain way: every option after its prompt, alone in a padded row."""
+  """Scores every option after its prompt, alone in a padded row."""
   results = []
   for target in example.targets:
     tokens = np.zeros((1, _ROW), np.int32)
@@ -72,7 +72,7 @@ def _assert_equal(a, b):
 
 
 @pytest.mark.parametrize('position', ['relative_bias', 'rope'])
-def test_shared_packed_scores_equal_one_option_a_row(position):
+def test_shared_packed_scores_equal_one_option_per_row(position):
   config, mesh = _config(position), _mesh()
   params = init_params(config, 0, mesh)
   examples = _examples(count=10)
@@ -83,7 +83,7 @@ def test_shared_packed_scores_equal_one_option_a_row(position):
   _assert_equal(_sums(scored), _sums(plain))
 
 
-def test_scores_do_not_depend_on_batch_order_or_company():
+def test_scores_do_not_depend_on_batch_size_or_order():
   config, mesh = _config('relative_bias'), _mesh()
   params = init_params(config, 0, mesh)
   examples = _examples()
@@ -132,7 +132,7 @@ def test_totals_include_the_end_token_and_ties_go_to_the_first():
   assert rank.best([s.total for s in scores]) == 0
 
 
-def test_options_are_ranked_by_other_rules_too():
+def test_every_rule_has_its_values():
   scores = rank.option_scores(
     [np.float32([-3, -3, -1]), np.float32([-4, -1])], ended=[True, True]
   )
@@ -157,7 +157,7 @@ def test_options_that_fill_several_rows_repeat_their_prompt(position):
   long = [
     Example(list(range(3, 43)) * 4, tuple([n] * 30 for n in range(3, 20))),
     Example([3, 4, 5], ([6], [7, 8])),
-    # Its prompt fills a row of its own with any one option.
+    # The prompt fills a row with any one option.
     Example(list(range(3, 43)) * 8, ([4] * 9, [5] * 7)),
   ]
   plain = rank.PlainScorer(config, mesh).score(params, long)
@@ -166,32 +166,6 @@ def test_options_that_fill_several_rows_repeat_their_prompt(position):
     for shared, alone in zip(scored, plain, strict=True):
       assert [len(v) for v in shared] == [len(v) for v in alone]
     _assert_equal(_sums(scored), _sums(plain))
-
-
-def test_no_row_is_longer_than_it_has_to_be():
-  config = _config('rope')
-  examples = [Example([3] * 100, tuple([4] * 60 for _ in range(9)))] * 7
-  groups = rank_batches.groups_of(examples, config, longest=256)
-  assert {group.capacity.tokens for group in groups} == {256}
-  items = [item for group in groups for item in group.items]
-  assert sum(len(item.example.targets) for item in items) == 63
-  # Unless a prompt needs it.
-  groups = rank_batches.groups_of([Example([3] * 300, ([4],))], config, 256)
-  assert [group.capacity.tokens for group in groups] == [512]
-
-
-def test_rows_of_a_group_are_spread_evenly_over_batches():
-  config = _config('rope')
-  examples = [Example([3] * 200, ([4, 5], [6, 7]))] * 9
-  groups = rank_batches.groups_of(examples, config, longest=1024)
-  shapes = [
-    batch['tokens'].shape
-    for batch, _ in rank_batches.batches(groups, 1024, shards=1)
-  ]
-  assert len(set(shapes)) == 1
-  rows, length = shapes[0]
-  used = sum(example.length for example in examples)
-  assert rows * length * len(shapes) < 1.5 * used
 
 
 def test_progress_counts_every_example():

@@ -1,4 +1,4 @@
-"""Predictors whose scores can be worked out by hand."""
+"""Scores of answers that can be computed by hand."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def _scores(test, answers) -> dict[str, float]:
 
 
 _CLASSES = {'e': 'yes', 'n': 'unsure', 'c': 'no'}
-# 3 entail, 2 are neutral, 1 contradicts.
+# Three entailments, two neutral, one contradiction.
 _LABELS = (0, 0, 0, 1, 1, 2)
 
 
@@ -33,11 +33,11 @@ def test_gold_classes():
 
 
 def test_classes_swapped_by_name():
-  # Neutral and contradiction exchanged: only the three that entail are right.
+  # Neutral and contradiction swapped: only the three entailments are right.
   swapped = [{0: 0, 1: 2, 2: 1}[label] for label in _LABELS]
   scores = _scores(_classification(), _options(swapped))
   assert scores['accuracy'] == 50
-  # F1 of 1 for one class of three.
+  # One of three classes has F1 1.
   assert scores['macro_f1'] == pytest.approx(100 / 3)
   assert scores['f1:c'] == 0
   # (6 * 3 - (3*3 + 2*1 + 1*2)) / (36 - (9 + 4 + 1)), over classes.
