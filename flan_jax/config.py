@@ -21,7 +21,7 @@ from flan_jax.macros import MACROS, nearest
 from flan_jax.runtime.paths import user_path
 
 _CONFIGURABLES = (
-  ('flan_jax.cache.cached_split', 'CacheConfig'),
+  ('flan_jax.cache.framing', 'CacheConfig'),
   ('flan_jax.batches.loader', 'PackingConfig'),
   ('flan_jax.evaluation.eval_config', 'EvalConfig'),
   ('flan_jax.evaluation.generation.sampling', 'Sampling'),

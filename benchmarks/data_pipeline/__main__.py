@@ -24,7 +24,7 @@ from benchmarks.data_pipeline import corpus, results, sides
 from benchmarks.data_pipeline.own import OwnSide, Task
 from flan_jax.batches.loader import PackingConfig
 from flan_jax.batches.window import WindowStart
-from flan_jax.cache.cached_split import CacheConfig
+from flan_jax.cache.framing import CacheConfig
 from flan_jax.definitions import registry
 from flan_jax.runtime.tensorflow_start import start_tensorflow
 from flan_jax.vocabulary.load import load_vocabulary

@@ -11,12 +11,9 @@ import numpy as np
 from flan_jax.batches.loader import BatchPlan, Loader, PackingConfig
 from flan_jax.batches.sampler import Sampler
 from flan_jax.batches.window import WindowStart
-from flan_jax.cache.cached_split import (
-  CacheConfig,
-  CachedSplit,
-  Framing,
-  SplitKey,
-)
+from flan_jax.cache.cached_split import CachedSplit
+from flan_jax.cache.framing import CacheConfig, Framing
+from flan_jax.cache.store import split_key
 from flan_jax.cache.writer import CacheWriter
 from flan_jax.definitions import names
 from flan_jax.vocabulary.base import Vocabulary
@@ -60,10 +57,8 @@ class OwnSide:
 
   def __init__(self, task: Task):
     """Initializes the side; nothing is made or opened yet."""
-    keys = [
-      SplitKey(member.part, 'train', member.templates, member.format)
-      for member in names.members(task.mixture)
-    ]
+    members = names.resolve(task.mixture).members
+    keys = [split_key(member, 'train') for member in members]
     self._task = task
     self._writer = CacheWriter(keys, task.config, task.vocabulary)
     self._framing = Framing.of(task.config, task.vocabulary)
@@ -77,7 +72,7 @@ class OwnSide:
 
   def splits(self) -> list[CachedSplit]:
     """Opens the cached splits."""
-    return self._writer.units()
+    return self._writer.open()
 
   def _plan(self) -> BatchPlan:
     sampler = Sampler(self.splits(), self._framing, self._task.seed)

@@ -24,7 +24,7 @@ from benchmarks.common.side_process import SideProcess, started
 from benchmarks.generate import results
 from benchmarks.generate.results import CASES, ENDED, EVEN, OWN, PEER
 import flan_jax
-from flan_jax.cache.cached_split import CacheConfig, Framing
+from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.vocabulary.base import Vocabulary
 from flan_jax.vocabulary.load import load_vocabulary
 

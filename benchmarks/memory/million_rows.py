@@ -26,17 +26,13 @@ from benchmarks.memory import short_rows
 from benchmarks.memory.watching import private_mib, run_phase
 from flan_jax.batches.loader import BatchPlan, PackingConfig
 from flan_jax.batches.sampler import Sampler
-from flan_jax.cache.cached_split import (
-  CacheConfig,
-  CachedSplit,
-  Framing,
-  SplitKey,
-  find_cached_split,
-)
+from flan_jax.cache.cached_split import CachedSplit, find_cached_split
+from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.runtime.tensorflow_start import start_tensorflow
+from flan_jax.testing.cached_splits import named_split
 from flan_jax.vocabulary.load import MINI, load_vocabulary
 
-_KEY = SplitKey(short_rows.NAME, 'train')
+_KEY = named_split(short_rows.NAME, 'train')
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -12,16 +12,13 @@ from typing import Any
 from benchmarks.common import weights
 from benchmarks.common.side_process import serve
 from benchmarks.rank_eval.results import DATASETS
-from flan_jax.cache.cached_split import (
-  CacheConfig,
-  CachedSplit,
-  Framing,
-  SplitKey,
-)
+from flan_jax.cache.cached_split import CachedSplit
+from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
 from flan_jax.evaluation.requests import Request, requests
 from flan_jax.sources.mini import open_data_dir
+from flan_jax.testing.cached_splits import named_split
 from flan_jax.vocabulary.base import Vocabulary
 from flan_jax.vocabulary.load import load_vocabulary
 
@@ -74,7 +71,7 @@ class RequestMaker:
     self, part: str, rows: int, config: CacheConfig, vocabulary: Vocabulary
   ) -> Iterator[Request]:
     splits = registry.find_part(part)[1].splits
-    keys = [SplitKey(part, split) for split in _SPLITS if split in splits]
+    keys = [named_split(part, split) for split in _SPLITS if split in splits]
     return chosen(
       make_cached_splits(keys, config, vocabulary),
       Framing.of(config, vocabulary),

@@ -14,7 +14,8 @@ import dataclasses
 
 import numpy as np
 
-from flan_jax.cache.cached_split import CachedSplit, Framing
+from flan_jax.cache.cached_split import CachedSplit
+from flan_jax.cache.framing import Framing
 from flan_jax.definitions.digests import digest
 from flan_jax.rendering.exemplars import (
   choose,
@@ -51,7 +52,7 @@ class FewShotSplit(CachedSplit):
     about = pool.manifest['split'], pool.manifest['dataset']
     if about != ('train', split.manifest['dataset']):
       raise ValueError(f'{split.name}: exemplars come from its training rows')
-    super().__init__(split.path)
+    super().__init__(split.path, split.part)
     self.pool = pool
     self.shots = shots
     self._seed = seed

@@ -10,7 +10,8 @@ import functools
 
 import numpy as np
 
-from flan_jax.cache.cached_split import CachedSplit, Framing
+from flan_jax.cache.cached_split import CachedSplit
+from flan_jax.cache.framing import Framing
 from flan_jax.definitions.mixture_plan import MIXING_CAP
 from flan_jax.rendering.permutation import key_of, permute
 

@@ -1,14 +1,16 @@
 """Opens the training splits of a mixture."""
 
 from flan_jax.batches.few_shot import FewShotSplit
-from flan_jax.cache.cached_split import CachedSplit, Framing, SplitKey
-from flan_jax.cache.store import CacheStore
-from flan_jax.definitions import names, registry
+from flan_jax.cache.cached_split import CachedSplit
+from flan_jax.cache.framing import Framing
+from flan_jax.cache.store import CacheStore, split_key
+from flan_jax.definitions import names
+from flan_jax.definitions.mixture_plan import MixturePlan
 from flan_jax.errors import ConfigError
 
 
 def training_splits(
-  store: CacheStore, mixture: str, seed: int = 0
+  store: CacheStore, mixture: str | MixturePlan, seed: int = 0
 ) -> list[CachedSplit]:
   """Opens the training splits of a mixture or task.
 
@@ -21,13 +23,13 @@ def training_splits(
     ConfigError: a member has no training rows.
   """
   splits = []
-  for member in store.available(names.members(mixture), 'train'):
-    _, part = registry.find_part(member.part)
-    if not part.trains:
-      raise ConfigError(f'{mixture}: {part.name} has no training split')
-    split = store.find(
-      SplitKey(part.name, 'train', member.templates, member.format)
-    )
+  plan = names.resolve(mixture)
+  for member in store.available(plan.members, 'train'):
+    if not member.part.trains:
+      raise ConfigError(
+        f'{plan.name}: {member.part.name} has no training split'
+      )
+    split = store.find(split_key(member, 'train'))
     splits.append(
       with_exemplars(split, split, member.shots, seed, store.framing)
     )

@@ -1,38 +1,100 @@
-"""Digests of everything that decides what a cache holds."""
+"""What a cached split is of, and the digest of all that decides its tokens."""
 
 from collections.abc import Iterator
+import dataclasses
 import functools
 import inspect
 import types
 from typing import Any
 
+from flan_jax.cache.framing import CacheConfig
 from flan_jax.definitions.dataset import Dataset
+from flan_jax.definitions.digests import digest
+from flan_jax.vocabulary.base import Vocabulary
 
-_CONTENT = (
-  'source',
-  'splits',
-  'fields',
-  'label',
-  'choices',
-  'options',
-  'correct',
-  'answers',
-  'score',
-  'keep',
-  'templates',
-  'template_set',
-  'truncatable',
-  'group_key',
-  'item_key',
+# Raise this when the files of a cached split change their form.
+LAYOUT = 6
+# Raise this when the same rows, templates and vocabulary give other tokens.
+# `tests/golden/test_tokens.py` fails if that is forgotten.
+RENDERING_VERSION = 1
+
+# Fields of a `Dataset` that do not decide tokens by themselves. (The templates
+# of a format include its title; `plain` is what other formats are made of.)
+_NOT_HASHED = (
   'cluster',
+  'derived_from',
+  'group_titles',
+  'manual',
   'metrics',
+  'name',
   'note',
+  'optional',
+  'parent',
+  'parts',
+  'plain',
+  'title',
 )
 
 
-def describe_part(part: Dataset) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True)
+class SplitKey:
+  """Names a cached split.
+
+  Attributes:
+    part: The resolved part, with the templates of its format.
+    split: One of `dataset.SPLITS`.
+    templates: Indices of the templates used; None for all that apply.
+  """
+
+  part: Dataset
+  split: str
+  templates: tuple[int, ...] | None = None
+
+  def __str__(self) -> str:
+    form = self.part.format
+    name = f'{self.part.name}.{self.split}'
+    return name if form == 'instructions' else f'{name}.{form}'
+
+
+def split_folder(
+  key: SplitKey, config: CacheConfig, vocabulary: Vocabulary, copy: str
+) -> str:
+  """Returns the folder of a split below the cache directory.
+
+  Args:
+    key: The split.
+    config: Its lengths and prompt format.
+    vocabulary: The vocabulary of its tokens.
+    copy: Digest of the TFDS copy.
+  """
+  content = content_digest(key, config, vocabulary)
+  return f'{key.part.dataset.name}/{key}-{content}-{copy}'
+
+
+def content_digest(
+  key: SplitKey, config: CacheConfig, vocabulary: Vocabulary
+) -> str:
+  """Returns the digest of all that decides a split's tokens but its rows."""
+  return digest(
+    {
+      'layout': LAYOUT,
+      'rendering': RENDERING_VERSION,
+      'part': _describe(key.part),
+      'vocabulary': vocabulary.digest,
+      'lengths': dict(config.lengths),
+      'prompt_format': config.prompt_format,
+      'templates': key.templates,
+    }
+  )
+
+
+def _describe(part: Dataset) -> dict[str, Any]:
   """Returns what decides a part's rows and prompts, functions by source."""
-  return {name: _plain(getattr(part, name)) for name in _CONTENT}
+  return {
+    field.name: _plain(getattr(part, field.name))
+    for field in dataclasses.fields(part)
+    if field.name not in _NOT_HASHED
+  }
 
 
 def _plain(value: Any) -> Any:
@@ -49,10 +111,10 @@ def _plain(value: Any) -> Any:
 
 
 def source_of(function: Any, seen: set | None = None) -> Iterator[str]:
-  """Yields the source of a function and of what it uses of its own module.
+  """Yields the source of a function and of what it uses.
 
-  Constants, helpers, arguments of `functools.partial` and variables it closes
-  over are followed, so that a change in any of them is seen.
+  Follows helper functions, constants and closures of the user's own package,
+  so that a change in any of them is noticed.
   """
   seen = set() if seen is None else seen
   if isinstance(function, functools.partial):
@@ -87,7 +149,7 @@ def _names(code: types.CodeType) -> set[str]:
 
 
 def _is_ours(value: Any, user: types.FunctionType) -> bool:
-  """Whether a helper is of the user's package, not of a library."""
+  """Whether a helper is in the user's package and not in a library."""
   function = value.func if isinstance(value, functools.partial) else value
   package = user.__module__.partition('.')[0]
   return getattr(function, '__module__', '').partition('.')[0] == package

@@ -1,4 +1,4 @@
-"""Writes one shard of a unit: the work that is spread over workers.
+"""Writes one shard of a cached split: the work that is spread over workers.
 
 Imports TensorFlow. A task carries all that it needs, so that a worker on
 another machine needs neither the registry nor the configuration.
@@ -7,29 +7,39 @@ another machine needs neither the registry nor the configuration.
 from collections.abc import Iterable, Sequence
 import dataclasses
 import json
-import os
 import pathlib
-import shutil
 import socket
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from flan_jax.cache import cached_split, remote
-from flan_jax.cache.cached_split import CacheConfig
-from flan_jax.cache.engine_code import engine_digest
-from flan_jax.definitions.dataset import ANSWER_TARGET, Dataset
+from flan_jax import __version__
+from flan_jax.cache import cached_split, storage
+from flan_jax.cache.framing import CacheConfig, Framing
+from flan_jax.cache.identity import SplitKey
+from flan_jax.definitions.dataset import ANSWER_TARGET
 from flan_jax.definitions.digests import file_digest
 from flan_jax.rendering.render import Fitter, render_rows
-from flan_jax.rendering.source import (
-  SplitSource,
-  plain_tensorflow,
-)
+from flan_jax.rendering.source import SplitSource, plain_tensorflow
 from flan_jax.rendering.templates import compile_templates
+from flan_jax.runtime.paths import user_path
 from flan_jax.vocabulary.base import Vocabulary
 from flan_jax.vocabulary.load import load_vocabulary
 from flan_jax.vocabulary.seqio import as_seqio
+
+# What a rendering keeps of its row besides the tokens.
+_KEPT = (
+  'id',
+  'group',
+  'item',
+  'template',
+  'options',
+  'correct',
+  'answers',
+  'class',
+  'score',
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,24 +47,20 @@ class ShardTask:
   """One shard to write.
 
   Attributes:
-    unit: Folder of the unit.
-    part: The resolved part in the unit's format.
-    split: As in `SplitKey`.
-    templates: As in `SplitKey`.
+    folder: Folder of the split.
+    key: The split.
     config: Lengths, prompt format and the TFDS data directory.
-    vocabulary: What `load_vocabulary` opens.
-    index: Of the shard.
-    count: Shards of the unit.
-    start: First row of the split's slice that is read.
-    stop: One past the last.
+    vocabulary: The path that `load_vocabulary` opens.
+    index: Number of the shard.
+    count: Shards of the split.
+    start: First row of the split's slice to read.
+    stop: One past the last row.
     renderings: Most renderings of a row; None for all.
-    engine: Digest of the code that is to write it.
+    version: Version of flan_jax that planned the task.
   """
 
-  unit: str
-  part: Dataset
-  split: str
-  templates: tuple[int, ...] | None
+  folder: str
+  key: SplitKey
   config: CacheConfig
   vocabulary: str
   index: int
@@ -62,72 +68,46 @@ class ShardTask:
   start: int
   stop: int
   renderings: int | None
-  engine: str
+  version: str = __version__
 
   @property
   def name(self) -> str:
     return cached_split.shard_name(self.index, self.count)
 
+  @property
+  def rows(self) -> int:
+    return self.stop - self.start
+
+  @property
+  def most_renderings(self) -> int:
+    """The most renderings of a row."""
+    templates = len(self.key.templates or self.key.part.templates)
+    return min(self.renderings or templates, templates)
+
 
 def write_shard(task: ShardTask) -> dict[str, Any]:
-  """Writes a shard that is not there yet; returns what shard.json holds.
-
-  It is written beside its place and renamed, so that a shard is whole or not
-  there. On a remote path it is written locally and copied, shard.json last.
+  """Writes a shard unless it is complete; returns what shard.json holds.
 
   Raises:
-    CacheError: this worker has other code than the driver.
+    CacheError: this worker has another version than the driver.
   """
-  if task.engine != engine_digest():
-    raise cached_split.CacheError(
-      f'{socket.gethostname()} has other code of flan_jax than what started '
-      'it: install the same one on all workers'
+  if task.version != __version__:
+    raise storage.CacheError(
+      f'{socket.gethostname()} has flan_jax {__version__}, the driver '
+      f'{task.version}: install the same version on all workers'
     )
-  done = remote.read_json(f'{task.unit}/{task.name}/{cached_split.SHARD}')
+  target = user_path(task.folder) / task.name
+  done = storage.read_json(target / cached_split.SHARD)
   if done is not None:
     return done
-  if remote.is_remote(task.unit):
-    with remote.upload_when_done(f'{task.unit}/{task.name}') as folder:
-      return _write_files(task, pathlib.Path(folder))
-  final = pathlib.Path(task.unit) / task.name
-  temporary = final.with_name(f'.{task.name}.{_writer()}.writing')
-  temporary.mkdir(parents=True)
-  try:
-    summary = _write_files(task, temporary)
-  except BaseException:
-    # A full disk has room for nothing else either.
-    shutil.rmtree(temporary, ignore_errors=True)
-    raise
-  try:
-    os.replace(temporary, final)
-  except OSError:
-    # Another worker was given the same shard and was faster.
-    if not (final / cached_split.SHARD).is_file():
-      raise
-    shutil.rmtree(temporary)
-  return summary
-
-
-def remove_leftovers(unit: pathlib.Path) -> None:
-  """Removes what writers of this machine that are gone have left behind."""
-  for path in unit.glob('.shard-*.writing'):
-    host, _, process = path.name.split('.')[-2].rpartition('-')
-    if host == _host() and not pathlib.Path(f'/proc/{process}').exists():
-      shutil.rmtree(path, ignore_errors=True)
-
-
-def _host() -> str:
-  return socket.gethostname().replace('.', '_')
-
-
-def _writer() -> str:
-  return f'{_host()}-{os.getpid()}'
+  with storage.new_folder(target) as folder:
+    return _write_files(task, folder)
 
 
 def _write_files(task: ShardTask, folder: pathlib.Path) -> dict[str, Any]:
   vocabulary = load_vocabulary(task.vocabulary)
-  targets = [template.target for template in task.part.templates]
-  with _ShardWriter(folder, task.split, vocabulary, targets) as writer:
+  targets = [template.target for template in task.key.part.templates]
+  with _ShardWriter(folder, task.key.split, vocabulary, targets) as writer:
     for example in _examples(task, vocabulary):
       writer.add(example)
     summary = {'name': task.name, **writer.finish()}
@@ -141,16 +121,16 @@ def _examples(
   task: ShardTask, vocabulary: Vocabulary
 ) -> Iterable[dict[str, Any]]:
   """Yields the renderings of a shard, those of a row one after the other."""
-  source = SplitSource(task.part, task.config.data_dir)
-  rows = source.get_dataset(
-    task.split, shuffle=False, rows=(task.start, task.stop)
+  part = task.key.part
+  rows = SplitSource(part, task.config.data_dir).get_dataset(
+    task.key.split, shuffle=False, rows=(task.start, task.stop)
   )
   rendered = render_rows(
-    rows, task.part, task.templates, every=True, renderings=task.renderings
+    rows, part, task.key.templates, every=True, renderings=task.renderings
   )
-  framing = cached_split.Framing.of(task.config, vocabulary)
+  framing = Framing.of(task.config, vocabulary)
   fit = Fitter(
-    table=compile_templates(task.part),
+    table=compile_templates(part),
     vocabulary=as_seqio(vocabulary),
     inputs=task.config.lengths['inputs'] - framing.prompt_overhead,
     targets=task.config.lengths['targets'],
@@ -160,25 +140,11 @@ def _examples(
   def tokenize(row):
     return {**{name: row[name] for name in _KEPT}, **fit(row)}
 
-  # Optimizing the graph takes longer than most shards take to be read.
+  # Optimizing the graph takes longer than reading most shards.
   options = tf.data.Options()
   options.experimental_optimization.apply_default_optimizations = False
   examples = rendered.map(tokenize, num_parallel_calls=tf.data.AUTOTUNE)
   return examples.with_options(options).as_numpy_iterator()
-
-
-# What a rendering keeps of its row beside the tokens.
-_KEPT = (
-  'id',
-  'group',
-  'item',
-  'template',
-  'options',
-  'correct',
-  'answers',
-  'class',
-  'score',
-)
 
 
 class _ShardWriter:
@@ -248,14 +214,14 @@ class _ShardWriter:
       self._row_file.write(text + '\n')
 
   def _keep_target(self, example: dict[str, Any]) -> None:
-    """Keeps what a template asks for where that is not the row's answer."""
+    """Keeps the target of a template if it is not the row's answer."""
     pattern = self._targets[example['template']]
     if pattern != ANSWER_TARGET:
       text = example['targets_pretokenized'].decode()
       self._row.setdefault('targets', {})[pattern] = text
 
   def _encode_option(self, option: bytes) -> np.ndarray:
-    """Tokenizes an option; the words of fixed classes recur in every row."""
+    """Tokenizes an option, once for the fixed classes of all rows."""
     if option not in self._option_ids:
       ids = self._vocabulary.encode(option.decode())
       self._option_ids[option] = np.asarray(ids, self._dtype)

@@ -1,17 +1,14 @@
 """Finds the cached splits of a run; a child process makes missing ones."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 import dataclasses
 
-from flan_jax.cache.cached_split import (
-  CacheConfig,
-  CachedSplit,
-  CacheError,
-  Framing,
-  SplitKey,
-  find_cached_split,
-)
-from flan_jax.definitions import names, registry
+from flan_jax.cache.cached_split import CachedSplit, find_cached_split
+from flan_jax.cache.framing import CacheConfig, Framing
+from flan_jax.cache.identity import SplitKey
+from flan_jax.cache.storage import CacheError
+from flan_jax.definitions import names
+from flan_jax.definitions.mixture_plan import MixturePlan, PlanMember
 from flan_jax.runtime import child
 from flan_jax.sources.mini import resolve_data_dir
 from flan_jax.vocabulary.base import Vocabulary
@@ -35,47 +32,35 @@ def flat(
 
 
 def split_keys(
-  mixtures: Sequence[str | None], training: bool = True
+  mixtures: Iterable[str | MixturePlan | None], training: bool = True
 ) -> list[SplitKey]:
   """Returns the splits needed to train on mixtures, or to evaluate them.
 
-  Both need validation rows: training monitors them, and evaluation chooses the
-  template with them. Few-shot evaluation also needs training rows.
-
   Args:
-    mixtures: Mixtures or tasks; None is skipped.
-    training: Whether a task named by itself is also trained on.
-
-  Raises:
-    UnknownNameError: an unknown name; suggests the three nearest.
+    mixtures: The mixtures; None is skipped.
+    training: Whether datasets and tasks are trained on as well.
   """
   keys = []
-  for name in mixtures:
-    if name is None:
+  for mixture in mixtures:
+    if mixture is None:
       continue
-    needed = splits_needed(name, training)
-    for member in names.members(name):
-      _, part = registry.find_part(member.part)
-      for split in needed:
-        if split in part.splits:
-          templates = member.templates if split == 'train' else None
-          keys.append(SplitKey(part.name, split, templates, member.format))
-      pool = registry.exemplar_part(part.name)
-      if member.shots and pool is not None and 'test' in needed:
-        keys.append(SplitKey(pool.name, 'train', None, member.format))
+    plan = names.resolve(mixture)
+    needed = plan.splits_needed(training)
+    for member in plan.members:
+      keys += [
+        split_key(member, split)
+        for split in needed
+        if split in member.part.splits
+      ]
+      if member.shots and member.exemplar_part and 'test' in needed:
+        keys.append(SplitKey(member.exemplar_part, 'train'))
   return list(dict.fromkeys(keys))
 
 
-def splits_needed(mixture: str, training: bool = True) -> tuple[str, ...]:
-  """Returns which splits of a mixture or task are read."""
-  found = names.find_mixture(mixture)
-  if not training:
-    return ('validation', 'test')
-  if found is None:
-    return ('train', 'validation', 'test')
-  return {'train': ('train', 'validation'), 'eval': ('validation', 'test')}[
-    found.purpose
-  ]
+def split_key(member: PlanMember, split: str) -> SplitKey:
+  """Returns the split of a member; only training is limited to templates."""
+  templates = member.templates if split == 'train' else None
+  return SplitKey(member.part, split, templates)
 
 
 class CacheStore:
@@ -145,19 +130,18 @@ class CacheStore:
     return split
 
   def available(
-    self, members: Sequence[registry.Member], split: str
-  ) -> list[registry.Member]:
+    self, members: Sequence[PlanMember], split: str
+  ) -> list[PlanMember]:
     """Returns the members whose split is cached.
 
-    All members, unless missing ones may be left out. Those left out are added
-    to `left_out`.
+    These are all members, unless missing ones may be left out. Those left out
+    are added to `left_out`.
     """
     found = []
     for member in members:
-      _, part = registry.find_part(member.part)
-      templates = member.templates if split == 'train' else None
-      key = SplitKey(part.name, split, templates, member.format)
-      if self._allow_missing and split in part.splits and self.missing([key]):
+      key = split_key(member, split)
+      declared = split in member.part.splits
+      if self._allow_missing and declared and self.missing([key]):
         self.left_out.append(str(key))
       else:
         found.append(member)

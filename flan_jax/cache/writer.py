@@ -1,30 +1,32 @@
-"""Makes the units of the token cache from TFDS (imports TensorFlow).
+"""Makes the splits of the token cache from TFDS (imports TensorFlow).
 
 The driver decides what is missing, has its shards written (here, or by the
-workers of `cache_beam`) and, when all of a unit are there, its manifest.
+workers of `beam`) and writes the manifest of a split when all its shards are
+complete.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import dataclasses
-import pathlib
+import os
 from typing import Any
 
 from flan_jax import __version__
-from flan_jax.cache import cached_split, remote
-from flan_jax.cache.cached_split import CacheConfig, CachedSplit, SplitKey
-from flan_jax.cache.engine_code import engine_digest
-from flan_jax.cache.shard import ShardTask, remove_leftovers, write_shard
-from flan_jax.definitions import registry
-from flan_jax.rendering import splits
+from flan_jax.cache import cached_split, storage
+from flan_jax.cache.cached_split import CachedSplit
+from flan_jax.cache.framing import CacheConfig
+from flan_jax.cache.identity import LAYOUT, SplitKey, split_folder
+from flan_jax.cache.shard import ShardTask, write_shard
 from flan_jax.rendering.lengths import renderings_of
 from flan_jax.rendering.source import SplitSource
+from flan_jax.rendering.splits import MissingDataError
+from flan_jax.runtime.paths import user_path
 from flan_jax.sources.copies import copy_digest
 from flan_jax.vocabulary.base import Vocabulary
 
 # Rows of a shard: what one worker does at a time, and loses at most.
 ROWS_PER_SHARD = 10_000
 
-# Writes shards and calls back after each; see `run_here`.
+# Writes shards and calls back after each, see `run_here`.
 Runner = Callable[[Sequence[ShardTask], Callable[[ShardTask], None]], None]
 
 
@@ -33,11 +35,11 @@ class Plan:
   """What has to be written.
 
   Attributes:
-    tasks: The shards that are not there yet.
+    tasks: The shards that are missing.
     rows: Rows that they read.
     renderings: Renderings that they write, at most.
     tokens: Roughly how many tokens that is.
-    finished: Units that are there already.
+    finished: Number of splits that are complete.
     missing: Part -> why it cannot be read; empty unless that was allowed.
   """
 
@@ -46,7 +48,12 @@ class Plan:
   renderings: int
   tokens: int
   finished: int
-  missing: dict[str, str]
+  missing: Mapping[str, str]
+
+  @property
+  def splits(self) -> int:
+    """Number of splits to make."""
+    return len({task.folder for task in self.tasks})
 
 
 def run_here(
@@ -59,7 +66,7 @@ def run_here(
 
 
 class CacheWriter:
-  """Plans and makes units."""
+  """Plans and makes cached splits."""
 
   def __init__(
     self,
@@ -71,40 +78,38 @@ class CacheWriter:
     """Initializes the writer.
 
     Args:
-      keys: The units.
+      keys: The splits.
       config: Directories and lengths.
-      vocabulary: Tokenizes them.
-      allow_missing: Leaves units out whose source is not prepared.
+      vocabulary: The vocabulary of the tokens.
+      allow_missing: Leaves out splits whose source is not prepared.
 
     Raises:
-      splits.MissingDataError: a source is not prepared; checked for all before
-        anything is written, and says which commands bring it.
+      MissingDataError: a source is not prepared. All are checked before
+        anything is written; the message names the commands that prepare it.
     """
     self._config = config
     self._vocabulary = vocabulary
     self._sources: dict[SplitKey, SplitSource] = {}
     self.missing: dict[str, str] = {}
     for key in dict.fromkeys(keys):
-      source = _source(key, config)
+      source = SplitSource(key.part, config.data_dir)
       try:
         _ = source.class_names, source.slices
-      except splits.MissingDataError as error:
+      except MissingDataError as error:
         if not allow_missing:
           raise
-        self.missing[key.part] = str(error)
+        self.missing[key.part.name] = str(error)
         continue
       self._sources[key] = source
 
-  def _path(self, key: SplitKey) -> str:
-    source = self._sources[key].part.source
-    copy = copy_digest(source, self._config.data_dir)
-    name = cached_split.split_folder(key, self._config, self._vocabulary, copy)
-    return f'{cached_split.expanded(self._config.cache_dir)}/{name}'
+  def _path(self, key: SplitKey):
+    copy = copy_digest(key.part.source, self._config.data_dir)
+    folder = split_folder(key, self._config, self._vocabulary, copy)
+    return user_path(self._config.cache_dir) / folder
 
   def _is_finished(self, key: SplitKey) -> bool:
-    return (
-      remote.read_json(f'{self._path(key)}/{cached_split.MANIFEST}') is not None
-    )
+    manifest = self._path(key) / cached_split.MANIFEST
+    return storage.read_json(manifest) is not None
 
   def plan(self) -> Plan:
     """Returns what has to be written."""
@@ -112,22 +117,22 @@ class CacheWriter:
     tasks = [task for key in todo for task in self._tasks(key)]
     renderings = tokens = 0
     for task in tasks:
-      count = (task.stop - task.start) * _most_renderings(task)
+      count = task.rows * task.most_renderings
       renderings += count
-      tokens += count * self._tokens_of_a_rendering(task)
+      tokens += count * self._tokens_of_a_rendering(task.key)
     return Plan(
       tasks=tuple(tasks),
-      rows=sum(task.stop - task.start for task in tasks),
+      rows=sum(task.rows for task in tasks),
       renderings=renderings,
       tokens=tokens,
       finished=len(self._sources) - len(todo),
       missing=self.missing,
     )
 
-  def _tokens_of_a_rendering(self, task: ShardTask) -> int:
+  def _tokens_of_a_rendering(self, key: SplitKey) -> int:
     """Returns a rough guess: the bytes of a TFDS row, and an instruction."""
-    source = SplitSource(task.part, self._config.data_dir)
-    split = source.builder.info.splits[source.slices[task.split].tfds_split]
+    source = self._sources[key]
+    split = source.builder.info.splits[source.slices[key.split].tfds_split]
     row = split.num_bytes // max(split.num_examples, 1)
     return min(row // 4 + 40, sum(self._config.lengths.values()))
 
@@ -135,16 +140,14 @@ class CacheWriter:
     source = self._sources[key]
     found = source.slices[key.split]
     rows = max(found.stop - found.start, 0)
-    # The most rows of a divided split are counted in reading order.
+    # The rows of a divided split are counted in reading order.
     count = 1 if found.splits else max(1, -(-rows // ROWS_PER_SHARD))
     bounds = [rows * i // count for i in range(count + 1)]
     renderings = renderings_of(source.num_input_examples(key.split))
     return [
       ShardTask(
-        unit=self._path(key),
-        part=source.part,
-        split=key.split,
-        templates=key.templates,
+        folder=os.fspath(self._path(key)),
+        key=key,
         config=self._config,
         vocabulary=self._vocabulary.path,
         index=index,
@@ -152,7 +155,6 @@ class CacheWriter:
         start=bounds[index],
         stop=bounds[index + 1],
         renderings=renderings if key.split == 'train' else None,
-        engine=engine_digest(),
       )
       for index in range(count)
     ]
@@ -162,50 +164,67 @@ class CacheWriter:
     log: Callable[[str], None] = print,
     run: Runner = run_here,
     progress: Callable[[int], None] = lambda rows: None,
-  ) -> None:
-    """Makes every unit that is not there yet.
+  ) -> dict[str, int]:
+    """Makes every split that is missing.
 
     Args:
-      log: Called with one line a unit.
+      log: Called with one line for each split.
       run: Has shards written.
-      progress: Called with the rows read since last.
+      progress: Called with the rows read since the last call.
+
+    Returns:
+      The sum of their counts, see `manifest['counts']`.
     """
-    left: dict[str, int] = {}
-    keys = {}
-    for key in self._sources:
-      if not self._is_finished(key):
-        keys[self._path(key)] = key
-    tasks = [task for key in keys.values() for task in self._tasks(key)]
+    left: dict[SplitKey, int] = {}
+    tasks, total = self.plan().tasks, {}
     for task in tasks:
-      left[task.unit] = left.get(task.unit, 0) + 1
-    for path in keys:
-      if not remote.is_remote(path):
-        remove_leftovers(pathlib.Path(path))
+      left[task.key] = left.get(task.key, 0) + 1
+    for key in left:
+      storage.remove_leftovers(self._path(key))
 
     def done(task: ShardTask) -> None:
-      progress(task.stop - task.start)
-      left[task.unit] -= 1
-      if not left[task.unit]:
-        log(_summary(self._finish(keys[task.unit])))
+      progress(task.rows)
+      left[task.key] -= 1
+      if not left[task.key]:
+        manifest = self._finish(task.key)
+        _add(total, manifest['counts'])
+        log(_summary(manifest))
 
     run(tasks, done)
+    return total
 
   def _finish(self, key: SplitKey) -> dict[str, Any]:
-    """Writes the manifest of a unit whose shards are all there."""
+    """Writes the manifest of a split whose shards are all complete."""
     path, source = self._path(key), self._sources[key]
     shards = [
-      remote.read_json(f'{path}/{task.name}/{cached_split.SHARD}')
+      storage.read_json(path / task.name / cached_split.SHARD)
       for task in self._tasks(key)
     ]
     if None in shards:
-      raise cached_split.CacheError(f'{path}: a shard was not written')
+      raise storage.CacheError(f'{path}: a shard was not written')
     counts: dict[str, int] = {}
     for shard in shards:
-      for name, count in shard['counts'].items():
-        counts[name] = counts.get(name, 0) + count
+      _add(counts, shard['counts'])
     source_rows = source.num_input_examples(key.split)
     manifest = {
-      **_describe(key, source, self._config, self._vocabulary),
+      'layout': LAYOUT,
+      'flan_jax': __version__,
+      'part': key.part.name,
+      'dataset': key.part.dataset.name,
+      'version': key.part.version,
+      'split': key.split,
+      'format': key.part.format,
+      'source': key.part.source,
+      'slice': key.part.splits[key.split],
+      'adapted': source.slices[key.split].reason,
+      'templates_used': key.templates,
+      'template_set': key.part.template_set,
+      'vocabulary': {
+        'digest': self._vocabulary.digest,
+        'size': self._vocabulary.size,
+      },
+      'lengths': dict(self._config.lengths),
+      'prompt_format': self._config.prompt_format,
       'dtype': cached_split.token_dtype(self._vocabulary).str,
       'counts': {
         'source_rows': source_rows,
@@ -214,17 +233,18 @@ class CacheWriter:
       },
       'shards': shards,
     }
-    remote.write_json(f'{path}/{cached_split.MANIFEST}', manifest)
+    storage.write_json(path / cached_split.MANIFEST, manifest)
     return manifest
 
-  def units(self) -> list[CachedSplit]:
-    """Opens the units, in order; those that were left out are not among them.
+  def open(self) -> list[CachedSplit]:
+    """Opens the splits, in order, without those that were left out.
 
     Raises:
       CacheError: one is missing or damaged.
     """
     return [
-      cached_split.open_cached_split(self._path(key)) for key in self._sources
+      cached_split.open_cached_split(self._path(key), key.part)
+      for key in self._sources
     ]
 
 
@@ -234,39 +254,34 @@ def make_cached_splits(
   vocabulary: Vocabulary,
   log: Callable[[str], None] = print,
 ) -> list[CachedSplit]:
-  """Makes every unit that is not there yet in this process, and opens all.
+  """Makes every split that is missing in this process, and opens all.
 
   Args:
-    keys: The units.
+    keys: The splits.
     config: Directories and lengths.
-    vocabulary: Tokenizes them.
-    log: Called with one line a unit.
+    vocabulary: The vocabulary of the tokens.
+    log: Called with one line for each split.
 
   Raises:
-    splits.MissingDataError: a source is not prepared; checked for all before
-      anything is written, and says which commands bring it.
+    MissingDataError: a source is not prepared, see `CacheWriter`.
   """
   writer = CacheWriter(keys, config, vocabulary)
   writer.make(log)
-  return writer.units()
+  return writer.open()
 
 
-def _source(key: SplitKey, config: CacheConfig) -> SplitSource:
-  return SplitSource(key.find_part(), config.data_dir)
+def _add(total: dict[str, int], counts: Mapping[str, int]) -> None:
+  for name, count in counts.items():
+    total[name] = total.get(name, 0) + count
 
 
-def _most_renderings(task: ShardTask) -> int:
-  templates = len(task.templates or task.part.templates)
-  return min(task.renderings or templates, templates)
-
-
-def _summary(manifest: dict[str, Any]) -> str:
+def _summary(manifest: Mapping[str, Any]) -> str:
   counts = manifest['counts']
   line = (
     f'cached {manifest["part"]} ({manifest["split"]}): {counts["rows"]} rows, '
     f'{counts["renderings"]} renderings, {counts["tokens"]} tokens'
   )
-  for name, words in _REMARKS.items():
+  for name, words in REMARKS.items():
     if counts[name]:
       line += f', {counts[name]} {words}'
   if manifest['adapted']:
@@ -274,48 +289,10 @@ def _summary(manifest: dict[str, Any]) -> str:
   return line
 
 
-_REMARKS = {
+# Counts that a user may want to look into -> what they count.
+REMARKS = {
   'rows_filtered': 'rows filtered',
   'inputs_shortened': 'inputs shortened',
   'prompts_cut': 'prompts cut at the end',
   'targets_cut': 'targets cut',
 }
-
-
-def _describe(key, source, config, vocabulary) -> dict[str, Any]:
-  part = source.part
-  dataset, _ = registry.find_part(key.part)
-  found = source.slices[key.split]
-  return {
-    'layout': cached_split.LAYOUT,
-    'flan_jax': __version__,
-    'engine': engine_digest(),
-    'part': part.name,
-    'dataset': dataset.name,
-    'version': part.version,
-    'cluster': part.cluster,
-    'split': key.split,
-    'source': part.source,
-    'slice': part.splits[key.split],
-    'adapted': found.reason,
-    'recorded_rows': part.rows.get(key.split),
-    'format': key.format,
-    'choices': part.choices,
-    'metrics': list(part.metrics),
-    'note': part.note,
-    'derived_from': list(part.derived_from),
-    'templates': [
-      {
-        'input': template.input,
-        'target': template.target,
-        'inverted': template.inverted,
-        'group': template.group,
-      }
-      for template in part.templates
-    ],
-    'templates_used': key.templates,
-    'template_set': part.template_set,
-    'vocabulary': {'digest': vocabulary.digest, 'size': vocabulary.size},
-    'lengths': dict(config.lengths),
-    'prompt_format': config.prompt_format,
-  }

@@ -138,7 +138,7 @@ def find_mixture(name: str) -> registry.Mixture | None:
   return dataclasses.replace(mixture, name=name, members=members)
 
 
-def resolve(name: str) -> MixturePlan:
+def resolve(name: str | MixturePlan) -> MixturePlan:
   """Returns what the name of a mixture, a dataset or a task stands for.
 
   A dataset of several parts, named as a whole, stands for those that train.
@@ -153,6 +153,8 @@ def resolve(name: str) -> MixturePlan:
     UnknownNameError: unknown name (suggests the three nearest), a suffix that
       mixtures do not have, or a mixture of templates that a part lacks.
   """
+  if isinstance(name, MixturePlan):
+    return name
   match = _match(name)
   declared = registry.find_mixture(match['base'])
   if declared is None:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 import dataclasses
 
 from flan_jax.batches.training_splits import with_exemplars
-from flan_jax.cache.cached_split import CachedSplit, SplitKey
+from flan_jax.cache.cached_split import CachedSplit
+from flan_jax.cache.identity import SplitKey
 from flan_jax.cache.store import CacheStore
-from flan_jax.definitions import names, registry
-from flan_jax.definitions.dataset import Dataset, in_format
+from flan_jax.definitions import names
+from flan_jax.definitions.dataset import Dataset
+from flan_jax.definitions.mixture_plan import MixturePlan, PlanMember
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.metrics import choice_metrics, text_metrics
 
@@ -40,7 +42,7 @@ class EvalPart:
 
 
 def eval_parts(
-  store: CacheStore, mixture: str, seed: int = 0
+  store: CacheStore, mixture: str | MixturePlan, seed: int = 0
 ) -> list[EvalPart]:
   """Opens the test and validation splits of a mixture or task.
 
@@ -53,44 +55,41 @@ def eval_parts(
     ConfigError: a member has no test rows, or an unknown metric.
   """
   parts = []
-  for member in store.available(names.members(mixture), 'test'):
-    _, part = registry.find_part(member.part)
+  plan = names.resolve(mixture)
+  for member in store.available(plan.members, 'test'):
+    part = member.part
     if not part.evaluates:
-      raise ConfigError(f'{mixture}: {part.name} has no test split')
+      raise ConfigError(f'{plan.name}: {part.name} has no test split')
     for metric in part.metrics:
       if not text_metrics.knows(metric):
         choice_metrics.find(metric)
-    test = store.find(SplitKey(part.name, 'test', None, member.format))
+    test = store.find(SplitKey(part, 'test'))
     if not test.num_rows:
-      raise ConfigError(f'{mixture}: no test rows of {part.name} are left')
+      raise ConfigError(f'{plan.name}: no test rows of {part.name} are left')
     parts.append(_eval_part(store, member, test, seed))
   return parts
 
 
 def _eval_part(
-  store: CacheStore, member: registry.Member, test: CachedSplit, seed: int
+  store: CacheStore, member: PlanMember, test: CachedSplit, seed: int
 ) -> EvalPart:
-  declared = in_format(registry.find_part(member.part)[1], member.format)
-  exemplars = registry.exemplar_part(member.part)
+  declared, exemplars = member.part, member.exemplar_part
   framing, shots = store.framing, member.shots
   if shots and exemplars is None:
     reason = 'no training rows to take exemplars from'
     return EvalPart(declared, test, shots=shots, null=reason)
   pool = None
   if shots:
-    pool = store.find(SplitKey(exemplars.name, 'train', None, member.format))
-  validation = validation_split(store, test.name, member.format)
+    pool = store.find(SplitKey(exemplars, 'train'))
+  validation = validation_split(store, declared)
   if validation is not None:
     validation = with_exemplars(validation, pool, shots, seed, framing)
   test = with_exemplars(test, pool, shots, seed, framing)
   return EvalPart(declared, test, validation, member.templates, shots)
 
 
-def validation_split(
-  store: CacheStore, part_name: str, form: str = 'instructions'
-) -> CachedSplit | None:
+def validation_split(store: CacheStore, part: Dataset) -> CachedSplit | None:
   """Opens the validation split of a part; None if it has none."""
-  _, part = registry.find_part(part_name)
   if 'validation' not in part.splits:
     return None
-  return store.find(SplitKey(part_name, 'validation', None, form))
+  return store.find(SplitKey(part, 'validation'))

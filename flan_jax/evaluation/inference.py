@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import dataclasses
 from typing import Any
 
-from flan_jax.cache.cached_split import Framing
+from flan_jax.cache.framing import Framing
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.eval_parts import EvalPart
 from flan_jax.evaluation.generation.stopping import stop_texts

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from flan_jax.cache.cached_split import CacheConfig, Framing
+from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.evaluation.generation.generator import Generator
 from flan_jax.evaluation.generation.sampling import Sampling
 from flan_jax.evaluation.journal import Journal

@@ -45,7 +45,7 @@ def by_group(
   """Divides answers by the group of their template, in order of templates."""
   found: dict[str | None, list[Answer]] = {}
   for answer in sorted(answers, key=lambda answer: answer.template):
-    group = split.manifest['templates'][answer.template]['group']
+    group = split.part.templates[answer.template].group
     found.setdefault(group, []).append(answer)
   return found
 
@@ -93,7 +93,7 @@ def _predictions(
     predicted=predicted,
     correct=np.array([p in row['correct'] for p, row in pairs]),
     gold=np.array([row['correct'][0] for row in rows]),
-    classes=tuple(split.manifest['choices'] or ()),
+    classes=tuple(split.part.choices or ()),
     score=np.array([row.get('score', np.nan) for row in rows]),
     item=item,
     item_share=1 / sizes[inverse],
@@ -109,7 +109,7 @@ def references(
   A template that asks for something other than the row's answer, such as the
   other language, has that as its only reference.
   """
-  pattern = split.manifest['templates'][template]['target']
+  pattern = split.part.templates[template].target
   if pattern == ANSWER_TARGET:
     return row['answers']
   return [row['targets'][pattern]]

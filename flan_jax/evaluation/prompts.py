@@ -6,7 +6,7 @@ import json
 import os
 from typing import Any
 
-from flan_jax.cache.cached_split import Framing
+from flan_jax.cache.framing import Framing
 from flan_jax.errors import UserError
 from flan_jax.runtime.paths import user_path
 from flan_jax.vocabulary.base import Vocabulary

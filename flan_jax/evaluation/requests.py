@@ -9,7 +9,8 @@ import numpy as np
 
 from flan_jax.batches.few_shot import FewShotSplit
 from flan_jax.batches.packing import Example
-from flan_jax.cache.cached_split import CachedSplit, Framing
+from flan_jax.cache.cached_split import CachedSplit
+from flan_jax.cache.framing import Framing
 from flan_jax.rendering.permutation import key_of, permute
 
 
@@ -40,7 +41,7 @@ class Request:
   @property
   def option_texts(self) -> list[str]:
     """The words of the options."""
-    choices = self.split.manifest['choices']
+    choices = self.split.part.choices
     return list(choices.values()) if choices else list(self.row['options'])
 
   def options_written(self, text: str) -> list[int]:

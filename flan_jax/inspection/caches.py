@@ -8,8 +8,9 @@ from typing import Any
 
 from etils import epath
 
-from flan_jax.cache import cached_split
-from flan_jax.cache.cached_split import CacheConfig, SplitKey
+from flan_jax.cache import cached_split, identity
+from flan_jax.cache.framing import CacheConfig
+from flan_jax.cache.identity import SplitKey
 from flan_jax.runtime.console import wrapped
 from flan_jax.runtime.paths import user_path
 from flan_jax.sources.copies import copy_digest
@@ -53,8 +54,8 @@ def describe(
     return {'cache_dir': str(root), 'splits': splits, 'others': 0}
   splits, left = [], dict(named)
   for key in keys:
-    copy = copy_digest(key.find_part().source, config.data_dir)
-    pattern = cached_split.split_folder(key, config, vocabulary, copy or '*')
+    copy = copy_digest(key.part.source, config.data_dir)
+    pattern = identity.split_folder(key, config, vocabulary, copy or '*')
     read = fnmatch.filter(left, pattern)
     splits += [_describe(folders[f], left.pop(f)) for f in read] or [
       _row(str(key), MISSING)
@@ -81,7 +82,7 @@ def _describe(path: epath.Path, name: str) -> dict[str, Any]:
     return _row(name, UNFINISHED, _progress(path), folder=folder)
   try:
     manifest = json.loads(manifest_path.read_text())
-    if manifest['layout'] != cached_split.LAYOUT:
+    if manifest['layout'] != identity.LAYOUT:
       return _row(name, OTHER, 'of another version', folder=folder)
     cached_split.open_cached_split(str(path)).verify()
   # A damaged file may raise anything.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import gin
 import tqdm
 
-from flan_jax.cache.cached_split import CacheConfig
+from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.store import flat, split_keys
 from flan_jax.errors import ConfigError
 from flan_jax.flags import Arguments

@@ -7,7 +7,7 @@ from typing import Any
 import gin
 import jax
 
-from flan_jax.cache.cached_split import CacheConfig
+from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.store import CacheStore, split_keys
 from flan_jax.evaluation.eval_parts import EvalPart, eval_parts
 from flan_jax.evaluation.generation.sampling import Sampling

@@ -13,7 +13,8 @@ from flan_jax.batches.loader import BatchPlan, PackingConfig
 from flan_jax.batches.sampler import Sampler
 from flan_jax.batches.training_splits import training_splits
 from flan_jax.batches.window import WindowStart
-from flan_jax.cache.cached_split import CacheConfig, CachedSplit, Framing
+from flan_jax.cache.cached_split import CachedSplit
+from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.cache.store import CacheStore, split_keys
 from flan_jax.definitions import registry
 from flan_jax.errors import ConfigError
@@ -336,10 +337,7 @@ def _validation_evaluation(
   None where no part has development rows that can be ranked.
   """
   if mixture is None:
-    developments = [
-      validation_split(store, unit.name, unit.manifest['format'])
-      for unit in units
-    ]
+    developments = [validation_split(store, unit.part) for unit in units]
   else:
     developments = [
       part.validation for part in eval_parts(store, mixture, seed)

@@ -42,7 +42,7 @@ def open_data_dir(
     log: Called with one line if the corpus was imported.
   """
   found = resolve_data_dir(data_dir, cache_dir)
-  if data_dir != MINI or pathlib.Path(found).exists():
+  if data_dir != MINI or user_path(found).exists():
     return found
   start_tensorflow()
   from flan_jax.sources.tfds_import import import_rows, mini_corpus

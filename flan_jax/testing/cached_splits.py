@@ -1,4 +1,4 @@
-"""Writes splits of the token cache whose tokens are drawn at random."""
+"""Splits of the token cache for tests: by name, and with random tokens."""
 
 from collections.abc import Sequence
 import itertools
@@ -8,13 +8,34 @@ import pathlib
 
 import numpy as np
 
-from flan_jax.cache import cached_split
+from flan_jax.cache import cached_split, identity
 from flan_jax.cache.cached_split import CachedSplit
+from flan_jax.cache.identity import SplitKey
+from flan_jax.definitions import registry
+from flan_jax.definitions.dataset import in_format
 from flan_jax.definitions.digests import file_digest
 from flan_jax.rendering.lengths import DEFAULT_LENGTHS
 
 # Tokens below stand for the start, the end and separators in tests.
 _LEAST_TOKEN = 10
+
+
+def named_split(
+  name: str,
+  split: str,
+  templates: tuple[int, ...] | None = None,
+  form: str = 'instructions',
+) -> SplitKey:
+  """Returns the key of a split of a registered part.
+
+  Args:
+    name: Of the part.
+    split: One of `dataset.SPLITS`.
+    templates: As in `SplitKey`.
+    form: One of `dataset.FORMATS`.
+  """
+  _, part = registry.find_part(name)
+  return SplitKey(in_format(part, form), split, templates)
 
 
 def write_cached_split(
@@ -64,7 +85,7 @@ def write_cached_split(
     _write_rows(shard, name, first, last)
     summaries.append(_summary(shard, last - first, len(renderings)))
   manifest = {
-    'layout': cached_split.LAYOUT,
+    'layout': identity.LAYOUT,
     'part': name,
     'dataset': name,
     'split': 'train',

@@ -9,12 +9,13 @@ import seqio
 
 from flan_jax.batches.few_shot import FewShotSplit
 from flan_jax.batches.sampler import Sampler, rendering_sizes
-from flan_jax.cache.cached_split import CacheConfig, Framing, SplitKey
+from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.cache.store import split_keys
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
 from flan_jax.rendering import seqio_tasks
 from flan_jax.rendering.exemplars import most_tokens
+from flan_jax.testing.cached_splits import named_split
 from flan_jax.vocabulary.load import load_vocabulary
 
 registry.load()
@@ -37,7 +38,7 @@ def config(mini_data, tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def splits(config, vocabulary):
-  keys = [SplitKey(p, r) for p in _PARTS for r in ('train', 'test')]
+  keys = [named_split(p, r) for p in _PARTS for r in ('train', 'test')]
   made = make_cached_splits(keys, config, vocabulary, log=lambda line: None)
   return {(split.name, split.manifest['split']): split for split in made}
 
@@ -149,7 +150,7 @@ def test_seqio_tasks_show_the_exemplars_of_the_view(
 
 def test_what_is_only_evaluated_takes_its_datasets_training_rows():
   keys = split_keys(['flan_eval_nli.3shot'])
-  assert SplitKey('mnli', 'train') in keys
+  assert named_split('mnli', 'train') in keys
   assert not [key for key in keys if str(key) == 'mnli_matched.train']
 
 

@@ -24,7 +24,7 @@ from flan_jax.batches.loader import (
 from flan_jax.batches.packing import PackingError
 from flan_jax.batches.sampler import Sampler
 from flan_jax.batches.window import WindowStart
-from flan_jax.cache.cached_split import Framing
+from flan_jax.cache.framing import Framing
 from flan_jax.sharding import MeshConfig, batch_sharding, make_mesh
 from flan_jax.testing.cached_splits import write_cached_split
 

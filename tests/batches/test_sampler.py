@@ -10,7 +10,8 @@ import pytest
 
 from flan_jax.batches import sampler as sampler_lib
 from flan_jax.batches.sampler import Sampler, rendering_sizes
-from flan_jax.cache.cached_split import RENDERING, Framing
+from flan_jax.cache.cached_split import RENDERING
+from flan_jax.cache.framing import Framing
 
 _FRAMING = Framing(start=(), separator=(1,), end=(1,), between=(1,))
 

@@ -15,7 +15,8 @@ from flan_jax.batches.loader import BatchPlan, PackingConfig
 from flan_jax.batches.packing import Capacity, _Rows
 from flan_jax.batches.sampler import Sampler
 from flan_jax.batches.window import Windows, WindowStart, plan_window
-from flan_jax.cache.cached_split import RENDERING, Framing
+from flan_jax.cache.cached_split import RENDERING
+from flan_jax.cache.framing import Framing
 
 _FRAMING = Framing(start=(), separator=(1,), end=(1,), between=(1,))
 

@@ -1,22 +1,19 @@
 """Caches hold every row, are found by content, and damage is noticed."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pytest
 
-from flan_jax.cache import cached_split, shard, writer
-from flan_jax.cache.cached_split import (
-  CacheConfig,
-  CacheError,
-  Framing,
-  SplitKey,
-)
+from flan_jax.cache import cached_split, identity, storage
+from flan_jax.cache.framing import CacheConfig, Framing
+from flan_jax.cache.identity import SplitKey
+from flan_jax.cache.storage import CacheError
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
 from flan_jax.sources import tfds_import
 from flan_jax.sources.copies import copy_digest
+from flan_jax.testing.cached_splits import named_split
 from flan_jax.vocabulary.load import load_vocabulary
 
 registry.load()
@@ -36,60 +33,66 @@ def _make(config, vocabulary, *keys):
   return make_cached_splits(keys, config, vocabulary, log=lambda line: None)
 
 
-def _texts(unit, vocabulary) -> list[list[str]]:
+def _find(key, config, vocabulary):
+  return cached_split.find_cached_split(key, config, vocabulary)
+
+
+def _texts(cached, vocabulary) -> list[list[str]]:
   return [
-    [vocabulary.decode(span.tolist()) for span in unit.spans(rendering)]
-    for rendering in unit.renderings
+    [vocabulary.decode(span.tolist()) for span in cached.spans(rendering)]
+    for rendering in cached.renderings
   ]
 
 
-def test_training_unit_has_every_row_under_several_templates(
+def test_training_split_has_every_row_under_several_templates(
   config, vocabulary
 ):
-  (unit,) = _make(config, vocabulary, SplitKey('rte', 'train'))
-  counts = unit.manifest['counts']
-  assert counts['rows'] == counts['source_rows'] == unit.num_rows
-  per_row = np.diff(unit.row_start)
+  (cached,) = _make(config, vocabulary, named_split('rte', 'train'))
+  counts = cached.manifest['counts']
+  assert counts['rows'] == counts['source_rows'] == cached.num_rows
+  per_row = np.diff(cached.row_start)
   # Nine ordinary templates, and an inverted one for rows that entail.
-  classes = np.array([row['class'] for row in unit.rows])
+  classes = np.array([row['class'] for row in cached.rows])
   assert (per_row == np.where(classes == 0, 10, 9)).all()
-  for row in range(unit.num_rows):
-    chosen = unit.renderings[unit.row_start[row] : unit.row_start[row + 1]]
+  for row in range(cached.num_rows):
+    chosen = cached.renderings[
+      cached.row_start[row] : cached.row_start[row + 1]
+    ]
     assert len(set(chosen['template'].tolist())) == len(chosen)
     assert (chosen['row'] == row).all()
-  for prompt, target in _texts(unit, vocabulary):
+  for prompt, target in _texts(cached, vocabulary):
     assert target in ('yes', 'no') or 'Options:' not in prompt
 
 
-def test_evaluation_unit_has_every_option_and_no_inverted_template(
+def test_evaluation_split_has_every_option_and_no_inverted_template(
   config, vocabulary
 ):
-  (unit,) = _make(config, vocabulary, SplitKey('rte', 'test'))
-  inverted = [t['inverted'] for t in unit.manifest['templates']]
+  (cached,) = _make(config, vocabulary, named_split('rte', 'test'))
+  inverted = [template.inverted for template in cached.part.templates]
   assert any(inverted)
-  assert not any(inverted[t] for t in unit.renderings['template'])
-  assert len(unit.renderings) == unit.num_rows * inverted.count(False)
+  assert not any(inverted[t] for t in cached.renderings['template'])
+  assert len(cached.renderings) == cached.num_rows * inverted.count(False)
   for rendering, texts in zip(
-    unit.renderings, _texts(unit, vocabulary), strict=True
+    cached.renderings, _texts(cached, vocabulary), strict=True
   ):
-    row = unit.rows[rendering['row']]
+    row = cached.rows[rendering['row']]
     assert texts[1:] == ['yes', 'no']
     assert row['answers'] == [texts[1 + row['correct'][0]]]
 
 
-def test_roles_share_no_row_and_no_group(config, vocabulary):
-  units = _make(
+def test_splits_share_no_row_and_no_group(config, vocabulary):
+  splits = _make(
     config,
     vocabulary,
-    *(SplitKey('rte', r) for r in ('train', 'validation', 'test')),
+    *(named_split('rte', r) for r in ('train', 'validation', 'test')),
   )
-  groups = [{row['group'] for row in unit.rows} for unit in units]
-  ids = [{row['id'] for row in unit.rows} for unit in units]
+  groups = [{row['group'] for row in cached.rows} for cached in splits]
+  ids = [{row['id'] for row in cached.rows} for cached in splits]
   for first in range(3):
     for second in range(first):
       assert not groups[first] & groups[second]
       assert not ids[first] & ids[second]
-  assert 'divided' in units[0].manifest['adapted']
+  assert 'divided' in splits[0].manifest['adapted']
 
 
 def test_rows_are_counted_before_and_after_filters(vocabulary, tmp_path):
@@ -103,34 +106,34 @@ def test_rows_are_counted_before_and_after_filters(vocabulary, tmp_path):
     path, str(tmp_path / 'tfds'), builder='sentiment140:1.0.0', log=len
   )
   config = CacheConfig(str(tmp_path / 'cache'), str(tmp_path / 'tfds'))
-  units = _make(
+  splits = _make(
     config,
     vocabulary,
     *(
-      SplitKey('sentiment140', split)
+      named_split('sentiment140', split)
       for split in ('train', 'validation', 'test')
     ),
   )
-  counts = [unit.manifest['counts'] for unit in units]
+  counts = [cached.manifest['counts'] for cached in splits]
   assert sum(c['source_rows'] for c in counts) == len(chosen) == 14
   assert sum(c['rows_filtered'] for c in counts) == 2
   assert all(c['rows'] for c in counts)
 
 
-def test_long_prompts_lose_material_only(config, vocabulary):
+def test_long_prompts_lose_the_truncatable_field_only(config, vocabulary):
   short = dataclasses.replace(config, lengths={'inputs': 80, 'targets': 8})
-  (unit,) = _make(short, vocabulary, SplitKey('anli_r1', 'test'))
-  (whole,) = _make(config, vocabulary, SplitKey('anli_r1', 'test'))
-  counts = unit.manifest['counts']
+  (cached,) = _make(short, vocabulary, named_split('anli_r1', 'test'))
+  (whole,) = _make(config, vocabulary, named_split('anli_r1', 'test'))
+  counts = cached.manifest['counts']
   assert counts['inputs_shortened'] > 20
   shortened = 0
   for rendering, cut, full in zip(
-    unit.renderings,
-    _texts(unit, vocabulary),
+    cached.renderings,
+    _texts(cached, vocabulary),
     _texts(whole, vocabulary),
     strict=True,
   ):
-    assert len(unit.spans(rendering)[0]) <= 79
+    assert len(cached.spans(rendering)[0]) <= 79
     if rendering['inputs_cut'] == 1:
       shortened += 1
       assert cut[0] != full[0]
@@ -143,75 +146,74 @@ def test_long_prompts_lose_material_only(config, vocabulary):
 
 def test_cut_targets_carry_no_end(config, vocabulary):
   short = dataclasses.replace(config, lengths={'inputs': 300, 'targets': 4})
-  (unit,) = _make(short, vocabulary, SplitKey('rte', 'train'))
+  (cached,) = _make(short, vocabulary, named_split('rte', 'train'))
   framing = Framing.of(short, vocabulary)
-  cut = unit.renderings['targets_cut'].astype(bool)
-  assert 0 < cut.sum() == unit.manifest['counts']['targets_cut']
-  for rendering in unit.renderings:
-    _, span = unit.spans(rendering)
+  cut = cached.renderings['targets_cut'].astype(bool)
+  assert 0 < cut.sum() == cached.manifest['counts']['targets_cut']
+  for rendering in cached.renderings:
+    _, span = cached.spans(rendering)
     target = framing.target(span, bool(rendering['targets_cut']))
     assert len(target) <= 4
     assert (target[-1] == vocabulary.eos_id) != bool(rendering['targets_cut'])
 
 
 def test_a_change_of_content_makes_another_unit(config, vocabulary):
-  key = SplitKey('rte', 'validation')
-  (unit,) = _make(config, vocabulary, key)
-  assert (
-    cached_split.find_cached_split(key, config, vocabulary).path == unit.path
-  )
+  key = named_split('rte', 'validation')
+  (cached,) = _make(config, vocabulary, key)
+  assert _find(key, config, vocabulary).path == cached.path
   other = dataclasses.replace(config, prompt_format='{input}\n')
   with pytest.raises(CacheError, match=r'no cache of rte.validation'):
-    cached_split.find_cached_split(key, other, vocabulary)
+    _find(key, other, vocabulary)
   subset = dataclasses.replace(key, templates=(0, 1))
   with pytest.raises(CacheError):
-    cached_split.find_cached_split(subset, config, vocabulary)
+    _find(subset, config, vocabulary)
 
 
-def test_a_unit_of_other_code_is_made_anew(
+def test_a_split_of_another_rendering_version_is_made_again(
   config, vocabulary, tmp_path, monkeypatch
 ):
   own = dataclasses.replace(config, cache_dir=str(tmp_path))
-  key = SplitKey('rte', 'validation')
-  (unit,) = _make(own, vocabulary, key)
-  for module in (cached_split, shard, writer):
-    monkeypatch.setattr(module, 'engine_digest', lambda: 'another')
-  with pytest.raises(CacheError, match='but one that other code has made'):
-    cached_split.find_cached_split(key, own, vocabulary)
-  # Where its lengths differ too, code is not the reason.
-  short = dataclasses.replace(own, lengths={'inputs': 80, 'targets': 8})
-  with pytest.raises(
-    CacheError, match=r'no cache of rte\.validation in [^ ]*: make'
-  ):
-    cached_split.find_cached_split(key, short, vocabulary)
+  key = named_split('rte', 'validation')
+  (made,) = _make(own, vocabulary, key)
+  monkeypatch.setattr(identity, 'RENDERING_VERSION', 0)
+  with pytest.raises(CacheError, match=r'no cache of rte\.validation'):
+    _find(key, own, vocabulary)
   (again,) = _make(own, vocabulary, key)
-  assert again.path != unit.path
+  assert again.path != made.path
   # Runs that are resumed see tokens, and these are the same.
-  assert again.digest == unit.digest
+  assert again.digest == made.digest
   monkeypatch.undo()
-  assert cached_split.find_cached_split(key, own, vocabulary).path == unit.path
+  assert _find(key, own, vocabulary).path == made.path
 
 
-def test_a_unit_is_found_without_its_source_where_it_is_the_only_one(
+def test_prose_and_metrics_are_those_of_the_declaration(config, vocabulary):
+  key = named_split('cb', 'test')
+  (made,) = _make(config, vocabulary, key)
+  part = dataclasses.replace(key.part, note='another', metrics=('accuracy',))
+  found = _find(SplitKey(part, 'test'), config, vocabulary)
+  assert found.path == made.path
+  assert found.part is part
+  newer = SplitKey(dataclasses.replace(part, version='9'), 'test')
+  with pytest.raises(CacheError, match=r'no cache of cb\.test'):
+    _find(newer, config, vocabulary)
+
+
+def test_a_split_is_found_without_its_source_where_it_is_the_only_one(
   config, vocabulary, tmp_path
 ):
-  key = SplitKey('rte', 'validation')
-  (unit,) = _make(config, vocabulary, key)
+  key = named_split('rte', 'validation')
+  (cached,) = _make(config, vocabulary, key)
   light = dataclasses.replace(config, data_dir=str(tmp_path))
-  assert (
-    cached_split.find_cached_split(key, light, vocabulary).path == unit.path
-  )
-  twin = unit.path.with_name(unit.path.name[:-8] + '00000000')
+  assert _find(key, light, vocabulary).path == cached.path
+  twin = cached.path.with_name(cached.path.name[:-8] + '00000000')
   twin.mkdir()
   (twin / cached_split.MANIFEST).write_text(
-    (unit.path / cached_split.MANIFEST).read_text()
+    (cached.path / cached_split.MANIFEST).read_text()
   )
   try:
     with pytest.raises(CacheError, match='Set DATA_DIR'):
-      cached_split.find_cached_split(key, light, vocabulary)
-    assert (
-      cached_split.find_cached_split(key, config, vocabulary).path == unit.path
-    )
+      _find(key, light, vocabulary)
+    assert _find(key, config, vocabulary).path == cached.path
   finally:
     (twin / cached_split.MANIFEST).unlink()
     twin.rmdir()
@@ -219,52 +221,42 @@ def test_a_unit_is_found_without_its_source_where_it_is_the_only_one(
 
 def test_damage_is_noticed(config, vocabulary, tmp_path):
   own = dataclasses.replace(config, cache_dir=str(tmp_path))
-  (unit,) = _make(own, vocabulary, SplitKey('rte', 'validation'))
-  unit.verify()
-  tokens = unit.path / cached_split.shard_name(0, 1) / cached_split.TOKENS
+  (cached,) = _make(own, vocabulary, named_split('rte', 'validation'))
+  cached.verify()
+  tokens = cached.path / cached_split.shard_name(0, 1) / cached_split.TOKENS
   whole = tokens.read_bytes()
   tokens.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
   with pytest.raises(CacheError, match=r'tokens\.bin is damaged'):
-    cached_split.CachedSplit(unit.path).verify()
+    cached_split.CachedSplit(cached.path).verify()
   tokens.write_bytes(whole[:-2])
   with pytest.raises(CacheError, match=r'tokens\.bin is damaged'):
-    cached_split.CachedSplit(unit.path)
+    cached_split.CachedSplit(cached.path)
 
 
-def test_an_interrupted_unit_is_made_anew(config, vocabulary, tmp_path):
+def test_an_interrupted_split_is_made_anew(config, vocabulary, tmp_path):
   own = dataclasses.replace(config, cache_dir=str(tmp_path))
-  key = SplitKey('rte', 'validation')
-  copy = copy_digest('super_glue/rte:1.0.2', own.data_dir)
-  path = tmp_path / cached_split.split_folder(key, own, vocabulary, copy)
-  # What a writer of this machine left that was killed.
-  writer = f'{shard._host()}-999999999'
+  key = named_split('rte', 'validation')
+  copy = copy_digest(key.part.source, own.data_dir)
+  path = tmp_path / identity.split_folder(key, own, vocabulary, copy)
+  # What a killed writer of this machine left.
+  writer = f'{storage._host()}-999999999'
   left = path / f'.{cached_split.shard_name(0, 1)}.{writer}.writing'
   left.mkdir(parents=True)
   (left / cached_split.TOKENS).write_bytes(b'half')
   with pytest.raises(CacheError):
-    cached_split.find_cached_split(key, own, vocabulary)
-  (unit,) = _make(own, vocabulary, key)
-  unit.verify()
+    _find(key, own, vocabulary)
+  (cached,) = _make(own, vocabulary, key)
+  cached.verify()
   assert sorted(p.name for p in path.iterdir()) == [
     cached_split.MANIFEST,
     cached_split.shard_name(0, 1),
   ]
 
 
-def test_manifest_tells_what_training_and_evaluation_need(config, vocabulary):
-  (unit,) = _make(config, vocabulary, SplitKey('cb', 'test'))
-  manifest = json.loads((unit.path / cached_split.MANIFEST).read_text())
-  assert manifest['cluster'] == 'nli'
-  assert manifest['metrics'] == ['accuracy', 'macro_f1']
-  assert set(manifest['choices']) == {'entailment', 'contradiction', 'neutral'}
-  assert manifest['vocabulary']['digest'] == vocabulary.digest
-  assert len(manifest['templates']) >= 10
-
-
-def test_every_piece_round_trips(config, vocabulary):
-  (unit,) = _make(config, vocabulary, SplitKey('anli_r3', 'test'))
+def test_every_span_round_trips(config, vocabulary):
+  (cached,) = _make(config, vocabulary, named_split('anli_r3', 'test'))
   for texts, rendering in zip(
-    _texts(unit, vocabulary), unit.renderings, strict=True
+    _texts(cached, vocabulary), cached.renderings, strict=True
   ):
-    for text, span in zip(texts, unit.spans(rendering), strict=True):
+    for text, span in zip(texts, cached.spans(rendering), strict=True):
       assert vocabulary.encode(text) == span.tolist()

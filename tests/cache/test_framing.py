@@ -2,9 +2,10 @@
 
 import pytest
 
-from flan_jax.cache.cached_split import CacheConfig, Framing, SplitKey
+from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
+from flan_jax.testing.cached_splits import named_split
 from flan_jax.testing.tiny_models import SPECIAL, write_tokenizer
 from flan_jax.vocabulary.load import load_vocabulary
 
@@ -22,7 +23,7 @@ def test_every_vocabulary_caches_the_same_texts(
   registry.load()
   lengths = {'inputs': 4096, 'targets': 256}
   config = CacheConfig(str(tmp_path), mini_data, lengths=lengths)
-  key = SplitKey('rte', 'train')
+  key = named_split('rte', 'train')
 
   def texts(vocabulary):
     (cached,) = make_cached_splits([key], config, vocabulary, lambda line: None)

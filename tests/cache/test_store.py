@@ -3,7 +3,8 @@
 import pytest
 
 from flan_jax.batches.training_splits import training_splits
-from flan_jax.cache.cached_split import CacheConfig, CacheError
+from flan_jax.cache.framing import CacheConfig
+from flan_jax.cache.storage import CacheError
 from flan_jax.cache.store import CacheStore
 from flan_jax.definitions import registry
 from flan_jax.errors import ConfigError

@@ -11,24 +11,23 @@ import numpy as np
 import pytest
 
 from flan_jax.cache import beam, cached_split, shard, writer
-from flan_jax.cache.cached_split import (
-  CacheConfig,
-  CachedSplit,
-  CacheError,
-  SplitKey,
-)
+from flan_jax.cache.cached_split import CachedSplit
+from flan_jax.cache.framing import CacheConfig
+from flan_jax.cache.storage import CacheError
 from flan_jax.cache.writer import CacheWriter, make_cached_splits
 from flan_jax.definitions import registry
-from flan_jax.rendering import splits
+from flan_jax.rendering.splits import MissingDataError
+from flan_jax.testing.cached_splits import named_split
 from flan_jax.vocabulary.load import load_vocabulary
+from tests.remote_paths import remote_paths
 
 registry.load()
 
 # A split divided by groups, one read in ranges, evaluation with options.
 _KEYS = (
-  SplitKey('rte', 'train'),
-  SplitKey('snli', 'train'),
-  SplitKey('cb', 'test'),
+  named_split('rte', 'train'),
+  named_split('snli', 'train'),
+  named_split('cb', 'test'),
 )
 
 
@@ -97,12 +96,12 @@ def test_finished_shards_are_not_written_again(
   config, vocabulary, monkeypatch, tmp_path
 ):
   monkeypatch.setattr(writer, 'ROWS_PER_SHARD', 5)
-  key = SplitKey('snli', 'train')
-  (unit,) = make_cached_splits([key], config, vocabulary, log=_quiet)
+  key = named_split('snli', 'train')
+  (cached,) = make_cached_splits([key], config, vocabulary, log=_quiet)
   before = _files(config.cache_dir)
   # As after a kill between shards: two are missing, and the manifest.
-  (unit.path / cached_split.MANIFEST).unlink()
-  shards = sorted(unit.path.glob('shard-*'))
+  (cached.path / cached_split.MANIFEST).unlink()
+  shards = sorted(cached.path.glob('shard-*'))
   for folder in shards[1:3]:
     shutil.rmtree(folder)
   kept = shards[0].stat().st_mtime_ns
@@ -123,7 +122,7 @@ def test_finished_shards_are_not_written_again(
 def test_a_full_disk_ends_in_its_error_and_a_clean_resume(
   config, vocabulary, monkeypatch
 ):
-  key = SplitKey('rte', 'train')
+  key = named_split('rte', 'train')
   add = shard._ShardWriter.add
   left = [100]
 
@@ -139,20 +138,20 @@ def test_a_full_disk_ends_in_its_error_and_a_clean_resume(
   with pytest.raises(CacheError, match='flan-jax cache'):
     cached_split.find_cached_split(key, config, vocabulary)
   monkeypatch.undo()
-  (unit,) = make_cached_splits([key], config, vocabulary, log=_quiet)
-  unit.verify()
-  assert unit.num_rows == unit.manifest['counts']['rows'] > 0
+  (cached,) = make_cached_splits([key], config, vocabulary, log=_quiet)
+  cached.verify()
+  assert cached.num_rows == cached.manifest['counts']['rows'] > 0
 
 
 def test_a_damaged_or_foreign_manifest_is_refused(config, vocabulary):
-  key = SplitKey('cb', 'test')
-  (unit,) = make_cached_splits([key], config, vocabulary, log=_quiet)
-  path = unit.path / cached_split.MANIFEST
+  key = named_split('cb', 'test')
+  (cached,) = make_cached_splits([key], config, vocabulary, log=_quiet)
+  path = cached.path / cached_split.MANIFEST
   whole = path.read_text()
   for text in (whole[: len(whole) // 2], '', '[]'):
     path.write_text(text)
     with pytest.raises(CacheError, match=r'manifest\.json is damaged'):
-      CachedSplit(unit.path)
+      CachedSplit(cached.path)
   manifest = json.loads(whole)
   manifest['vocabulary']['digest'] = 'another'
   path.write_text(json.dumps(manifest))
@@ -162,7 +161,7 @@ def test_a_damaged_or_foreign_manifest_is_refused(config, vocabulary):
   with pytest.raises(CacheError, match='layout 1'):
     cached_split.find_cached_split(key, config, vocabulary)
   path.write_text(whole)
-  shutil.rmtree(next(unit.path.glob('shard-*')))
+  shutil.rmtree(next(cached.path.glob('shard-*')))
   with pytest.raises(CacheError, match='damaged or missing'):
     cached_split.find_cached_split(key, config, vocabulary)
 
@@ -170,10 +169,10 @@ def test_a_damaged_or_foreign_manifest_is_refused(config, vocabulary):
 @pytest.mark.parametrize('name', cached_split.FILES)
 @pytest.mark.parametrize('damage', ['truncated', 'flipped', 'missing'])
 def test_every_damaged_file_is_named(config, vocabulary, name, damage):
-  (unit,) = make_cached_splits(
-    [SplitKey('cb', 'test')], config, vocabulary, log=_quiet
+  (cached,) = make_cached_splits(
+    [named_split('cb', 'test')], config, vocabulary, log=_quiet
   )
-  path = unit.path / cached_split.shard_name(0, 1) / name
+  path = cached.path / cached_split.shard_name(0, 1) / name
   whole = path.read_bytes()
   if damage == 'truncated':
     path.write_bytes(whole[:-1])
@@ -182,7 +181,7 @@ def test_every_damaged_file_is_named(config, vocabulary, name, damage):
   else:
     path.unlink()
   with pytest.raises(CacheError, match=name):
-    CachedSplit(unit.path).verify()
+    CachedSplit(cached.path).verify()
 
 
 def test_missing_sources_are_refused_or_left_out(config, vocabulary, tmp_path):
@@ -191,19 +190,19 @@ def test_missing_sources_are_refused_or_left_out(config, vocabulary, tmp_path):
     pathlib.Path(config.data_dir) / 'snli',
     pathlib.Path(partial.data_dir) / 'snli',
   )
-  keys = [SplitKey('rte', 'train'), SplitKey('snli', 'train')]
-  with pytest.raises(splits.MissingDataError, match='flan-jax prepare'):
+  keys = [named_split('rte', 'train'), named_split('snli', 'train')]
+  with pytest.raises(MissingDataError, match='flan-jax prepare'):
     CacheWriter(keys, partial, vocabulary)
   writer = CacheWriter(keys, partial, vocabulary, allow_missing=True)
   assert list(writer.missing) == ['rte']
   writer.make(_quiet)
-  assert [unit.name for unit in writer.units()] == ['snli']
+  assert [cached.name for cached in writer.open()] == ['snli']
 
 
-def test_a_worker_with_other_code_writes_nothing(config, vocabulary):
+def test_a_worker_of_another_version_writes_nothing(config, vocabulary):
   task, *_ = CacheWriter(_KEYS, config, vocabulary).plan().tasks
-  foreign = dataclasses.replace(task, engine='another')
-  with pytest.raises(CacheError, match='install the same one'):
+  foreign = dataclasses.replace(task, version='another')
+  with pytest.raises(CacheError, match='install the same version'):
     shard.write_shard(foreign)
   assert not pathlib.Path(config.cache_dir).exists()
 
@@ -213,26 +212,27 @@ def test_a_remote_cache_is_written_and_copied(
 ):
   monkeypatch.setenv('FLAN_JAX_LOCAL_CACHE', str(tmp_path / 'copies'))
   monkeypatch.setattr(writer, 'ROWS_PER_SHARD', 5)
-  key = SplitKey('snli', 'train')
+  key = named_split('snli', 'train')
   (local,) = make_cached_splits([key], config, vocabulary, log=_quiet)
-  away = dataclasses.replace(config, cache_dir='memory://bucket/cache')
-  (remote,) = make_cached_splits([key], away, vocabulary, log=_quiet)
-  assert str(remote.path).startswith(str(tmp_path / 'copies'))
-  remote.verify()
-  assert remote.digest == local.digest
-  found = cached_split.find_cached_split(key, away, vocabulary)
-  assert found.path == remote.path
-  assert np.array_equal(found.renderings, local.renderings)
-  assert make_cached_splits([key], away, vocabulary, log=pytest.fail)
+  away = dataclasses.replace(config, cache_dir='gs://bucket/cache')
+  with remote_paths(monkeypatch, tmp_path):
+    (remote,) = make_cached_splits([key], away, vocabulary, log=_quiet)
+    assert str(remote.path).startswith(str(tmp_path / 'copies'))
+    remote.verify()
+    assert remote.digest == local.digest
+    found = cached_split.find_cached_split(key, away, vocabulary)
+    assert found.path == remote.path
+    assert np.array_equal(found.renderings, local.renderings)
+    assert make_cached_splits([key], away, vocabulary, log=pytest.fail)
 
 
-def test_the_plan_says_what_is_to_be_done(config, vocabulary):
+def test_the_plan_counts_what_is_to_be_done(config, vocabulary):
   writer = CacheWriter(_KEYS, config, vocabulary)
   plan = writer.plan()
   assert len(plan.tasks) == 3 and plan.finished == 0
-  units = make_cached_splits(_KEYS, config, vocabulary, log=_quiet)
-  written = sum(unit.manifest['counts']['renderings'] for unit in units)
+  made = make_cached_splits(_KEYS, config, vocabulary, log=_quiet)
+  written = sum(cached.manifest['counts']['renderings'] for cached in made)
   assert written <= plan.renderings
-  tokens = sum(unit.manifest['counts']['tokens'] for unit in units)
+  tokens = sum(cached.manifest['counts']['tokens'] for cached in made)
   assert tokens / 4 < plan.tokens < 4 * tokens
   assert writer.plan().tasks == () and writer.plan().finished == 3

@@ -6,12 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from flan_jax.cache.cached_split import (
-  CacheConfig,
-  Framing,
-  SplitKey,
-  split_folder,
-)
+from flan_jax.cache.framing import CacheConfig, Framing
+from flan_jax.cache.identity import split_folder
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry, template_set
 from flan_jax.definitions.dataset import Dataset, Template
@@ -23,6 +19,7 @@ from flan_jax.evaluation.part_result import PartResult
 from flan_jax.evaluation.ranked import rank_options
 from flan_jax.evaluation.requests import requests
 from flan_jax.flags import FlagParser, parse_gin
+from flan_jax.testing.cached_splits import named_split
 from flan_jax.vocabulary.load import load_vocabulary
 from tests.command_line import RULE, TRAIN, Cli
 
@@ -272,10 +269,12 @@ def _texts(unit, record) -> list[str]:
 
 def test_rows_are_rendered_under_the_set(write_set, config):
   found = template_set.apply(write_set({'rte': _RTE}))
-  train, test = _make(config, SplitKey('rte', 'train'), SplitKey('rte', 'test'))
+  train, test = _make(
+    config, named_split('rte', 'train'), named_split('rte', 'test')
+  )
   for unit in (train, test):
     assert unit.manifest['template_set'] == found.digest
-    assert len(unit.manifest['templates']) == 4
+    assert len(unit.part.templates) == 4
   # Inverted templates train and are not evaluated, whatever the set.
   assert set(train.renderings['template'].tolist()) == {0, 1, 2, 3}
   assert set(test.renderings['template'].tolist()) == {0, 1}
@@ -298,9 +297,9 @@ def test_a_set_makes_units_of_its_own(write_set, config):
 
   def names():
     keys = (
-      SplitKey('rte', 'test'),
-      SplitKey('rte', 'test', None, 'named'),
-      SplitKey('cb', 'test'),
+      named_split('rte', 'test'),
+      named_split('rte', 'test', None, 'named'),
+      named_split('cb', 'test'),
     )
     return [split_folder(key, config, vocabulary, 'copy') for key in keys]
 
@@ -336,7 +335,9 @@ class _FirstOption:
 
 def test_results_and_records_tell_the_set(write_set, config):
   found = template_set.apply(write_set({'rte': _RTE}))
-  unit, other = _make(config, SplitKey('rte', 'test'), SplitKey('cb', 'test'))
+  unit, other = _make(
+    config, named_split('rte', 'test'), named_split('cb', 'test')
+  )
   framing = Framing.of(config, load_vocabulary('mini'))
   for made, digest in ((unit, found.digest), (other, None)):
     queue = requests(made, framing, max_rows=2)

@@ -15,7 +15,7 @@ from scipy import stats
 from flan_jax.batches.loader import BatchPlan, PackingConfig, global_batch
 from flan_jax.batches.sampler import Sampler
 from flan_jax.batches.training_splits import training_splits
-from flan_jax.cache.cached_split import CacheConfig, Framing, SplitKey
+from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.cache.store import CacheStore, split_keys
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import names, registry
@@ -30,6 +30,7 @@ from flan_jax.evaluation.predictions import Answer, references
 from flan_jax.evaluation.scoring.rank import Scorer
 from flan_jax.model import DecoderConfig
 from flan_jax.sharding import MeshConfig, batch_sharding, make_mesh
+from flan_jax.testing.cached_splits import named_split
 from flan_jax.training import (
   OptimizerConfig,
   init_state,
@@ -62,10 +63,10 @@ def store(mini_data, tmp_path_factory) -> CacheStore:
   mixtures = ['flan_all', *(f'flan_eval_{cluster}' for cluster in _CLUSTERS)]
   keys = split_keys(mixtures)
   keys += [
-    SplitKey('cb', split, None, 'plain') for split in ('train', 'validation')
+    named_split('cb', split, None, 'plain') for split in ('train', 'validation')
   ]
   keys += [
-    SplitKey('cb', split, None, 'named') for split in ('validation', 'test')
+    named_split('cb', split, None, 'named') for split in ('validation', 'test')
   ]
   vocabulary = load_vocabulary('mini')
   make_cached_splits(keys, config, vocabulary, log=lambda line: None)

@@ -15,18 +15,20 @@ def split(
 ) -> SimpleNamespace:
   """Stands in for a cached split; templates are (target, group)."""
   manifest = {
-    'choices': choices,
     'dataset': 'rte',
     'adapted': adapted,
     'format': 'instructions',
     'template_set': None,
-    'templates': [{'target': t, 'group': group} for t, group in templates],
   }
+  declared = SimpleNamespace(
+    choices=choices,
+    templates=[SimpleNamespace(target=t, group=g) for t, g in templates],
+  )
   rows = [
     {'id': f'row{i}', 'group': str(i), **row} for i, row in enumerate(rows)
   ]
   return SimpleNamespace(
-    rows=rows, manifest=manifest, name='rte', digest='0123'
+    rows=rows, manifest=manifest, part=declared, name='rte', digest='0123'
   )
 
 

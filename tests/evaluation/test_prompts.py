@@ -2,7 +2,7 @@
 
 import pytest
 
-from flan_jax.cache.cached_split import CacheConfig, Framing
+from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.evaluation.prompts import (
   PromptError,
   prompt_tokens,

@@ -8,18 +8,19 @@ import gin
 import pytest
 
 from flan_jax import cli as command_line
-from flan_jax.cache.cached_split import CacheConfig, SplitKey
+from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
+from flan_jax.testing.cached_splits import named_split
 from flan_jax.vocabulary.load import load_vocabulary
 
 registry.load()
 
 _KEYS = (
-  SplitKey('rte', 'train'),
-  SplitKey('rte', 'validation'),
-  SplitKey('rte', 'test'),
-  SplitKey('wnli', 'test'),
+  named_split('rte', 'train'),
+  named_split('rte', 'validation'),
+  named_split('rte', 'test'),
+  named_split('wnli', 'test'),
 )
 
 

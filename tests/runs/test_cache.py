@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-from flan_jax.cache.cached_split import CacheConfig
+from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.store import split_keys
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry

@@ -7,7 +7,7 @@ import jax
 import pytest
 
 from flan_jax import cli as command_line
-from flan_jax.cache.cached_split import CacheConfig
+from flan_jax.cache.framing import CacheConfig
 from flan_jax.evaluation.models import make_models
 from flan_jax.model import DecoderConfig, init_params
 from flan_jax.sharding import MeshConfig, make_mesh

@@ -11,7 +11,7 @@ import pytest
 from flan_jax import sharding
 from flan_jax.batches.loader import BatchPlan, PackingConfig
 from flan_jax.batches.sampler import Sampler
-from flan_jax.cache.cached_split import Framing
+from flan_jax.cache.framing import Framing
 from flan_jax.model import DecoderConfig
 from flan_jax.testing.cached_splits import write_cached_split
 from flan_jax.training import (

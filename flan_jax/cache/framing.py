@@ -1,0 +1,129 @@
+"""The settings of a cache, and what they put around the spans of an example."""
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+import functools
+
+import numpy as np
+
+from flan_jax.errors import ConfigError
+from flan_jax.rendering.lengths import DEFAULT_LENGTHS
+from flan_jax.vocabulary.base import Vocabulary
+
+# Where a PROMPT_FORMAT puts the input.
+INPUT = '{input}'
+
+
+@dataclasses.dataclass(frozen=True)
+class CacheConfig:
+  """What decides the tokens of a cache besides the dataset itself.
+
+  Attributes:
+    cache_dir: The cache directory, local or `gs://…`.
+    data_dir: TFDS data directory; None for TFDS's own default.
+    lengths: Most tokens of one example's `inputs`, including what starts and
+      separates them, and of its `targets`, including their end token.
+    prompt_format: Text around '{input}', such as 'Q: {input} A:'; None to put
+      only the end token after the input, as in the paper. The name of a
+      special token stands for that token.
+    exemplar_separator: Text after the target of an exemplar; None for the end
+      token.
+  """
+
+  cache_dir: str
+  data_dir: str | None = None
+  lengths: Mapping[str, int] = dataclasses.field(
+    default_factory=lambda: dict(DEFAULT_LENGTHS)
+  )
+  prompt_format: str | None = None
+  exemplar_separator: str | None = None
+
+  def __post_init__(self):
+    if set(self.lengths) != {'inputs', 'targets'}:
+      raise ConfigError(
+        'TASK_FEATURE_LENGTHS has the keys inputs and targets, not '
+        f'{sorted(self.lengths)}'
+      )
+    if self.prompt_format is not None and self.prompt_format.count(INPUT) != 1:
+      raise ConfigError(
+        f'PROMPT_FORMAT {self.prompt_format!r} must contain {INPUT} exactly '
+        f"once, as in '{INPUT} Answer:'"
+      )
+
+
+@dataclasses.dataclass(frozen=True)
+class Framing:
+  """The tokens around the spans of an example.
+
+  Attributes:
+    start: Tokens before the input: BOS if the vocabulary has one, and the text
+      that PROMPT_FORMAT puts before the input.
+    separator: Tokens between input and target.
+    end: Tokens after a target that was not cut.
+    between: Tokens after the target of an exemplar.
+  """
+
+  start: tuple[int, ...]
+  separator: tuple[int, ...]
+  end: tuple[int, ...]
+  between: tuple[int, ...]
+
+  @classmethod
+  def of(cls, config: CacheConfig, vocabulary: Vocabulary) -> 'Framing':
+    """Returns the framing of a run: [BOS] input SEP target EOS."""
+    start = () if vocabulary.bos_id is None else (vocabulary.bos_id,)
+    before, after = _around_input(config.prompt_format)
+    return cls(
+      start=(*start, *vocabulary.encode_markup(before)),
+      separator=_separator_ids(after, vocabulary),
+      end=(vocabulary.eos_id,),
+      between=_separator_ids(config.exemplar_separator, vocabulary),
+    )
+
+  @functools.cached_property
+  def arrays(self) -> 'FramingArrays':
+    return FramingArrays(
+      **{
+        field.name: np.array(getattr(self, field.name), np.int32)
+        for field in dataclasses.fields(self)
+      }
+    )
+
+  @property
+  def prompt_overhead(self) -> int:
+    return len(self.start) + len(self.separator)
+
+  def prompt(self, span: Sequence[int]) -> list[int]:
+    return [*self.start, *span, *self.separator]
+
+  def target(self, span: Sequence[int], cut: bool) -> list[int]:
+    return [*span, *(() if cut else self.end)]
+
+
+@dataclasses.dataclass(frozen=True)
+class FramingArrays:
+  """The tokens of a `Framing` as int32 arrays."""
+
+  start: np.ndarray
+  separator: np.ndarray
+  end: np.ndarray
+  between: np.ndarray
+
+
+def _separator_ids(text: str | None, vocabulary: Vocabulary) -> tuple[int, ...]:
+  """Returns the tokens of a separator; the end token if it is None."""
+  if text is None:
+    return (vocabulary.eos_id,)
+  return tuple(vocabulary.encode_markup(text))
+
+
+def _around_input(prompt_format: str | None) -> tuple[str, str | None]:
+  """Returns the text before an input, and the text after it.
+
+  >>> _around_input('Q: {input} A:'), _around_input(None)
+  (('Q: ', ' A:'), ('', None))
+  """
+  if prompt_format is None:
+    return '', None
+  before, _, after = prompt_format.partition(INPUT)
+  return before, after
