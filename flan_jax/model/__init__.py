@@ -1,15 +1,15 @@
-"""The decoder."""
+"""The decoder: configuration, parameters and computation."""
 
-from flan_jax.model.decoder import (
+from flan_jax.model.decoder import hidden_states
+from flan_jax.model.decoder_config import DecoderConfig
+from flan_jax.model.multihead import resolve_attention
+from flan_jax.model.parameters import (
   Decoder,
   abstract_params,
-  hidden_states,
   init_params,
   logical_axes,
   param_shardings,
 )
-from flan_jax.model.decoder_config import DecoderConfig
-from flan_jax.model.multihead import resolve_attention
 from flan_jax.model.prediction import (
   TargetOutputs,
   target_log_probs,

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from flan_jax.model import attention, decoder, layers, prediction
 from flan_jax.model.decoder_config import DecoderConfig
+from flan_jax.model.parameters import Params
 
 
 class KeyValues(NamedTuple):
@@ -36,13 +37,13 @@ def empty(config: DecoderConfig, rows: int, length: int) -> KeyValues:
 
 
 def prefill(
-  config: DecoderConfig, params: decoder.Params, batch: decoder.Batch
+  config: DecoderConfig, params: Params, batch: decoder.Batch
 ) -> tuple[Float[Array, 'B L D'], KeyValues]:
   """Reads packed prompts.
 
   Args:
     config: Shape of the decoder.
-    params: From `decoder.init_params`.
+    params: From `parameters.init_params`.
     batch: As for `decoder.hidden_states`.
 
   Returns:
@@ -54,7 +55,7 @@ def prefill(
 
 def decode_step(
   config: DecoderConfig,
-  params: decoder.Params,
+  params: Params,
   cache: KeyValues,
   tokens_B: Int[Array, ' B'],
   positions_B: Int[Array, ' B'],
@@ -63,7 +64,7 @@ def decode_step(
 
   Args:
     config: Shape of the decoder.
-    params: From `decoder.init_params`.
+    params: From `parameters.init_params`.
     cache: Holds the tokens before, indexed by their positions.
     tokens_B: The tokens to read.
     positions_B: Their positions, which must be below the cache's length.

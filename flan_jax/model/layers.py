@@ -1,6 +1,6 @@
 """The computation of a layer.
 
-All functions take the weights of one layer, named as in `decoder.Decoder`.
+All functions take the weights of one layer, named as in `parameters`.
 """
 
 from collections.abc import Callable, Mapping

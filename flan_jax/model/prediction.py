@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from flan_jax.model import decoder, layers
 from flan_jax.model.decoder_config import DecoderConfig
+from flan_jax.model.parameters import Params
 from flan_jax.sharding import rules
 
 
@@ -29,7 +30,7 @@ class TargetOutputs(NamedTuple):
 
 def target_outputs(
   config: DecoderConfig,
-  params: decoder.Params,
+  params: Params,
   batch: decoder.Batch,
   dropout_key: Array | None = None,
 ) -> TargetOutputs:
@@ -37,7 +38,7 @@ def target_outputs(
 
   Args:
     config: Shape of the decoder.
-    params: From `decoder.init_params`.
+    params: From `parameters.init_params`.
     batch: See `decoder`; needs target_positions and target_labels.
     dropout_key: Key for dropout; None for no dropout.
   """
@@ -55,7 +56,7 @@ def target_outputs(
 
 def target_log_probs(
   config: DecoderConfig,
-  params: decoder.Params,
+  params: Params,
   batch: decoder.Batch,
   dropout_key: Array | None = None,
 ) -> Float[Array, 'B T']:
@@ -65,7 +66,7 @@ def target_log_probs(
 
 def target_logits(
   config: DecoderConfig,
-  params: decoder.Params,
+  params: Params,
   hidden_BxTxD: Float[Array, 'B T D'],
 ) -> Float[Array, 'B T V']:
   """Returns float32 logits for hidden states at selected positions."""

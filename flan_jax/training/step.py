@@ -8,7 +8,12 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 import optax
 
-from flan_jax.model import decoder, multihead, prediction
+from flan_jax.model import (
+  DecoderConfig,
+  multihead,
+  parameters,
+  prediction,
+)
 from flan_jax.sharding import mesh as mesh_lib
 from flan_jax.sharding import rules
 from flan_jax.training import loss as loss_lib
@@ -20,12 +25,12 @@ Metrics = dict[str, jax.Array]
 
 
 def abstract_state(
-  model_config: decoder.DecoderConfig,
+  model_config: DecoderConfig,
   optimizer: optax.GradientTransformation,
   mesh: Mesh,
 ) -> TrainState:
   """Shapes, types and shardings of the train state; makes no array."""
-  params = decoder.abstract_params(model_config, mesh)
+  params = parameters.abstract_params(model_config, mesh)
   shardings = jax.tree.map(lambda param: param.sharding, params)
   opt_state = rules.with_shardings(
     jax.eval_shape(optimizer.init, params),
@@ -44,7 +49,7 @@ def abstract_state(
 
 
 def state_shardings(
-  model_config: decoder.DecoderConfig,
+  model_config: DecoderConfig,
   optimizer: optax.GradientTransformation,
   mesh: Mesh,
 ) -> TrainState:
@@ -54,7 +59,7 @@ def state_shardings(
 
 
 def init_state(
-  model_config: decoder.DecoderConfig,
+  model_config: DecoderConfig,
   optimizer: optax.GradientTransformation,
   seed: int,
   mesh: Mesh,
@@ -73,7 +78,7 @@ def init_state(
   """
   shardings = state_shardings(model_config, optimizer, mesh)
   if params is None:
-    params = decoder.init_params(model_config, seed, mesh)
+    params = parameters.init_params(model_config, seed, mesh)
 
   def rest(params, seed):
     return {
@@ -89,7 +94,7 @@ def init_state(
 
 
 def make_train_step(
-  model_config: decoder.DecoderConfig,
+  model_config: DecoderConfig,
   optimizer: optax.GradientTransformation,
   mesh: Mesh,
   microbatches: int = 1,
@@ -178,14 +183,7 @@ def make_train_step(
     return new_state, metrics
 
   def step_on_mesh(state, batch):
-    rows = batch['tokens'].shape[0]
-    mesh_lib.check_batch(rows, mesh)
-    if rows % (microbatches * mesh_lib.batch_shards(mesh)):
-      raise ValueError(
-        f'BATCH_ROWS={rows} is not a multiple of microbatches={microbatches} '
-        f'times the {mesh_lib.batch_shards(mesh)} parts that the mesh '
-        f'{dict(mesh.shape)} divides rows into.'
-      )
+    mesh_lib.check_batch(batch['tokens'].shape[0], mesh, microbatches)
     # The model pins its activations to the mesh that it finds here.
     with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
       with jax.threefry_partitionable(True):

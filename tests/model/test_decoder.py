@@ -6,22 +6,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flan_jax import sharding
 from flan_jax.model import decoder, position, prediction
 from tests.model.tiny_decoders import (
   ALL,
   BOTH,
   RELATIVE,
-  ROPE,
   examples,
   make_batch,
   make_params,
 )
-
-
-def one_device():
-  return sharding.make_mesh(sharding.MeshConfig(), jax.devices()[:1])
-
 
 hidden_states = jax.jit(decoder.hidden_states, static_argnums=0)
 target_logits = jax.jit(prediction.target_logits, static_argnums=0)
@@ -267,42 +260,6 @@ def test_outputs_agree_with_the_logits():
   np.testing.assert_allclose(
     outputs.log_normalizers, jax.nn.logsumexp(logits, axis=-1), rtol=1e-5
   )
-
-
-@ALL
-def test_param_count_matches_the_parameters(config):
-  leaves = jax.tree.leaves(decoder.abstract_params(config))
-  assert sum(leaf.size for leaf in leaves) == config.param_count()
-  assert {leaf.dtype for leaf in leaves} == {jnp.dtype('float32')}
-
-
-@BOTH
-def test_initial_logits_have_about_unit_variance(config):
-  wide = dataclasses.replace(
-    config, num_layers=1, d_model=128, d_ff=256, vocab_size=256
-  )
-  params = decoder.init_params(wide, 0, one_device())
-  batch = make_batch([examples(16), examples(16, seed=1)])
-  hidden = hidden_states(wide, params, batch)
-  logits = target_logits(wide, params, hidden)
-  assert 0.7 < float(jnp.std(logits)) < 1.4
-
-
-def test_initial_parameters_are_the_same_on_every_mesh():
-  config = dataclasses.replace(ROPE, vocab_size=32)
-  whole = decoder.init_params(config, 5, one_device())
-  mesh = sharding.make_mesh(sharding.MeshConfig(data=2, fsdp=2, model=2))
-  divided = decoder.init_params(config, 5, mesh)
-  assert not divided['layers']['query'].sharding.is_fully_replicated
-  jax.tree.map(np.testing.assert_array_equal, whole, divided)
-
-
-def test_every_dimension_has_a_logical_axis():
-  axes = decoder.logical_axes(RELATIVE)
-  shapes = decoder.abstract_params(RELATIVE)
-  ranks = jax.tree.map(lambda leaf, a: len(a) == leaf.ndim, shapes, axes)
-  assert all(jax.tree.leaves(ranks))
-  assert axes['layers']['output'] == ('layers', 'heads', 'embed')
 
 
 @ALL

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flan_jax import sharding
-from flan_jax.model import decoder, prediction
+from flan_jax.model import abstract_params, param_shardings, prediction
 from tests.model.tiny_decoders import (
   BOTH,
   RELATIVE,
@@ -19,7 +19,7 @@ from tests.model.tiny_decoders import (
 def outputs_and_gradients(config, batch, mesh=None):
   params = make_params(config)
   if mesh is not None:
-    params = jax.device_put(params, decoder.param_shardings(config, mesh))
+    params = jax.device_put(params, param_shardings(config, mesh))
 
   @jax.jit
   def run(params):
@@ -78,7 +78,7 @@ def test_blocks_never_hold_all_logits():
       outputs = prediction.target_outputs(config, params, batch)
       return jnp.sum(outputs.log_probs)
 
-    lowered = jax.jit(jax.grad(loss)).lower(decoder.abstract_params(config))
+    lowered = jax.jit(jax.grad(loss)).lower(abstract_params(config))
     return lowered.compile().memory_analysis().temp_size_in_bytes
 
   logits = 4 * 39 * 20_000

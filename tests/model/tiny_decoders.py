@@ -7,9 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from flan_jax.model import decoder
+from flan_jax.model import DecoderConfig, abstract_params
 
-RELATIVE = decoder.DecoderConfig(
+RELATIVE = DecoderConfig(
   vocab_size=37,
   num_layers=2,
   d_model=16,
@@ -40,7 +40,7 @@ def make_params(config):
     scale = 1 if path[-1].key == 'embedding' else leaf.shape[-2] ** -0.5
     return (scale * rng.normal(size=leaf.shape)).astype(np.float32)
 
-  abstract = decoder.abstract_params(config)
+  abstract = abstract_params(config)
   return jax.tree_util.tree_map_with_path(draw, abstract)
 
 

@@ -13,11 +13,14 @@ from tests.planning.plans import MODEL, request
 # Large activations and few parameters, with more devices along `model` than
 # help.
 _REQUEST = request(
+  topology='t4:4',
   programs=('train',),
-  mesh=MeshConfig(data=2, model=4),
+  mesh=MeshConfig(data=1, model=4),
+  batch_rows=4,
   model=dataclasses.replace(MODEL, d_ff=1024),
   pack_length=256,
 )
+_DEVICES = jax.devices()[:4]
 _KEPT = {'none': 4, 'dots': 2, 'full': 1}
 
 
@@ -41,10 +44,10 @@ class _Compiler:
 
   def propose(self, available):
     self.available = int(available)
-    mesh = check(_REQUEST, jax.devices())
+    mesh = check(_REQUEST, _DEVICES)
     plan = {'train': self.plan_program(_REQUEST, 'train', mesh)}
     self.compiled.clear()
-    return proposals.propose(_REQUEST, plan, jax.devices())
+    return proposals.propose(_REQUEST, plan, _DEVICES)
 
 
 @pytest.fixture
@@ -71,14 +74,14 @@ def test_one_change_of_each_kind_is_proposed(compiler):
   ]
   mesh, remat, microbatches = (proposal['settings'] for proposal in found)
   # Fewest bytes: all devices share the parameters and read rows of their own.
-  assert mesh == {'MESH_DATA': 1, 'MESH_FSDP': 8, 'MESH_MODEL': 1}
+  assert mesh == {'MESH_DATA': 1, 'MESH_FSDP': 4, 'MESH_MODEL': 1}
   # The mildest changes that suffice.
   assert remat == {'DecoderConfig.remat': 'dots'}
   assert microbatches == {'MICROBATCHES': 2}
   assert [p['needed_bytes']['train'] for p in found] == [2**32, 2**33, 2**33]
   # The settings are those that were compiled.
   assert [asked.mesh for asked in compiler.compiled[:1]] == [
-    MeshConfig(1, 8, 1)
+    MeshConfig(1, 4, 1)
   ]
   assert compiler.compiled[1].model.remat == 'dots'
   assert compiler.compiled[2].microbatches == 2

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from flan_jax import sharding
+from flan_jax.errors import ConfigError
 from flan_jax.model import DecoderConfig, init_params, param_shardings
 from flan_jax.training import (
   OptimizerConfig,
@@ -202,7 +203,7 @@ def test_frozen_parameters_stay_and_the_others_train(frozen):
 
 
 def test_rows_must_divide_by_mesh_and_microbatches():
-  with pytest.raises(ValueError, match=r'BATCH_ROWS=16 .*microbatches=4'):
+  with pytest.raises(ConfigError, match=r'BATCH_ROWS=16 .*MICROBATCHES=4'):
     run(shape=(8, 1, 1), microbatches=4)
 
 
