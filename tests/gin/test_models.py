@@ -1,4 +1,4 @@
-"""Every shipped model has the parameters it says, and goes with every run."""
+"""The shipped model and hardware files."""
 
 import math
 import pathlib
@@ -11,6 +11,7 @@ import pytest
 from flan_jax import config
 from flan_jax.flags import Arguments
 from flan_jax.model import DecoderConfig, abstract_params
+from flan_jax.planning.topology import Topology
 
 _FOLDER = config.shipped_gin_dir()
 _MODELS = sorted(path.name for path in (_FOLDER / 'models').glob('*.gin'))
@@ -37,21 +38,21 @@ def _model(*files: str, run: str = 'plan') -> DecoderConfig:
 
 
 @pytest.mark.parametrize('name', _MODELS)
-def test_a_model_has_the_parameters_that_its_file_says(name):
+def test_a_model_file_states_its_parameters(name):
   model = _model(f'models/{name}')
-  said = re.search(
+  stated = re.search(
     r'^# Parameters: ([\d,]+)$',
     pathlib.Path(_FOLDER / 'models' / name).read_text(),
     re.MULTILINE,
   )
   shapes = jax.tree.leaves(abstract_params(model))
   count = sum(math.prod(leaf.shape) for leaf in shapes)
-  assert f'{count:,}' == said[1]
+  assert f'{count:,}' == stated[1]
   assert count == model.param_count()
 
 
 @pytest.mark.parametrize('name', _MODELS)
-def test_every_model_goes_with_training(name):
+def test_every_model_can_be_trained(name):
   config.parse(
     Arguments(
       gin_files=('runs/train.gin', f'models/{name}'),
@@ -62,14 +63,14 @@ def test_every_model_goes_with_training(name):
 
 
 @pytest.mark.parametrize('name', sorted(_FLAN))
-def test_sizes_of_flan_are_counted_without_tables(name):
+def test_the_sizes_of_flan_exclude_the_tables(name):
   model = _model(f'models/{name}')
   tables = 2 * model.vocab_size * model.d_model
   assert model.param_count() - tables == pytest.approx(_FLAN[name], rel=0.08)
 
 
 @pytest.mark.parametrize('name', _MODELS)
-def test_large_models_are_scanned_and_recomputed(name):
+def test_large_models_are_scanned_and_rematerialized(name):
   model = _model(f'models/{name}')
   if model.param_count() > 1e9:
     assert model.scan_layers
@@ -78,10 +79,8 @@ def test_large_models_are_scanned_and_recomputed(name):
 
 
 @pytest.mark.parametrize('name', _HARDWARE)
-def test_hardware_goes_after_model_and_run(name):
-  from flan_jax.planning.topology import Topology
-
-  _model('models/flan_8b.gin', 'runs/plan.gin', f'hardware/{name}')
+def test_hardware_keeps_the_batch(name):
+  _model('runs/plan.gin', 'models/flan_8b.gin', f'hardware/{name}')
   topology = Topology.parse(gin.query_parameter('%HARDWARE'))
   sizes = [
     gin.query_parameter(f'%MESH_{axis}') for axis in ('DATA', 'FSDP', 'MODEL')
@@ -91,5 +90,5 @@ def test_hardware_goes_after_model_and_run(name):
   # The paper's 8,192 tokens a batch: hardware does not change what is learned.
   assert gin.query_parameter('%BATCH_ROWS') == 4
   assert gin.query_parameter('%PACK_LENGTH') == 2048
-  # One row or more for every group of devices that reads rows of its own.
+  # Every group of devices that reads its own rows has at least one.
   assert 4 % (abs(sizes[0]) * sizes[1]) == 0
