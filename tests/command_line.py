@@ -1,9 +1,17 @@
-"""Runs the command line in a process of its own, on one device."""
+"""Runs the command line, in the process of the tests or in one of its own."""
 
+import contextlib
+import io
 import os
 import pathlib
 import subprocess
 import sys
+from unittest import mock
+
+import gin
+import jax
+
+from flan_jax import cli
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -34,7 +42,12 @@ CHEAP_PROGRAMS = (
 
 
 class Cli:
-  """Runs `python -m flan_jax`, from a folder of its own."""
+  """Runs commands from a folder of its own.
+
+  A call runs the command in this process, which is fast. `start` and `process`
+  run `python -m flan_jax`: for a command that is killed, that must not find
+  some package, or that changes what this process has registered.
+  """
 
   def __init__(
     self, folder: pathlib.Path, compiled: pathlib.Path | None = None
@@ -42,13 +55,37 @@ class Cli:
     self.folder = folder
     self._compiled = compiled or folder / 'compiled'
 
+  def __call__(self, *arguments: str, devices: int = 1) -> tuple[int, str, str]:
+    """Returns (exit code, standard output, standard error)."""
+    out, error = io.StringIO(), io.StringIO()
+    found = jax.devices()[:devices]
+    gin.clear_config()
+    with (
+      contextlib.chdir(self.folder),
+      contextlib.redirect_stdout(out),
+      contextlib.redirect_stderr(error),
+      # Eight simulated devices would only slow a command down.
+      mock.patch.object(jax, 'devices', lambda *_: list(found)),
+    ):
+      try:
+        code = cli.main(arguments)
+      except SystemExit as stop:
+        code = stop.code
+      finally:
+        gin.clear_config()
+    return code, out.getvalue(), error.getvalue()
+
+  def check(self, *arguments: str, devices: int = 1) -> str:
+    """Returns standard output; fails with standard error."""
+    return _checked(self(*arguments, devices=devices))
+
   def start(self, *arguments: str, **environment: str) -> subprocess.Popen:
+    """Starts a process, on one device."""
     return subprocess.Popen(
       [sys.executable, '-m', 'flan_jax', *arguments],
       cwd=self.folder,
       env={
         **os.environ,
-        # Eight simulated devices would only slow a command down.
         'XLA_FLAGS': CHEAP_PROGRAMS,
         'PYTHONPATH': str(ROOT),
         # Nothing of a test's stays in the home directory.
@@ -60,14 +97,20 @@ class Cli:
       text=True,
     )
 
-  def __call__(self, *arguments: str, **environment: str):
-    """Returns (exit code, standard output, standard error)."""
+  def process(
+    self, *arguments: str, **environment: str
+  ) -> tuple[int, str, str]:
+    """Returns (exit code, standard output, standard error) of a process."""
     process = self.start(*arguments, **environment)
     out, error = process.communicate()
     return process.returncode, out, error
 
-  def check(self, *arguments: str, **environment: str) -> str:
-    """Returns standard output; fails with standard error."""
-    code, out, error = self(*arguments, **environment)
-    assert code == 0, error[-3000:]
-    return out
+  def check_process(self, *arguments: str, **environment: str) -> str:
+    """Returns standard output of a process; fails with standard error."""
+    return _checked(self.process(*arguments, **environment))
+
+
+def _checked(result: tuple[int, str, str]) -> str:
+  code, out, error = result
+  assert code == 0, error[-3000:]
+  return out

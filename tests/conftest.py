@@ -22,6 +22,7 @@ os.environ['XLA_FLAGS'] = ' '.join(
 import jax
 
 from tests.command_line import Cli
+from tests.shared_folders import code_digest, make_once
 
 # An array that is broadcast to a higher rank by accident is an error.
 jax.config.update('jax_numpy_rank_promotion', 'raise')
@@ -41,49 +42,79 @@ def real_data() -> pathlib.Path:
 
 
 @pytest.fixture(scope='session')
-def mini_data(tmp_path_factory) -> str:
+def shared(request, tmp_path_factory) -> pathlib.Path:
+  """Folder that all workers and runs share; `--cache-clear` empties it."""
+  cache = getattr(request.config, 'cache', None)
+  if cache is None:
+    return tmp_path_factory.mktemp('shared')
+  return cache.mkdir('flan_jax')
+
+
+@pytest.fixture(scope='session', autouse=True)
+def compiled(shared) -> pathlib.Path:
+  """Where compiled programs are kept; nothing goes to the home directory."""
+  folder = shared / 'compiled'
+  jax.config.update('jax_compilation_cache_dir', str(folder))
+  return folder
+
+
+@pytest.fixture(scope='session')
+def mini_data(shared) -> str:
   """The mini corpus as a TFDS directory."""
-  from flan_jax.sources import tfds_import
 
-  folder = tmp_path_factory.mktemp('mini') / 'tfds'
-  tfds_import.import_rows(
-    tfds_import.mini_corpus(), str(folder), log=lambda line: None
-  )
-  return str(folder)
+  def make(folder: pathlib.Path) -> None:
+    from flan_jax.sources import tfds_import
+
+    tfds_import.import_rows(
+      tfds_import.mini_corpus(), str(folder), log=lambda line: None
+    )
+
+  name = f'mini-{code_digest(["mini", "sources"])}'
+  return str(make_once(shared / name, make))
 
 
 @pytest.fixture(scope='session')
-def rule_data(tmp_path_factory) -> str:
+def rule_data(shared) -> str:
   """The generated dataset with a known rule as a TFDS directory."""
-  return _rule_data(tmp_path_factory.mktemp('rule'), shuffle_labels=False)
+  return _rule_data(shared / 'rule', shuffle_labels=False)
 
 
 @pytest.fixture(scope='session')
-def shuffled_rule_data(tmp_path_factory) -> str:
+def shuffled_rule_data(shared) -> str:
   """The same with shuffled labels."""
-  return _rule_data(tmp_path_factory.mktemp('shuffled'), shuffle_labels=True)
+  return _rule_data(shared / 'shuffled_rule', shuffle_labels=True)
 
 
-def _rule_data(folder: pathlib.Path, shuffle_labels: bool) -> str:
-  from flan_jax.sources import tfds_import
-  from flan_jax.testing import rule
-  from flan_jax.testing.row_files import write_rows
+def _rule_data(path: pathlib.Path, shuffle_labels: bool) -> str:
+  def make(folder: pathlib.Path) -> None:
+    from flan_jax.sources import tfds_import
+    from flan_jax.testing import rule
+    from flan_jax.testing.row_files import write_rows
 
-  write_rows(
-    folder / 'rows',
-    'rule',
-    {'words': 'text', 'label': list(rule.RULE.choices)},
-    rule.rows(shuffle_labels=shuffle_labels),
-  )
-  tfds_import.import_rows(
-    folder / 'rows', str(folder / 'tfds'), log=lambda line: None
-  )
-  return str(folder / 'tfds')
+    rows = folder.with_name('rows')
+    write_rows(
+      rows,
+      'rule',
+      {'words': 'text', 'label': list(rule.RULE.choices)},
+      rule.rows(shuffle_labels=shuffle_labels),
+    )
+    tfds_import.import_rows(rows, str(folder), log=lambda line: None)
+
+  name = f'{path.name}-{code_digest(["testing", "sources"])}'
+  return str(make_once(path.with_name(name), make))
 
 
 @pytest.fixture(scope='session')
-def compiled(tmp_path_factory) -> pathlib.Path:
-  return tmp_path_factory.mktemp('compiled')
+def shared_cache(shared) -> pathlib.Path:
+  """Folder of cached splits that tests add to and only read.
+
+  A split's path states what it was made from; the folder's name, the code that
+  made it.
+  """
+  rooms = ('cache', 'definitions', 'rendering', 'vocabulary')
+  folder = shared / f'cache-{code_digest(rooms)}'
+  folder.mkdir(exist_ok=True)
+  return folder
 
 
 @pytest.fixture
@@ -91,12 +122,7 @@ def cli(tmp_path, compiled) -> Cli:
   return Cli(tmp_path, compiled)
 
 
-@pytest.fixture(scope='session')
-def kept_cache(tmp_path_factory) -> pathlib.Path:
-  return tmp_path_factory.mktemp('kept_cache')
-
-
 @pytest.fixture
-def warm_cache(tmp_path, kept_cache) -> None:
-  """`cache` in the test's folder holds the units that tests before it made."""
-  (tmp_path / 'cache').symlink_to(kept_cache)
+def warm_cache(tmp_path, shared_cache) -> None:
+  """Makes `cache` in the test's folder the shared folder of cached splits."""
+  (tmp_path / 'cache').symlink_to(shared_cache)

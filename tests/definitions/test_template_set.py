@@ -392,7 +392,7 @@ def _flags(rule_data, path, *more):
 def test_a_run_with_a_set_says_so_everywhere(tmp_path, rule_data, write_set):
   path = write_set(_WORDS)
   cli = Cli(tmp_path)
-  cli.check(*_flags(rule_data, path))
+  cli.check_process(*_flags(rule_data, path))
   manifests = [
     json.loads(file.read_text())
     for file in (tmp_path / 'cache').rglob('manifest.json')
@@ -420,7 +420,7 @@ def _text(file) -> str:
 
 def test_a_mistake_ends_a_run_before_it_starts(tmp_path, rule_data, write_set):
   path = write_set({'rule': [['{word}\n{options}', '{answer}']]})
-  code, _, error = Cli(tmp_path)(*_flags(rule_data, path, '--dry_run'))
+  code, _, error = Cli(tmp_path).process(*_flags(rule_data, path, '--dry_run'))
   assert code == 2
   assert error.startswith(f'flan-jax train: error: {path}, dataset')
   assert "unknown field 'word'; nearest: words" in error

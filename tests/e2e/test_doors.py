@@ -102,8 +102,8 @@ def test_an_installed_package_trains_and_is_evaluated_by_all_doors(cli):
     "EVAL_MIXTURE = 'moods_eval'\n"
   )
   path = {'PYTHONPATH': f'{installed}:{ROOT}'}
-  cli.check('import-data', '--input=rows', '--data_dir=tfds', **path)
-  out = cli.check(
+  cli.check_process('import-data', '--input=rows', '--data_dir=tfds', **path)
+  out = cli.check_process(
     'train',
     *TRAIN,
     '--gin_file=my.gin',

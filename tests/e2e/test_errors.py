@@ -28,10 +28,10 @@ def _train(data_dir, *more):
     ),
     (
       ['--gin.DecoderConfig.vocab_size=1000'],
-      'the vocabulary has 4096 pieces, the embedding 1000 rows',
+      '4096 pieces, the embedding has 1000 rows',
     ),
-    (['--gin.BATCH_ROWS=5', '--gin.MESH_DATA=2'], 'BATCH_ROWS'),
-    (['--gin.MESH_MODEL=3'], '3'),
+    (['--gin.BATCH_ROWS=5', '--gin.MESH_DATA=2'], 'BATCH_ROWS=5 is not a'),
+    (['--gin.MESH_MODEL=3'], 'model=3 does not fit 2 devices'),
     (['--gin.VOCABULARY=nowhere.model'], 'no vocabulary at nowhere.model'),
     (['--learning_rate=3'], "unknown flag '--learning_rate=3'"),
     (['--gin.LoopConfig.train_steps=0'], 'train_steps must be at least 1'),
@@ -43,18 +43,17 @@ def _train(data_dir, *more):
   ],
 )
 def test_mistakes_are_one_line(cli, rule_data, flags, message):
-  devices = '--xla_force_host_platform_device_count=2'
-  code, _, error = cli(*_train(rule_data, *flags), XLA_FLAGS=devices)
+  code, _, error = cli(*_train(rule_data, *flags), devices=2)
   assert code == 2
   assert error.startswith('flan-jax train: error: ')
   assert message in error
-  assert 'Traceback' not in error
   assert not (cli.folder / 'cache').exists()
   assert not (cli.folder / 'model').exists()
 
 
-def test_a_missing_dataset_names_the_command_that_brings_it(cli, tmp_path):
-  code, _, error = cli(
+def test_a_missing_dataset_names_the_command_that_fetches_it(cli, tmp_path):
+  # The rows are read by a child process, which reports the mistake.
+  code, _, error = cli.process(
     *_train(tmp_path / 'empty', '--gin.MIXTURE_OR_TASK_NAME=rte')
   )
   assert code == 2
@@ -66,13 +65,16 @@ def test_a_missing_dataset_names_the_command_that_brings_it(cli, tmp_path):
 
 def test_a_dry_run_computes_nothing(cli, rule_data):
   out = cli.check(*_train(rule_data, '--dry_run'))
-  assert 'units to be cached first: rule.train, rule.validation' in out
+  assert 'rule.train, rule.validation' in out
   assert 'parameters:' in out
   assert not (cli.folder / 'cache').exists()
   assert not (cli.folder / 'model').exists()
 
 
-def test_help_and_unknown_commands(cli):
+def test_help_lists_the_commands(cli):
   assert 'quickstart.gin' in cli.check('--help')
+
+
+def test_an_unknown_command_names_those_that_exist(cli):
   code, _, error = cli('trian')
   assert code == 2 and 'known are train, eval, cache' in error

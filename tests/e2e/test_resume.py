@@ -121,7 +121,7 @@ def test_a_finished_cache_needs_no_tensorflow(cli, rule_data):
       f'raise ImportError("{name} must not be imported here")\n'
     )
   path = os.pathsep.join([str(blocked), str(ROOT)])
-  out = cli.check(
+  out = cli.check_process(
     'train',
     *flags,
     '--gin.EVAL_MIXTURE=rule_eval',
@@ -131,7 +131,7 @@ def test_a_finished_cache_needs_no_tensorflow(cli, rule_data):
   assert 'rule_eval, in percent' in out
   assert 'at most 20 rows' in out
   table = (cli.folder / 'model/eval/rule_eval/table.txt').read_text()
-  out = cli.check(
+  out = cli.check_process(
     'eval',
     *SMALL,
     '--gin_file=runs/eval.gin',

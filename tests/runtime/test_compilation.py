@@ -58,7 +58,7 @@ def test_hosts_with_other_instructions_share_no_programs(tmp_path, monkeypatch):
 @pytest.mark.usefixtures('warm_cache')
 def test_a_run_from_kept_programs_is_the_same_and_profiled(cli, rule_data):
   def train(model_dir, *more):
-    out = cli.check(
+    out = cli.check_process(
       'train',
       *TRAIN,
       RULE,
