@@ -28,7 +28,7 @@ def _train(data_dir, *more):
     ),
     (
       ['--gin.DecoderConfig.vocab_size=1000'],
-      '4096 pieces, the embedding has 1000 rows',
+      'the vocabulary has 4096 pieces, the embedding 1000 rows',
     ),
     (['--gin.BATCH_ROWS=5', '--gin.MESH_DATA=2'], 'BATCH_ROWS=5 is not a'),
     (['--gin.MESH_MODEL=3'], 'model=3 does not fit 2 devices'),
