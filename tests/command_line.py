@@ -37,7 +37,7 @@ RULE = '--task_module=flan_jax.testing.rule'
 
 # Commands compile much and compute little.
 CHEAP_PROGRAMS = (
-  '--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true'
+  '--xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true'
 )
 
 

@@ -14,7 +14,7 @@ os.environ['XLA_FLAGS'] = ' '.join(
     os.environ.get('XLA_FLAGS', ''),
     '--xla_force_host_platform_device_count=8',
     # Tests compile much and compute little.
-    '--xla_backend_optimization_level=0',
+    '--xla_backend_optimization_level=1',
     '--xla_llvm_disable_expensive_passes=true',
   )
 )

@@ -17,9 +17,9 @@ def _run(cli, data_dir: str, name: str) -> dict:
     f'--gin.DATA_DIR={data_dir}',
     '--gin.CACHE_DIR=cache',
     f'--gin.MODEL_DIR={name}',
-    '--gin.TRAIN_STEPS=150',
-    '--gin.EVAL_PERIOD=75',
-    '--gin.CHECKPOINT_PERIOD=150',
+    '--gin.TRAIN_STEPS=80',
+    '--gin.EVAL_PERIOD=40',
+    '--gin.CHECKPOINT_PERIOD=80',
   )
   folder = cli.folder / name / 'eval/rule_eval'
   (result,) = json.loads((folder / 'results.json').read_text())['parts']
@@ -29,7 +29,7 @@ def _run(cli, data_dir: str, name: str) -> dict:
   validation = [
     json.loads(line) for line in lines if '"kind": "validation"' in line
   ]
-  assert [record['step'] for record in validation] == [75, 150]
+  assert [record['step'] for record in validation] == [40, 80]
   assert validation[-1]['accuracy'] == validation[-1]['accuracy/rule']
   records = (folder / 'records.jsonl').read_text().splitlines()
   assert len(records) == 3 * (500 + 100)

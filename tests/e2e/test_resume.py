@@ -53,26 +53,27 @@ def _leaves(folder, step: int) -> list[np.ndarray]:
 
 @pytest.mark.usefixtures('warm_cache')
 def test_killed_and_resumed_equals_unbroken_bit_for_bit(cli, rule_data):
-  cli.check(*_arguments(rule_data, 'whole', 20))
-  process = cli.start(*_arguments(rule_data, 'broken', 20))
+  # All in processes of their own: with other devices, XLA rounds differently.
+  cli.check_process(*_arguments(rule_data, 'whole', 12))
+  process = cli.start(*_arguments(rule_data, 'broken', 12))
   folder = cli.folder / 'broken'
   deadline = time.time() + 240
   while time.time() < deadline:
     metrics = folder / 'metrics.jsonl'
     saved = list((folder / 'checkpoints').glob('[0-9]*'))
-    if saved and metrics.exists() and len(_whole_lines(metrics)) >= 8:
+    if saved and metrics.exists() and len(_whole_lines(metrics)) >= 7:
       break
     assert process.poll() is None, process.stderr.read()
     time.sleep(0.02)
   process.send_signal(signal.SIGKILL)
   process.communicate()
-  out = cli.check(*_arguments(rule_data, 'broken', 20))
+  out = cli.check_process(*_arguments(rule_data, 'broken', 12))
   assert 'resuming from step' in out
   whole, broken = _metrics(cli.folder / 'whole'), _metrics(folder)
-  assert [r['step'] for r in broken] == list(range(1, 21))
+  assert [r['step'] for r in broken] == list(range(1, 13))
   assert [_comparable(r) for r in broken] == [_comparable(r) for r in whole]
   for a, b in zip(
-    _leaves(cli.folder / 'whole', 20), _leaves(folder, 20), strict=True
+    _leaves(cli.folder / 'whole', 12), _leaves(folder, 12), strict=True
   ):
     assert np.array_equal(a, b)
 
