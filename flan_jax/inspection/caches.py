@@ -120,7 +120,7 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
   splits = found['splits']
   yield f'{found["cache_dir"]}: {_summary(splits)}'
   if found['others']:
-    yield f'{found["others"]} other splits, which this run does not read'
+    yield f'other splits, which this run does not read: {found["others"]}'
   if any(split['state'] in (MISSING, UNFINISHED) for split in splits):
     yield '`flan-jax cache` makes those that are missing or unfinished'
   yield ''

@@ -245,7 +245,9 @@ def _read(
       return row['id'], row['group'], _main_texts(part, row)
 
     for split in splits:
-      rows = source.get_dataset(split, shuffle=False).map(columns)
+      rows = source.get_dataset(split, shuffle=False).map(
+        columns, num_parallel_calls=tf.data.AUTOTUNE
+      )
       for batch in rows.batch(_BATCH).as_numpy_iterator():
         for row, group, texts in zip(*batch, strict=True):
           hashed = _hashed(texts)

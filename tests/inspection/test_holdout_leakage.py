@@ -21,7 +21,7 @@ FEATURES = {'text': 'text', 'more': 'text'}
 
 @pytest.fixture(autouse=True)
 def own_names(monkeypatch):
-  """Forgets what a test registers."""
+  """Undoes what a test registers."""
   monkeypatch.setattr(registry, '_DATASETS', dict(registry._DATASETS))
   monkeypatch.setattr(registry, '_MIXTURES', dict(registry._MIXTURES))
   registry.parts.cache_clear()
@@ -83,7 +83,7 @@ def data_dir(tmp_path):
 
 
 def rows(name, **shared):
-  """Rows of all splits, no text of which another dataset has."""
+  """Returns rows of all splits, with texts that no other dataset has."""
   return {
     split: [
       (f'{name} has this {split} row, number {i}, to itself', 'more words')
@@ -115,10 +115,12 @@ def shouted(text):
     ('another', 'another is in the cluster nli, which is held out'),
   ],
 )
-def test_rule_finds_what_may_not_be_trained_on(tmp_path, part, reason):
+def test_the_rule_finds_parts_that_may_not_be_trained_on(
+  tmp_path, part, reason
+):
   declare('another', 'nli')
   members = (Member('sst2'), Member(part, templates=(0,)))
-  # A hold-out of one's own: only the evaluation states what is too close.
+  # Only the evaluation excludes similar clusters.
   registry.register_mixture(Mixture('leaky', members, held_out='nli'))
   report = check('leaky.fitshot', str(tmp_path))
   assert report['failed'] and report['rule_verdict'] == 'failed'
@@ -129,7 +131,7 @@ def test_rule_finds_what_may_not_be_trained_on(tmp_path, part, reason):
   assert report['evaluations'] == ['flan_eval_nli']
 
 
-def test_rule_keeps_what_the_trained_mixture_excludes(tmp_path):
+def test_the_rule_applies_what_the_training_mixture_excludes(tmp_path):
   declare('near', 'close_by')
   declare('unseen', 'apart')
   pair(['near'], ['unseen'], held_out='apart', excluded=('close_by',))
@@ -137,7 +139,7 @@ def test_rule_keeps_what_the_trained_mixture_excludes(tmp_path):
   assert breach['trained'] == 'near' and 'close_by' in breach['reason']
 
 
-def test_a_dataset_held_out_alone_does_not_close_its_cluster(tmp_path):
+def test_holding_out_a_dataset_does_not_exclude_its_cluster(tmp_path):
   declare('one', 'various')
   declare('other', 'various')
   pair(['other'], ['one'], held_out='one')
@@ -154,7 +156,7 @@ def test_a_shared_row_is_found_whatever_its_typography(data_dir):
         'seen',
         # Twice, and a text too short to tell anything.
         train=[(shouted(STORY), 'a'), (STORY, 'b'), ('Good film.', 'c')],
-        # Nothing that is not trained on is a leak.
+        # Shared between the test splits only, which is not a leak.
         test=[('This sentence is evaluated on both sides only.', 'd')],
       ),
       'unseen': rows(
@@ -186,7 +188,7 @@ def test_a_shared_row_is_found_whatever_its_typography(data_dir):
 
 
 @pytest.mark.parametrize('made', ['seen', 'unseen'])
-def test_a_shared_row_of_declared_pairs_is_told_and_no_error(data_dir, made):
+def test_a_shared_row_of_a_declared_pair_is_not_an_error(data_dir, made):
   parent = {'seen': 'unseen', 'unseen': 'seen'}[made]
   for name, cluster in (('seen', 'training'), ('unseen', 'held')):
     declare(name, cluster, derived_from=(parent,) if name == made else ())
@@ -210,8 +212,8 @@ def test_a_shared_row_of_declared_pairs_is_told_and_no_error(data_dir, made):
   assert 'declared derived: 1 rows in 1 groups of unseen' in text
 
 
-def test_each_material_is_compared_and_all_fields_where_it_is_empty(data_dir):
-  # As in a translation: one of two languages is enough.
+def test_each_truncatable_field_is_compared_or_all_fields_if_empty(data_dir):
+  # As in translation, where either language is enough.
   declare('seen', 'training', truncatable=('text', 'more'))
   declare('unseen', 'held', optional=('text',))
   other = 'Nothing else in here says this much about lighthouses.'
@@ -226,7 +228,7 @@ def test_each_material_is_compared_and_all_fields_where_it_is_empty(data_dir):
   assert (overlap['evaluated_rows'], overlap['trained_rows']) == (2, 2)
 
 
-def test_what_is_not_there_is_not_passed(data_dir):
+def test_missing_data_does_not_pass(data_dir):
   declare('seen', 'training')
   declare('absent', 'training')
   declare(
@@ -246,7 +248,7 @@ def test_what_is_not_there_is_not_passed(data_dir):
   assert '3 rows of 1 of 2 trained subsets' in text
   assert '  not checked (evaluated): gone' in text
   assert '  not checked (trained): absent' in text
-  # Without a trained part there is nothing to compare with.
+  # Nothing to compare with.
   registry.register_mixture(
     Mixture('nothing', (Member('absent'),), held_out='held')
   )
@@ -255,7 +257,7 @@ def test_what_is_not_there_is_not_passed(data_dir):
   assert 'compared with 0 rows of 0 of 1 trained subsets' in text_of(report)
 
 
-def test_json_says_what_the_text_says(data_dir):
+def test_the_report_is_json(data_dir):
   declare('seen', 'training')
   declare('unseen', 'held', derived_from=('seen',))
   pair(['seen'], ['unseen'])
@@ -271,7 +273,7 @@ def test_json_says_what_the_text_says(data_dir):
   ]
 
 
-def test_only_hold_outs_are_checked():
+def test_only_hold_outs_can_be_checked():
   with pytest.raises(ConfigError, match='flan_all holds nothing out'):
     check('flan_all')
   for name in ('flan_eval_nli', 'rte'):
@@ -323,7 +325,7 @@ def test_rows_of_real_datasets_are_compared(mini_data):
   assert compared['trained']['copa'] and compared['evaluated']['wnli']
 
 
-def test_hold_outs_keep_the_rule(monkeypatch):
+def test_the_hold_outs_follow_the_rule(monkeypatch):
   nothing = {'evaluated': {}, 'trained': {}, 'missing': {}, 'overlaps': []}
   monkeypatch.setattr(holdout_leakage, 'compare_rows', lambda *_: nothing)
   for mixture in registry.mixtures():
