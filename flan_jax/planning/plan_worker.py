@@ -11,17 +11,11 @@ import subprocess
 import sys
 from typing import Any
 
-from flan_jax.errors import UserError
+from flan_jax.errors import ConfigError, UserError
 from flan_jax.planning.planner import plan
 from flan_jax.planning.proposals import propose
 from flan_jax.planning.request import Request
 from flan_jax.planning.topology import Topology, devices_of, environment
-
-_LAST_LINES = 12
-
-
-class PlanError(UserError):
-  """A request that cannot be planned, and why."""
 
 
 def plan_in_process(request: Request) -> dict[str, Any]:
@@ -32,7 +26,8 @@ def plan_in_process(request: Request) -> dict[str, Any]:
     program fits, and `host_bytes`, the peak memory of the process.
 
   Raises:
-    PlanError: The request has a mistake, or the compiler failed.
+    ConfigError: The request has a mistake.
+    RuntimeError: The process failed; has its traceback.
   """
   simulated = 1
   if request.simulated:
@@ -46,11 +41,10 @@ def plan_in_process(request: Request) -> dict[str, Any]:
     check=False,
   )
   if done.returncode:
-    lines = done.stderr.strip().splitlines()[-_LAST_LINES:]
-    raise PlanError('the compiler failed:\n' + '\n'.join(lines))
+    raise RuntimeError(f'planning failed:\n{done.stderr}')
   answer = json.loads(done.stdout.splitlines()[-1])
   if 'error' in answer:
-    raise PlanError(answer['error'])
+    raise ConfigError(answer['error'])
   return answer
 
 

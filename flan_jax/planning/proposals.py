@@ -21,17 +21,34 @@ _TRIES = 2
 
 @dataclasses.dataclass(frozen=True)
 class _Change:
-  """A request with other settings.
+  """Settings to change; None keeps a setting."""
 
-  Attributes:
-    name: What was changed.
-    settings: The change as gin bindings.
-    request: The changed request.
-  """
+  mesh: MeshConfig | None = None
+  remat: str | None = None
+  microbatches: int | None = None
 
-  name: str
-  settings: dict[str, Any]
-  request: Request
+  def name(self) -> str:
+    names = ('mesh', 'rematerialization', 'microbatches')
+    values = (self.mesh, self.remat, self.microbatches)
+    changed = [n for n, v in zip(names, values, strict=True) if v is not None]
+    return ' and '.join(changed)
+
+  def bindings(self) -> dict[str, Any]:
+    """Returns the change as gin bindings."""
+    mesh = dataclasses.asdict(self.mesh) if self.mesh else {}
+    bindings = {f'MESH_{axis.upper()}': size for axis, size in mesh.items()}
+    bindings['DecoderConfig.remat'] = self.remat
+    bindings['MICROBATCHES'] = self.microbatches
+    return {n: value for n, value in bindings.items() if value is not None}
+
+  def applied_to(self, request: Request) -> Request:
+    remat = self.remat or request.model.remat
+    return dataclasses.replace(
+      request,
+      mesh=self.mesh or request.mesh,
+      model=dataclasses.replace(request.model, remat=remat),
+      microbatches=self.microbatches or request.microbatches,
+    )
 
 
 def propose(
@@ -50,43 +67,54 @@ def propose(
     At most three proposals, each with `name`, `settings` (gin bindings), and
     `needed_bytes` and `step` of each program. None if everything fits.
   """
-  # Compile first what did not fit.
-  names = sorted(request.programs, key=lambda name: bool(plan[name]['fits']))
-  if plan[names[0]]['fits'] is not False:
+  if all(plan[name]['fits'] is not False for name in request.programs):
     return []
+  # Programs that did not fit come first.
+  names = sorted(request.programs, key=lambda name: bool(plan[name]['fits']))
+  request = dataclasses.replace(request, programs=tuple(names))
   available = plan[names[0]]['memory_bytes']
   meshes = _meshes(request, devices)
+  rows = _device_rows(request, request.mesh, devices)
+  counts = range(request.microbatches + 1, rows + 1)
+  kinds = (
+    [_Change(mesh=mesh) for mesh in meshes],
+    [_Change(remat=r) for r in REMATS[REMATS.index(request.model.remat) + 1 :]],
+    [_Change(microbatches=count) for count in counts if rows % count == 0],
+  )
+  found = [_first_fitting(k, request, devices, available) for k in kinds]
+  if not any(found):
+    # The largest saving on each mesh, the requested one first.
+    together = []
+    for mesh in (None, *meshes):
+      rows = _device_rows(request, mesh or request.mesh, devices)
+      count = None if rows == request.microbatches else rows
+      together.append(_Change(mesh, REMATS[-1], count))
+    found = [_first_fitting(together, request, devices, available)]
+  return [proposal for proposal in found if proposal is not None]
 
-  def fitting(*kinds):
-    found = (_first_fitting(k, names, devices, available) for k in kinds)
-    return [proposal for proposal in found if proposal is not None]
 
-  return fitting(
-    meshes, _remats(request), _microbatches(request, devices)
-  ) or fitting(_together(request, meshes, devices))
-
-
-def _first_fitting(changes, names, devices, available):
+def _first_fitting(changes, request, devices, available):
   """Returns the first change under which all programs fit, or None."""
   tried = 0
   for change in changes:
-    mesh = check(change.request, devices)
-    if _least_bytes(change.request, mesh) > available:
+    changed = change.applied_to(request)
+    mesh = check(changed, devices)
+    if _least_bytes(changed, mesh) > available:
       continue
     if tried == _TRIES:
       return None
     tried += 1
     programs = {}
-    for name in names:
-      programs[name] = plan_program(change.request, name, mesh)
+    for name in request.programs:
+      programs[name] = plan_program(changed, name, mesh)
       if not programs[name]['fits']:
         break
     else:
       return {
-        'name': change.name,
-        'settings': change.settings,
-        'needed_bytes': {n: programs[n]['needed_bytes'] for n in names},
-        'step': {n: programs[n]['step'] for n in names},
+        'name': change.name(),
+        'settings': change.bindings(),
+        'needed_bytes': {n: p['needed_bytes'] for n, p in programs.items()},
+        'step': {n: p['step'] for n, p in programs.items()},
       }
   return None
 
@@ -107,7 +135,13 @@ def _likely_bytes(request, mesh):
   return _least_bytes(request, mesh) + kept
 
 
-def _meshes(request: Request, devices: Sequence[Any]) -> list[_Change]:
+def _device_rows(request, mesh, devices):
+  """Returns the rows of a batch per device that reads rows of its own."""
+  data, fsdp, _ = mesh.shape(len(devices))
+  return request.batch_rows // (data * fsdp)
+
+
+def _meshes(request: Request, devices: Sequence[Any]) -> list[MeshConfig]:
   """Returns other meshes of the devices, lowest memory first."""
   found = []
   for config in _factorizations(len(devices)):
@@ -116,15 +150,10 @@ def _meshes(request: Request, devices: Sequence[Any]) -> list[_Change]:
       mesh = check(changed, devices)
     except ConfigError:  # Does not divide the model, the batch or the slices.
       continue
-    settings = {
-      f'MESH_{axis.upper()}': size
-      for axis, size in dataclasses.asdict(config).items()
-    }
     if config.shape(len(devices)) != request.mesh.shape(len(devices)):
-      change = _Change('mesh', settings, changed)
       # Among equals, few devices along `model` send least.
-      found.append((_likely_bytes(changed, mesh), config.model, change))
-  return [change for *_, change in sorted(found, key=lambda f: f[:2])]
+      found.append((_likely_bytes(changed, mesh), config.model, config))
+  return [config for *_, config in sorted(found, key=lambda f: f[:2])]
 
 
 def _factorizations(count: int) -> Iterator[MeshConfig]:
@@ -132,57 +161,3 @@ def _factorizations(count: int) -> Iterator[MeshConfig]:
     for fsdp in range(1, count // model + 1):
       if count % (model * fsdp) == 0:
         yield MeshConfig(count // (model * fsdp), fsdp, model)
-
-
-def _remats(request: Request) -> list[_Change]:
-  """Returns policies that keep less, mildest first."""
-  return [
-    _Change(
-      'rematerialization',
-      {'DecoderConfig.remat': remat},
-      _with_remat(request, remat),
-    )
-    for remat in REMATS[REMATS.index(request.model.remat) + 1 :]
-  ]
-
-
-def _with_remat(request, remat):
-  model = dataclasses.replace(request.model, remat=remat)
-  return dataclasses.replace(request, model=model)
-
-
-def _microbatches(request: Request, devices: Sequence[Any]) -> list[_Change]:
-  """Returns smaller parts of a batch, largest first."""
-  data, fsdp, _ = request.mesh.shape(len(devices))
-  most = request.batch_rows // (data * fsdp)
-  return [
-    _Change(
-      'microbatches',
-      {'MICROBATCHES': count},
-      dataclasses.replace(request, microbatches=count),
-    )
-    for count in range(request.microbatches + 1, most + 1)
-    if most % count == 0
-  ]
-
-
-def _together(
-  request: Request, meshes: Sequence[_Change], devices: Sequence[Any]
-) -> Iterator[_Change]:
-  """Yields the largest saving on each mesh, the requested one first."""
-  here = _Change('', {}, request)
-  for change in (here, *meshes):
-    saved = _with_remat(change.request, REMATS[-1])
-    data, fsdp, _ = saved.mesh.shape(len(devices))
-    pieces = request.batch_rows // (data * fsdp)
-    settings = {**change.settings, 'DecoderConfig.remat': REMATS[-1]}
-    names = [change.name] if change.name else []
-    names.append('rematerialization')
-    if pieces > 1:
-      settings['MICROBATCHES'] = pieces
-      names.append('microbatches')
-    yield _Change(
-      ' and '.join(names),
-      settings,
-      dataclasses.replace(saved, microbatches=pieces),
-    )

@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
   """Runs the command; returns 1 if something does not fit, else 0.
 
   Raises:
-    UserError: A flag or setting is wrong, or the compiler failed.
+    UserError: A flag or setting is wrong.
   """
   parser = FlagParser(
     'plan',
@@ -52,15 +52,14 @@ def main(argv: Sequence[str]) -> int:
   override = {} if flags.topology is None else {'hardware': flags.topology}
   programs = PROGRAMS if flags.only is None else (flags.only,)
   request = plan(**override, devices=flags.devices, programs=programs)
-  topology = Topology.parse(request.topology)
+  if flags.dry_run:
+    return 0
   print(
-    f'Compiling {" and ".join(request.programs)} for {topology.name} '
-    f'({topology.devices} devices); a large model takes minutes',
+    f'Compiling {" and ".join(request.programs)} for {request.topology}; a '
+    'large model takes minutes',
     file=sys.stderr,
     flush=True,
   )
-  if flags.dry_run:
-    return 0
   result = plan_in_process(request)
   if flags.format == 'json':
     print(json.dumps(result, indent=2))

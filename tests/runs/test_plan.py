@@ -73,7 +73,7 @@ def test_the_exit_code_is_1_if_a_program_does_not_fit(requests, capsys):
   assert plan.main([*_FLAGS, '--topology=v5e:2x2', '--format=json']) == 1
   out, error = capsys.readouterr()
   assert json.loads(out)['train']['fits'] is False
-  assert 'Compiling train and evaluation for v5e:2x2 (4 devices)' in error
+  assert 'Compiling train and evaluation for v5e:2x2' in error
 
 
 @pytest.mark.parametrize(
