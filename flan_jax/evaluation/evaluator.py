@@ -61,24 +61,12 @@ def evaluate(
       split, models.framing, part.templates, config.max_rows
     )
   ]
-  ranked = [request for request in queue if request.ranked]
-  free = [request for request in queue if not request.ranked]
-  extra = ranked if config.write_options else []
-  session = Session(
-    models,
-    params,
-    journal or Journal(),
-    _counter(len(queue) + len(extra), progress),
-  )
-  records = rank_options(ranked, session)
-  texts = write_answers(free, session, 'written', config.stop)
-  records += [written_record(*pair) for pair in zip(free, texts, strict=True)]
-  texts = write_answers(extra, session, 'options', config.stop)
-  for request, record, text in zip(extra, records, texts, strict=False):
-    record['generated'] = text.strip()
-    record['options_generated'] = request.options_written(text)
+  extra = sum(r.ranked for r in queue) if config.write_options else 0
+  advance = _counter(len(queue) + extra, progress)
+  session = Session(models, params, journal or Journal(), advance)
+  answered = _ask(queue, session, config)
   answers: dict[int, list[Answer]] = {}
-  for request, record in zip([*ranked, *free], records, strict=True):
+  for request, record in answered:
     answers.setdefault(id(request.split), []).append(_answer(request, record))
   results = []
   for part in parts:
@@ -89,8 +77,29 @@ def evaluate(
       contaminated and contaminated.of(part.test.name),
       config.max_rows,
     )
-  answered = [(p, answers.get(id(p.test), [])) for p in parts if not p.null]
-  return Evaluation(results, records, answered)
+  return Evaluation(
+    results,
+    [record for _, record in answered],
+    [(p, answers.get(id(p.test), [])) for p in parts if not p.null],
+  )
+
+
+def _ask(
+  queue: Sequence[Request], session: Session, config: EvalConfig
+) -> list[tuple[Request, dict[str, Any]]]:
+  """Returns every request with its record, ranked ones first."""
+  ranked = [request for request in queue if request.ranked]
+  free = [request for request in queue if not request.ranked]
+  records = rank_options(ranked, session)
+  texts = write_answers(free, session, 'written', config.stop)
+  records += [written_record(*pair) for pair in zip(free, texts, strict=True)]
+  answered = list(zip([*ranked, *free], records, strict=True))
+  if config.write_options:
+    texts = write_answers(ranked, session, 'options', config.stop)
+    for (request, record), text in zip(answered, texts, strict=False):
+      record['generated'] = text.strip()
+      record['options_generated'] = request.options_written(text)
+  return answered
 
 
 def _counter(

@@ -1,8 +1,5 @@
 """Options are ranked by every rule; shared options are scored once alone."""
 
-from types import SimpleNamespace
-
-import numpy as np
 import pytest
 
 from flan_jax.cache.cached_split import Framing
@@ -12,33 +9,9 @@ from flan_jax.evaluation.ranked import is_right, rank_options
 from flan_jax.evaluation.requests import requests
 from flan_jax.evaluation.validation import ValidationEvaluation
 from tests.evaluation.splits import request_split
+from tests.evaluation.stub_models import stub_models
 
 _FRAMING = Framing((), (1,), (1,), ())
-
-
-class _Scorer:
-  """Option 0 is likelier after a prompt; without one, option 0 is likelier yet.
-
-  Attributes:
-    asked: Number of examples scored so far.
-  """
-
-  def __init__(self):
-    self.asked = 0
-
-  def scored(self, params, examples):
-    for index, example in enumerate(examples):
-      self.asked += 1
-      alone = example.prompt[0] == 5
-      first = -0.1 if alone else -1.0
-      yield index, [np.float32([first, -0.5]), np.float32([-2.0, -0.5])]
-
-
-def _models():
-  vocabulary = SimpleNamespace(encode=lambda text: [5])
-  return SimpleNamespace(
-    scorer=_Scorer(), vocabulary=vocabulary, framing=_FRAMING
-  )
 
 
 def _queue():
@@ -47,7 +20,7 @@ def _queue():
 
 
 def test_records_hold_the_choice_of_every_rule():
-  models, counts = _models(), []
+  models, counts = stub_models(), []
   records = rank_options(_queue(), Session(models, None, advance=counts.append))
   # Three prompts, and the two shared options once without a prompt.
   assert models.scorer.asked == 4
@@ -62,7 +35,7 @@ def test_records_hold_the_choice_of_every_rule():
 
 
 def test_a_journal_is_not_asked_again():
-  models, journal = _models(), Journal()
+  models, journal = stub_models(), Journal()
   first = rank_options(_queue(), Session(models, None, journal))
   asked = models.scorer.asked
   assert rank_options(_queue(), Session(models, None, journal)) == first
@@ -71,11 +44,11 @@ def test_a_journal_is_not_asked_again():
 
 def test_validation_accuracy_is_a_mean_over_parts():
   queue = _queue()
-  assert is_right(queue, Session(_models(), None)) == [True, False, True]
+  assert is_right(queue, Session(stub_models(), None)) == [True, False, True]
   other = request_split([{'correct': [1]}])
   other.name = 'cb'
   validation = ValidationEvaluation(
-    [*queue, *requests(other, _FRAMING)], _models()
+    [*queue, *requests(other, _FRAMING)], stub_models()
   )
   assert validation.names == ('accuracy', 'accuracy/rte', 'accuracy/cb')
   found = validation(None)

@@ -7,28 +7,15 @@ import pytest
 from flan_jax.evaluation.generation.generator import Generator
 from flan_jax.evaluation.generation.sampling import Sampling
 from flan_jax.model import (
-  DecoderConfig,
   hidden_states,
   init_params,
   target_logits,
 )
 from flan_jax.sharding import MeshConfig, make_mesh
+from tests.evaluation.stub_models import tiny_config
 
 _END = 1
 _LIMIT = 6
-
-
-def _config(position: str) -> DecoderConfig:
-  return DecoderConfig(
-    vocab_size=30,
-    num_layers=2,
-    d_model=16,
-    d_ff=32,
-    num_heads=4,
-    num_kv_heads=2,
-    head_dim=4,
-    position=position,
-  )
 
 
 def _prompts() -> list[list[int]]:
@@ -59,7 +46,7 @@ def _plain(config, params, prompt, limit, width=256) -> list[int]:
 
 @pytest.mark.parametrize('position', ['relative_bias', 'rope'])
 def test_generation_is_greedy_and_the_same_in_any_batch(position):
-  config, mesh = _config(position), _mesh()
+  config, mesh = tiny_config(position, vocab_size=30), _mesh()
   params = init_params(config, 0, mesh)
   prompts = _prompts()
   limits = [_LIMIT - i % 3 for i in range(len(prompts))]
@@ -73,7 +60,7 @@ def test_generation_is_greedy_and_the_same_in_any_batch(position):
 
 
 def test_generation_over_eight_devices():
-  config = _config('rope')
+  config = tiny_config('rope', vocab_size=30)
   one, eight = _mesh(), _mesh(8)
   limits = [_LIMIT] * 6
   alone = Generator(config, one, _END).generate(
@@ -87,7 +74,7 @@ def test_generation_over_eight_devices():
 
 
 def test_an_end_token_ends_an_answer_before_its_limit():
-  config, mesh = _config('rope'), _mesh()
+  config, mesh = tiny_config('rope', vocab_size=30), _mesh()
   params = init_params(config, 0, mesh)
   (free,) = Generator(config, mesh, -1).generate(params, [[5, 6]], [_LIMIT])
   # Its third token serves as the end token.
@@ -99,7 +86,7 @@ def test_an_end_token_ends_an_answer_before_its_limit():
 
 
 def test_slots_are_filled_again_until_all_prompts_are_answered():
-  config, mesh = _config('relative_bias'), _mesh()
+  config, mesh = tiny_config('relative_bias', vocab_size=30), _mesh()
   params = init_params(config, 0, mesh)
   rng = np.random.default_rng(1)
   prompts = [rng.integers(2, 30, n).tolist() for n in rng.integers(1, 60, 23)]
@@ -115,7 +102,7 @@ def test_slots_are_filled_again_until_all_prompts_are_answered():
 
 
 def test_draws_depend_on_seed_prompt_and_place_and_not_on_the_batch():
-  config, mesh = _config('rope'), _mesh()
+  config, mesh = tiny_config('rope', vocab_size=30), _mesh()
   params = init_params(config, 0, mesh)
   prompts, limits = [[5, 6], [5, 6], [7], [8, 9]], [6] * 4
 
@@ -132,7 +119,7 @@ def test_draws_depend_on_seed_prompt_and_place_and_not_on_the_batch():
 
 
 def test_ids_beyond_the_vocabulary_never_come():
-  config, mesh = _config('rope'), _mesh()
+  config, mesh = tiny_config('rope', vocab_size=30), _mesh()
   params = init_params(config, 0, mesh)
   generator = Generator(config, mesh, -1, sampling=Sampling(5.0), vocab_size=3)
   (tokens,) = generator.generate(params, [[5, 6]], [40])
@@ -140,7 +127,7 @@ def test_ids_beyond_the_vocabulary_never_come():
 
 
 def test_a_stop_ends_an_answer():
-  config, mesh = _config('rope'), _mesh()
+  config, mesh = tiny_config('rope', vocab_size=30), _mesh()
   params = init_params(config, 0, mesh)
   generator = Generator(config, mesh, -1)
   (free,) = generator.generate(params, [[5, 6]], [20])

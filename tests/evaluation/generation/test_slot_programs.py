@@ -6,19 +6,11 @@ import numpy as np
 from flan_jax.batches.packing import Capacity, Example, empty_batch, fill_row
 from flan_jax.evaluation.generation.sampling import Sampling
 from flan_jax.evaluation.generation.slot_programs import SlotPrograms
-from flan_jax.model import DecoderConfig, init_params
+from flan_jax.model import init_params
 from flan_jax.sharding import MeshConfig, make_mesh
+from tests.evaluation.stub_models import tiny_config
 
-_CONFIG = DecoderConfig(
-  vocab_size=30,
-  num_layers=1,
-  d_model=8,
-  d_ff=16,
-  num_heads=2,
-  num_kv_heads=2,
-  head_dim=4,
-  position='rope',
-)
+_CONFIG = tiny_config()
 
 
 def test_only_active_slots_add_tokens_and_only_up_to_their_limit():

@@ -6,24 +6,12 @@ import pytest
 
 from flan_jax.batches.packing import Example
 from flan_jax.evaluation.scoring import rank
-from flan_jax.model import DecoderConfig, init_params, target_log_probs
+from flan_jax.model import init_params, target_log_probs
 from flan_jax.sharding import MeshConfig, make_mesh
+from tests.evaluation.stub_models import tiny_config
 
 _ROW = 128
 _log_probs = jax.jit(target_log_probs, static_argnums=0)
-
-
-def _config(position: str) -> DecoderConfig:
-  return DecoderConfig(
-    vocab_size=50,
-    num_layers=2,
-    d_model=16,
-    d_ff=32,
-    num_heads=4,
-    num_kv_heads=2,
-    head_dim=4,
-    position=position,
-  )
 
 
 def _examples(seed=0, count=30) -> list[Example]:
@@ -73,7 +61,7 @@ def _assert_equal(a, b):
 
 @pytest.mark.parametrize('position', ['relative_bias', 'rope'])
 def test_shared_packed_scores_equal_one_option_per_row(position):
-  config, mesh = _config(position), _mesh()
+  config, mesh = tiny_config(position), _mesh()
   params = init_params(config, 0, mesh)
   examples = _examples(count=10)
   scored = rank.Scorer(config, mesh).score(params, examples)
@@ -84,7 +72,7 @@ def test_shared_packed_scores_equal_one_option_per_row(position):
 
 
 def test_scores_do_not_depend_on_batch_size_or_order():
-  config, mesh = _config('relative_bias'), _mesh()
+  config, mesh = tiny_config('relative_bias'), _mesh()
   params = init_params(config, 0, mesh)
   examples = _examples()
   scored = _sums(rank.Scorer(config, mesh).score(params, examples))
@@ -95,7 +83,7 @@ def test_scores_do_not_depend_on_batch_size_or_order():
 
 
 def test_scores_do_not_depend_on_the_order_of_branches():
-  config, mesh = _config('relative_bias'), _mesh()
+  config, mesh = tiny_config('relative_bias'), _mesh()
   params = init_params(config, 0, mesh)
   examples = _examples()
   turned = [Example(e.prompt, e.targets[::-1]) for e in examples]
@@ -109,7 +97,7 @@ def test_scores_do_not_depend_on_the_order_of_branches():
   'shape', [{'data': 8}, {'data': 2, 'fsdp': 2, 'model': 2}]
 )
 def test_scores_do_not_depend_on_the_mesh(shape):
-  config = _config('rope')
+  config = tiny_config('rope')
   examples = _examples()
   one = _mesh()
   scored = rank.Scorer(config, one).score(init_params(config, 0, one), examples)
@@ -152,7 +140,7 @@ def test_every_rule_has_its_values():
 
 @pytest.mark.parametrize('position', ['relative_bias', 'rope'])
 def test_options_that_fill_several_rows_repeat_their_prompt(position):
-  config, mesh = _config(position), _mesh()
+  config, mesh = tiny_config(position), _mesh()
   params = init_params(config, 0, mesh)
   long = [
     Example(list(range(3, 43)) * 4, tuple([n] * 30 for n in range(3, 20))),
@@ -169,7 +157,7 @@ def test_options_that_fill_several_rows_repeat_their_prompt(position):
 
 
 def test_progress_counts_every_example():
-  config, mesh = _config('rope'), _mesh()
+  config, mesh = tiny_config('rope'), _mesh()
   counts = []
   rank.Scorer(config, mesh, 256).score(
     init_params(config, 0, mesh), _examples(), counts.append

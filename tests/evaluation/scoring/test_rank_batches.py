@@ -2,17 +2,9 @@
 
 from flan_jax.batches.packing import Example
 from flan_jax.evaluation.scoring import rank_batches
-from flan_jax.model import DecoderConfig
+from tests.evaluation.stub_models import tiny_config
 
-_CONFIG = DecoderConfig(
-  vocab_size=50,
-  num_layers=2,
-  d_model=16,
-  d_ff=32,
-  num_heads=4,
-  num_kv_heads=2,
-  head_dim=4,
-)
+_CONFIG = tiny_config()
 
 
 def test_no_row_is_longer_than_allowed():

@@ -1,0 +1,72 @@
+"""What an evaluation leaves behind, and takes from there the next time."""
+
+import dataclasses
+import json
+
+import jax.numpy as jnp
+import pytest
+
+from flan_jax.errors import ConfigError
+from flan_jax.evaluation.contaminated import Contaminated
+from flan_jax.evaluation.eval_config import EvalConfig
+from flan_jax.evaluation.mixture_evaluation import MixtureEvaluation
+from tests.evaluation.splits import part, request_split
+from tests.evaluation.stub_models import stub_models
+
+_PARAMS = {'embedding': jnp.ones(3)}
+
+
+def _evaluation():
+  rows = [{'correct': [0]}, {'correct': [1]}]
+  parts = [part(request_split(rows))]
+  config = EvalConfig(max_rows=5)
+  about = {'left_out': ['cb']}
+  return MixtureEvaluation(
+    'flan_eval_nli', parts, stub_models(), config, about=about
+  )
+
+
+def test_results_records_and_tables_are_written(tmp_path, capsys):
+  _evaluation().run(_PARAMS, tmp_path, {'step': 3})
+  folder = tmp_path / 'flan_eval_nli'
+  assert {path.name for path in folder.iterdir()} == {
+    'answers.jsonl',
+    'records.jsonl',
+    'results.json',
+    'table.txt',
+  }
+  results = json.loads((folder / 'results.json').read_text())
+  assert (results['step'], results['max_rows']) == (3, 5)
+  assert results['summary'] == {'accuracy': {'mean': 50, 'parts': 1}}
+  assert results['parts'][0]['accuracies']['acc_with_end'] == 50
+  assert (
+    'left out because not prepared: cb' in (folder / 'table.txt').read_text()
+  )
+  assert 'flan_eval_nli, in percent' in capsys.readouterr().out
+
+
+def test_the_same_parameters_are_not_asked_again(tmp_path, capsys):
+  first = _evaluation().run(_PARAMS, tmp_path, {})
+  again = _evaluation()
+  assert again.run(_PARAMS, tmp_path, {}).records == first.records
+  assert again.models.scorer.asked == 0
+  # Two rows, and their options without a prompt.
+  assert 'reusing 3 answers' in capsys.readouterr().out
+  other = _evaluation()
+  other.run({'embedding': jnp.zeros(3)}, tmp_path, {})
+  assert other.models.scorer.asked == 3
+
+
+def test_a_comparison_is_printed_and_written(tmp_path, capsys):
+  evaluation = _evaluation()
+  before = evaluation.run(_PARAMS, tmp_path, {})
+  evaluation.print_comparison(before, before, tmp_path)
+  assert 'no difference shown' in capsys.readouterr().out
+  written = (tmp_path / 'flan_eval_nli/comparison.json').read_text()
+  assert json.loads(written)[0]['difference'] == 0
+
+
+def test_contaminated_rows_are_checked_at_once():
+  contaminated = Contaminated('seen.json', {'rte': frozenset({'x'})})
+  with pytest.raises(ConfigError, match='rte has no test row'):
+    dataclasses.replace(_evaluation(), contaminated=contaminated)
