@@ -20,13 +20,11 @@ from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.cache.identity import SplitKey
 from flan_jax.definitions.dataset import ANSWER_TARGET
 from flan_jax.definitions.digests import file_digest
-from flan_jax.rendering.render import Fitter, render_rows
-from flan_jax.rendering.source import SplitSource, plain_tensorflow
-from flan_jax.rendering.templates import compile_templates
+from flan_jax.rendering.render import fit_rows, render_rows
+from flan_jax.rendering.source import SplitSource
 from flan_jax.runtime.paths import user_path
 from flan_jax.vocabulary.base import Vocabulary
 from flan_jax.vocabulary.load import load_vocabulary
-from flan_jax.vocabulary.seqio import as_seqio
 
 # What a rendering keeps of its row besides the tokens.
 _KEPT = (
@@ -129,21 +127,14 @@ def _examples(
     rows, part, task.key.templates, every=True, renderings=task.renderings
   )
   framing = Framing.of(task.config, vocabulary)
-  fit = Fitter(
-    table=compile_templates(part),
-    vocabulary=as_seqio(vocabulary),
-    inputs=task.config.lengths['inputs'] - framing.prompt_overhead,
-    targets=task.config.lengths['targets'],
+  most = (
+    task.config.lengths['inputs'] - framing.prompt_overhead,
+    task.config.lengths['targets'],
   )
-
-  @plain_tensorflow
-  def tokenize(row):
-    return {**{name: row[name] for name in _KEPT}, **fit(row)}
-
+  examples = fit_rows(rendered, part, vocabulary, most, _KEPT)
   # Optimizing the graph takes longer than reading most shards.
   options = tf.data.Options()
   options.experimental_optimization.apply_default_optimizations = False
-  examples = rendered.map(tokenize, num_parallel_calls=tf.data.AUTOTUNE)
   return examples.with_options(options).as_numpy_iterator()
 
 

@@ -1,18 +1,18 @@
 """Rows to prompts to tokens, as transformations of a `tf.data.Dataset`."""
 
-from collections.abc import Mapping
-import dataclasses
+from collections.abc import Callable, Mapping
+import functools
+from typing import Any
 
-import seqio
 import tensorflow as tf
 
 from flan_jax.definitions.dataset import Dataset
 from flan_jax.rendering.lengths import DEFAULT_LENGTHS
 from flan_jax.rendering.source import plain_tensorflow
 from flan_jax.rendering.templates import (
-  TemplateTable,
   admissible,
   compile_templates,
+  join_pieces,
 )
 from flan_jax.vocabulary.base import Vocabulary
 from flan_jax.vocabulary.seqio import as_seqio
@@ -55,19 +55,27 @@ def render_rows(
   Returns:
     Rows with `pool` (strings) and `template` (int32).
   """
+  count = len(part.templates)
+  chosen = range(count) if templates is None else templates
+  chosen = tf.constant([k in chosen for k in range(count)])
+  most = tf.constant(count if renderings is None else renderings)
+  return _rendering(part, every)(rows, chosen, most)
+
+
+@functools.cache
+def _rendering(part: Dataset, every: bool) -> Callable[..., tf.data.Dataset]:
+  """Returns what renders rows; traced once for all splits of a part."""
   table = compile_templates(part)
-  chosen = range(table.num_templates) if templates is None else templates
-  chosen = tf.constant([k in chosen for k in range(table.num_templates)])
-  ordinary = tf.constant([not t.inverted for t in part.templates])
 
   @plain_tensorflow
-  def pick(row):
+  def pick(row, chosen, most):
+    ordinary = tf.constant([not t.inverted for t in part.templates])
     allowed = admissible(part, row) & chosen & (ordinary | row['trains'])
     allowed = tf.boolean_mask(tf.range(table.num_templates), allowed)
     count = tf.size(allowed)
     start = _pick(row, count, with_seed=not every)
     order = (start + tf.range(count)) % tf.maximum(count, 1)
-    order = order[:renderings] if every else order[:1]
+    order = order[:most] if every else order[:1]
     return {
       **row,
       'pool': table.pool(row),
@@ -79,7 +87,14 @@ def render_rows(
     template = tf.data.Dataset.from_tensor_slices(row['template'])
     return template.map(plain_tensorflow(lambda k: {**row, 'template': k}))
 
-  return rows.map(pick, num_parallel_calls=tf.data.AUTOTUNE).flat_map(spread)
+  @tf.function(autograph=False)
+  def render(rows, chosen, most):
+    return rows.map(
+      plain_tensorflow(lambda row: pick(row, chosen, most)),
+      num_parallel_calls=tf.data.AUTOTUNE,
+    ).flat_map(spread)
+
+  return render
 
 
 def _pick(row, count, with_seed: bool):
@@ -91,69 +106,84 @@ def _pick(row, count, with_seed: bool):
   return tf.cast(value % tf.cast(tf.maximum(count, 1), tf.int64), tf.int32)
 
 
-@dataclasses.dataclass(frozen=True)
-class Fitter:
-  """Renders and tokenizes one row within its lengths.
+def fit_rows(
+  rows: tf.data.Dataset,
+  part: Dataset,
+  vocabulary: Vocabulary,
+  most: tuple[int, int],
+  kept: tuple[str, ...],
+) -> tf.data.Dataset:
+  """Tokenizes rendered rows, each within its lengths.
 
   A long prompt loses tokens only from the end of its truncatable field, so
   that the instruction, the question and the options survive.
 
-  Attributes:
-    table: The compiled templates.
-    vocabulary: SeqIO's form of the vocabulary.
-    inputs: Most tokens of the input, without the separator.
-    targets: Most tokens of the target, including its end token.
-  """
+  Args:
+    rows: From `render_rows`.
+    part: The part they were rendered with.
+    vocabulary: Tokenizes them.
+    most: Most tokens of the input, without the separator, and of the target,
+      including its end token.
+    kept: What an example keeps of its row.
 
-  table: TemplateTable
-  vocabulary: seqio.Vocabulary
-  inputs: int
-  targets: int
-
-  @plain_tensorflow
-  def __call__(self, row):
-    """Returns `inputs` and `targets` (ids, no end tokens) and what was cut.
-
+  Returns:
+    Examples with `inputs` and `targets` (ids, no end tokens), their texts as
+    `inputs_pretokenized` and `targets_pretokenized`, and what was cut:
     `inputs_cut` is 1 if the truncatable field was shortened, and 2 if the
     prompt still did not fit and lost its end. `targets_cut` is true if the
     target lost its end.
-    """
-    rendered = self.table.render(row['pool'], row['template'])
-    ids = self.vocabulary.encode_tf(rendered[0])
-    prompt, ids, cut = tf.cond(
-      tf.size(ids) > self.inputs,
-      lambda: self._shorten(row, rendered[0], ids),
-      lambda: (rendered[0], ids, tf.constant(0)),
-    )
-    targets = self.vocabulary.encode_tf(rendered[1])
-    targets_cut = tf.size(targets) >= self.targets
-    return {
-      'inputs': ids[: self.inputs],
-      'targets': targets[: self.targets],
-      'inputs_pretokenized': prompt,
-      'targets_pretokenized': rendered[1],
-      'inputs_cut': cut,
-      'targets_cut': targets_cut,
-    }
+  """
+  return _fitting(part, vocabulary, most, kept)(rows)
 
-  def _shorten(self, row, prompt, ids):
-    position = tf.gather(self.table.truncatable, row['template'])
+
+@functools.cache
+def _fitting(
+  part: Dataset,
+  vocabulary: Vocabulary,
+  most: tuple[int, int],
+  kept: tuple[str, ...],
+) -> Callable[..., tf.data.Dataset]:
+  """Returns what tokenizes rows; traced once for all splits of a part."""
+  table = compile_templates(part)
+  fit = _fit_function(vocabulary, *most)
+
+  @plain_tensorflow
+  def fit_one(row):
+    sides = tf.gather(table.indices, row['template'])
+    position = tf.gather(table.truncatable, row['template'])
+    fitted = fit(row['pool'], sides, position)
+    return {**{name: row[name] for name in kept}, **fitted}
+
+  @tf.function(autograph=False)
+  def fit_all(rows):
+    return rows.map(fit_one, num_parallel_calls=tf.data.AUTOTUNE)
+
+  return fit_all
+
+
+@functools.cache
+def _fit_function(
+  vocabulary: Vocabulary, max_inputs: int, max_targets: int
+) -> Callable[..., Any]:
+  """Returns what tokenizes one rendering; traced once for all parts."""
+  tokenizer = as_seqio(vocabulary)
+
+  def shorten(pool, sides, position, prompt, ids):
     shown = position >= 0
-    truncatable = self.vocabulary.encode_tf(
-      row['pool'][tf.maximum(position, 0)]
-    )
+    position = tf.maximum(position, 0)
+    truncatable = tokenizer.encode_tf(pool[position])
 
     def too_long(keep, _, ids):
-      return shown & (tf.size(ids) > self.inputs) & (keep > 0)
+      return shown & (tf.size(ids) > max_inputs) & (keep > 0)
 
     def drop(keep, _, ids):
-      keep = tf.maximum(keep - (tf.size(ids) - self.inputs), 0)
-      text = self.vocabulary.decode_tf(truncatable[:keep])
+      keep = tf.maximum(keep - (tf.size(ids) - max_inputs), 0)
+      text = tokenizer.decode_tf(truncatable[:keep])
       # A cut between the bytes of a character leaves half of it.
       text = tf.strings.regex_replace(text, '\N{REPLACEMENT CHARACTER}+$', '')
-      pool = self.table.with_truncatable(row['pool'], row['template'], text)
-      prompt = self.table.render(pool, row['template'])[0]
-      return keep, prompt, self.vocabulary.encode_tf(prompt)
+      shortened = tf.tensor_scatter_nd_update(pool, [[position]], [text])
+      prompt = join_pieces(shortened, sides[0])
+      return keep, prompt, tokenizer.encode_tf(prompt)
 
     _, prompt, ids = tf.while_loop(
       too_long,
@@ -165,7 +195,35 @@ class Fitter:
         tf.TensorShape([None]),
       ),
     )
-    return prompt, ids, tf.where(tf.size(ids) > self.inputs, 2, 1)
+    return prompt, ids, tf.where(tf.size(ids) > max_inputs, 2, 1)
+
+  @tf.function(
+    autograph=False,
+    input_signature=[
+      tf.TensorSpec([None], tf.string),
+      tf.TensorSpec([2, None], tf.int32),
+      tf.TensorSpec([], tf.int32),
+    ],
+  )
+  def fit(pool, sides, position):
+    rendered = join_pieces(pool, sides)
+    ids = tokenizer.encode_tf(rendered[0])
+    prompt, ids, cut = tf.cond(
+      tf.size(ids) > max_inputs,
+      lambda: shorten(pool, sides, position, rendered[0], ids),
+      lambda: (rendered[0], ids, tf.constant(0)),
+    )
+    targets = tokenizer.encode_tf(rendered[1])
+    return {
+      'inputs': ids[:max_inputs],
+      'targets': targets[:max_targets],
+      'inputs_pretokenized': prompt,
+      'targets_pretokenized': rendered[1],
+      'inputs_cut': cut,
+      'targets_cut': tf.size(targets) >= max_targets,
+    }
+
+  return fit
 
 
 def tokenize_rows(
@@ -180,24 +238,15 @@ def tokenize_rows(
   the target, unless it was cut.
   """
   lengths = {**DEFAULT_LENGTHS, **(sequence_length or {})}
-  fit = Fitter(
-    table=compile_templates(part),
-    vocabulary=as_seqio(vocabulary),
-    inputs=lengths['inputs'] - 1,
-    targets=lengths['targets'],
-  )
+  most = lengths['inputs'] - 1, lengths['targets']
   end = tf.constant([vocabulary.eos_id])
 
-  def tokenize(row):
-    fitted = fit(row)
-    kept = {k: v for k, v in row.items() if k in _KEPT}
-    targets = fitted['targets']
-    targets = tf.cond(
-      fitted['targets_cut'],
-      lambda: targets,
-      lambda: tf.concat([targets, end], axis=0),
-    )
-    inputs = tf.concat([fitted['inputs'], end], axis=0)
-    return {**kept, **fitted, 'inputs': inputs, 'targets': targets}
+  def add_ends(example):
+    no_target_end = tf.cast(example['targets_cut'], tf.int32)
+    return {
+      **example,
+      'inputs': tf.concat([example['inputs'], end], axis=0),
+      'targets': tf.concat([example['targets'], end[no_target_end:]], axis=0),
+    }
 
-  return rows.map(tokenize, num_parallel_calls=tf.data.AUTOTUNE)
+  return fit_rows(rows, part, vocabulary, most, _KEPT).map(add_ends)

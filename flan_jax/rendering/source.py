@@ -1,6 +1,6 @@
 """Rows of one split of one dataset part, as a SeqIO data source."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import dataclasses
 import functools
 import os
@@ -143,7 +143,11 @@ class SplitSource(seqio.DataSource):
     if rows is not None:
       start, stop = (found.start + row for row in rows)
       read = dataclasses.replace(found, start=start, stop=stop)
-    dataset = self._read(read.spec, shuffle, seed, shard_info)
+    dataset = _mapping(self.part, self.class_names)(
+      self._read(read.spec, shuffle, seed, shard_info),
+      seed=tf.constant(seed or 0, tf.int64),
+      trains=tf.constant(split == 'train'),
+    )
     if found.splits:
       low, high = self._ranges(found)[split]
       dataset = dataset.filter(
@@ -153,10 +157,7 @@ class SplitSource(seqio.DataSource):
       )
       if found.limit is not None:
         dataset = dataset.take(found.limit)
-    seed_value = tf.constant(seed or 0, tf.int64)
-    trains = tf.constant(split == 'train')
-    about = {'seed': seed_value, 'trains': trains}
-    return dataset.map(plain_tensorflow(lambda row: {**row, **about}))
+    return dataset
 
   def num_input_examples(self, split: str) -> int:
     """Returns the rows of a split before filters by content."""
@@ -184,28 +185,9 @@ class SplitSource(seqio.DataSource):
         num_input_pipelines=shard_info.num_shards,
         input_pipeline_id=shard_info.index,
       )
-    dataset = self.builder.as_dataset(
+    return self.builder.as_dataset(
       split=spec, shuffle_files=shuffle, read_config=config
     )
-    if self.part.keep is not None:
-      dataset = dataset.filter(self.part.keep)
-    return dataset.map(self._map, num_parallel_calls=tf.data.AUTOTUNE)
-
-  def _map(self, row):
-    mapped = map_row(self.part, self.class_names, row)
-    mapped['group'] = self._hash(row, self.part.group_key)
-    mapped['item'] = self._hash(row, self.part.item_key)
-    mapped['id'] = row['tfds_id']
-    return mapped
-
-  def _hash(self, row, names):
-    """Returns the hash of the fields that name a row's group or item."""
-    if not names:
-      return tf.constant(0, tf.int64)
-    fields = [self.part.fields[name] for name in names]
-    key = [feature_value(field, row) for field in fields]
-    key = tf.strings.join(key, separator=_SEPARATOR)
-    return tf.strings.to_hash_bucket_fast(key, _HASH_BUCKETS)
 
   def _ranges(self, found: splits_lib.Slice) -> dict[str, tuple[int, int]]:
     return splits_lib.divide(self._groups(found.spec), found.splits)
@@ -215,7 +197,44 @@ class SplitSource(seqio.DataSource):
     """Returns the group of every row that splits share, dropped ones too."""
     rows = self.builder.as_dataset(split=spec, shuffle_files=False)
     groups = rows.map(
-      lambda row: self._hash(row, self.part.group_key),
+      lambda row: _hash(self.part, row, self.part.group_key),
       num_parallel_calls=tf.data.AUTOTUNE,
     )
     return tuple(int(group) for group in groups.as_numpy_iterator())
+
+
+@functools.cache
+def _mapping(
+  part: Dataset, class_names: tuple[str, ...] | None
+) -> Callable[..., tf.data.Dataset]:
+  """Returns what maps raw rows; traced once for all splits of a part."""
+
+  def map_one(row, seed, trains):
+    return {
+      **map_row(part, class_names, row),
+      'group': _hash(part, row, part.group_key),
+      'item': _hash(part, row, part.item_key),
+      'id': row['tfds_id'],
+      'seed': seed,
+      'trains': trains,
+    }
+
+  @tf.function(autograph=False)
+  def map_rows(rows, seed, trains):
+    if part.keep is not None:
+      rows = rows.filter(part.keep)
+    return rows.map(
+      lambda row: map_one(row, seed, trains),
+      num_parallel_calls=tf.data.AUTOTUNE,
+    )
+
+  return map_rows
+
+
+def _hash(part: Dataset, row, names: tuple[str, ...]):
+  """Returns the hash of the fields that name a row's group or item."""
+  if not names:
+    return tf.constant(0, tf.int64)
+  key = [feature_value(part.fields[name], row) for name in names]
+  key = tf.strings.join(key, separator=_SEPARATOR)
+  return tf.strings.to_hash_bucket_fast(key, _HASH_BUCKETS)

@@ -92,13 +92,12 @@ class TemplateTable:
     Returns:
       Strings [..., 2]: input and target.
     """
-    pieces = tf.gather(pool, tf.gather(self.indices, template))
-    return tf.strings.reduce_join(pieces, axis=-1)
+    return join_pieces(pool, tf.gather(self.indices, template))
 
-  def with_truncatable(self, pool: Any, template: Any, text: Any) -> Any:
-    """Returns the pool with a template's truncatable field replaced."""
-    position = tf.gather(self.truncatable, template)
-    return tf.tensor_scatter_nd_update(pool, [[position]], [text])
+
+def join_pieces(pool: Any, indices: Any) -> Any:
+  """Joins strings of a pool by their indices, int [..., n], to [...]."""
+  return tf.strings.reduce_join(tf.gather(pool, indices), axis=-1)
 
 
 def _field(row: Mapping[str, Any], name: str) -> Any:

@@ -13,7 +13,10 @@ from flan_jax.cache.store import flat, split_keys
 from flan_jax.errors import ConfigError
 from flan_jax.flags import Arguments
 from flan_jax.interop import base_model
-from flan_jax.runtime.tensorflow_start import quiet_start
+from flan_jax.runtime.tensorflow_start import (
+  quiet_start,
+  skip_graph_optimization,
+)
 from flan_jax.sources.mini import open_data_dir
 from flan_jax.vocabulary.base import Vocabulary
 from flan_jax.vocabulary.load import load_vocabulary
@@ -62,6 +65,7 @@ def cache(
     from flan_jax.vocabulary.seqio import as_seqio
 
     as_seqio(tokens).encode_tf('')  # What it needs is made on first use.
+  skip_graph_optimization()
   data_dir = open_data_dir(cache_config.data_dir, cache_config.cache_dir)
   config = dataclasses.replace(cache_config, data_dir=data_dir)
   writer = CacheWriter(keys, config, tokens, allow_missing)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 import contextlib
+import gc
 import os
 import sys
 
@@ -33,3 +34,16 @@ def start_tensorflow() -> None:
     import tensorflow_datasets  # noqa: F401
 
     tf.constant(0)  # Makes it look for devices, which it reports.
+
+
+def skip_graph_optimization() -> None:
+  """Turns off TensorFlow's graph optimizer for the rest of the process.
+
+  For processes that read many small splits, where optimizing the graphs takes
+  longer than running them.
+  """
+  import tensorflow as tf
+
+  tf.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})
+  # Tracing makes many objects; the garbage collector skips those there by now.
+  gc.freeze()
