@@ -28,8 +28,8 @@ class Contaminated:
     """Reads a JSON object, part -> list of ids as in `records.jsonl`.
 
     Raises:
-      ConfigError: the file is missing or has another form.
-      UnknownNameError: it names a part that does not exist.
+      ConfigError: the file is missing, has another form, or names a part that
+        does not exist.
     """
     try:
       found = json.loads(user_path(path).read_text())
@@ -42,7 +42,10 @@ class Contaminated:
         f'CONTAMINATED {path} must hold one JSON object: subset -> row ids'
       )
     for part, ids in found.items():
-      registry.find_part(part)
+      if part not in registry.parts():
+        raise ConfigError(
+          f'CONTAMINATED {path}: no subset {part!r}{registry.nearest(part)}'
+        )
       if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
         raise ConfigError(
           f'CONTAMINATED {path}: {part} must be a list of strings, the `id`s '

@@ -1,6 +1,6 @@
 """Answers to prompts from a file, or to the test rows of tasks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 import dataclasses
 from typing import Any
 
@@ -18,6 +18,7 @@ from flan_jax.evaluation.written import (
   write,
   written_record,
 )
+from flan_jax.runtime import processes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +82,7 @@ class RowInference:
 
   @classmethod
   def of(
-    cls, parts: Sequence[EvalPart], framing: Framing, max_rows: int | None
+    cls, parts: Iterable[EvalPart], framing: Framing, max_rows: int | None
   ) -> 'RowInference':
     """Returns the inference over the test rows of parts.
 
@@ -90,7 +91,9 @@ class RowInference:
     """
     queue = []
     for part in parts:
-      if not part.null:
+      if part.null:
+        processes.log(f'left out: {part.test.name}: {part.null}')
+      else:
         queue += requests(part.test, framing, part.templates, max_rows)
     if not queue:
       raise ConfigError('MIXTURE_OR_TASK_NAME has no rows to answer')

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import dataclasses
+import itertools
 import json
 
 import gin
@@ -19,7 +20,7 @@ from flan_jax.evaluation.models import Session
 from flan_jax.evaluation.prompts import prompt_tokens, read_prompts
 from flan_jax.flags import Arguments
 from flan_jax.runs.checkpoint_paths import one_checkpoint
-from flan_jax.runs.eval_setup import EvalSetup, Workspace
+from flan_jax.runs.eval_setup import EvalSetup
 from flan_jax.runtime import processes
 from flan_jax.runtime.console import text_output
 
@@ -85,9 +86,8 @@ def infer(
   mixtures = flat([source.mixture])
   with text_output(output) as write:
     workspace = setup.open(arguments, sampling)
-    inference = None
+    models, inference = workspace.models, None
     if prompts is not None:
-      models = workspace.models
       tokens = prompt_tokens(
         prompts, models.vocabulary, models.framing, lengths['inputs']
       )
@@ -102,7 +102,11 @@ def infer(
       print(f'would answer {source.prompts or source.mixture} with {path}')
       print(f'splits to cache first: {workspace.missing(mixtures)}')
       return
-    inference = inference or _rows(workspace, mixtures, source.max_rows)
+    if inference is None:
+      parts = itertools.chain.from_iterable(workspace.parts(mixtures).values())
+      for name in workspace.store.left_out:
+        processes.log(f'left out because not prepared: {name}')
+      inference = RowInference.of(parts, models.framing, source.max_rows)
     with tqdm.tqdm(
       total=inference.size,
       unit='answer',
@@ -110,19 +114,7 @@ def infer(
       disable=not processes.is_first(),
     ) as bar:
       params = workspace.restore(path)
-      session = Session(workspace.models, params, advance=bar.update)
+      session = Session(models, params, advance=bar.update)
       answers = inference.answer(session, ending)
     if processes.is_first():
       write(''.join(f'{json.dumps(a, ensure_ascii=False)}\n' for a in answers))
-
-
-def _rows(
-  workspace: Workspace, mixtures: Sequence[str], max_rows: int | None
-) -> RowInference:
-  parts = [p for found in workspace.parts(mixtures).values() for p in found]
-  for name in workspace.store.left_out:
-    processes.log(f'left out because not prepared: {name}')
-  for part in parts:
-    if part.null:
-      processes.log(f'left out: {part.test.name}: {part.null}')
-  return RowInference.of(parts, workspace.models.framing, max_rows)
