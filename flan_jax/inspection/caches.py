@@ -11,6 +11,7 @@ from etils import epath
 from flan_jax.cache import cached_split, identity
 from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.identity import SplitKey
+from flan_jax.errors import UserError
 from flan_jax.runtime.console import wrapped
 from flan_jax.runtime.paths import user_path
 from flan_jax.sources.copies import copy_digest
@@ -85,11 +86,12 @@ def _describe(path: epath.Path, name: str) -> dict[str, Any]:
     if manifest['layout'] != identity.LAYOUT:
       return _row(name, OTHER, 'of another version', folder=folder)
     cached_split.open_cached_split(str(path)).verify()
+  except UserError as error:
+    return _row(name, DAMAGED, str(error), folder=folder)
   # A damaged file may raise anything.
   except Exception as error:
-    return _row(
-      name, DAMAGED, f'{type(error).__name__}: {error}', folder=folder
-    )
+    reason = f'{type(error).__name__}: {error}'
+    return _row(name, DAMAGED, reason, folder=folder)
   return _row(
     name,
     CACHED,

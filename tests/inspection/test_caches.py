@@ -5,14 +5,17 @@ import pathlib
 import shutil
 
 import gin
+import numpy as np
 import pytest
 
 from flan_jax import cli as command_line
 from flan_jax.cache.framing import CacheConfig
-from flan_jax.cache.writer import make_cached_splits
+from flan_jax.cache.identity import split_folder
 from flan_jax.definitions import registry
-from flan_jax.testing.cached_splits import named_split
+from flan_jax.sources.copies import copy_digest
+from flan_jax.testing.cached_splits import named_split, write_cached_split
 from flan_jax.vocabulary.load import load_vocabulary
+from tests.inspection.pretend_copy import pretend_copy
 
 registry.load()
 
@@ -25,16 +28,25 @@ _KEYS = (
 
 
 @pytest.fixture(scope='module')
-def config(mini_data, tmp_path_factory) -> CacheConfig:
-  return CacheConfig(str(tmp_path_factory.mktemp('cache')), mini_data)
+def config(tmp_path_factory) -> CacheConfig:
+  data_dir = tmp_path_factory.mktemp('data')
+  pretend_copy(data_dir, 'super_glue/rte/1.0.2', train=9, validation=9)
+  pretend_copy(data_dir, 'glue/wnli/2.0.0', train=9, validation=9)
+  return CacheConfig(str(tmp_path_factory.mktemp('cache')), str(data_dir))
 
 
 @pytest.fixture(scope='module')
 def cached(config) -> dict:
-  made = make_cached_splits(
-    _KEYS, config, load_vocabulary('mini'), log=lambda line: None
-  )
-  return dict(zip(_KEYS, made, strict=True))
+  """Key -> cached split, with random tokens."""
+  found = {}
+  for number, key in enumerate(_KEYS):
+    copy = copy_digest(key.part.source, config.data_dir)
+    folder = split_folder(key, config, load_vocabulary('mini'), copy)
+    sizes = np.arange(3, 9 + number)
+    found[key] = write_cached_split(
+      f'{config.cache_dir}/{folder}', key.part.name, sizes, sizes
+    )
+  return found
 
 
 @pytest.fixture
@@ -50,7 +62,7 @@ def own_gin():
 
 
 @pytest.fixture
-def run(capsys, mini_data):
+def run(capsys, config):
   """Runs the command in this process; returns its output."""
 
   def run(folder, *arguments):
@@ -59,7 +71,7 @@ def run(capsys, mini_data):
         'inspect',
         '--cache',
         f'--gin.CACHE_DIR={folder}',
-        f'--gin.DATA_DIR={mini_data}',
+        f'--gin.DATA_DIR={config.data_dir}',
         *arguments,
       ]
     )
@@ -153,6 +165,7 @@ def test_damaged_and_unfinished_splits_are_found(inspect, run, copy):
   changed = _only(copy, 'rte/rte.validation-*/shard-*/rows.jsonl')
   changed.write_text(changed.read_text().replace('"id"', '"Id"'))
   _only(copy, 'rte/rte.test-*/manifest.json').unlink()
+  (_only(copy, 'rte/rte.test-*/shard-*') / 'shard.json').write_text('{}')
   cut = _only(copy, 'wnli/wnli.test-*/manifest.json')
   cut.write_text(cut.read_text()[:99])
   expected = {
