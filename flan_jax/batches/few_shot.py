@@ -1,13 +1,12 @@
 """Few-shot examples as a view of zero-shot ones (FLAN, section 4.4).
 
-Exemplars are zero-shot training sequences under the query's own template, one
-after the other before the query:
+Exemplars are zero-shot training sequences with the template of the query:
 
   [BOS] input SEP target BETWEEN … input SEP target BETWEEN query SEP target EOS
 
-BETWEEN is the end token by default, so that an exemplar looks like what the
-model was trained on. Pieces are tokenized apart, so that the concatenation of
-cached spans is exact and nothing is rendered or tokenized again.
+BETWEEN is the end token by default, so that an exemplar looks like a training
+example. Spans are tokenized separately, so that cached spans are concatenated
+and nothing is rendered or tokenized again.
 """
 
 import dataclasses
@@ -25,11 +24,11 @@ from flan_jax.rendering.exemplars import (
 
 
 class FewShotSplit(CachedSplit):
-  """A split whose examples carry exemplars, in place of the zero-shot one.
+  """A split whose examples have exemplars.
 
   Attributes:
     pool: The training split that exemplars come from.
-    shots: Most exemplars before an example.
+    shots: Maximum number of exemplars of an example.
   """
 
   def __init__(
@@ -40,14 +39,17 @@ class FewShotSplit(CachedSplit):
     seed: int,
     framing: Framing,
   ):
-    """Opens the view; raises ValueError where the pool is no training split.
+    """Opens the view.
 
     Args:
       split: The zero-shot split.
-      pool: The training split of the same part and format.
-      shots: Most exemplars before an example.
-      seed: Of the choice.
-      framing: What stands between the spans.
+      pool: A training split of the same dataset and format.
+      shots: Maximum number of exemplars of an example.
+      seed: Seed of the choice of exemplars.
+      framing: Tokens between the spans.
+
+    Raises:
+      ValueError: The pool is not a training split of the dataset.
     """
     about = pool.manifest['split'], pool.manifest['dataset']
     if about != ('train', split.manifest['dataset']):
@@ -70,7 +72,7 @@ class FewShotSplit(CachedSplit):
     return most_tokens(self.manifest['lengths'])
 
   def _choose(self) -> np.ndarray:
-    """Returns pool renderings of every rendering, int32 [n, shots]."""
+    """Returns exemplars of every rendering, int32 [n, shots]; -1 for none."""
     chosen = np.full((len(self.renderings), self.shots), -1, np.int32)
     groups, keys = _groups_and_keys(self, self._seed)
     if self.pool.path == self.path:
@@ -89,7 +91,7 @@ class FewShotSplit(CachedSplit):
     return chosen
 
   def _fit(self, chosen: np.ndarray) -> np.ndarray:
-    """Drops exemplars from the end until they fit with the query."""
+    """Drops exemplars from the end until they and the query fit."""
     added = exemplar_lengths(self.pool, self._framing)
     lengths = added[chosen]
     total = super().prompt_lengths(self._framing)[:, None]
@@ -97,7 +99,7 @@ class FewShotSplit(CachedSplit):
     return np.where(total <= self._most_tokens, chosen, -1)
 
   def exemplars(self, index: int) -> np.ndarray:
-    """Returns the pool renderings that stand before a rendering, in order."""
+    """Returns the exemplars of a rendering, as pool renderings in order."""
     chosen = self._exemplars[index]
     return chosen[chosen >= 0]
 
@@ -121,9 +123,9 @@ class FewShotSplit(CachedSplit):
 
 
 def exemplar_lengths(pool: CachedSplit, framing: Framing) -> np.ndarray:
-  """Returns the tokens that each rendering of a pool takes as an exemplar.
+  """Returns the number of tokens of each rendering of a pool as an exemplar.
 
-  The last is 0, for the index -1 of no exemplar.
+  The last number is 0, for the index -1 (no exemplar).
   """
   first = np.asarray(pool.renderings['first'])
   spans = pool.span_lengths[first] + pool.span_lengths[first + 1]

@@ -1,4 +1,4 @@
-"""From cached splits to batches: batch s is a pure function."""
+"""Finds and loads the batch of any step."""
 
 import collections
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from flan_jax.batches.sampler import Sampler
 from flan_jax.batches.window import Windows
 from flan_jax.definitions.digests import digest
 
-# Raised when the same data, seed and configuration give other batches.
+# Increment when the same data, seed and configuration give other batches.
 _ORDER_VERSION = 2
 
 _LEAST_TARGET_BUDGET = 257
@@ -48,9 +48,11 @@ class PackingConfig:
 class BatchPlan:
   """Finds the batch of any step.
 
+  A batch is a pure function of the step and of what `data_order_digest` covers.
+
   Attributes:
     batch_rows: Rows of a batch.
-    capacity: Of one row.
+    capacity: Capacity of a row.
     windows: Finds the window of a step.
   """
 
@@ -58,7 +60,7 @@ class BatchPlan:
     """Initializes the plan.
 
     Raises:
-      PackingError: A row cannot hold one of the examples.
+      PackingError: An example does not fit into a row.
     """
     self._sampler = sampler
     self._config = config
@@ -81,7 +83,7 @@ class BatchPlan:
 
   @property
   def data_order_digest(self) -> str:
-    """Digest of all that decides which batch comes at which step."""
+    """Digest of everything that decides the batch of a step."""
     sampler = self._sampler
     return digest(
       {
@@ -103,8 +105,8 @@ class BatchPlan:
     """Returns the batch of a step, see `packing.assemble`.
 
     Args:
-      step: Any step; the first is 0.
-      rows: The rows that are wanted.
+      step: Any step, from 0.
+      rows: The rows of the batch to return.
     """
     window, place = self.windows.find(step)
     wanted = place * self.batch_rows + np.arange(self.batch_rows)[rows]
@@ -140,8 +142,8 @@ def _target_budget(mean: float) -> int:
 class Loader:
   """Yields the batches of steps `first`, `first + 1`, … as global arrays.
 
-  A thread assembles batches and hands them to the devices two steps ahead. Each
-  process builds only the rows that its devices hold.
+  A thread assembles batches and sends them to the devices two steps ahead. Each
+  process assembles only the rows of its devices.
   """
 
   def __init__(self, plan: BatchPlan, first: int, sharding: Any):
@@ -150,7 +152,7 @@ class Loader:
     Args:
       plan: Finds batches.
       first: The first step.
-      sharding: Of a batch, rows over the first axis.
+      sharding: Sharding of a batch, rows over the first axis.
     """
     self._thread = futures.ThreadPoolExecutor(1, 'loader')
     self._batches = (
@@ -189,15 +191,15 @@ def abstract_batch(plan: BatchPlan, sharding: Any) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=8)
 def local_rows(sharding: Any, total: int, process: int) -> np.ndarray:
-  """Returns the rows of a batch that a process builds, in order.
+  """Returns the rows of a batch that a process assembles, in order.
 
-  Those are the rows of its devices; all rows on a mesh whose processes share
-  some of theirs and not others, which JAX then divides.
+  These are the rows of its devices. If processes share some of their rows but
+  not all, they are all rows of the batch, which JAX then divides.
 
   Args:
-    sharding: Of a batch, rows over the first axis.
-    total: Rows of a batch.
-    process: Number of the process.
+    sharding: Sharding of a batch, rows over the first axis.
+    total: Number of rows of a batch.
+    process: Index of the process.
   """
   held: dict[int, set[int]] = {}
   for device, index in sharding.devices_indices_map((total,)).items():

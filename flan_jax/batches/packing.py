@@ -8,23 +8,23 @@ import numpy as np
 
 from flan_jax.errors import UserError
 
-# Buckets looked into for one example before a new row is opened. Rows whose
-# targets are nearly spent would otherwise be tried over and over.
+# Stacks searched for one example before a new row is opened. Without a limit,
+# rows that can hold few more targets would be tried over and over.
 _TRIES = 32
 
 
 class PackingError(UserError):
-  """Examples that do not fit; names the setting that makes room."""
+  """Examples that do not fit; names the setting to change."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Capacity:
-  """What one row holds at most.
+  """The capacity of one row.
 
   Attributes:
-    tokens: Places for tokens (PACK_LENGTH).
-    targets: Predicted tokens (TARGET_BUDGET).
-    segments: Examples.
+    tokens: Number of places for tokens (PACK_LENGTH).
+    targets: Number of predicted tokens (TARGET_BUDGET).
+    segments: Number of examples.
   """
 
   tokens: int
@@ -35,7 +35,7 @@ class Capacity:
 def pack(
   lengths: np.ndarray, targets: np.ndarray, capacity: Capacity
 ) -> list[list[int]]:
-  """Packs examples into rows, the longest first, each where it fits best.
+  """Packs examples into rows: the longest first, each where it fits best.
 
   >>> pack(np.array([3, 6, 4, 2, 1]), np.ones(5, int), Capacity(8, 8, 8))
   [[1, 3], [2, 0, 4]]
@@ -43,7 +43,7 @@ def pack(
   Args:
     lengths: Tokens of each example, [n].
     targets: Predicted tokens of each example, [n].
-    capacity: Of one row.
+    capacity: Capacity of a row.
 
   Returns:
     The examples of each row, in order of placement.
@@ -62,17 +62,17 @@ def pack_rows(
   capacity: Capacity,
   sizes: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Packs examples into rows, the largest first, each where it fits best.
+  """Packs examples into rows: the largest first, each where it fits best.
 
   Args:
     lengths: Tokens of each example, [n].
     targets: Predicted tokens of each example, [n].
-    capacity: Of one row.
-    sizes: What examples are ordered by, [n].
+    capacity: Capacity of a row.
+    sizes: Size of each example, for the order, [n].
 
   Returns:
-    The examples row after row, those of a row in order of placement, [n],
-    and where each row starts, ending with n, [rows + 1].
+    The examples row after row, in order of placement, [n]; and the first of
+    each row, ending with n, [rows + 1].
   """
   _check_each_fits(lengths, targets, capacity)
   order = np.argsort(-sizes, kind='stable')
@@ -92,37 +92,38 @@ def pack_rows(
 def sizes_in(
   lengths: np.ndarray, targets: np.ndarray, capacity: Capacity
 ) -> np.ndarray:
-  """Returns sizes by which mixed examples fill rows best, for `pack_rows`.
+  """Returns sizes for `pack_rows` that fill the rows of a mixture best.
 
-  By length alone, short examples with long targets would come last, and rows
-  that hold only them run out of TARGET_BUDGET before they are full. Hence the
-  share of a row's targets counts a quarter of the share of its tokens: of the
-  weights that were tried this one fills rows best, over 99.6 % on mixtures such
-  as FLAN's.
+  In order of length alone, short examples with long targets come last, and rows
+  of nothing else exhaust TARGET_BUDGET before they are full. The size therefore
+  adds a quarter of the example's share of a row's targets to its share of the
+  tokens. Of the weights tried, this one fills rows best: over 99.6 % on
+  mixtures such as FLAN's.
   """
   length = 4 * capacity.targets * lengths.astype(np.int64)
   return length + capacity.tokens * targets.astype(np.int64)
 
 
 class _Rows:
-  """Rows being filled, found by the places that are free in them."""
+  """Rows being filled, found by their number of free places."""
 
   def __init__(self, capacity: Capacity, least_length: int, least_targets: int):
     """Starts without rows.
 
     Args:
-      capacity: Of one row.
+      capacity: Capacity of a row.
       least_length: A row with fewer free places is closed.
-      least_targets: So is a row with fewer predicted tokens left.
+      least_targets: A row that can hold fewer targets is closed.
     """
     self._capacity = capacity
     self._least_length = least_length
     self._least_targets = least_targets
-    self._free_targets: list[int] = []  # Of every row, as the next two.
+    self._free_targets: list[int] = []  # One entry per row, as the next two.
     self._free_segments: list[int] = []
-    # Open rows are stacked by free places: the row on top, and the row below
-    # each; -1 for none. A bit says which stacks hold any. (Lists of rows would
-    # set the garbage collector off, which stops all threads.)
+    # Rows with equally many free places form a stack: `_top` has its top row,
+    # `_below` the row below each row; -1 for none. The bits of `_occupied` mark
+    # the stacks that hold rows. (Lists of rows would trigger the garbage
+    # collector, which stops all threads.)
     self._below: list[int] = []
     self._top = [-1] * (capacity.tokens + 1)
     self._occupied = 0
@@ -132,7 +133,7 @@ class _Rows:
     return len(self._free_targets)
 
   def place(self, length: int, targets: int) -> int:
-    """Puts an example into the fullest row that holds it; returns the row."""
+    """Places an example in the fullest row that can hold it, and returns it."""
     row, free = self._take(length, targets)
     if row < 0:
       row, free = self.count, self._capacity.tokens
@@ -153,11 +154,11 @@ class _Rows:
     return row
 
   def _take(self, length: int, targets: int) -> tuple[int, int]:
-    """Unstacks the fullest row that holds an example.
+    """Unstacks the fullest row that can hold an example.
 
     Returns:
-      The row and its free places; a negative row if none of those tried holds
-      the example.
+      The row and its free places; -1 for the row if none of those tried can
+      hold the example.
     """
     occupied = self._occupied >> length
     free, tries = length, _TRIES
@@ -198,11 +199,11 @@ def _check_each_fits(lengths, targets, capacity) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-  """One sequence to predict parts of.
+  """A prompt and its continuations.
 
   Attributes:
-    prompt: Tokens that are read only.
-    targets: The continuations; one in training, one an option in scoring.
+    prompt: Tokens that are read, not predicted.
+    targets: The continuations; one in training, one per option in scoring.
   """
 
   prompt: Sequence[int]
@@ -210,7 +211,7 @@ class Example:
 
   @property
   def length(self) -> int:
-    """Places it takes: the last token of a target is only predicted."""
+    """The number of places; the last token of a target takes none."""
     return len(self.prompt) + sum(len(target) - 1 for target in self.targets)
 
   @property
@@ -238,9 +239,9 @@ def fill_row(
 ) -> list[list[slice]]:
   """Writes examples into one row of a batch.
 
-  An example is a prompt and its targets, each target a branch that sees the
-  prompt and itself; positions restart at the prompt's end for every branch.
-  The prompt's last token predicts the first token of every branch.
+  Each target of an example is a branch that sees the prompt and itself. The
+  positions of every branch continue those of the prompt, whose last token
+  predicts the first token of every branch.
 
   >>> batch = empty_batch(1, Capacity(8, 4, 2))
   >>> fill_row(batch, 0, [Example([5, 6, 1], ([7, 1],)),
@@ -258,12 +259,12 @@ def fill_row(
   [7, 1, 9, 1]
 
   Args:
-    batch: From `empty_batch`, changed in place.
-    row: Which row of it, empty so far.
-    examples: What to write; must fit.
+    batch: From `empty_batch`; changed in place.
+    row: Index of an empty row.
+    examples: The examples, which must fit.
 
   Returns:
-    For every example and target, its places along the target axis.
+    For each example and target, its slice of the target axis.
   """
   at, slot, places = 0, 0, []
   for segment, example in enumerate(examples, start=1):
@@ -300,9 +301,9 @@ def assemble(
   counts: np.ndarray,
   capacity: Capacity,
 ) -> dict[str, np.ndarray]:
-  """Returns the batch of some training examples.
+  """Returns a batch of training examples.
 
-  It is what `packing.fill_row` makes of them, all rows at once.
+  It equals what `fill_row` writes, but is made of all rows at once.
 
   >>> batch = assemble(np.array([5, 6, 1, 7, 1, 8, 1, 9, 1]),
   ...                  lengths=np.array([4, 3]), targets=np.array([2, 2]),
@@ -320,25 +321,25 @@ def assemble(
 
   Args:
     tokens: Prompts and targets of all examples, one after the other.
-    lengths: Places that each example takes, one less than its tokens,
+    lengths: Number of places of each example, one less than its tokens,
       [examples].
-    targets: Target tokens of each example, [examples].
-    counts: Examples of each row, [rows].
-    capacity: Of one row.
+    targets: Number of target tokens of each example, [examples].
+    counts: Number of examples of each row, [rows].
+    capacity: Capacity of a row.
   """
   batch = empty_batch(len(counts), capacity)
-  del batch['branches']  # One target an example: nothing to tell apart.
+  del batch['branches']  # Each example has one target.
   row = np.repeat(np.arange(len(counts)), counts)
-  ends = np.cumsum(lengths)  # In places, as if rows had no padding.
+  ends = np.cumsum(lengths)  # Places, as if rows had no padding.
   starts = ends - lengths
-  # One past an example's tokens; it has one more than its places.
+  # The end of each example in `tokens`; it has one token more than places.
   stops = ends + np.arange(1, len(row) + 1)
   used = _sums(lengths, row, len(counts))
   column = starts - (np.cumsum(used) - used)[row]
 
   places = np.arange(capacity.tokens) < used[:, None]
   read = np.ones(len(tokens), bool)
-  read[stops - 1] = False  # Only ever predicted.
+  read[stops - 1] = False  # Only predicted.
   batch['tokens'][places] = tokens[read]
   segment = np.arange(1, len(row) + 1) - (np.cumsum(counts) - counts)[row]
   batch['segments'][places] = np.repeat(segment, lengths)
@@ -348,7 +349,7 @@ def assemble(
   slots = (
     np.arange(capacity.targets) < _sums(targets, row, len(counts))[:, None]
   )
-  # The example of every target token, and its number among the example's.
+  # The example of every target token, and its index in the target.
   owner = np.repeat(np.arange(len(row)), targets)
   number = np.arange(len(owner)) - (np.cumsum(targets) - targets)[owner]
   source = number + (column + lengths - targets)[owner]

@@ -1,7 +1,7 @@
-"""Which example comes when: a pure function of (cache, rates, seed, window).
+"""Draws examples: a pure function of (cached splits, rates, seed, window).
 
-Nothing is replayed: the draws of any window are computed from permutations
-that are functions, not shuffles.
+Permutations are functions here, not shuffles, so that the draws of any window
+are computed without those before it.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,8 @@ import numpy as np
 
 from flan_jax.cache.cached_split import CachedSplit
 from flan_jax.cache.framing import Framing
-from flan_jax.definitions.mixture_plan import MIXING_CAP
+from flan_jax.definitions.mixture_plan import mixing_rate
+from flan_jax.errors import ConfigError
 from flan_jax.rendering.permutation import key_of, permute
 
 WINDOW_DRAWS = 32_768
@@ -24,9 +25,9 @@ class Draws:
 
   Attributes:
     split: Index of the split, int32 [draws].
-    rendering: Index of the rendering in it, int32 [draws].
-    length: Input tokens of the packed example, int32 [draws].
-    targets: Target tokens it is trained on, int32 [draws].
+    rendering: Index of the rendering in the split, int32 [draws].
+    length: Places that the example takes in a row, int32 [draws].
+    targets: Number of predicted tokens, int32 [draws].
   """
 
   split: np.ndarray
@@ -35,7 +36,7 @@ class Draws:
   targets: np.ndarray
 
   def take(self, index: np.ndarray) -> 'Draws':
-    """Returns the draws at some places."""
+    """Returns the draws at some indices."""
     return Draws(
       self.split[index],
       self.rendering[index],
@@ -47,10 +48,10 @@ class Draws:
 class Sampler:
   """Draws windows of examples from several splits at given rates.
 
-  A mixture epoch draws from split d exactly rate_d times; a window is the
-  fewest whole mixture epochs with at least `WINDOW_DRAWS` draws. The n-th
-  draw of split d is row permutation(seed, d, n div rows_d)[n mod rows_d],
-  under the rendering that the row's order gives for pass n div rows_d.
+  A mixture epoch draws exactly rate_d times from split d. A window consists of
+  the fewest whole mixture epochs with at least `WINDOW_DRAWS` draws. The n-th
+  draw of split d is row permutation(seed, d, n div rows_d)[n mod rows_d]. Each
+  pass over the rows takes the next rendering of each row.
   """
 
   def __init__(
@@ -64,37 +65,39 @@ class Sampler:
 
     Args:
       splits: Training splits.
-      framing: What stands between the spans, counted in the lengths.
+      framing: Tokens between the spans; counted in the lengths.
       seed: Decides the order.
-      rates: Draws from each split in a mixture epoch; min(rows, 3,000) where
-        None.
+      rates: Draws from each split in a mixture epoch; None for min(rows,
+        3,000).
 
     Raises:
-      ValueError: no split, or a split without rows.
+      ConfigError: There is no split, or one without rows.
     """
     empty = [split.name for split in splits if split.num_rows == 0]
     if not splits or empty:
-      raise ValueError(
-        f'nothing to train on: {empty or "the mixture is empty"}'
+      raise ConfigError(
+        f'no training rows in {", ".join(empty)}'
+        if empty
+        else 'the mixture has no training splits'
       )
     self.splits = tuple(splits)
     self.framing = framing
     self.seed = seed
     self.rates = tuple(
-      rates or (min(split.num_rows, MIXING_CAP) for split in splits)
+      rates or (mixing_rate(split.num_rows) for split in splits)
     )
     epochs = -(-WINDOW_DRAWS // sum(self.rates))
     self.epochs_per_window = epochs
 
   @functools.cached_property
   def _sizes(self) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(length, targets) of every rendering of every split."""
+    """Returns (length, targets) of every rendering of every split."""
     return [rendering_sizes(split, self.framing) for split in self.splits]
 
   def expected(self) -> tuple[float, float]:
     """Returns the mean (tokens, target tokens) of a window.
 
-    Every rendering of a row counts alike, as it does over many passes.
+    The renderings of a row have equal weights, as they do over many passes.
     """
     tokens = targets = 0.0
     for split, rate, sizes in zip(
@@ -107,14 +110,14 @@ class Sampler:
     return tokens, targets
 
   def longest(self) -> tuple[int, int]:
-    """Returns the most tokens, and the most target tokens, of one example."""
+    """Returns the maximum (tokens, target tokens) of one example."""
     return (
       max(int(length.max()) for length, _ in self._sizes),
       max(int(targets.max()) for _, targets in self._sizes),
     )
 
   def draws(self, window: int) -> Draws:
-    """Returns the draws of one window, those of a split together."""
+    """Returns the draws of one window, split after split."""
     passes, *columns = zip(
       *(self._order(index, window) for index in range(len(self.splits))),
       strict=True,
@@ -132,11 +135,7 @@ class Sampler:
     )
 
   def _order(self, index: int, window: int) -> tuple[np.ndarray, ...]:
-    """Returns the pass of every draw of a split, and how its row is found.
-
-    Returns:
-      Passes, and the arguments of `permute`.
-    """
+    """Returns the pass of every draw of a split, and arguments of `permute`."""
     split = self.splits[index]
     count = self.rates[index] * self.epochs_per_window
     draw = np.arange(window * count, (window + 1) * count, dtype=np.int64)
@@ -161,10 +160,10 @@ class Sampler:
 def rendering_sizes(
   split: CachedSplit, framing: Framing
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Returns (input tokens, target tokens) of every training rendering, int32.
+  """Returns (places, target tokens) of every training rendering, int32.
 
-  An example of n tokens takes n - 1 places in a row: its last token is only
-  ever predicted.
+  An example of n tokens takes n - 1 places in a row, because its last token is
+  only predicted.
   """
   renderings = split.renderings
   targets = split.span_lengths[renderings['first'] + 1]

@@ -1,4 +1,4 @@
-"""Windows: which example comes at which step, planned before it is needed."""
+"""Windows: decide which examples come at which step, ahead of time."""
 
 from concurrent import futures
 import dataclasses
@@ -10,13 +10,13 @@ from flan_jax.batches.packing import Capacity, pack_rows, sizes_in
 from flan_jax.batches.sampler import Draws, Sampler
 from flan_jax.rendering.permutation import key_of, permute
 
-# Plans held at a time: the window that is read, and the next one.
+# Number of plans held: that of the current window, and the next.
 _HELD = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class WindowStart:
-  """Where a window begins.
+  """The beginning of a window.
 
   Attributes:
     window: Number of the window, from 0.
@@ -29,11 +29,12 @@ class WindowStart:
 
 @dataclasses.dataclass(frozen=True)
 class WindowPlan:
-  """The examples of a window's rows, rows in the order of steps.
+  """The rows of a window, in the order of steps.
 
   Attributes:
     draws: The examples, row after row.
-    row_start: First example of each row, int64 [rows + 1].
+    row_start: First example of each row, ending with their number,
+      int64 [rows + 1].
   """
 
   draws: Draws
@@ -44,7 +45,7 @@ class WindowPlan:
     return len(self.row_start) - 1
 
   def read(self, rows: np.ndarray) -> tuple[Draws, np.ndarray]:
-    """Returns the examples of some rows, and how many each row has."""
+    """Returns the examples of some rows, and their number in each row."""
     first, last = self.row_start[rows], self.row_start[rows + 1]
     bounds = zip(first.tolist(), last.tolist(), strict=True)
     places = [np.arange(start, stop) for start, stop in bounds]
@@ -54,13 +55,13 @@ class WindowPlan:
 def plan_window(
   sampler: Sampler, capacity: Capacity, batch_rows: int, window: int
 ) -> WindowPlan:
-  """Packs a window into the rows it needs, and shuffles them.
+  """Packs a window into the rows it needs, and shuffles the rows.
 
-  Empty rows fill the last batch. They are shuffled with the others.
+  Empty rows, shuffled too, round their number up to whole batches.
 
   Args:
     sampler: Draws the examples.
-    capacity: Of one row.
+    capacity: Capacity of a row.
     batch_rows: Rows of a batch.
     window: Number of the window.
   """
@@ -79,37 +80,35 @@ def plan_window(
 
 
 class Windows:
-  """Finds the window of any step.
+  """Finds the window of any step. Thread-safe.
 
-  A window takes as many steps as its rows need. Where it begins therefore
-  follows from the windows before it, which are planned to find out (about 0.2
-  seconds each) unless `start_at` has told.
-
-  The next window is planned in the background. Thread-safe.
+  A window takes as many steps as its rows need. Its first step therefore
+  depends on the windows before it, which are planned (about 0.1 seconds each)
+  unless `start_at` told it. The next window is planned in the background.
   """
 
   def __init__(self, sampler: Sampler, capacity: Capacity, batch_rows: int):
-    """Initializes the windows; plans none. Arguments as in `plan_window`."""
+    """Plans no window yet; for the arguments see `plan_window`."""
     self._sampler = sampler
     self._capacity = capacity
     self._batch_rows = batch_rows
-    self._first_steps = {0: 0}  # Of the windows whose start is known.
+    self._first_steps = {0: 0}  # Known ones, by window.
     self._plans: dict[int, futures.Future[WindowPlan]] = {}
     self._planner = futures.ThreadPoolExecutor(1, 'window-planner')
     self._lock = threading.Lock()
 
   def start_at(self, start: WindowStart) -> None:
-    """Takes from a checkpoint where a window begins."""
+    """Records where a window begins, as a checkpoint tells."""
     with self._lock:
       self._first_steps[start.window] = start.step
 
   def start_before(self, step: int) -> WindowStart:
-    """Returns the last known start of a window up to a step; plans nothing."""
+    """Returns the last known start up to a step; plans nothing."""
     with self._lock:
       return self._start_before(step)
 
   def find(self, step: int) -> tuple[WindowPlan, int]:
-    """Returns the plan of a step's window and the step's number in it."""
+    """Returns the plan of a step's window, and the step's index in it."""
     with self._lock:
       start = self._start_before(step)
       while True:
@@ -129,7 +128,7 @@ class Windows:
     return WindowStart(*max(start for start in known if start[1] <= step))
 
   def _plan(self, window: int) -> futures.Future[WindowPlan]:
-    """Returns the plan of a window, begun if it was not; the newest is last."""
+    """Returns the plan of a window, which is started if it is not there."""
     plan = self._plans.pop(window, None)
     if plan is None:
       while len(self._plans) >= _HELD:

@@ -5,9 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from flan_jax.cache.cached_split import CachedSplit
+from flan_jax.cache.store import CacheStore
+from flan_jax.definitions.mixture_plan import MixturePlan
+from flan_jax.evaluation.eval_parts import eval_parts, validation_split
 from flan_jax.evaluation.models import Models, Session
 from flan_jax.evaluation.ranked import is_right
-from flan_jax.evaluation.requests import Request
+from flan_jax.evaluation.requests import Request, requests
 
 
 class ValidationEvaluation:
@@ -33,3 +37,37 @@ class ValidationEvaluation:
       for part, correct in by_part.items()
     }
     return {'accuracy': float(np.mean(list(values.values()))), **values}
+
+
+def make_validation(
+  store: CacheStore,
+  mixture: MixturePlan | None,
+  trained: Sequence[CachedSplit],
+  models: Models,
+  max_rows: int | None,
+  seed: int,
+) -> ValidationEvaluation | None:
+  """Returns what scores the validation rows of a mixture.
+
+  Args:
+    store: Finds cached splits.
+    mixture: The mixture; None for the parts that are trained.
+    trained: The training splits.
+    models: Their scorer scores the rows.
+    max_rows: Number of rows of a part; None for all.
+    seed: Chooses exemplars.
+
+  Returns:
+    None if no part has validation rows that can be ranked.
+  """
+  if mixture is None:
+    splits = [validation_split(store, split.part) for split in trained]
+  else:
+    splits = [part.validation for part in eval_parts(store, mixture, seed)]
+  queue = [
+    request
+    for split in splits
+    if split is not None and split.rows and 'correct' in split.rows[0]
+    for request in requests(split, models.framing, max_rows=max_rows)
+  ]
+  return ValidationEvaluation(queue, models) if queue else None

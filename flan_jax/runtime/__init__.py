@@ -1,1 +1,1 @@
-"""Processes, child processes and compiled programs."""
+"""Processes, child processes, compiled programs, paths and the console."""

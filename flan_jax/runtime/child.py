@@ -1,4 +1,4 @@
-"""Commands that a run has a process of its own do for it."""
+"""Runs a command in a child process."""
 
 from collections.abc import Sequence
 import os
@@ -8,10 +8,17 @@ import sys
 
 
 def succeeds(command: str, flags: Sequence[str]) -> bool:
-  """Runs `flan-jax COMMAND`, which says itself what went wrong.
+  """Runs `flan-jax COMMAND`, which prints its own errors.
 
-  It computes on the CPU, must not claim this process's devices, and belongs to
-  no group of processes.
+  The child computes on the CPU, so that it does not claim the devices of this
+  process, and does not join the other processes of a run.
+
+  Args:
+    command: Name of the command.
+    flags: Flags of the command.
+
+  Returns:
+    Whether it succeeded.
   """
   root = str(pathlib.Path(__file__).resolve().parents[2])
   paths = [os.environ.get('PYTHONPATH'), root]

@@ -1,4 +1,4 @@
-"""Compiled programs kept on disk, where later runs find them."""
+"""Keeps compiled programs on disk for later runs."""
 
 import hashlib
 import os
@@ -7,30 +7,32 @@ import platform
 
 import jax
 
+from flan_jax.runtime.paths import user_path
+
 _CPU_INFO = pathlib.Path('/proc/cpuinfo')
 
 
 def keep_compiled(folder: str | None) -> None:
   """Turns on JAX's persistent compilation cache; call before the first compile.
 
-  JAX's own setting, JAX_COMPILATION_CACHE_DIR, goes first.
+  JAX's own setting, JAX_COMPILATION_CACHE_DIR, takes precedence.
 
   Args:
-    folder: Where programs are kept (COMPILATION_CACHE_DIR), in a folder of its
-      own for each kind of host; None keeps none.
+    folder: COMPILATION_CACHE_DIR, which gets a folder for each kind of host;
+      None keeps nothing.
   """
   if not folder or jax.config.jax_compilation_cache_dir:
     return
-  folder = os.path.join(os.path.expanduser(folder), host_kind())
-  jax.config.update('jax_compilation_cache_dir', folder)
+  path = user_path(folder) / host_kind()
+  jax.config.update('jax_compilation_cache_dir', os.fspath(path))
 
 
 def host_kind() -> str:
-  """A name that hosts share if programs compiled on one run on the other.
+  """Returns a name that is equal on hosts that can run each other's programs.
 
-  Programs for CPUs use the instructions that the host has, which is no part of
-  JAX's key; in a home directory that hosts share, one would be given a program
-  of another's that it cannot run.
+  Programs for CPUs use the instructions of the host, which JAX's cache key does
+  not include. In a shared home directory, a host could otherwise load a program
+  that it cannot run.
   """
   features = platform.processor()
   if _CPU_INFO.exists():

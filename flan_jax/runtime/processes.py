@@ -1,4 +1,4 @@
-"""Several processes that do one run together."""
+"""The processes of a run."""
 
 from collections.abc import Callable
 
@@ -11,19 +11,20 @@ def start(
   process_count: int | None = None,
   process_index: int | None = None,
 ) -> None:
-  """Joins the other processes; before anything asks JAX for its devices.
+  """Joins the other processes; call it before JAX looks for devices.
 
   Args:
-    coordinator_address: HOST:PORT of the first process. None, with the other
-      two: JAX finds them where it can, as on Cloud TPU, GKE and SLURM.
+    coordinator_address: HOST:PORT of the first process. If this and the other
+      arguments are None, JAX finds them where it can: on Cloud TPU, GKE and
+      SLURM.
     process_count: Number of processes.
-    process_index: Number of this one, from 0.
+    process_index: Index of this process, from 0.
   """
   jax.distributed.initialize(coordinator_address, process_count, process_index)
 
 
 def is_first() -> bool:
-  """Whether this process is the one that talks and writes results."""
+  """Returns whether this process prints and writes results."""
   return jax.process_index() == 0
 
 
@@ -36,7 +37,7 @@ def log(text: str) -> None:
 def first_then_others(function: Callable[[], None]) -> None:
   """Calls a function on the first process, and then on the others.
 
-  What it leaves on a disk that they share is there when they look.
+  The others find the files that the first wrote to a shared disk.
   """
   if is_first():
     function()

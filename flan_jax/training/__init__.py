@@ -3,8 +3,8 @@
 from flan_jax.training.checkpoint import (
   CheckpointDamagedError,
   Checkpointer,
+  CheckpointError,
   CheckpointMismatchError,
-  check_finite,
 )
 from flan_jax.training.loss import LossSums, cross_entropy
 from flan_jax.training.optimizer import (
@@ -21,12 +21,12 @@ from flan_jax.training.step import (
 
 __all__ = [
   'CheckpointDamagedError',
+  'CheckpointError',
   'CheckpointMismatchError',
   'Checkpointer',
   'LossSums',
   'OptimizerConfig',
   'abstract_state',
-  'check_finite',
   'cross_entropy',
   'init_state',
   'make_optimizer',

@@ -2,37 +2,36 @@
 
 from collections.abc import Callable, Mapping
 import dataclasses
-import os
 import time
 from typing import Any
 
 import jax
 
 from flan_jax.batches.loader import BatchPlan, Loader, abstract_batch
+from flan_jax.errors import ConfigError
 from flan_jax.model.decoder_config import DecoderConfig
+from flan_jax.runtime.paths import user_path
 from flan_jax.sharding import rules
-from flan_jax.training.checkpoint import Checkpointer, check_finite
+from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.metric_writer import Console, MetricWriter
 from flan_jax.training.profile import Profiler, ProfileWindow
-from flan_jax.training.throughput import (
-  Throughput,
-  batch_counts,
-  device_peak,
-)
+from flan_jax.training.step_metrics import LaggedMetrics
+from flan_jax.training.throughput import Throughput, batch_counts, device_peak
 
 
 @dataclasses.dataclass(frozen=True)
 class LoopConfig:
-  """How long, and how often what.
+  """Length and periods of a run.
 
   Attributes:
-    train_steps: Steps of the whole run; the paper trains 30,000.
-    eval_period: Steps between evaluations on development rows; 0 for none.
+    train_steps: Steps of the whole run; 30,000 in the paper.
+    eval_period: Steps between evaluations on validation rows; 0 for none.
     checkpoint_period: Steps between checkpoints; the last step has one too.
-    keep_checkpoints: Newest checkpoints kept.
-    keep_best: Metric on development rows by which the best checkpoint is kept
-      as well, as 'accuracy' or 'accuracy/rte'; None keeps none.
-    microbatches: Pieces that a batch is computed in, one after the other.
+    keep_checkpoints: Number of newest checkpoints to keep.
+    keep_best: Validation metric whose best checkpoint is kept as well, such as
+      'accuracy' or 'accuracy/rte'; None for none.
+    microbatches: Number of parts in which a batch is computed, one after the
+      other.
     z_loss: Coefficient of the z-loss, see `loss.cross_entropy`; 0 for none.
   """
 
@@ -47,18 +46,40 @@ class LoopConfig:
   def __post_init__(self):
     for name in ('train_steps', 'checkpoint_period', 'microbatches'):
       if getattr(self, name) < 1:
-        raise ValueError(f'{name} must be at least 1')
+        raise ConfigError(
+          f'{name.upper()} is {getattr(self, name)}; it must be at least 1'
+        )
     if self.keep_best and (
       not self.eval_period or self.checkpoint_period % self.eval_period
     ):
-      raise ValueError(
-        f'KEEP_BEST = {self.keep_best!r} needs development rows scored before '
-        f'every checkpoint: CHECKPOINT_PERIOD {self.checkpoint_period} is no '
-        f'multiple of EVAL_PERIOD {self.eval_period}'
+      raise ConfigError(
+        f'KEEP_BEST = {self.keep_best!r} needs validation rows scored before '
+        f'every checkpoint: CHECKPOINT_PERIOD {self.checkpoint_period} is not '
+        f'a multiple of EVAL_PERIOD {self.eval_period}'
       )
 
 
-DevEvaluation = Callable[[Any], Mapping[str, float]]
+@dataclasses.dataclass(frozen=True)
+class StepProgram:
+  """The program of a step, and what its speed is measured against.
+
+  Attributes:
+    train_step: Jitted, (state, batch) -> (state, metrics), see
+      `step.make_train_step`.
+    batch_sharding: Sharding of a batch.
+    model: Shape of the decoder; tells how many operations a token takes.
+    published_flops: Published peak operations a second of one device; None to
+      time matrix products instead.
+  """
+
+  train_step: Any
+  batch_sharding: jax.sharding.NamedSharding
+  model: DecoderConfig
+  published_flops: float | None = None
+
+
+# Parameters -> metrics on validation rows.
+Validation = Callable[[Any], Mapping[str, float]]
 
 
 class Loop:
@@ -68,12 +89,10 @@ class Loop:
     self,
     config: LoopConfig,
     plan: BatchPlan,
-    train_step: Any,
-    sharding: jax.sharding.NamedSharding,
+    program: StepProgram,
     checkpointer: Checkpointer,
     record: Mapping[str, Any],
-    model: DecoderConfig,
-    evaluate_validation: DevEvaluation | None = None,
+    validation: Validation | None = None,
     profile: ProfileWindow | None = None,
   ):
     """Initializes the loop.
@@ -81,45 +100,40 @@ class Loop:
     Args:
       config: Periods.
       plan: Finds the batch of a step.
-      train_step: Jitted, (state, batch) -> (state, metrics), see
-        `step.make_train_step`.
-      sharding: Of a batch.
-      checkpointer: Of MODEL_DIR.
-      record: Stored with every checkpoint; holds its data_order_digest.
-      model: Tells how many operations a token takes.
-      evaluate_validation: Parameters -> metrics on development rows.
+      program: The program of a step.
+      checkpointer: Checkpointer of MODEL_DIR.
+      record: Stored with every checkpoint, along with where the window of the
+        next batch begins.
+      validation: Scores validation rows; None for none.
       profile: Steps whose profile is written to MODEL_DIR/profile.
     """
     self._config = config
     self._plan = plan
-    self._train_step = train_step
-    self._sharding = sharding
+    self._program = program
     self._checkpointer = checkpointer
     self._record = dict(record)
-    self._model = model
-    self._evaluate_validation = evaluate_validation
-    folder = os.path.join(checkpointer.model_dir, 'profile')
+    self._validation = validation
+    folder = user_path(checkpointer.model_dir) / 'profile'
     self._profiler = Profiler(profile, folder)
 
   def run(self, state: Any, writer: MetricWriter, console: Console) -> Any:
     """Trains to the last step and returns the state.
 
-    The step is compiled while the first batches are read. Metrics of a step
-    are fetched when the next one runs already, so that the device never waits
-    for the host; before a checkpoint they are fetched at once, and must be
-    finite.
+    The step is compiled while the first batches are read. Metrics of a step are
+    fetched while the next one runs. Before a checkpoint they are fetched at
+    once and must be finite.
 
     Raises:
-      FloatingPointError: loss or a norm is not finite; nothing was saved since.
+      DivergedError: A loss or norm is not finite; nothing was saved since.
     """
     first, last = int(state['step']), self._config.train_steps
     if first >= last:
       return state
-    # Before the loader starts, which would disturb what may be measured.
+    # Before the loader starts, which would disturb the measurement.
     throughput = self._throughput()
-    console.say(throughput.basis)
-    loader = Loader(self._plan, first, self._sharding)
-    lagged = _Lagged(writer, console, throughput)
+    console.log(throughput.basis)
+    loader = Loader(self._plan, first, self._program.batch_sharding)
+    lagged = LaggedMetrics(writer, console, throughput)
     try:
       train_step, count = self._compile(state, console)
       lagged.restart_clock()
@@ -130,7 +144,7 @@ class Loop:
           state, metrics = train_step(state, batch)
         lagged.push(step, {**counts, **metrics})
         self._stop_profile(step, lagged)
-        values = self._report_validation(step, state, writer, console, lagged)
+        values = self._validate(step, state, writer, console, lagged)
         self._save(step, state, lagged, values)
     finally:
       self._profiler.stop()
@@ -139,28 +153,30 @@ class Loop:
     return state
 
   def _throughput(self) -> Throughput:
-    peak = device_peak(self._model.compute_dtype)
-    return Throughput(self._model, self._sharding.mesh.size, peak)
+    model = self._program.model
+    peak = device_peak(model.compute_dtype, self._program.published_flops)
+    return Throughput(model, self._program.batch_sharding.mesh.size, peak)
 
   def _compile(self, state: Any, console: Console) -> tuple[Any, Any]:
-    """Compiles the step, and what counts the tokens of a batch."""
+    """Compiles the step, and the function that counts a batch's tokens."""
     began = time.monotonic()
-    batch = abstract_batch(self._plan, self._sharding)
-    train_step = self._train_step.lower(state, batch).compile()
-    whole = rules.replicated(self._sharding.mesh)
+    sharding = self._program.batch_sharding
+    batch = abstract_batch(self._plan, sharding)
+    train_step = self._program.train_step.lower(state, batch).compile()
+    whole = rules.replicated(sharding.mesh)
     count = jax.jit(batch_counts, out_shardings=whole).lower(batch).compile()
-    console.say(f'compiled in {time.monotonic() - began:.1f} s')
+    console.log(f'compiled in {time.monotonic() - began:.1f} s')
     return train_step, count
 
-  def _start_profile(self, step: int, lagged: '_Lagged') -> None:
+  def _start_profile(self, step: int, lagged: LaggedMetrics) -> None:
     if self._profiler.starts_at(step):
-      lagged.flush()  # The step before is not to run into the profile.
+      lagged.flush()  # The step before must not run into the profile.
       self._profiler.start()
       lagged.restart_clock()
 
-  def _stop_profile(self, step: int, lagged: '_Lagged') -> None:
+  def _stop_profile(self, step: int, lagged: LaggedMetrics) -> None:
     if self._profiler.stops_at(step):
-      lagged.flush()  # The last step is to be over.
+      lagged.flush()  # The last step must be over.
       self._profiler.stop()
       lagged.restart_clock()
 
@@ -168,7 +184,7 @@ class Loop:
     self,
     step: int,
     state: Any,
-    lagged: '_Lagged',
+    lagged: LaggedMetrics,
     validation: Mapping[str, float],
   ) -> None:
     last = step == self._config.train_steps
@@ -183,54 +199,17 @@ class Loop:
   def _due(self, step: int, period: int) -> bool:
     return period > 0 and step % period == 0
 
-  def _report_validation(
+  def _validate(
     self, step, state, writer, console, lagged
-  ) -> dict[str, float]:
-    """Scores development rows where that is due, and returns the metrics."""
-    if not self._evaluate_validation or not self._due(
-      step, self._config.eval_period
-    ):
+  ) -> Mapping[str, float]:
+    """Scores validation rows if that is due, and returns the metrics."""
+    if not self._validation or not self._due(step, self._config.eval_period):
       return {}
     lagged.flush()
-    values = dict(self._evaluate_validation(state['params']))
+    values = self._validation(state['params'])
     writer.write(step, 'validation', values)
-    # Values of single parts (accuracy/rte) are for the files.
+    # Values of single subsets (accuracy/rte) go to the files only.
     shown = [f'{k} {v:.1f}' for k, v in values.items() if '/' not in k]
-    console.say(f'step {step}: validation {", ".join(shown)}')
+    console.log(f'step {step}: validation {", ".join(shown)}')
     lagged.restart_clock()
     return values
-
-
-class _Lagged:
-  """Holds the metrics of the newest step until the next one is running."""
-
-  def __init__(
-    self, writer: MetricWriter, console: Console, throughput: Throughput
-  ):
-    self._writer = writer
-    self._console = console
-    self._throughput = throughput
-    self._pending: tuple[int, Any] | None = None
-    self.restart_clock()
-
-  def restart_clock(self) -> None:
-    """Leaves out of the rates what was not training since the last step."""
-    self._clock = time.monotonic()
-
-  def push(self, step: int, metrics: Any) -> None:
-    self.flush()
-    self._pending = (step, metrics)
-
-  def flush(self) -> None:
-    """Fetches, checks and writes what is pending."""
-    if self._pending is None:
-      return
-    step, metrics = self._pending
-    self._pending = None
-    values = {k: float(v) for k, v in jax.device_get(metrics).items()}
-    check_finite(values)
-    now = time.monotonic()
-    values |= self._throughput.rates(values, now - self._clock)
-    self._clock = now
-    self._writer.write(step, 'train', values)
-    self._console.step(values)

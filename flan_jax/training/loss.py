@@ -9,11 +9,11 @@ from flan_jax.model import prediction
 
 
 class LossSums(NamedTuple):
-  """Sums over the target tokens of a batch or a part of it.
+  """Sums over the target tokens of a batch or of a part of it.
 
   Attributes:
-    loss: Cross-entropy in nats, with the z-loss if there is one.
-    weight: Weight of the target tokens: their number, where weights are 0 or 1.
+    loss: Cross-entropy in nats, plus the z-loss if there is one.
+    weight: Weight of the target tokens; their number if weights are 0 or 1.
     correct: Weight of those whose label was the most probable token.
   """
 
@@ -27,13 +27,13 @@ def cross_entropy(
   weights_BxT: Float[Array, 'B T'],
   z_loss: float = 0.0,
 ) -> LossSums:
-  """Sums of loss, weight and correct predictions.
+  """Sums loss, weight and correct predictions over the targets.
 
   Args:
-    outputs: What the decoder says about the targets.
+    outputs: The decoder's predictions of the targets.
     weights_BxT: 1 for a target, 0 for an unused slot.
-    z_loss: Coefficient of the squared logarithm of the softmax' denominator,
-      which keeps logits from drifting; 0 turns it off.
+    z_loss: Coefficient of the squared logarithm of the softmax denominator,
+      which keeps logits from drifting; 0 for none.
   """
   loss_BxT = -outputs.log_probs
   if z_loss:

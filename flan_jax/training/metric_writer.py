@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 import json
 import os
-import pathlib
 
+from etils import epath
 import tensorboardX
 import tqdm
 
+from flan_jax.runtime.paths import user_path, write_whole
+
 METRICS = 'metrics.jsonl'
-# How the console calls the metrics of which a step has one.
+# Labels of the metrics of which a step has one.
 _SHARES = {'mfu': 'MFU', 'matmul_share': 'matmul share'}
 
 
@@ -22,32 +24,32 @@ class MetricWriter:
     first_step: int,
     enabled: bool = True,
   ):
-    """Opens the files, cut back to what happened before `first_step`.
+    """Opens the files, without the metrics of steps after `first_step`.
 
-    A run that is resumed repeats the steps after its last checkpoint; their
-    first metrics would otherwise stand there twice.
+    A resumed run repeats the steps after its last checkpoint. Without the cut,
+    the files would hold their metrics twice.
 
     Args:
       model_dir: Folder of the run.
-      first_step: The step that training starts from.
-      enabled: Whether anything is written (on one process only).
+      first_step: Number of steps done when training starts.
+      enabled: Whether to write; True on one process only.
     """
     self._enabled = enabled
     if not enabled:
       return
-    path = pathlib.Path(model_dir) / METRICS
+    path = user_path(model_dir) / METRICS
     path.parent.mkdir(parents=True, exist_ok=True)
     _cut_back(path, first_step)
-    self._file = open(path, 'a', encoding='utf-8')
+    self._file = path.open('a')
     self._board = tensorboardX.SummaryWriter(
       str(path.parent / 'tensorboard'), purge_step=first_step + 1
     )
 
   def write(self, step: int, kind: str, values: Mapping[str, float]) -> None:
-    """Writes metrics of the state after `step` steps.
+    """Writes the metrics of a step.
 
     Args:
-      step: Steps taken.
+      step: Number of the step, from 1.
       kind: `train` or `validation`.
       values: Name -> number.
     """
@@ -67,21 +69,19 @@ class MetricWriter:
     self._board.close()
 
 
-def _cut_back(path: pathlib.Path, first_step: int) -> None:
-  """Drops the lines after `first_step`, and a last line half written."""
+def _cut_back(path: epath.Path, first_step: int) -> None:
+  """Drops the lines after `first_step`, and a last line that is incomplete."""
   if not path.exists():
     return
   kept = []
-  for line in path.read_text(encoding='utf-8').splitlines():
+  for line in path.read_text().splitlines():
     try:
       record = json.loads(line)
     except json.JSONDecodeError:
       continue
     if record['step'] <= first_step:
       kept.append(line + '\n')
-  temporary = path.with_name(f'.{path.name}.writing')
-  temporary.write_text(''.join(kept), encoding='utf-8')
-  os.replace(temporary, path)
+  write_whole(path, ''.join(kept))
 
 
 class Console:
@@ -91,9 +91,9 @@ class Console:
     """Starts the bar.
 
     Args:
-      first: Steps taken already.
-      last: Steps of the whole run.
-      enabled: Whether anything is shown (on one process only).
+      first: Number of steps done.
+      last: Number of steps of the whole run.
+      enabled: Whether to show anything; True on one process only.
     """
     self._bar = tqdm.tqdm(
       total=last,
@@ -110,8 +110,8 @@ class Console:
     """Advances by one step.
 
     Args:
-      values: Metrics of the step: loss, tokens_per_second, and mfu or
-        matmul_share.
+      values: Metrics of the step: `loss`, `tokens_per_second`, and `mfu` or
+        `matmul_share`.
     """
     shown = [
       f'loss {values["loss"]:.3f}',
@@ -125,11 +125,11 @@ class Console:
     self._bar.set_postfix_str(', '.join(shown), refresh=False)
     self._bar.update()
 
-  def say(self, line: str) -> None:
+  def log(self, line: str) -> None:
     """Prints a line above the bar."""
     if not self._bar.disable:
       self._bar.write(line)
 
   def close(self) -> None:
-    """Leaves the bar as it is."""
+    """Stops the bar and leaves it on the screen."""
     self._bar.close()

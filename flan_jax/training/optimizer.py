@@ -11,6 +11,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 import numpy as np
 import optax
 
+from flan_jax.errors import ConfigError
 from flan_jax.sharding import rules
 
 # The entry of the parameters that holds all layers, stacked.
@@ -19,30 +20,30 @@ _STACKED = 'layers'
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-  """Adafactor. FLAN trains with it at 3e-5 for 30,000 steps.
+  """Adafactor, as FLAN uses it.
 
-  The rate is FLAN's; decay, clipping by root mean square, parameter scale and
-  factoring are Adafactor's usual ones. FLAN does not say how it clips the
-  gradient's norm or whether it warms up.
+  The learning rate is FLAN's. Decay, clipping by root mean square, parameter
+  scale and factoring have Adafactor's usual values. The paper does not tell how
+  FLAN clips the norm of the gradient or whether it warms up.
 
   Attributes:
     learning_rate: Constant, reached after the warm-up. With
-      `multiply_by_parameter_scale` it is relative to a parameter's root mean
-      square.
-    warmup_steps: Steps over which the rate grows linearly to its value.
+      `multiply_by_parameter_scale` it is relative to the root mean square of a
+      parameter.
+    warmup_steps: Steps in which the rate grows linearly to its value.
     decay_rate: Exponent of the second moment's decay, 1 - step ** -decay_rate.
-    clipping_threshold: Largest root mean square of the update of one parameter
+    clipping_threshold: Maximum root mean square of the update of one parameter
       of one layer; None for no limit.
-    multiply_by_parameter_scale: Whether an update is scaled by the root mean
+    multiply_by_parameter_scale: Whether to scale an update by the root mean
       square of its parameter (at least 1e-3).
-    min_dim_size_to_factor: Smallest size of the two largest dimensions of a
-      parameter for which the second moment is kept as rows and columns only.
+    min_dim_size_to_factor: The second moment of a parameter is stored as rows
+      and columns if its two largest dimensions are at least this large.
     weight_decay: Share of a parameter that a step removes, not multiplied by
       the rate; None for none.
-    gradient_clip_norm: Largest norm of the whole gradient; None for no limit.
-    frozen: Regular expressions; parameters whose whole name one of them matches
-      ('layers/query', 'embedding', 'layers/.*') stay as they are, and have
-      neither gradient nor optimizer state.
+    gradient_clip_norm: Maximum norm of the whole gradient; None for no limit.
+    frozen: Regular expressions. Parameters whose full name matches one of them
+      ('layers/query', 'embedding', 'layers/.*') do not change and have no
+      gradient and no optimizer state.
   """
 
   learning_rate: float = 3e-5
@@ -57,32 +58,34 @@ class OptimizerConfig:
 
   def __post_init__(self):
     if self.learning_rate <= 0:
-      raise ValueError(
-        f'learning_rate must be positive, not {self.learning_rate!r}.'
+      raise ConfigError(
+        f'LEARNING_RATE is {self.learning_rate!r}; it must be positive'
       )
     if self.warmup_steps < 0:
-      raise ValueError(
-        f'warmup_steps must not be negative, not {self.warmup_steps!r}.'
+      raise ConfigError(
+        f'WARMUP_STEPS is {self.warmup_steps!r}; it must not be negative'
       )
     if isinstance(self.frozen, str):
-      raise ValueError(f'frozen is a list of expressions, not {self.frozen!r}.')
+      raise ConfigError(
+        f'FROZEN is the text {self.frozen!r}; it must be a list of expressions'
+      )
     # Gin and JSON make lists.
     object.__setattr__(self, 'frozen', tuple(self.frozen))
     for pattern in self.frozen:
       try:
         re.compile(pattern)
       except re.error as error:
-        raise ValueError(
-          f'frozen: {pattern!r} is no regular expression: {error}.'
+        raise ConfigError(
+          f'FROZEN: {pattern!r} is not a regular expression: {error}'
         ) from error
 
 
 def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
-  """Clips the gradient's norm, then applies Adafactor layer by layer.
+  """Returns Adafactor, applied layer by layer after clipping the gradient.
 
   Adafactor measures root mean squares per parameter and factors its two largest
-  dimensions. Both must see one layer at a time, or training would depend on
-  layers being stacked; so it is mapped over the stack.
+  dimensions. It is mapped over the stack of layers, because otherwise training
+  would depend on whether layers are stacked.
   """
   adafactor = optax.adafactor(
     learning_rate=_schedule(config),
@@ -100,14 +103,14 @@ def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
 
 
 def trained(params: Any, frozen: Sequence[str]) -> Any:
-  """The parameters, or anything in their structure, that are trained.
+  """Returns the part of a tree that belongs to trained parameters.
 
   Args:
-    params: Nested dictionary.
+    params: Parameters, or anything in their structure.
     frozen: See `OptimizerConfig`.
 
   Raises:
-    ValueError: an expression matches no parameter, or all are frozen.
+    ConfigError: An expression matches no parameter, or all are frozen.
   """
   names = [*_rest(params), *(f'{_STACKED}/{name}' for name in params[_STACKED])]
   still = {
@@ -116,13 +119,13 @@ def trained(params: Any, frozen: Sequence[str]) -> Any:
   }
   for pattern, matched in still.items():
     if not matched:
-      raise ValueError(
-        f'frozen: {pattern!r} matches no parameter; they are '
-        f'{", ".join(sorted(names))}.'
+      raise ConfigError(
+        f'FROZEN: {pattern!r} matches no parameter; the parameters are '
+        f'{", ".join(sorted(names))}'
       )
   kept = set(names).difference(*still.values())
   if not kept:
-    raise ValueError('frozen: nothing is left to train.')
+    raise ConfigError('FROZEN matches all parameters: leave some to train')
   chosen = {
     name: value for name, value in _rest(params).items() if name in kept
   }
@@ -135,13 +138,13 @@ def trained(params: Any, frozen: Sequence[str]) -> Any:
 
 
 def with_trained(params: Any, changed: Any) -> Any:
-  """The parameters with those of `trained` replaced."""
+  """Returns the parameters with those of `trained` replaced."""
   stacked = {**params[_STACKED], **changed[_STACKED]}
   return {**params, **changed, _STACKED: stacked}
 
 
 def _of_trained(transformation, frozen):
-  """Takes all parameters, but gradients and updates of the trained ones."""
+  """Limits a transformation to the gradients of trained parameters."""
 
   def init(params):
     return transformation.init(trained(params, frozen))
@@ -157,8 +160,8 @@ def over_layers(
 ) -> optax.GradientTransformation:
   """Applies a transformation to each layer of the stack, and to the rest.
 
-  The state is a dictionary with `stacked`, in which every array leads with the
-  layer axis, and `rest`.
+  The state is a dictionary of `stacked`, whose arrays have a leading layer
+  axis, and `rest`.
   """
 
   def init(params):
@@ -188,19 +191,19 @@ def optimizer_sharding(
   abstract_params: Any,
   param_shardings: Any,
 ) -> Any:
-  """The sharding of each array of the optimizer's state.
+  """Returns the sharding of each array of the optimizer's state.
 
-  A second moment lies like its parameter. A factored one lacks a dimension of
-  the parameter, and its sharding lacks that dimension's mesh axes. Counters and
-  the placeholders of what is not kept are replicated.
+  A second moment is sharded like its parameter. A factored one lacks one of the
+  parameter's dimensions, and the mesh axes of that dimension. Counters and
+  placeholders are replicated.
 
   Args:
     optimizer: From `make_optimizer`.
     abstract_params: Shapes of the parameters.
-    param_shardings: A `NamedSharding` for each.
+    param_shardings: A `NamedSharding` for each parameter.
 
   Returns:
-    In the structure of `optimizer.init(params)`.
+    Shardings in the structure of `optimizer.init(params)`.
   """
   mesh = jax.tree.leaves(param_shardings)[0].mesh
   state = jax.eval_shape(optimizer.init, abstract_params)
@@ -239,21 +242,21 @@ def optimizer_sharding(
 
 
 def _moment_sharding(shape, param_shape, sharding, batch_dims, reduced):
-  """The sharding of one moment of one parameter.
+  """Returns the sharding of one moment of one parameter.
 
   Args:
-    shape: Of the moment.
-    param_shape: Of the parameter.
-    sharding: Of the parameter.
-    batch_dims: Leading dimensions that optax does not see.
-    reduced: Which dimension the moment lacks, as a rank among the parameter's
-      dimensions ordered by size (optax reduces the largest, -1, for rows and
-      the next, -2, for columns); None if it lacks none.
+    shape: Shape of the moment.
+    param_shape: Shape of the parameter.
+    sharding: Sharding of the parameter.
+    batch_dims: Number of leading dimensions that optax does not see.
+    reduced: The dimension that the moment lacks, as a rank among the
+      parameter's dimensions in order of size. Optax reduces the largest, -1,
+      for rows and the next, -2, for columns. None if it lacks none.
   """
   spec = list(sharding.spec) + [None] * (len(param_shape) - len(sharding.spec))
   sizes = list(param_shape)
   if reduced is not None and len(sizes) - batch_dims >= 2:
-    # As optax does it: a stable order would break ties differently.
+    # The same sort as in optax; a stable one would break ties differently.
     order = np.argsort(param_shape[batch_dims:])
     dropped = batch_dims + int(order[reduced])
     del spec[dropped], sizes[dropped]
@@ -271,9 +274,10 @@ def _rest(tree):
 
 
 def _schedule(config):
-  """The rate by step; a function even if constant.
+  """Returns the learning rate as a function of the step.
 
-  So the state has the same structure with and without a warm-up.
+  It is a function even if constant, so that the state has the same structure
+  with and without a warm-up.
   """
 
   def rate(step):

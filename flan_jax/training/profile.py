@@ -1,4 +1,4 @@
-"""A JAX profile of some steps, for XProf or TensorBoard's profile plugin."""
+"""JAX profiles of some steps, for XProf or TensorBoard's profile plugin."""
 
 import dataclasses
 import os
@@ -6,14 +6,16 @@ import re
 
 import jax
 
+from flan_jax.errors import ConfigError
+
 
 @dataclasses.dataclass(frozen=True)
 class ProfileWindow:
-  """Steps to profile; step 1 is the first of a run.
+  """Steps to profile. The first step of a run is 1.
 
   Attributes:
     first: First step of the profile.
-    last: Last one.
+    last: Last step of the profile.
   """
 
   first: int
@@ -21,25 +23,25 @@ class ProfileWindow:
 
   @classmethod
   def parse(cls, text: str) -> 'ProfileWindow':
-    """Reads `FIRST:LAST`.
+    """Parses `FIRST:LAST`.
 
     >>> ProfileWindow.parse('10:12')
     ProfileWindow(first=10, last=12)
 
     Raises:
-      ValueError: The text is no window.
+      ConfigError: The text is not of this form.
     """
     numbers = re.fullmatch(r'(\d+):(\d+)', text)
     if numbers is None:
-      raise ValueError(
-        f'--profile={text} is not FIRST:LAST, the first and the last step to '
+      raise ConfigError(
+        f'--profile={text} must be FIRST:LAST, the first and the last step to '
         'profile'
       )
     window = cls(*map(int, numbers.groups()))
     if window.first < 1 or window.first > window.last:
-      raise ValueError(
-        f'--profile={text} holds no step: steps count from 1, and FIRST is not '
-        'after LAST'
+      raise ConfigError(
+        f'--profile={text} holds no step: steps count from 1, and FIRST must '
+        'not be after LAST'
       )
     return window
 
@@ -47,39 +49,39 @@ class ProfileWindow:
     """Checks that a run takes all steps of the window.
 
     Args:
-      taken: Steps that were taken before the run starts or resumes.
-      train_steps: Steps of the whole run.
+      taken: Number of steps done before the run starts or resumes.
+      train_steps: Number of steps of the whole run.
 
     Raises:
-      ValueError: It does not.
+      ConfigError: It does not.
     """
     if self.first <= taken or self.last > train_steps:
-      raise ValueError(
+      raise ConfigError(
         f'--profile={self.first}:{self.last} is not within the steps that this '
         f'run takes, {taken + 1} to {train_steps}'
       )
 
 
 class Profiler:
-  """Records the steps of a window; nothing without one."""
+  """Records the steps of a window, if there is one."""
 
   def __init__(self, window: ProfileWindow | None, folder: str | os.PathLike):
     """Initializes the profiler.
 
     Args:
-      window: Steps to profile.
-      folder: Where the profile goes.
+      window: Steps to profile; None for none.
+      folder: Folder of the profile.
     """
     self._window = window
-    self._folder = os.path.expanduser(folder)
+    self._folder = os.fspath(folder)
     self._running = False
 
   def starts_at(self, step: int) -> bool:
-    """Whether the profile starts with a step."""
+    """Returns whether the profile starts with a step."""
     return self._window is not None and step == self._window.first
 
   def stops_at(self, step: int) -> bool:
-    """Whether a step is the profile's last."""
+    """Returns whether a step is the last of the profile."""
     return self._window is not None and step == self._window.last
 
   def start(self) -> None:
@@ -88,7 +90,7 @@ class Profiler:
     self._running = True
 
   def stop(self) -> None:
-    """Writes the profile, if one is being recorded."""
+    """Writes the profile that is being recorded, if any."""
     if self._running:
       self._running = False
       jax.profiler.stop_trace()

@@ -29,7 +29,7 @@ def abstract_state(
   optimizer: optax.GradientTransformation,
   mesh: Mesh,
 ) -> TrainState:
-  """Shapes, types and shardings of the train state; makes no array."""
+  """Returns shapes, types and shardings of the train state."""
   params = parameters.abstract_params(model_config, mesh)
   shardings = jax.tree.map(lambda param: param.sharding, params)
   opt_state = rules.with_shardings(
@@ -53,7 +53,7 @@ def state_shardings(
   optimizer: optax.GradientTransformation,
   mesh: Mesh,
 ) -> TrainState:
-  """The sharding of each array of the train state."""
+  """Returns the sharding of each array of the train state."""
   state = abstract_state(model_config, optimizer, mesh)
   return jax.tree.map(lambda leaf: leaf.sharding, state)
 
@@ -65,16 +65,15 @@ def init_state(
   mesh: Mesh,
   params: Any = None,
 ) -> TrainState:
-  """The state before the first step, made where it belongs on the mesh.
+  """Returns the state before the first step, sharded over the mesh.
 
   Args:
     model_config: Shape of the decoder.
     optimizer: From `make_optimizer`.
-    seed: Of initial parameters and dropout, in [0, 2**32).
+    seed: Seed of initial parameters and dropout, in [0, 2**32).
     mesh: The devices.
-    params: Parameters to start from, as `abstract_params` with this mesh; None
-      draws them. They become part of the state, and the first step consumes
-      them.
+    params: Initial parameters, as in `abstract_params` with this mesh; None to
+      draw them. They become part of the state, and the first step donates them.
   """
   shardings = state_shardings(model_config, optimizer, mesh)
   if params is None:
@@ -101,33 +100,30 @@ def make_train_step(
   z_loss: float = 0.0,
   frozen: Sequence[str] = (),
 ) -> Callable[[TrainState, Mapping[str, Any]], tuple[TrainState, Metrics]]:
-  """Compiles `(state, batch) -> (state, metrics)` for a mesh.
+  """Returns the jitted function `(state, batch) -> (state, metrics)`.
 
   The state is donated. The loss is normalized by the target tokens of the whole
-  global batch, also where it is read in several parts. A batch without targets
-  has loss 0 and gradient 0.
+  global batch, even if the batch is computed in several parts. A batch without
+  targets has loss 0 and gradient 0.
 
-  Metrics are float32 scalars: loss (nats a target token), target_tokens,
-  tokens (without padding), accuracy (share of target tokens that were the most
-  probable), gradient_norm (before clipping), update_norm, parameter_norm (after
-  the step).
+  Metrics are float32 scalars: `loss` (nats per target token), `target_tokens`,
+  `tokens` (without padding), `accuracy` (share of target tokens that were the
+  most probable), `gradient_norm` (before clipping), `update_norm`, and
+  `parameter_norm` (after the step).
 
   Args:
     model_config: Shape of the decoder.
     optimizer: From `make_optimizer`.
     mesh: The devices.
-    microbatches: Parts that a batch is read in, one after the other, for
-      memory. Equals one batch but for the draws of dropout.
+    microbatches: Number of parts in which a batch is computed, one after the
+      other, to save memory. Only dropout depends on it.
     z_loss: See `loss.cross_entropy`.
     frozen: Parameters that are not trained, see `OptimizerConfig`.
 
-  Returns:
-    A jitted function. It raises ValueError while tracing if the parts' rows
-    are not divisible by the mesh.
-
   Raises:
-    ValueError: the attention that the configuration names does not run here;
-      what is frozen is not there.
+    ConfigError: The configured attention does not run here, or `frozen` does
+      not match the parameters. The function raises it while tracing if the
+      rows of a part are not divisible by the mesh.
   """
   shardings = state_shardings(model_config, optimizer, mesh)
   model_config = multihead.resolve_attention(model_config, mesh, gradients=True)
@@ -184,7 +180,7 @@ def make_train_step(
 
   def step_on_mesh(state, batch):
     mesh_lib.check_batch(batch['tokens'].shape[0], mesh, microbatches)
-    # The model pins its activations to the mesh that it finds here.
+    # The model pins its activations to this mesh.
     with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
       with jax.threefry_partitionable(True):
         return step(state, batch)
@@ -198,14 +194,14 @@ def make_train_step(
 
 
 def _divisor(total_weight):
-  """The weight to divide by: 1 where there is none, so that 0 / 0 is 0."""
+  """Returns the weight to divide by: 1 if it is 0, so that 0 / 0 is 0."""
   return jnp.where(total_weight > 0, total_weight, 1.0)
 
 
 def _split_rows(batch, microbatches, mesh):
   """Splits rows [B, ...] into [microbatches, B / microbatches, ...].
 
-  Takes every `microbatches`-th row, so each device keeps the rows it has.
+  A part takes every `microbatches`-th row, so that each device keeps its rows.
   """
   sharding = NamedSharding(
     mesh, PartitionSpec(None, *rules.partition_spec(['batch']))
@@ -219,7 +215,7 @@ def _split_rows(batch, microbatches, mesh):
 
 
 def _accumulate(function, parts, microbatches):
-  """Sums what a function of a part and its number returns."""
+  """Sums the results of a function of a part and its number."""
   first = jax.tree.map(lambda x: x[0], parts)
   start = jax.tree.map(
     lambda x: jnp.zeros(x.shape, x.dtype),

@@ -1,10 +1,10 @@
-"""How fast a run is: tokens, examples and model FLOPs a second.
+"""The speed of a run: tokens, examples and model FLOPs a second.
 
-Model FLOPs are those needed once for the tokens that are not padding, see
-`model.flops`. Their share of what the chips are published to do is the model
-FLOPs utilization (MFU). Where nothing is published, as for CPUs, they are
-compared with large matrix products that are timed when the run starts; that
-share is called `matmul_share`, and is not MFU.
+Model FLOPs count each token that is not padding once, see `model.flops`. Their
+share of the published peak of the chips is the model FLOPs utilization (MFU).
+If no peak is published, as for CPUs, they are compared with large matrix
+products that are timed when the run starts. That share is called
+`matmul_share`; it is not MFU.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,9 +20,8 @@ import numpy as np
 
 from flan_jax.model import flops
 from flan_jax.model.decoder_config import DecoderConfig
-from flan_jax.planning import chips
 
-# Widths of the products that are timed, until one takes long enough to time.
+# Widths of the timed products. The first that takes long enough is used.
 _WIDTHS = (512, 1024, 2048, 4096)
 _LONG_ENOUGH = 0.02  # seconds
 _REPEATS = 5
@@ -31,18 +30,18 @@ _REPEATS = 5
 def batch_counts(
   batch: Mapping[str, Array],
 ) -> dict[str, Float[Array, '']]:
-  """Counts what a global batch of packed examples holds, in float32.
+  """Counts the contents of a global batch of packed examples, in float32.
 
   Returns:
-    places: tokens and padding.
-    examples: packed segments.
-    visible_pairs: pairs of query and key that see each other, as one head of
-      one layer has them.
+    places: Tokens and padding.
+    examples: Packed segments.
+    visible_pairs: Pairs of query and key that see each other, in one head of
+      one layer.
   """
   real_BxL = jnp.asarray(batch['segments']) > 0
   positions_BxL = jnp.asarray(batch['positions'])
-  # A token sees itself and the positions before it in its segment. A row's
-  # pairs fit an integer, a batch's may not.
+  # A token sees itself and the positions before it in its segment. The pairs of
+  # a row fit an int32, those of a batch may not.
   pairs_B = jnp.sum(jnp.where(real_BxL, positions_BxL + 1, 0), axis=1)
   starts_BxL = real_BxL & (positions_BxL == 0)
   return {
@@ -54,12 +53,12 @@ def batch_counts(
 
 @dataclasses.dataclass(frozen=True)
 class Peak:
-  """What one device can do.
+  """The peak rate of one device.
 
   Attributes:
     flops: Operations a second.
-    share_name: What a share of them is called, `mfu` or `matmul_share`.
-    origin: Where the number is from, in words.
+    share_name: Name of a share of it, `mfu` or `matmul_share`.
+    origin: Where the number comes from, in words.
   """
 
   flops: float
@@ -67,17 +66,16 @@ class Peak:
   origin: str
 
 
-def device_peak(compute_dtype: str) -> Peak:
-  """The published rate of this machine's devices, or else a measured one.
+def device_peak(compute_dtype: str, published: float | None) -> Peak:
+  """Returns the published rate of this machine's devices, or a measured one.
 
   Args:
     compute_dtype: 'float32', in full precision, or 'bfloat16'.
+    published: Published operations a second of one device, if known.
   """
   devices = jax.local_devices()
-  kind = devices[0].device_kind
-  chip = chips.chip_of_kind(kind)
-  published = chip and chip.device_flops(compute_dtype)
   if published:
+    kind = devices[0].device_kind
     return Peak(published, 'mfu', f'published for {kind} in {compute_dtype}')
   measured = measured_flops(devices, compute_dtype)
   origin = f'measured in {compute_dtype} matrix products'
@@ -85,15 +83,15 @@ def device_peak(compute_dtype: str) -> Peak:
 
 
 def measured_flops(devices: Sequence[jax.Device], compute_dtype: str) -> float:
-  """Times large matrix products, on all devices at once; takes about a second.
+  """Times large matrix products on all devices at once, for about a second.
 
   Args:
-    devices: Of this process.
+    devices: Devices of this process.
     compute_dtype: 'float32', in full precision, or 'bfloat16'.
 
   Returns:
-    Operations a second of one device, the best of a few runs: other programs
-    only ever make it slower.
+    Operations a second of one device: the best of a few runs, because other
+    programs can only make it slower.
   """
   mesh = Mesh(np.array(devices), ('device',))
   sharding = NamedSharding(mesh, PartitionSpec('device'))
@@ -109,7 +107,7 @@ def measured_flops(devices: Sequence[jax.Device], compute_dtype: str) -> float:
 
 
 def _factor(sharding, width, dtype):
-  """A matrix a device, of numbers that differ."""
+  """Returns a matrix of varying numbers for each device."""
   size = sharding.mesh.size
 
   @functools.partial(jax.jit, out_shardings=sharding)
@@ -121,7 +119,7 @@ def _factor(sharding, width, dtype):
 
 
 def _product(sharding, width, dtype):
-  """The square of a matrix, on each device by itself."""
+  """Returns a function that squares the matrix of each device."""
   precision = 'highest' if dtype == 'float32' else 'default'
 
   def square(factor_1xWxW):
@@ -146,15 +144,15 @@ def _seconds(function, argument):
 
 
 class Throughput:
-  """Turns what a step counted, and the time it took, into rates."""
+  """Turns the counts of a step and its duration into rates."""
 
   def __init__(self, config: DecoderConfig, devices: int, peak: Peak):
     """Initializes the rates.
 
     Args:
       config: Shape of the decoder.
-      devices: Devices of all processes.
-      peak: Of one of them.
+      devices: Number of devices of all processes.
+      peak: Peak rate of one device.
     """
     self._config = config
     self._devices = devices
@@ -162,7 +160,7 @@ class Throughput:
 
   @property
   def basis(self) -> str:
-    """What the share is a share of, in words."""
+    """The rate that the share refers to, in words."""
     name = self._peak.share_name
     return (
       f'{"MFU" if name == "mfu" else name} is a share of '
@@ -172,17 +170,17 @@ class Throughput:
   def rates(
     self, counts: Mapping[str, float], seconds: float
   ) -> dict[str, float]:
-    """Rates of one training step over all devices.
+    """Returns the rates of one training step over all devices.
 
     Args:
-      counts: tokens and target_tokens, as the step counts them, and what
-        `batch_counts` returns; of the global batch.
+      counts: `tokens` and `target_tokens` of the step's metrics, and what
+        `batch_counts` returns for the global batch.
       seconds: Wall time of the step.
 
     Returns:
-      tokens_per_second (without padding), places_per_second (with it),
-      examples_per_second, model_tflops_per_device (10^12 a second), and mfu or
-      matmul_share, between 0 and 1.
+      `tokens_per_second` (without padding), `places_per_second` (with padding),
+      `examples_per_second`, `model_tflops_per_device` (10^12 a second), and
+      `mfu` or `matmul_share`, between 0 and 1.
     """
     work = flops.Work(
       tokens=counts['tokens'],

@@ -12,6 +12,7 @@ from flan_jax.batches import sampler as sampler_lib
 from flan_jax.batches.sampler import Sampler, rendering_sizes
 from flan_jax.cache.cached_split import RENDERING
 from flan_jax.cache.framing import Framing
+from flan_jax.errors import ConfigError
 
 _FRAMING = Framing(start=(), separator=(1,), end=(1,), between=(1,))
 
@@ -137,5 +138,5 @@ def test_record_sizes_count_what_frames_the_pieces():
 
 
 def test_an_empty_unit_is_refused():
-  with pytest.raises(ValueError, match='nothing to train on'):
+  with pytest.raises(ConfigError, match='no training rows in a'):
     Sampler([_Unit.of('a', 0)], _FRAMING, seed=1)

@@ -11,10 +11,10 @@ from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.training import (
   CheckpointDamagedError,
   Checkpointer,
+  CheckpointError,
   CheckpointMismatchError,
   OptimizerConfig,
   abstract_state,
-  check_finite,
   init_state,
   make_optimizer,
 )
@@ -126,7 +126,7 @@ def test_a_state_may_be_overwritten_while_it_is_written(tmp_path, state):
 
 
 def test_keeps_the_best_beside_the_newest(tmp_path, state):
-  with pytest.raises(FileNotFoundError, match='train with KEEP_BEST'):
+  with pytest.raises(CheckpointError, match='train with KEEP_BEST'):
     Checkpointer.best(tmp_path)
   checkpointer = Checkpointer(tmp_path, keep=1, best=True)
   for step, score in ((1, 50.0), (2, 70.0), (3, 60.0), (4, None)):
@@ -140,7 +140,7 @@ def test_keeps_the_newest(tmp_path, state):
   save_all(tmp_path, state, 1, 2, 3, keep=2)
   checkpointer = Checkpointer(tmp_path)
   assert checkpointer.steps() == [2, 3]
-  with pytest.raises(ValueError, match='step 3 or later'):
+  with pytest.raises(CheckpointError, match='step 3 or later'):
     checkpointer.save(3, state, {})
   checkpointer.close()
 
@@ -198,7 +198,7 @@ def test_no_intact_checkpoint_is_an_error(tmp_path, state, abstract):
   for path in data_files(tmp_path / 'checkpoints' / '10', 'params'):
     truncate(path)
   checkpointer = Checkpointer(tmp_path)
-  with pytest.raises(CheckpointDamagedError, match='All checkpoints'):
+  with pytest.raises(CheckpointDamagedError, match='all checkpoints'):
     checkpointer.restore_latest(abstract)
   checkpointer.close()
   with pytest.raises(CheckpointDamagedError, match=r'cannot be read|as it was'):
@@ -209,7 +209,7 @@ def test_a_killed_save_is_no_checkpoint(tmp_path, state, abstract):
   save_all(tmp_path, state, 10)
   complete = tmp_path / 'checkpoints' / '10'
   complete.rename(complete.with_name('10.orbax-checkpoint-tmp-123'))
-  with pytest.raises(FileNotFoundError):
+  with pytest.raises(CheckpointError):
     Checkpointer.restore_params(tmp_path, abstract['params'])
   checkpointer = Checkpointer(tmp_path)
   assert checkpointer.steps() == []
@@ -265,7 +265,7 @@ def test_parameters_are_found_by_run_folder_and_checkpoint(tmp_path, state):
   assert_same_bits(
     Checkpointer.restore_params(tmp_path, wanted), state['params']
   )
-  with pytest.raises(FileNotFoundError, match='no checkpoint in'):
+  with pytest.raises(CheckpointError, match='no checkpoint in'):
     Checkpointer.restore_params(tmp_path / 'elsewhere', wanted)
 
 
@@ -278,7 +278,7 @@ def test_parameters_alone_in_a_folder_with_other_files(tmp_path, state):
   got = Checkpointer.restore_params(folder, wanted)
   assert_same_bits(got, state['params'])
   assert Checkpointer.read_record(folder) == {'from': 'elsewhere'}
-  with pytest.raises(ValueError, match='exists'):
+  with pytest.raises(CheckpointError, match='exists'):
     Checkpointer.save_params(folder, state['params'], {})
   for path in data_files(folder, 'params'):
     flip_a_bit(path)
@@ -296,9 +296,3 @@ def test_the_record_is_plain_json(tmp_path, state):
   save_all(tmp_path, state, 10)
   text = (tmp_path / 'checkpoints/10/record/metadata').read_text()
   assert json.loads(text)['record'] == {'data_order_digest': 'of 10'}
-
-
-def test_check_finite_names_what_is_not():
-  check_finite({'loss': jnp.float32(1.0)})
-  with pytest.raises(FloatingPointError, match='loss=nan, norm=inf'):
-    check_finite({'loss': np.nan, 'fine': 0.0, 'norm': jnp.inf})

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 import threading
 
 import jax
@@ -9,20 +10,24 @@ import numpy as np
 import pytest
 
 from flan_jax import sharding
+from flan_jax.batches import sampler as sampler_lib
 from flan_jax.batches.loader import BatchPlan, PackingConfig
 from flan_jax.batches.sampler import Sampler
+from flan_jax.batches.window import WindowStart
+from flan_jax.cache.cached_split import CachedSplit
 from flan_jax.cache.framing import Framing
 from flan_jax.model import DecoderConfig
 from flan_jax.testing.cached_splits import write_cached_split
 from flan_jax.training import (
   Checkpointer,
   OptimizerConfig,
+  abstract_state,
   init_state,
   make_optimizer,
   make_train_step,
+  step_metrics,
 )
-from flan_jax.training import loop as loop_lib
-from flan_jax.training.loop import Loop, LoopConfig
+from flan_jax.training.loop import Loop, LoopConfig, StepProgram
 from flan_jax.training.metric_writer import Console, MetricWriter
 from flan_jax.training.profile import ProfileWindow
 
@@ -40,18 +45,26 @@ STEPS = 6
 
 
 @pytest.fixture(scope='module')
-def plan(tmp_path_factory) -> BatchPlan:
+def split(tmp_path_factory) -> CachedSplit:
   number = np.arange(300)
-  unit = write_cached_split(
-    tmp_path_factory.mktemp('cache') / 'unit',
+  return write_cached_split(
+    tmp_path_factory.mktemp('cache') / 'split',
     'part',
     inputs=4 + number % 20,
     targets=1 + number % 3,
     lengths={'inputs': 32, 'targets': 8},
   )
+
+
+def _plan(split) -> BatchPlan:
   framing = Framing(start=(), separator=(1,), end=(1,), between=(1,))
   packing = PackingConfig(batch_rows=4, pack_length=64)
-  return BatchPlan(Sampler([unit], framing, 0), packing)
+  return BatchPlan(Sampler([split], framing, 0, rates=[20]), packing)
+
+
+@pytest.fixture(scope='module')
+def plan(split) -> BatchPlan:
+  return _plan(split)
 
 
 @pytest.fixture(scope='module')
@@ -75,20 +88,19 @@ class _Run:
   def __call__(self, train_step, **more) -> list[dict]:
     """Trains; returns the metrics of the training steps."""
     config = LoopConfig(STEPS, eval_period=3, checkpoint_period=2)
-    writer, checkpointer = MetricWriter(self.folder, 0), None
-    console = Console(0, STEPS)
+    state, checkpointer = self.state(), None
+    taken = int(state['step'])
+    writer, console = MetricWriter(self.folder, taken), Console(taken, STEPS)
     try:
       checkpointer = Checkpointer(self.folder)
       Loop(
         config,
         self._plan,
-        train_step,
-        sharding.batch_sharding(self._mesh),
+        StepProgram(train_step, sharding.batch_sharding(self._mesh), CONFIG),
         checkpointer,
         {},
-        CONFIG,
         **more,
-      ).run(self.state(), writer, console)
+      ).run(state, writer, console)
     finally:
       checkpointer.close()
       writer.close()
@@ -188,22 +200,22 @@ def test_pauses_are_not_counted_as_training(run, train_step, monkeypatch):
 
     return call
 
-  monkeypatch.setattr(loop_lib.time, 'monotonic', lambda: now)
-  monkeypatch.setattr(loop_lib, 'check_finite', lambda values: pass_time(1))
+  monkeypatch.setattr(step_metrics.time, 'monotonic', lambda: now)
+  monkeypatch.setattr(step_metrics, 'check_finite', lambda *args: pass_time(1))
   monkeypatch.setattr(Checkpointer, 'save', slowed(Checkpointer.save))
   for name in ('start_trace', 'stop_trace'):
     function = slowed(getattr(jax.profiler, name))
     monkeypatch.setattr(jax.profiler, name, function)
   evaluated = []
 
-  def evaluate_validation(params):
+  def validation(params):
     pass_time(1000)
     evaluated.append(params)
     return {'accuracy': 50.0}
 
   records = run(
     _Step(train_step, on_lower=lambda: pass_time(1000)),
-    evaluate_validation=evaluate_validation,
+    validation=validation,
     profile=ProfileWindow(4, 5),
   )
   assert len(evaluated) == STEPS // 3
@@ -229,3 +241,29 @@ def test_a_failing_step_ends_profile_and_loader(run, train_step):
   assert list((run.folder / 'profile').rglob('*.xplane.pb'))
   names = [thread.name for thread in threading.enumerate()]
   assert 'loader' not in names
+
+
+def test_a_run_resumed_in_a_later_window_equals_an_unbroken_one(
+  tmp_path, split, mesh, train_step, monkeypatch
+):
+  # Windows of 20 examples take one or two steps each.
+  monkeypatch.setattr(sampler_lib, 'WINDOW_DRAWS', 20)
+  whole_plan = _plan(split)
+  whole = _Run(tmp_path / 'whole', whole_plan, mesh)
+  metrics = whole(train_step)
+  assert whole_plan.windows.start_before(STEPS).window >= 2
+  # The checkpoint of step 4 is where the other run goes on.
+  abstract = abstract_state(CONFIG, make_optimizer(OptimizerConfig()), mesh)
+  shutil.copytree(whole.folder, tmp_path / 'broken')
+  shutil.rmtree(tmp_path / f'broken/checkpoints/{STEPS}')
+  checkpointer = Checkpointer(tmp_path / 'broken')
+  state, record, step = checkpointer.restore_latest(abstract)
+  checkpointer.close()
+  assert step == 4 and record['window']['window'] >= 1
+  resumed_plan = _plan(split)
+  resumed_plan.windows.start_at(WindowStart(**record['window']))
+  broken = _Run(tmp_path / 'broken', resumed_plan, mesh)
+  broken.state = lambda: state
+  for resumed, unbroken in zip(broken(train_step), metrics, strict=True):
+    for name in ('step', 'loss', 'tokens', 'gradient_norm', 'parameter_norm'):
+      assert resumed[name] == unbroken[name]

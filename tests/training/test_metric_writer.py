@@ -35,6 +35,6 @@ def test_the_bar_shows_rates(capsys, share, shown):
 def test_one_process_speaks(capsys):
   console = Console(0, 10, enabled=False)
   console.step({'loss': 1.5, 'tokens_per_second': 10.0})
-  console.say('a line')
+  console.log('a line')
   console.close()
   assert capsys.readouterr() == ('', '')

@@ -2,18 +2,19 @@
 
 import pytest
 
+from flan_jax.errors import ConfigError
 from flan_jax.training.profile import Profiler, ProfileWindow
 
 
 @pytest.mark.parametrize('text', ['', '3', '3-5', '3:', ':5', 'a:b', '3:5:7'])
 def test_what_is_no_window_is_refused(text):
-  with pytest.raises(ValueError, match='is not FIRST:LAST'):
+  with pytest.raises(ConfigError, match='must be FIRST:LAST'):
     ProfileWindow.parse(text)
 
 
 @pytest.mark.parametrize('text', ['0:3', '5:4'])
 def test_a_window_without_steps_is_refused(text):
-  with pytest.raises(ValueError, match='holds no step'):
+  with pytest.raises(ConfigError, match='holds no step'):
     ProfileWindow.parse(text)
 
 
@@ -21,7 +22,7 @@ def test_a_window_without_steps_is_refused(text):
 def test_a_window_outside_the_run_is_refused(taken, train_steps):
   window = ProfileWindow.parse('10:12')
   window.check(taken=9, train_steps=12)
-  with pytest.raises(ValueError, match=f'takes, {taken + 1} to {train_steps}'):
+  with pytest.raises(ConfigError, match=f'takes, {taken + 1} to {train_steps}'):
     window.check(taken, train_steps)
 
 

@@ -1,0 +1,61 @@
+"""The settings of a training run."""
+
+import dataclasses
+
+import gin
+
+from flan_jax.batches.loader import PackingConfig
+from flan_jax.evaluation.eval_config import EvalConfig
+from flan_jax.runs.eval_setup import EvalSetup
+from flan_jax.training import OptimizerConfig
+from flan_jax.training.loop import LoopConfig
+
+
+@gin.configurable(module='flan_jax')
+@dataclasses.dataclass(frozen=True)
+class EvaluationSettings:
+  """What a run evaluates, while it trains and at its end.
+
+  Attributes:
+    eval_config: Extent of the evaluation at the end.
+    mixture: Mixture or task to evaluate at the end; None for none.
+    base: Whether to evaluate the initial parameters too, and to compare.
+    validation_mixture: Mixture or task whose validation rows are scored every
+      EVAL_PERIOD steps; None for the one that is trained.
+    validation_rows: Number of validation rows of a subset that are scored; None
+      for all.
+  """
+
+  eval_config: EvalConfig
+  mixture: str | None = None
+  base: bool = False
+  validation_mixture: str | None = None
+  validation_rows: int | None = None
+
+
+@gin.configurable(module='flan_jax')
+@dataclasses.dataclass(frozen=True)
+class TrainSettings:
+  """The settings of a training run.
+
+  Attributes:
+    model_dir: Folder of the run. Training resumes from its checkpoints.
+    mixture: Mixture or task to train on.
+    setup: The model and its data. The seed also decides initial parameters, the
+      order of examples and dropout.
+    packing: Shape of a batch.
+    optimizer: Adafactor's settings.
+    loop: Length and periods of the run.
+    evaluation: What to evaluate.
+    initial_checkpoint: Checkpoint of the initial parameters; not used if
+      model_dir has checkpoints. None to draw them.
+  """
+
+  model_dir: str
+  mixture: str
+  setup: EvalSetup
+  packing: PackingConfig
+  optimizer: OptimizerConfig
+  loop: LoopConfig
+  evaluation: EvaluationSettings
+  initial_checkpoint: str | None = None

@@ -1,0 +1,351 @@
+"""A training run: its settings, checked; its data, model and checkpoints."""
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+import difflib
+import os
+from typing import Any
+
+import gin
+import jax
+
+from flan_jax import config as config_lib
+from flan_jax.batches.loader import BatchPlan
+from flan_jax.batches.sampler import Sampler
+from flan_jax.batches.training_splits import training_splits
+from flan_jax.batches.window import WindowStart
+from flan_jax.cache.identity import SplitKey
+from flan_jax.cache.store import split_keys
+from flan_jax.definitions import names, registry
+from flan_jax.definitions.mixture_plan import MixturePlan
+from flan_jax.errors import ConfigError
+from flan_jax.evaluation.contaminated import Contaminated
+from flan_jax.evaluation.eval_parts import eval_parts
+from flan_jax.evaluation.evaluator import Evaluation
+from flan_jax.evaluation.mixture_evaluation import MixtureEvaluation
+from flan_jax.evaluation.validation import make_validation
+from flan_jax.flags import Arguments
+from flan_jax.model import init_params
+from flan_jax.planning.chips import chip_of_kind
+from flan_jax.runs.eval_setup import Workspace
+from flan_jax.runs.train_settings import TrainSettings
+from flan_jax.runtime import processes
+from flan_jax.sharding import batch_sharding, check_batch
+from flan_jax.training import (
+  Checkpointer,
+  abstract_state,
+  init_state,
+  make_optimizer,
+  make_train_step,
+)
+from flan_jax.training.loop import Loop, StepProgram
+from flan_jax.training.metric_writer import Console, MetricWriter
+from flan_jax.training.profile import ProfileWindow
+from flan_jax.training.step import TrainState
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckedSettings:
+  """Settings that fit each other, before any data is opened.
+
+  Attributes:
+    settings: The settings.
+    workspace: The model and the cache.
+    trained: The mixture to train on.
+    evaluated: The mixture to evaluate at the end; None for none.
+    validated: The mixture whose validation rows are scored; None for `trained`.
+    keys: The cached splits that the run reads.
+    initial_checkpoint: Path of the checkpoint of the initial parameters; None
+      to draw them.
+    contaminated: Rows that pretraining may have seen; None if not known.
+    profile: Steps to profile; None for none.
+  """
+
+  settings: TrainSettings
+  workspace: Workspace
+  trained: MixturePlan
+  evaluated: MixturePlan | None
+  validated: MixturePlan | None
+  keys: Sequence[SplitKey]
+  initial_checkpoint: str | None
+  contaminated: Contaminated | None
+  profile: ProfileWindow | None
+
+  @classmethod
+  def check(
+    cls,
+    settings: TrainSettings,
+    arguments: Arguments | None = None,
+    profile: str | None = None,
+  ) -> 'CheckedSettings':
+    """Checks settings.
+
+    Args:
+      settings: The settings.
+      arguments: Passed to the child process that makes missing caches; None if
+        nothing may be made.
+      profile: Steps to profile, as in --profile.
+
+    Raises:
+      UserError: A setting cannot work.
+    """
+    window = None if profile is None else ProfileWindow.parse(profile)
+    if window is not None:
+      window.check(taken=0, train_steps=settings.loop.train_steps)
+    setup, evaluation = settings.setup, settings.evaluation
+    trained, evaluated, validated = _resolve_each(
+      settings.mixture, evaluation.mixture, evaluation.validation_mixture
+    )
+    keys = split_keys([trained, evaluated])
+    keys += split_keys([validated], training=False)
+    workspace = setup.open(arguments)
+    check_batch(
+      settings.packing.batch_rows, workspace.mesh, settings.loop.microbatches
+    )
+    contaminated = evaluation.eval_config.contaminated
+    return cls(
+      settings=settings,
+      workspace=workspace,
+      trained=trained,
+      evaluated=evaluated,
+      validated=validated,
+      keys=list(dict.fromkeys(keys)),
+      initial_checkpoint=setup.locate(settings.initial_checkpoint),
+      contaminated=contaminated and Contaminated.read(contaminated),
+      profile=window,
+    )
+
+  def summary(self) -> str:
+    """Returns what the run would do, for --dry_run."""
+    missing = ', '.join(map(str, self.workspace.store.missing(self.keys)))
+    return '\n'.join(
+      (
+        f'would train on {self.settings.mixture}, then evaluate '
+        f'{self.settings.evaluation.mixture}',
+        f'parameters: {self.settings.setup.model.param_count():,}',
+        f'splits to cache first: {missing or "none"}',
+      )
+    )
+
+
+class TrainingRun:
+  """A run whose data is open. Nothing is compiled before `resume_or_start`."""
+
+  @classmethod
+  def prepare(cls, checked: CheckedSettings) -> 'TrainingRun':
+    """Has missing caches made, opens everything and checks it.
+
+    Raises:
+      UserError: Data is missing, or does not fit the settings.
+    """
+    store = checked.workspace.store
+    processes.first_then_others(lambda: store.ensure(checked.keys))
+    return cls(checked)
+
+  def __init__(self, checked: CheckedSettings):
+    """Opens the cached splits and MODEL_DIR; see `prepare`."""
+    self._checked = checked
+    self._settings = settings = checked.settings
+    self._mesh = checked.workspace.mesh
+    store, seed = checked.workspace.store, settings.setup.seed
+    self._splits = training_splits(store, checked.trained, seed)
+    self._plan = BatchPlan(
+      Sampler(self._splits, store.framing, seed), settings.packing
+    )
+    self._evaluation = self._open_evaluation()
+    self._validation = make_validation(
+      store,
+      checked.validated,
+      self._splits,
+      checked.workspace.models,
+      settings.evaluation.validation_rows,
+      seed,
+    )
+    self._check_best()
+    if processes.is_first():
+      config_lib.write_record(settings.model_dir)
+    self._checkpointer = Checkpointer(
+      settings.model_dir,
+      keep=settings.loop.keep_checkpoints,
+      best=settings.loop.keep_best is not None,
+    )
+    self._optimizer = make_optimizer(settings.optimizer)
+    self._base: Evaluation | None = None
+    self._state: TrainState | None = None
+
+  def _open_evaluation(self) -> MixtureEvaluation | None:
+    workspace, evaluated = self._checked.workspace, self._checked.evaluated
+    if evaluated is None:
+      return None
+    return MixtureEvaluation(
+      evaluated.name,
+      eval_parts(workspace.store, evaluated, self._settings.setup.seed),
+      workspace.models,
+      self._settings.evaluation.eval_config,
+      self._checked.contaminated,
+      {
+        'prompt_format': self._settings.setup.cache_config.prompt_format,
+        'left_out': workspace.store.left_out,
+        'configuration': gin.operative_config_str().splitlines(),
+      },
+    )
+
+  def _check_best(self) -> None:
+    best = self._settings.loop.keep_best
+    names = () if self._validation is None else self._validation.names
+    if best is not None and best not in names:
+      close = difflib.get_close_matches(best, names, n=1)
+      hint = f'; nearest: {close[0]}' if close else ''
+      raise ConfigError(
+        f'KEEP_BEST is {best!r}, but the validation rows give no such metric'
+        f'{hint}'
+      )
+
+  def resume_or_start(self) -> None:
+    """Restores the state from MODEL_DIR, or makes that of a new run.
+
+    Evaluates the initial parameters first if EVAL_BASE asks for it.
+
+    Raises:
+      UserError: The checkpoint is of other data or of another model.
+    """
+    if self._settings.evaluation.base and self._evaluation is not None:
+      self._base = self._evaluation.run(
+        self._initial_params(),
+        os.path.join(self._settings.model_dir, 'eval_base'),
+        {'step': 0, 'trained_on': None},
+      )
+    restored = self._checkpointer.restore_latest(
+      abstract_state(self._settings.setup.model, self._optimizer, self._mesh)
+    )
+    if restored is None:
+      self._state = self._start()
+    else:
+      self._state = self._resume(*restored)
+    taken = int(self._state['step'])
+    if self._checked.profile is not None:
+      self._checked.profile.check(taken, self._settings.loop.train_steps)
+    self._log_data(taken)
+
+  def _start(self) -> TrainState:
+    checkpoint = self._checked.initial_checkpoint
+    if checkpoint is not None:
+      processes.log(f'starting from the parameters of {checkpoint}')
+    return init_state(
+      self._settings.setup.model,
+      self._optimizer,
+      self._settings.setup.seed,
+      self._mesh,
+      self._initial_params(),
+    )
+
+  def _initial_params(self) -> Any:
+    checkpoint, setup = self._checked.initial_checkpoint, self._settings.setup
+    if checkpoint is None:
+      return init_params(setup.model, setup.seed, self._mesh)
+    self._checked.workspace.check_checkpoint(checkpoint)
+    return self._checked.workspace.restore(checkpoint)
+
+  def _resume(
+    self, state: TrainState, record: Mapping[str, Any], step: int
+  ) -> TrainState:
+    model_dir, digest = self._settings.model_dir, self._plan.data_order_digest
+    if record['data_order_digest'] != digest:
+      raise ConfigError(
+        f'{model_dir} was trained with other data, rates, seed or batch shape '
+        f'(data_order_digest {record["data_order_digest"]}, now {digest}): use '
+        'the same settings, or another MODEL_DIR'
+      )
+    self._plan.windows.start_at(WindowStart(**record['window']))
+    if self._checked.initial_checkpoint is not None:
+      processes.log(
+        'INITIAL_CHECKPOINT_PATH is not used, because MODEL_DIR has checkpoints'
+      )
+    processes.log(f'resuming from step {step} of {model_dir}')
+    return state
+
+  def _log_data(self, step: int) -> None:
+    splits, packing = self._splits, self._settings.packing
+    adapted = [split.name for split in splits if split.manifest['adapted']]
+    if adapted:
+      processes.log(f'splits adapted to a smaller copy: {", ".join(adapted)}')
+    rows = sum(split.num_rows for split in splits)
+    processes.log(
+      f'training on {len(splits)} subsets, {rows} rows; batches of '
+      f'{packing.batch_rows} x {packing.pack_length} tokens, '
+      f'{self._plan.capacity.targets} target tokens per row, fill '
+      f'{self._plan.fill(step):.3f}'
+    )
+
+  def train(self) -> None:
+    """Trains to the last step; saves checkpoints and metrics in MODEL_DIR.
+
+    Raises:
+      DivergedError: A loss or norm is not finite.
+    """
+    settings, model = self._settings, self._settings.setup.model
+    taken, shows = int(self._state['step']), processes.is_first()
+    writer = MetricWriter(settings.model_dir, taken, shows)
+    console = Console(taken, settings.loop.train_steps, shows)
+    loop = Loop(
+      settings.loop,
+      self._plan,
+      StepProgram(
+        make_train_step(
+          model,
+          self._optimizer,
+          self._mesh,
+          settings.loop.microbatches,
+          settings.loop.z_loss,
+          settings.optimizer.frozen,
+        ),
+        batch_sharding(self._mesh),
+        model,
+        _published_flops(model.compute_dtype),
+      ),
+      self._checkpointer,
+      self._record(),
+      self._validation,
+      self._checked.profile,
+    )
+    self._state = loop.run(self._state, writer, console)
+    console.close()
+    writer.close()
+    self._checkpointer.close()
+
+  def _record(self) -> dict[str, Any]:
+    setup = self._settings.setup
+    return {
+      'data_order_digest': self._plan.data_order_digest,
+      'model': dataclasses.asdict(setup.model),
+      'seed': setup.seed,
+      'template_set': registry.template_set(),
+      'vocabulary': self._checked.workspace.models.vocabulary.record(),
+      'prompt_format': setup.cache_config.prompt_format,
+    }
+
+  def evaluate(self) -> None:
+    """Evaluates the trained parameters, and compares them with the initial."""
+    if self._evaluation is None:
+      return
+    folder = os.path.join(self._settings.model_dir, 'eval')
+    about = {
+      'step': int(self._state['step']),
+      'trained_on': self._settings.mixture,
+    }
+    tuned = self._evaluation.run(self._state['params'], folder, about)
+    if self._base is not None:
+      self._evaluation.print_comparison(self._base, tuned, folder)
+
+
+def _resolve_each(*mixtures: str | None) -> list[MixturePlan | None]:
+  """Resolves each name once, even if it is given twice."""
+  given = dict.fromkeys(name for name in mixtures if name is not None)
+  plans = {name: names.resolve(name) for name in given}
+  return [plans.get(name) for name in mixtures]
+
+
+def _published_flops(compute_dtype: str) -> float | None:
+  """Returns the published peak of one of this machine's devices, if any."""
+  chip = chip_of_kind(jax.local_devices()[0].device_kind)
+  return chip and chip.device_flops(compute_dtype)
