@@ -2,12 +2,16 @@
 
 import os
 import pathlib
+import traceback
 
 import numpy as np
+import pytest
 
 from flan_jax import config as config_lib
+from flan_jax.definitions import names, registry
 from flan_jax.training import Checkpointer
 from flan_jax.training.metric_writer import MetricWriter
+from tests.command_line import RULE, TRAIN
 
 
 def test_home_means_the_same_for_all_files_of_a_run(tmp_path, monkeypatch):
@@ -21,3 +25,37 @@ def test_home_means_the_same_for_all_files_of_a_run(tmp_path, monkeypatch):
   found = {path.name for path in pathlib.Path(tmp_path, 'home/run').iterdir()}
   assert found >= {'config.gin', 'metrics.jsonl', 'params', 'checkpoints'}
   assert Checkpointer.find('~/run')[0] == str(tmp_path / 'home/run')
+
+
+@pytest.mark.usefixtures('warm_cache')
+def test_a_name_is_resolved_once(cli, rule_data, monkeypatch):
+  resolved, elsewhere = [], []
+  resolve, find_part = names._match, registry.find_part
+  monkeypatch.setattr(
+    names, '_match', lambda name: resolved.append(name) or resolve(name)
+  )
+
+  def noticed(name):
+    callers = [frame.name for frame in traceback.extract_stack()]
+    if 'resolve' not in callers:
+      elsewhere.append(callers)
+    return find_part(name)
+
+  monkeypatch.setattr(registry, 'find_part', noticed)
+  cli.check(
+    'train',
+    *TRAIN,
+    RULE,
+    '--gin.MIXTURE_OR_TASK_NAME=rule_train',
+    '--gin.EVAL_MIXTURE=rule_eval',
+    '--gin.VALIDATION_MIXTURE=rule_eval',
+    f'--gin.DATA_DIR={rule_data}',
+    '--gin.CACHE_DIR=cache',
+    '--gin.MODEL_DIR=model',
+    '--gin.TRAIN_STEPS=1',
+    '--gin.EVAL_ROWS=1',
+    '--gin.EVAL_PERIOD=1',
+    '--gin.MAX_EVAL_ROWS=1',
+  )
+  assert sorted(resolved) == ['rule_eval', 'rule_train']
+  assert not elsewhere
