@@ -83,7 +83,7 @@ def _print_plan(plan: 'Plan', vocabulary: Vocabulary) -> None:
   """Says what is to be done, before it is."""
   for part, reason in plan.missing.items():
     print(f'left out: {part} ({reason})')
-  todo = len({task.unit for task in plan.tasks})
+  todo = len({task.folder for task in plan.tasks})
   print(f'{todo} units to be cached, {plan.finished} are there', flush=True)
   if plan.tasks:
     size = plan.tokens * (2 if vocabulary.size <= 2**16 else 4) / 1e6
