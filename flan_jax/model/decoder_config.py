@@ -17,16 +17,6 @@ _CHOICES = {
 _LARGE_VOCABULARY = 65_536
 _VOCAB_BLOCK = 16_384
 
-_SIZES = (
-  'vocab_size',
-  'num_layers',
-  'd_model',
-  'd_ff',
-  'num_heads',
-  'num_kv_heads',
-  'head_dim',
-)
-
 
 @dataclasses.dataclass(frozen=True)
 class DecoderConfig:
@@ -98,10 +88,14 @@ class DecoderConfig:
   vocab_block: int | None = None
 
   def __post_init__(self):
-    for name in _SIZES:
-      size = getattr(self, name)
-      if not isinstance(size, int) or size < 1:
-        raise ConfigError(f'{name} must be a positive integer, not {size!r}.')
+    for field in dataclasses.fields(self):
+      size = getattr(self, field.name)
+      # All fields without a default are sizes.
+      if field.default is dataclasses.MISSING:
+        if not isinstance(size, int) or size < 1:
+          raise ConfigError(
+            f'{field.name} must be a positive integer, not {size!r}.'
+          )
     if self.num_heads % self.num_kv_heads:
       raise ConfigError(
         f'num_heads={self.num_heads} is not a multiple of '

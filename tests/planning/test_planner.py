@@ -12,11 +12,6 @@ from flan_jax.sharding import MeshConfig
 from tests.planning.plans import MODEL, request
 
 
-def _train(**settings):
-  asked = request(**settings)
-  return plan_program(asked, 'train', check(asked, jax.devices()))
-
-
 def test_inputs_of_a_device_are_exact(planned):
   memory = planned['train']['memory']
   width, layers = MODEL.d_model, MODEL.num_layers
@@ -59,18 +54,26 @@ def test_a_plan_is_json(planned):
   assert json.loads(json.dumps(planned)) == planned
 
 
-def test_rematerialization_keeps_less(planned):
-  none = planned['train']
-  full = _train(model=dataclasses.replace(MODEL, remat='full'))
-  # Only the residual stream of 2 rows before every layer.
-  stream = MODEL.num_layers * 2 * 64 * MODEL.d_model * 4
-  assert full['memory']['activations'] == stream < none['memory']['activations']
-  assert full['flops']['model'] == none['flops']['model']
-  assert full['flops']['recomputed'] > none['flops']['recomputed']
+@pytest.fixture(scope='module')
+def saving():
+  """Training that saves memory, in two microbatches."""
+  model = dataclasses.replace(MODEL, remat='full')
+  asked = request(model=model, microbatches=2)
+  return plan_program(asked, 'train', check(asked, jax.devices()))
 
 
-def test_microbatches_add_summed_gradients():
-  memory = _train(microbatches=2)['memory']
+def test_rematerialization_keeps_less(planned, saving):
+  default = planned['train']
+  # Only the residual stream of one row before every layer.
+  stream = MODEL.num_layers * 64 * MODEL.d_model * 4
+  assert saving['memory']['activations'] == stream
+  assert default['memory']['activations'] > 2 * stream
+  assert saving['flops']['model'] == default['flops']['model']
+  assert saving['flops']['recomputed'] > default['flops']['recomputed']
+
+
+def test_microbatches_add_summed_gradients(saving):
+  memory = saving['memory']
   assert memory['gradients'] == 2 * memory['parameters']
 
 

@@ -54,6 +54,7 @@ def devices():
     yield devices_of(Topology.parse(_REQUEST.topology), simulated=False)
 
 
+@pytest.mark.slow
 def test_splash_attention_compiles(devices):
   planned = plan(_REQUEST, devices)
   assert planned['attention'] == 'splash'
