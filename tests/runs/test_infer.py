@@ -83,14 +83,15 @@ def test_prompts_are_continued_in_their_order(cli, answered):
   _write_prompts(cli.folder)
   # The third character of the first answer ends answers.
   stop = texts[0][2]
-  out = cli.check(
+  cli.check(
     *_flags(
       checkpoint,
       '--gin.PROMPTS=prompts.jsonl',
+      '--gin.OUTPUT=answers.jsonl',
       f'--gin.STOP={[stop, "never written"]!r}',
     )
   )
-  found = _read(out)
+  found = _read((cli.folder / 'answers.jsonl').read_text())
   assert [f['generated'] for f in found] == [t.split(stop)[0] for t in texts]
   assert found[0]['ended']
   for fields, answer in zip(_PROMPTS, found, strict=True):
@@ -126,8 +127,8 @@ def test_rows_are_answered_as_in_an_evaluation(cli, answered, rule_data):
     '--gin.MIXTURE_OR_TASK_NAME=rule_eval',
     '--gin.MAX_EVAL_ROWS=3',
   ]
-  out = cli.check(*_flags(checkpoint, *flags))
-  answers = _read(out)
+  cli.check(*_flags(checkpoint, '--gin.OUTPUT=answers.jsonl', *flags))
+  answers = _read((cli.folder / 'answers.jsonl').read_text())
   cli.check(
     *('eval', *SMALL, '--gin_file=runs/eval.gin', LENGTHS, *flags),
     f'--gin.CHECKPOINT_PATH={checkpoint}',
