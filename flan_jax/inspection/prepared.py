@@ -77,8 +77,7 @@ def rows_of(part: Dataset, split: str, data_dir: str | None) -> Rows:
     return Rows(size, COPY)
   # Takes each row for a group.
   low, high = splits.divide(range(size), found.splits)[split]
-  share = min(high, size) - low
-  return Rows(min(share, found.limit or share), ESTIMATE)
+  return Rows(min(high, size) - low, ESTIMATE)
 
 
 def _split_sizes(folder: pathlib.Path) -> dict[str, int]:

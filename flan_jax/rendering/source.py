@@ -155,8 +155,6 @@ class SplitSource(seqio.DataSource):
           lambda row: (row['group'] >= low) & (row['group'] < high)
         )
       )
-      if found.limit is not None:
-        dataset = dataset.take(found.limit)
     return dataset
 
   def num_input_examples(self, split: str) -> int:
@@ -165,8 +163,7 @@ class SplitSource(seqio.DataSource):
     if not found.splits:
       return found.stop - found.start
     low, high = self._ranges(found)[split]
-    rows = sum(low <= value < high for value in self._groups(found.spec))
-    return min(rows, found.limit or rows)
+    return sum(low <= value < high for value in self._groups(found.spec))
 
   def list_shards(self, split: str) -> Sequence[str]:
     """Returns the files that a split is read from."""
@@ -192,15 +189,19 @@ class SplitSource(seqio.DataSource):
   def _ranges(self, found: splits_lib.Slice) -> dict[str, tuple[int, int]]:
     return splits_lib.divide(self._groups(found.spec), found.splits)
 
-  @functools.cache  # noqa: B019 - a source lives as long as its registry
   def _groups(self, spec: str) -> tuple[int, ...]:
-    """Returns the group of every row that splits share, dropped ones too."""
-    rows = self.builder.as_dataset(split=spec, shuffle_files=False)
-    groups = rows.map(
-      lambda row: _hash(self.part, row, self.part.group_key),
-      num_parallel_calls=tf.data.AUTOTUNE,
-    )
-    return tuple(int(group) for group in groups.as_numpy_iterator())
+    return _groups_of(self.part, self._data_dir, spec)
+
+
+@functools.cache
+def _groups_of(
+  part: Dataset, data_dir: str | None, spec: str
+) -> tuple[int, ...]:
+  """Returns the group of every row in a TFDS slice, before filters."""
+  builder = open_builder(part.source, data_dir, part.name)
+  rows = builder.as_dataset(split=spec, shuffle_files=False)
+  groups = rows.map(lambda row: _hash(part, row, part.group_key))
+  return tuple(int(group) for group in groups.as_numpy_iterator())
 
 
 @functools.cache

@@ -23,7 +23,7 @@ _CARVED = {
 }
 
 
-def test_full_copy_is_cut_as_declared():
+def test_a_full_copy_is_cut_as_declared():
   rows = {'train': 2290, 'validation': 200, 'test': 277}
   found = resolve(
     [_part(rows=rows, **_CARVED)], {'train': 2490, 'validation': 277}
@@ -31,18 +31,18 @@ def test_full_copy_is_cut_as_declared():
   assert found['rte', 'train'].spec == 'train[0:2290]'
   assert found['rte', 'validation'].spec == 'train[2290:2490]'
   assert found['rte', 'test'].spec == 'validation[0:277]'
-  assert not any(piece.reason for piece in found.values())
+  assert not any(s.reason for s in found.values())
 
 
-def test_incomplete_split_is_reported_as_adapted():
+def test_an_incomplete_split_is_reported_as_adapted():
   rows = {'train': 2290, 'validation': 200, 'test': 277}
   found = resolve(
     [_part(rows=rows, **_CARVED)], {'train': 2490, 'validation': 75}
   )
-  assert found['rte', 'test'].reason == '75 rows in place of 277'
+  assert found['rte', 'test'].reason == '75 rows instead of 277'
 
 
-def test_carve_out_of_a_small_split_becomes_a_division():
+def test_a_small_split_is_divided():
   found = resolve([_part(**_CARVED)], {'train': 125, 'validation': 75})
   assert found['rte', 'train'].splits == ('train', 'validation')
   assert found['rte', 'validation'].splits == ('train', 'validation')
@@ -50,7 +50,7 @@ def test_carve_out_of_a_small_split_becomes_a_division():
   assert 'divided' in found['rte', 'train'].reason
 
 
-def test_missing_splits_borrow_from_the_largest():
+def test_a_missing_split_takes_rows_from_the_largest():
   found = resolve([_part(**_CARVED)], {'test': 999, 'train': 200})
   for split in ('train', 'validation', 'test'):
     assert found['rte', split].tfds_split == 'train'
@@ -75,11 +75,11 @@ def test_parts_that_share_a_source_are_divided_alike():
   assert full['matched', 'validation'].spec == 'train[392502:392702]'
 
 
-def test_identical_declared_slices_are_meant():
+def test_splits_may_declare_the_same_slice():
   part = _part(train='train', validation='train', test='train')
   found = resolve([part], {'train': 64})
-  assert {piece.spec for piece in found.values()} == {'train[0:64]'}
-  assert not any(piece.splits for piece in found.values())
+  assert {s.spec for s in found.values()} == {'train[0:64]'}
+  assert not any(s.splits for s in found.values())
 
 
 @given(
@@ -92,7 +92,7 @@ def test_identical_declared_slices_are_meant():
     ]
   ),
 )
-def test_division_is_a_partition_that_starves_no_role(hashes, served):
+def test_division_is_a_partition_that_starves_no_split(hashes, served):
   ranges = splits.divide(hashes, served)
   taken = {
     split: [h for h in hashes if low <= h < high]
@@ -104,7 +104,7 @@ def test_division_is_a_partition_that_starves_no_role(hashes, served):
     assert all(taken.values())
 
 
-def test_division_gives_a_fifth_to_dev():
+def test_division_gives_a_fifth_to_validation():
   hashes = list(range(0, 4000, 4))
   ranges = splits.divide(hashes, ('train', 'validation'))
   low, high = ranges['validation']
@@ -114,13 +114,13 @@ def test_division_gives_a_fifth_to_dev():
   assert sum(low <= h < high for h in hashes) == pytest.approx(600, abs=1)
 
 
-def test_a_split_of_too_few_rows_keeps_its_first_role_only():
-  # One training row: nothing to carve development rows out of.
-  parts = [_part(**_CARVED)]
-  found = resolve(parts, {'train': 1, 'validation': 99})
-  assert found['rte', 'train'].spec == 'train[0:1]'
-  validation, test = found['rte', 'validation'], found['rte', 'test']
-  assert validation.tfds_split == test.tfds_split == 'validation'
-  assert validation.splits == test.splits == ('validation', 'test')
-  alone = resolve(parts, {'train': 1})
-  assert {s.tfds_split for s in alone.values()} == {'train'}
+def test_a_validation_slice_larger_than_the_training_slice_is_a_division():
+  found = resolve([_part(**_CARVED)], {'train': 300, 'validation': 75})
+  assert found['rte', 'validation'].splits == ('train', 'validation')
+  enough = resolve([_part(**_CARVED)], {'train': 500, 'validation': 75})
+  assert enough['rte', 'train'].spec == 'train[0:300]'
+
+
+def test_a_declared_slice_must_be_one():
+  with pytest.raises(ValueError, match='not a slice'):
+    resolve([_part(train='train[')], {'train': 3})
