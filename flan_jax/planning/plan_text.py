@@ -1,6 +1,6 @@
 """Prints a plan as text."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from flan_jax.planning.request import PROGRAMS
@@ -16,7 +16,7 @@ def lines(plan: Mapping[str, Any]) -> Iterator[str]:
     plan: From `plan_worker.plan_in_process`.
   """
   mesh = ' x '.join(f'{axis} {size}' for axis, size in plan['mesh'].items())
-  yield f'{plan["topology"]}: {plan["chips"]} chips, {plan["devices"]} devices'
+  yield f'{plan["topology"]}: chips {plan["chips"]}, devices {plan["devices"]}'
   yield f'parameters: {plan["parameters"]:,} in float32'
   yield (
     f'compute type {plan["compute_dtype"]}, attention {plan["attention"]}, '
@@ -88,20 +88,18 @@ def _step(step) -> Iterator[str]:
   for name, share in step['assumed'].items():
     seconds = step[f'{name}_s']
     if seconds is not None:
-      yield f'    {name:18} {seconds:8.3f} at {share:.0%} of the published rate'
+      yield f'    {name:18} {seconds:8.3g} at {share:.0%} of the published rate'
   yield (
-    f'    bound by {step["bound"]}: {step["overlapped_s"]:.3f} if everything '
-    f'overlaps, {step["serial_s"]:.3f} if nothing does'
+    f'    bound by {step["bound"]}: {step["overlapped_s"]:.3g} if everything '
+    f'overlaps, {step["serial_s"]:.3g} if nothing does'
   )
-  low, high = step['tokens_per_second']
-  yield f'    {low:,.0f} to {high:,.0f} tokens per second'
-  low, high = step['mfu']
-  yield f'    model FLOPs utilization {low:.1%} to {high:.1%}'
+  yield f'    {extent(step["tokens_per_second"], "{:,.0f}")} tokens per second'
+  yield f'    model FLOPs utilization {extent(step["mfu"], "{:.1%}")}'
 
 
 def _run(run) -> Iterator[str]:
   yield f'run of {run["steps"]:,} steps, without evaluation and checkpoints'
-  for name, label, text in (
+  for name, label, pattern in (
     ('hours', 'hours', '{:,.1f}'),
     ('chip_hours', 'chip-hours', '{:,.0f}'),
     ('kwh', 'kWh for the chips alone', '{:,.0f}'),
@@ -110,8 +108,17 @@ def _run(run) -> Iterator[str]:
     if run[name] is None:
       yield f'  {label}: not published for this chip'
     else:
-      low, high = map(text.format, run[name])
-      yield f'  {low} to {high} {label}'
+      yield f'  {extent(run[name], pattern)} {label}'
+
+
+def extent(values: Sequence[float], pattern: str) -> str:
+  """Returns the lowest and the highest value as text.
+
+  >>> extent([1.0, 2.0], '{:.1f}'), extent([1.0, 1.01], '{:.1f}')
+  ('1.0 to 2.0', '1.0')
+  """
+  low, high = map(pattern.format, values)
+  return low if low == high else f'{low} to {high}'
 
 
 def _proposal(proposal) -> Iterator[str]:

@@ -15,6 +15,7 @@ import sys
 from typing import Any
 
 from flan_jax.errors import UserError
+from flan_jax.planning.plan_text import extent
 
 # Model -> hardware to plan it for.
 PLANNED = {
@@ -100,12 +101,12 @@ def row(model: str, hardware: str, plan: Mapping[str, Any]) -> list[str]:
     *cells,
     ', '.join('-' if time is None else f'{time:.3g}' for time in times),
     step['bound'],
-    _range([step['overlapped_s'], step['serial_s']], '{:.3g}'),
-    _range([100 * share for share in step['mfu']], '{:.0f}'),
-    _range(run['hours'], '{:.1f}'),
-    _range(run['chip_hours'], '{:,.0f}'),
-    _range(run['kwh'], '{:,.0f}'),
-    _range(run['dollars'], '{:,.0f}'),
+    _extent([step['overlapped_s'], step['serial_s']], '{:.3g}'),
+    _extent([100 * share for share in step['mfu']], '{:.0f}'),
+    _extent(run['hours'], '{:.1f}'),
+    _extent(run['chip_hours'], '{:,.0f}'),
+    _extent(run['kwh'], '{:,.0f}'),
+    _extent(run['dollars'], '{:,.0f}'),
   ]
 
 
@@ -116,11 +117,8 @@ def _memory(program: Mapping[str, Any]) -> str:
   return f'{needed:.1f} of {available:.0f}{verdict}'
 
 
-def _range(values: Sequence[float] | None, pattern: str) -> str:
-  if values is None:
-    return '-'
-  low, high = map(pattern.format, values)
-  return low if low == high else f'{low} to {high}'
+def _extent(values: Sequence[float] | None, pattern: str) -> str:
+  return '-' if values is None else extent(values, pattern)
 
 
 def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:

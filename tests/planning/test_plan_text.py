@@ -11,7 +11,7 @@ def _text(plan):
 
 def test_a_plan_that_fits(planned):
   text = _text({**planned, 'proposals': []})
-  assert 't4:8: 8 chips, 8 devices' in text
+  assert 't4:8: chips 8, devices 8' in text
   assert 'of 16.00: fits' in text
   assert 'run of 100 steps' in text
   assert 'US dollars' in text
