@@ -1,6 +1,6 @@
 """Answers to prompts from a file, or to the test rows of tasks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 import dataclasses
 from typing import Any
 
@@ -82,7 +82,7 @@ class RowInference:
 
   @classmethod
   def of(
-    cls, parts: Iterable[EvalPart], framing: Framing, max_rows: int | None
+    cls, parts: Sequence[EvalPart], framing: Framing, max_rows: int | None
   ) -> 'RowInference':
     """Returns the inference over the test rows of parts.
 

@@ -9,8 +9,12 @@ import jax
 
 from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.store import CacheStore, split_keys
+from flan_jax.definitions.mixture_plan import MixturePlan
+from flan_jax.evaluation.contaminated import Contaminated
+from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.evaluation.eval_parts import EvalPart, eval_parts
 from flan_jax.evaluation.generation.sampling import Sampling
+from flan_jax.evaluation.mixture_evaluation import MixtureEvaluation
 from flan_jax.evaluation.models import Models, make_models
 from flan_jax.flags import Arguments
 from flan_jax.interop import base_model
@@ -100,15 +104,36 @@ class Workspace:
     shapes = abstract_params(self.setup.model, self.mesh)
     return Checkpointer.restore_params(path, shapes)
 
-  def missing(self, mixtures: Sequence[str]) -> str:
+  def missing(self, mixtures: Sequence[MixturePlan]) -> str:
     """Returns the names of the splits that are not cached yet."""
     missing = self.store.missing(split_keys(mixtures, training=False))
     return ', '.join(map(str, missing)) or 'none'
 
-  def parts(self, mixtures: Sequence[str]) -> dict[str, list[EvalPart]]:
-    """Opens the parts of mixtures; a child process makes missing caches."""
+  def ensure(self, mixtures: Sequence[MixturePlan]) -> None:
+    """Has a child process make missing caches of what is evaluated."""
     keys = split_keys(mixtures, training=False)
     processes.first_then_others(lambda: self.store.ensure(keys))
-    return {
-      name: eval_parts(self.store, name, self.setup.seed) for name in mixtures
-    }
+
+  def parts(self, mixture: MixturePlan) -> list[EvalPart]:
+    """Opens the parts of a mixture, which must be cached."""
+    return eval_parts(self.store, mixture, self.setup.seed)
+
+  def evaluation(
+    self,
+    mixture: MixturePlan,
+    config: EvalConfig,
+    contaminated: Contaminated | None,
+  ) -> MixtureEvaluation:
+    """Opens a mixture, which must be cached, to evaluate it."""
+    return MixtureEvaluation(
+      mixture.name,
+      self.parts(mixture),
+      self.models,
+      config,
+      contaminated,
+      {
+        'prompt_format': self.setup.cache_config.prompt_format,
+        'left_out': self.store.left_out,
+        'configuration': gin.operative_config_str().splitlines(),
+      },
+    )

@@ -6,10 +6,10 @@ import os
 import gin
 
 from flan_jax.cache.store import flat
+from flan_jax.definitions import names
 from flan_jax.evaluation import records
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
-from flan_jax.evaluation.mixture_evaluation import MixtureEvaluation
 from flan_jax.flags import Arguments
 from flan_jax.runs.checkpoint_paths import labelled_checkpoints
 from flan_jax.runs.eval_setup import EvalSetup
@@ -45,28 +45,21 @@ def evaluate(
   Raises:
     UserError: before anything is compiled.
   """
-  mixtures = flat([mixture])
+  mixtures = [names.resolve(name) for name in flat([mixture])]
   workspace = setup.open(arguments)
   contaminated = None
   if eval_config.contaminated is not None:
     contaminated = Contaminated.read(eval_config.contaminated)
   if dry_run:
-    print(f'would evaluate {", ".join(mixtures)}')
+    print(f'would evaluate {", ".join(plan.name for plan in mixtures)}')
     print(f'splits to cache first: {workspace.missing(mixtures)}')
     return
   paths = labelled_checkpoints(checkpoint, model_dir, setup.locate)
   for path in paths.values():
     workspace.check_checkpoint(path)
-  about = {
-    'prompt_format': setup.cache_config.prompt_format,
-    'left_out': workspace.store.left_out,
-    'configuration': gin.operative_config_str().splitlines(),
-  }
+  workspace.ensure(mixtures)
   evaluations = [
-    MixtureEvaluation(
-      name, parts, workspace.models, eval_config, contaminated, about
-    )
-    for name, parts in workspace.parts(mixtures).items()
+    workspace.evaluation(plan, eval_config, contaminated) for plan in mixtures
   ]
   folder, found = os.path.join(model_dir, 'eval'), []
   for label, path in paths.items():

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 import dataclasses
-import itertools
 import json
 
 import gin
 import tqdm
 
 from flan_jax.cache.store import flat
+from flan_jax.definitions import names
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.generation.sampling import Sampling
 from flan_jax.evaluation.inference import (
@@ -83,7 +83,7 @@ def infer(
   if ending.tokens is None:
     ending = dataclasses.replace(ending, tokens=lengths['targets'])
   prompts = None if source.prompts is None else read_prompts(source.prompts)
-  mixtures = flat([source.mixture])
+  mixtures = [names.resolve(name) for name in flat([source.mixture])]
   with text_output(output) as write:
     workspace = setup.open(arguments, sampling)
     models, inference = workspace.models, None
@@ -103,7 +103,8 @@ def infer(
       print(f'splits to cache first: {workspace.missing(mixtures)}')
       return
     if inference is None:
-      parts = itertools.chain.from_iterable(workspace.parts(mixtures).values())
+      workspace.ensure(mixtures)
+      parts = [part for plan in mixtures for part in workspace.parts(plan)]
       for name in workspace.store.left_out:
         processes.log(f'left out because not prepared: {name}')
       inference = RowInference.of(parts, models.framing, source.max_rows)

@@ -6,7 +6,6 @@ import difflib
 import os
 from typing import Any
 
-import gin
 import jax
 
 from flan_jax import config as config_lib
@@ -20,7 +19,6 @@ from flan_jax.definitions import names, registry
 from flan_jax.definitions.mixture_plan import MixturePlan
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.contaminated import Contaminated
-from flan_jax.evaluation.eval_parts import eval_parts
 from flan_jax.evaluation.evaluator import Evaluation
 from flan_jax.evaluation.mixture_evaluation import MixtureEvaluation
 from flan_jax.evaluation.validation import make_validation
@@ -177,17 +175,10 @@ class TrainingRun:
     workspace, evaluated = self._checked.workspace, self._checked.evaluated
     if evaluated is None:
       return None
-    return MixtureEvaluation(
-      evaluated.name,
-      eval_parts(workspace.store, evaluated, self._settings.setup.seed),
-      workspace.models,
+    return workspace.evaluation(
+      evaluated,
       self._settings.evaluation.eval_config,
       self._checked.contaminated,
-      {
-        'prompt_format': self._settings.setup.cache_config.prompt_format,
-        'left_out': workspace.store.left_out,
-        'configuration': gin.operative_config_str().splitlines(),
-      },
     )
 
   def _check_best(self) -> None:
