@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 import contextlib
-import dataclasses
 import importlib.util
 import io
 import logging
@@ -135,13 +134,17 @@ def _cached_name(name: str, renderings: str) -> str:
   return f'{name}_cached_{renderings}'
 
 
+class _TrainingRows(SplitSource):
+  """Has only training rows, since SeqIO caches every split of a task."""
+
+  splits = ('train',)
+
+
 def _cached_task(
   task: Task, member: registry.Member, renderings: str
 ) -> seqio.Task:
   _, part = registry.find_part(member.part)
-  # Keep training rows only: SeqIO caches every split of a task.
-  part = dataclasses.replace(part, splits={'train': part.splits['train']})
-  source = SplitSource(part, task.config.data_dir)
+  source = _TrainingRows(part, task.config.data_dir)
   several = renderings == 'several'
   count = renderings_of(source.num_input_examples('train'))
   feature = seqio.Feature(as_seqio(task.vocabulary), add_eos=True)
