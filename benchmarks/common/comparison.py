@@ -72,14 +72,7 @@ class Comparison:
   def prepare(
     self, side: SideProcess, runner: Runner, case: str, hidden: str = ''
   ) -> bool:
-    """Has a side prepare a case and keeps the facts that it reports.
-
-    Args:
-      side: Process of the side.
-      runner: Who prepares.
-      case: What it will work on.
-      hidden: A fact that is too long to print.
-    """
+    """Has a side prepare a case; keeps the facts, and prints all but one."""
     facts = self.ask(side, runner, case, 'prepare')
     if facts is None:
       return False
@@ -102,8 +95,8 @@ class Comparison:
       sides: Processes by side.
       case: What the runners work on.
       number: Number of the round.
-      work: What each runner does in a turn; None if its answer reports `work`.
-      **arguments: Arguments of the method `run` of each side.
+      work: Runner -> what it does in a turn; None if its answer says `work`.
+      **arguments: Of the method `run` of each side.
     """
     runners = list(work)
     begin = number % max(len(runners), 1)
@@ -133,13 +126,12 @@ class Comparison:
   ) -> list[float]:
     """Returns the work per second on all cases together, round by round.
 
+    There are none if the runner has not finished one of the cases.
+
     Args:
       runner: Who; None has no rates.
       cases: What it worked on.
       by: `seconds` or `cpu_seconds`.
-
-    Returns:
-      One rate per round; none if the runner has not finished one of the cases.
     """
     turns = [self.of(runner, case) for case in cases]
     return [
@@ -159,13 +151,10 @@ class Comparison:
   def ratio(
     self, own: str, other: str, cases: Sequence[str], by: str = 'seconds'
   ) -> dict[str, float] | None:
-    """Returns how many times faster one side was than another.
+    """Returns how many times faster one side was, None if one has failed.
 
     The ratio is taken round by round, each side at the batch size that is best
     on these cases together.
-
-    Returns:
-      Its spread; None if one of the two did not finish.
     """
     mine, theirs = (
       self.rates(self.best(side, cases), cases, by) for side in (own, other)

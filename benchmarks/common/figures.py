@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import statistics
 import tempfile
 from typing import Any
@@ -23,14 +24,12 @@ def spread(values: Sequence[float]) -> dict[str, float] | None:
     return None
   values = [*values, *values] if len(values) == 1 else values
   q1, median, q3 = statistics.quantiles(values, n=4, method='inclusive')
-  figures = {
-    'median': median,
-    'q1': q1,
-    'q3': q3,
-    'min': min(values),
-    'max': max(values),
+  figures = (median, q1, q3, min(values), max(values))
+  names = ('median', 'q1', 'q3', 'min', 'max')
+  return {
+    name: float(f'{value:.4g}')
+    for name, value in zip(names, figures, strict=True)
   }
-  return {name: float(f'{value:.4g}') for name, value in figures.items()}
 
 
 def median(figure: Mapping[str, float] | None) -> float | None:
@@ -40,21 +39,14 @@ def median(figure: Mapping[str, float] | None) -> float | None:
 
 def machine() -> dict[str, Any]:
   """Returns what the figures depend on besides the code."""
+  info = pathlib.Path('/proc/cpuinfo')
+  name = info.exists() and re.search(r'model name\s*: (.*)', info.read_text())
   return {
     'cores': len(os.sched_getaffinity(0)),
-    'processor': _processor(),
+    'processor': name[1] if name else platform.processor(),
     'python': platform.python_version(),
     'load': [round(load, 2) for load in os.getloadavg()],
   }
-
-
-def _processor() -> str:
-  info = pathlib.Path('/proc/cpuinfo')
-  if info.exists():
-    for line in info.read_text().splitlines():
-      if line.startswith('model name'):
-        return line.partition(':')[2].strip()
-  return platform.processor()
 
 
 def versions(packages: Iterable[str]) -> dict[str, str | None]:
@@ -69,10 +61,7 @@ def versions(packages: Iterable[str]) -> dict[str, str | None]:
 @contextlib.contextmanager
 def work_folder(named: str | None, prefix: str) -> Iterator[pathlib.Path]:
   """Yields the folder that the user named, or a temporary one."""
-  with contextlib.ExitStack() as stack:
-    folder = named or stack.enter_context(
-      tempfile.TemporaryDirectory(prefix=f'{prefix}_')
-    )
-    folder = pathlib.Path(folder).expanduser().absolute()
+  with tempfile.TemporaryDirectory(prefix=f'{prefix}_') as temporary:
+    folder = pathlib.Path(named or temporary).expanduser().absolute()
     folder.mkdir(parents=True, exist_ok=True)
     yield folder

@@ -22,15 +22,7 @@ def add_choice(
   help: str,
   required: str | None = None,
 ) -> None:
-  """Adds a flag that names some of the known values; default: all.
-
-  Args:
-    parser: Receives the flag.
-    flag: Name of the flag.
-    known: The values.
-    help: What they are.
-    required: A value that must be named.
-  """
+  """Adds a flag that names some of the known values, by default all."""
 
   def parse(text: str) -> list[str]:
     names = text.split(',')

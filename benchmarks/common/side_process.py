@@ -38,13 +38,7 @@ class SideProcess:
     task: Mapping[str, Any],
     interpreter: str = sys.executable,
   ):
-    """Starts the process.
-
-    Args:
-      module: A module that calls `serve`.
-      task: Passed to the function given to `serve`; must be valid JSON.
-      interpreter: The Python interpreter that runs the module.
-    """
+    """Starts a module that calls `serve`; the task must be valid JSON."""
     self._module = module
     self._log = tempfile.TemporaryFile('w+')
     paths = (str(_CHECKOUT), os.environ.get('PYTHONPATH'))
@@ -59,11 +53,7 @@ class SideProcess:
     )
 
   def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
-    """Calls a method of the side.
-
-    Args:
-      do: Name of the method.
-      **arguments: Arguments of the method.
+    """Calls the method `do` of the side.
 
     Returns:
       What the method returned, plus the `seconds` it took, the `cpu_seconds`
@@ -71,7 +61,7 @@ class SideProcess:
       memory of the process so far.
 
     Raises:
-      SideError: the method or the process failed.
+      SideError: The method or the process failed.
     """
     try:
       request = json.dumps({'do': do, **arguments})
@@ -114,9 +104,9 @@ def started(
   """Starts a process for each side and ends them all.
 
   Args:
-    modules: The module of each side.
-    task: The task of every side; each also gets its name as `side`.
-    interpreters: Of the sides that do not run in this one.
+    modules: Side -> its module.
+    task: The task of every side, which also gets its name as `side`.
+    interpreters: Side -> its Python interpreter, if that is another one.
   """
   with contextlib.ExitStack() as stack:
     processes = {}
@@ -131,8 +121,8 @@ def serve(make_side: Callable[[dict[str, Any]], Any]) -> None:
   """The side's end: answers requests until standard input ends.
 
   Args:
-    make_side: Returns, for a task, the object that has the methods; called
-      with the first request.
+    make_side: Task -> the object that has the methods; first called when a
+      request comes, so that its errors are answers too.
   """
   task = json.loads(sys.argv[1])
   # What libraries print must not mix with the answers.

@@ -9,16 +9,10 @@ import torch
 
 
 def choose_threads(trial: Callable[[], None]) -> dict[str, Any]:
-  """Sets one thread or one per core, whichever is faster now.
+  """Sets one thread or one per core, whichever runs a trial faster now.
 
-  Where other work occupies a core, threads that wait for each other are far
-  slower than a single one.
-
-  Args:
-    trial: The work that is timed.
-
-  Returns:
-    `threads`, and `trial_seconds_by_threads`.
+  If other work occupies a core, threads that wait for each other are far slower
+  than a single one.
   """
   seconds = {}
   for threads in sorted({1, len(os.sched_getaffinity(0))}):

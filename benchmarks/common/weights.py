@@ -15,11 +15,11 @@ PROMPT_FORMAT = '{input} '
 
 
 def open_model(source: str, folder: pathlib.Path) -> list[pathlib.Path]:
-  """Imports a model and exports it in float32 for `transformers`.
+  """Imports a model and exports it in float32, unless that has been done.
 
   Args:
     source: As in `flan-jax import --from`.
-    folder: Receives both; a model that is already there is used again.
+    folder: Keeps both.
 
   Returns:
     The checkpoint, and the folder for `transformers`.

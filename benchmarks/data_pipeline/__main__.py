@@ -50,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         continue
       started.append(sides.start(name, task, own))
       figures.print_line(started=name, **started[-1].facts)
-    _warm_page_cache(folder)
+    for path in folder.rglob('*'):  # Into the page cache.
+      if path.is_file():
+        path.read_bytes()
     shared = results.shared_texts(started, own)
     comparison = Comparison()
     for side in started:
@@ -97,14 +99,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
   return parser.parse_args(arguments)
 
 
-def _warm_page_cache(folder: pathlib.Path) -> None:
-  for path in sorted(folder.rglob('*')):
-    if path.is_file():
-      with path.open('rb') as file:
-        while file.read(2**24):
-          pass
-
-
 def _task(settings: argparse.Namespace, folder: pathlib.Path) -> Task:
   mixture, data_dir = settings.mixture, settings.data_dir
   if mixture is None:
@@ -133,14 +127,13 @@ def _make_own_cache(own: OwnSide) -> dict[str, Any]:
     name: sum(count[name] for count in counts)
     for name in ('rows', 'renderings', 'tokens')
   }
-
-  def per_second(count: int) -> float | None:
-    # Unknown if an earlier run has made the cache.
-    return round(count / seconds, 1) if rows else None
-
+  made = rows > 0  # Otherwise an earlier run has made the cache.
+  renderings = totals['renderings']
   facts = {
-    'rows_cached_per_second': per_second(rows),
-    'renderings_cached_per_second': per_second(totals['renderings']),
+    'rows_cached_per_second': round(rows / seconds, 1) if made else None,
+    'renderings_cached_per_second': (
+      round(renderings / seconds, 1) if made else None
+    ),
     **totals,
   }
   figures.print_line(own_cache=facts)

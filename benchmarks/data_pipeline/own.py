@@ -80,8 +80,7 @@ class OwnSide:
 
   def batches(self) -> Iterator[Batch]:
     """Yields batches in the form of the others, from step 0 on."""
-    for batch in self.compact_batches():
-      yield dense(batch)
+    return map(dense, self.compact_batches())
 
   def compact_batches(self) -> Iterator[Batch]:
     """Yields batches as they are: labels at target positions only."""
@@ -126,17 +125,13 @@ class OwnSide:
       for index in range(len(split.renderings))
     }
 
-  def _spans(
-    self, split: CachedSplit, index: int
-  ) -> tuple[np.ndarray, np.ndarray]:
+  def _spans(self, split: CachedSplit, index: int) -> list[np.ndarray]:
     """Returns prompt and target of a rendering, int32."""
     rendering = split.renderings[index]
     target = split.span(int(rendering['first']) + 1)
-    cut = bool(rendering['targets_cut'])
-    return (
-      np.asarray(split.prompt(index, self._framing), np.int32),
-      np.asarray(self._framing.target(target, cut), np.int32),
-    )
+    framed = self._framing.target(target, bool(rendering['targets_cut']))
+    prompt = split.prompt(index, self._framing)
+    return [np.asarray(span, np.int32) for span in (prompt, framed)]
 
 
 def dense(batch: Batch) -> Batch:
@@ -149,8 +144,3 @@ def dense(batch: Batch) -> Batch:
   mask[rows, places] = 1
   kept = {name: batch[name] for name in ('tokens', 'segments', 'positions')}
   return {**kept, 'labels': labels, 'loss_mask': mask}
-
-
-def sequence(tokens: np.ndarray, labels: np.ndarray) -> np.ndarray:
-  """Returns a whole sequence, whose last token is only a label."""
-  return np.append(tokens, labels[-1])

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 import contextlib
-import importlib.util
-import io
-import logging
+import sys
 import time
 
-import numpy as np
+from absl import flags
 import seqio
 import tensorflow as tf
 
@@ -29,10 +27,6 @@ _NAMES = {
   'loss_mask': 'decoder_loss_weights',
 }
 
-# SeqIO's own packing in C++. The published package lacks it: it has to be built
-# from source, for TensorFlow 1.
-_CUSTOM_OPS = 'tensor2tensor.data_generators.ops.pack_sequences_ops'
-
 
 def online(task: Task) -> Iterator[Batch]:
   """Yields batches; each row is rendered when it is read."""
@@ -44,14 +38,8 @@ def online(task: Task) -> Iterator[Batch]:
 
 def cached(task: Task, renderings: str) -> Iterator[Batch]:
   """Yields batches from tasks that `make_cache` cached."""
-  name = _cached_name(task.mixture, renderings)
+  name = f'{task.mixture}_cached_{renderings}'
   return _batches(task, seqio.get_mixture_or_task(name), use_cached=True)
-
-
-def sequence(tokens: np.ndarray, labels: np.ndarray) -> np.ndarray:
-  """Returns a whole sequence, of which every token is a label."""
-  del tokens
-  return labels
 
 
 def _batches(task: Task, provider, use_cached: bool) -> Iterator[Batch]:
@@ -67,7 +55,8 @@ def _batches(task: Task, provider, use_cached: bool) -> Iterator[Batch]:
   )
   converter = seqio.DecoderFeatureConverter(
     pack=True,
-    use_custom_packing_ops=_has_custom_ops(),
+    # SeqIO's packing in C++ has to be built from source, for TensorFlow 1.
+    use_custom_packing_ops=False,
     # The lengths are correct, so a check only takes time.
     apply_length_check=False,
   )
@@ -87,13 +76,6 @@ def _batches(task: Task, provider, use_cached: bool) -> Iterator[Batch]:
   options.deterministic = False
   options.threading.max_intra_op_parallelism = 1
   return batches.with_options(options).as_numpy_iterator()
-
-
-def _has_custom_ops() -> bool:
-  try:
-    return importlib.util.find_spec(_CUSTOM_OPS) is not None
-  except ImportError:  # Its parent package is missing.
-    return False
 
 
 def make_cache(task: Task, renderings: str) -> float:
@@ -121,17 +103,18 @@ def make_cache(task: Task, renderings: str) -> float:
     (cached, mixing_rate(cached.num_input_examples('train')))
     for cached in tasks
   ]
-  seqio.MixtureRegistry.add(_cached_name(task.mixture, renderings), rates)
+  seqio.MixtureRegistry.add(f'{task.mixture}_cached_{renderings}', rates)
+  if not flags.FLAGS.is_parsed():  # The pipeline reads absl flags.
+    flags.FLAGS(['data_pipeline'])
   begin = time.perf_counter()
-  with _quiet(), beam.Pipeline('FnApiRunner') as pipeline:
+  with (
+    contextlib.redirect_stdout(sys.stderr),
+    beam.Pipeline('FnApiRunner') as pipeline,
+  ):
     cache_tasks_main.run_pipeline(
       pipeline, [cached.name for cached in tasks], str(folder)
     )
   return time.perf_counter() - begin
-
-
-def _cached_name(name: str, renderings: str) -> str:
-  return f'{name}_cached_{renderings}'
 
 
 class _TrainingRows(SplitSource):
@@ -161,23 +144,8 @@ def _cached_task(
     return examples.map(lambda row: {key: row[key] for key in features})
 
   return seqio.TaskRegistry.add(
-    _cached_name(part.name, renderings),
+    f'{part.name}_cached_{renderings}',
     source=source,
     preprocessors=[render, seqio.CacheDatasetPlaceholder()],
     output_features=features,
   )
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-  """Hides the notices of SeqIO and Beam; the pipeline reads absl flags."""
-  from absl import flags
-
-  if not flags.FLAGS.is_parsed():
-    flags.FLAGS(['data_pipeline'])
-  logging.disable(logging.WARNING)
-  try:
-    with contextlib.redirect_stdout(io.StringIO()):
-      yield
-  finally:
-    logging.disable(logging.NOTSET)

@@ -11,8 +11,7 @@ import numpy as np
 import psutil
 
 from benchmarks.common import side_process
-from benchmarks.data_pipeline import own
-from benchmarks.data_pipeline.own import ARRAYS, Batch, Task
+from benchmarks.data_pipeline.own import ARRAYS, Batch, OwnSide, Task
 
 # This project's batches: in the form of the others, as they are, and as
 # training gets them.
@@ -122,35 +121,41 @@ def unavailable(name: str) -> str | None:
   return None
 
 
-def start(name: str, task: Task, own_side: own.OwnSide) -> Side:
+def start(name: str, task: Task, own: OwnSide) -> Side:
   """Makes the files of a side if they are missing, and starts it.
 
   Args:
     name: One of `SIDES`.
     task: What is read.
-    own_side: This project's side, whose cache is complete.
+    own: This project's side, whose cache is complete.
   """
-  ours = {
-    OWN: (own_side.batches, own.sequence),
-    COMPACT: (own_side.compact_batches, None),
-    LOADER: (own_side.loaded_batches, None),
-  }
-  if name in ours:
-    return Side(name, *ours[name], task.shape)
-  if name in (TRAINER, ARROW):
+  prepared = None
+  if name in (COMPACT, LOADER):
+    read = own.compact_batches if name == COMPACT else own.loaded_batches
+    return Side(name, read, None, task.shape)
+  if name == OWN:
+    read = own.batches
+
+    def sequence(tokens, labels):  # The last token is only a label.
+      return np.append(tokens, labels[-1])
+  elif name in (TRAINER, ARROW):
     from benchmarks.data_pipeline import hugging_face
 
-    side = hugging_face.HuggingFaceSide(own_side, task, name)
-    prepared = side.make_dataset()
-    read = side.trained if name == TRAINER else side.arrow
-    return Side(name, read, hugging_face.sequence, task.shape, prepared)
-  from benchmarks.data_pipeline import seqio_side
+    packed, prepared = hugging_face.make_dataset(own, task)
+    batches = hugging_face.trainer if name == TRAINER else hugging_face.arrow
+    read = functools.partial(batches, packed, task)
 
-  if name == ONLINE:
-    prepared, read = None, seqio_side.online
+    def sequence(tokens, labels):  # Labels are not shifted.
+      return tokens
   else:
-    prepared = seqio_side.make_cache(task, CACHED[name])
-    read = functools.partial(seqio_side.cached, renderings=CACHED[name])
-  return Side(
-    name, lambda: read(task), seqio_side.sequence, task.shape, prepared
-  )
+    from benchmarks.data_pipeline import seqio_side
+
+    read = functools.partial(seqio_side.online, task)
+    if name in CACHED:
+      prepared = seqio_side.make_cache(task, CACHED[name])
+      read = functools.partial(seqio_side.cached, task, CACHED[name])
+
+    def sequence(tokens, labels):  # Every token is a label.
+      return labels
+
+  return Side(name, read, sequence, task.shape, prepared)

@@ -19,9 +19,3 @@ def test_labels_are_spread_over_the_positions_of_a_row():
   assert dense['labels'].tolist() == [[0, 7, 8, 0]]
   assert dense['loss_mask'].tolist() == [[0, 1, 1, 0]]
   assert {array.dtype for array in dense.values()} == {np.dtype('int32')}
-  assert own.sequence(tokens[0, :3], dense['labels'][0, :3]).tolist() == [
-    5,
-    6,
-    7,
-    8,
-  ]
