@@ -19,49 +19,40 @@ class Runner(NamedTuple):
     return '/'.join(str(part) for part in self if part is not None)
 
 
-class Turn(NamedTuple):
-  """One turn of a runner.
+Sides = Mapping[str, SideProcess]
 
-  Attributes:
-    runner: Who took it.
-    case: What it worked on.
-    round: Number of the round, from 0.
-    work: What was done: tokens, or examples.
-    cost: What `SideProcess.ask` returned, and the `load` average of the machine
-      over the last minute.
-  """
+
+class Turn(NamedTuple):
+  """One turn of a runner."""
 
   runner: Runner
-  case: str
-  round: int
-  work: float
+  case: str  # What it worked on.
+  round: int  # From 0.
+  work: float  # What was done: tokens, or examples.
+  # What `SideProcess.ask` returned, and the `load` average of the machine over
+  # the last minute.
   cost: Mapping[str, float]
 
 
 class Comparison:
-  """Everything that was measured.
-
-  Attributes:
-    facts: What a runner reported when it prepared a case.
-    turns: In the order in which they were taken.
-    failed: Why a runner has no turns, or no further ones, in a case.
-  """
+  """Everything that was measured; ends if the side `required` fails."""
 
   def __init__(self, required: str | None = None):
-    """Initializes a comparison that ends if the side `required` fails."""
     self._required = required
+    # What a runner reported when it prepared a case.
     self.facts: dict[tuple[Runner, str], Mapping[str, Any]] = {}
     self.turns: list[Turn] = []
+    # Why a runner has no turns, or no further ones, in a case.
     self.failed: dict[tuple[Runner, str], str] = {}
 
   def ask(
-    self, side: SideProcess, runner: Runner, case: str, do: str, **arguments
+    self, sides: Sides, runner: Runner, case: str, do: str, **arguments
   ) -> dict[str, Any] | None:
     """Calls a method of a side; notes a failure and returns None."""
     if runner.batch_size is not None:
       arguments['batch_size'] = runner.batch_size
     try:
-      return side.ask(do, case=case, **arguments)
+      return sides[runner.side].ask(do, case=case, **arguments)
     except SideError as error:
       if runner.side == self._required:
         raise
@@ -70,10 +61,10 @@ class Comparison:
       return None
 
   def prepare(
-    self, side: SideProcess, runner: Runner, case: str, hidden: str = ''
+    self, sides: Sides, runner: Runner, case: str, hidden: str = ''
   ) -> bool:
     """Has a side prepare a case; keeps the facts, and prints all but one."""
-    facts = self.ask(side, runner, case, 'prepare')
+    facts = self.ask(sides, runner, case, 'prepare')
     if facts is None:
       return False
     self.facts[runner, case] = facts
@@ -81,9 +72,27 @@ class Comparison:
     figures.print_line(prepared=str(runner), case=case, **shown)
     return True
 
+  def prepare_all(
+    self,
+    sides: Sides,
+    case: str,
+    peer: str,
+    batch_sizes: Sequence[int],
+    hidden: str,
+  ) -> dict[int, float]:
+    """Prepares all sides, the peer at several sizes; returns its seconds."""
+    for side in sides:
+      for size in batch_sizes if side == peer else (None,):
+        self.prepare(sides, Runner(side, size), case, hidden)
+    return {
+      runner.batch_size: facts['seconds']
+      for (runner, of), facts in self.facts.items()
+      if (runner.side, of) == (peer, case)
+    }
+
   def take_turns(
     self,
-    sides: Mapping[str, SideProcess],
+    sides: Sides,
     case: str,
     number: int,
     work: Mapping[Runner, float | None],
@@ -92,7 +101,7 @@ class Comparison:
     """Measures every runner once; another one begins in every round.
 
     Args:
-      sides: Processes by side.
+      sides: Their processes.
       case: What the runners work on.
       number: Number of the round.
       work: Runner -> what it does in a turn; None if its answer says `work`.
@@ -103,8 +112,7 @@ class Comparison:
     for runner in runners[begin:] + runners[:begin]:
       if (runner, case) in self.failed:
         continue
-      side = sides[runner.side]
-      cost = self.ask(side, runner, case, 'run', **arguments)
+      cost = self.ask(sides, runner, case, 'run', **arguments)
       if cost is None:
         continue
       cost['load'] = os.getloadavg()[0]
@@ -127,11 +135,6 @@ class Comparison:
     """Returns the work per second on all cases together, round by round.
 
     There are none if the runner has not finished one of the cases.
-
-    Args:
-      runner: Who; None has no rates.
-      cases: What it worked on.
-      by: `seconds` or `cpu_seconds`.
     """
     turns = [self.of(runner, case) for case in cases]
     return [

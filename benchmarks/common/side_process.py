@@ -78,13 +78,11 @@ class SideProcess:
     """Ends the process and waits for it."""
     with contextlib.suppress(BrokenPipeError):  # It may have ended before.
       self._process.stdin.close()
-    try:
-      self._process.wait(timeout=60)
-    except subprocess.TimeoutExpired:
-      self._process.kill()
-      self._process.wait()
-    self._process.stdout.close()
-    self._log.close()
+    with self._log, self._process:
+      try:
+        self._process.wait(timeout=60)
+      except subprocess.TimeoutExpired:
+        self._process.kill()
 
   def _last_output(self) -> str:
     self._process.wait()
@@ -145,8 +143,8 @@ def call(side: Any, do: str, **arguments: Any) -> dict[str, Any]:
   begin, cpu = time.perf_counter(), time.process_time()
   answer = getattr(side, do)(**arguments) or {}
   return {
-    **answer,
     'seconds': time.perf_counter() - begin,
     'cpu_seconds': time.process_time() - cpu,
     'peak_mib': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
+    **answer,
   }

@@ -1,10 +1,6 @@
 """Compares this project's input with those of SeqIO and Hugging Face.
 
-  python -m benchmarks.data_pipeline
-  python -m benchmarks.data_pipeline --data_dir=TFDS_DIR --mixture=NAME
-
-benchmarks/README.md describes what is compared. Each line of the output is a
-JSON object, the last one the summary.
+Prints JSON objects, the last one the summary; see benchmarks/README.md.
 """
 
 import argparse

@@ -23,17 +23,11 @@ MIXTURE = 'generated_corpus'
 
 
 class Texts(NamedTuple):
-  """How the texts of one dataset are written.
+  """How the texts of one dataset are written."""
 
-  Attributes:
-    field: Raw feature that is written from sentences.
-    words: Median number of its words in real rows.
-    spread: Standard deviation of the logarithm of that number.
-  """
-
-  field: str
-  words: int
-  spread: float
+  field: str  # Raw feature that is written from sentences.
+  words: int  # Median number of its words in real rows.
+  spread: float  # Standard deviation of the logarithm of that number.
 
 
 # Lengths from samples of about two hundred real rows.
@@ -58,16 +52,13 @@ _SENTENCE_END = re.compile(r'(?<=[.!?\n])\s+')
 def make_corpus(
   folder: pathlib.Path, datasets: Sequence[str], count: int, seed: int = 0
 ) -> str:
-  """Writes the datasets as a TFDS directory and registers their mixture.
+  """Registers the mixture; returns its TFDS directory, making it if missing.
 
   Args:
-    folder: Where; a corpus that is already there is used again.
+    folder: Keeps the directory.
     datasets: Which of `DATASETS`.
     count: Training rows of each; other splits are those of the mini corpus.
     seed: Seed of the texts.
-
-  Returns:
-    The TFDS data directory.
   """
   registry.register_mixture(Mixture(MIXTURE, tuple(map(Member, datasets))))
   target = folder / f'corpus-{count}-{seed}-{len(datasets)}'

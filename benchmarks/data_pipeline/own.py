@@ -28,23 +28,14 @@ Batch = Mapping[str, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-  """What all sides read.
+  """What all sides read."""
 
-  Attributes:
-    mixture: Name of the mixture.
-    config: Lengths, TFDS directory, and directory of this project's cache.
-    vocabulary: Tokenizes the texts.
-    packing: Rows and tokens of a batch.
-    seed: Seed of every shuffling.
-    folder: Where sides put what they make.
-  """
-
-  mixture: str
-  config: CacheConfig
+  mixture: str  # Its name.
+  config: CacheConfig  # Lengths and directories.
   vocabulary: Vocabulary
   packing: PackingConfig
-  seed: int
-  folder: pathlib.Path
+  seed: int  # Of every shuffling.
+  folder: pathlib.Path  # Where sides put what they make.
 
   @property
   def shape(self) -> tuple[int, int]:

@@ -28,27 +28,24 @@ _NAMES = {
 }
 
 
-def online(task: Task) -> Iterator[Batch]:
-  """Yields batches; each row is rendered when it is read."""
-  provider = seqio_tasks.get_mixture_or_task(
-    task.mixture, task.vocabulary.path, task.config.data_dir
-  )
-  return _batches(task, provider, use_cached=False)
+def batches(task: Task, renderings: str | None = None) -> Iterator[Batch]:
+  """Reads as T5X does, with the options that proved fastest.
 
-
-def cached(task: Task, renderings: str) -> Iterator[Batch]:
-  """Yields batches from tasks that `make_cache` cached."""
-  name = f'{task.mixture}_cached_{renderings}'
-  return _batches(task, seqio.get_mixture_or_task(name), use_cached=True)
-
-
-def _batches(task: Task, provider, use_cached: bool) -> Iterator[Batch]:
-  """Reads as T5X does, with the options that proved fastest."""
+  Args:
+    task: What is read.
+    renderings: As in `make_cache`; None: rows are rendered when they are read.
+  """
+  if renderings is None:
+    provider = seqio_tasks.get_mixture_or_task(
+      task.mixture, task.vocabulary.path, task.config.data_dir
+    )
+  else:
+    provider = seqio.get_mixture_or_task(f'{task.mixture}_cached_{renderings}')
   lengths = dict(task.config.lengths)
   examples = provider.get_dataset(
     sequence_length=lengths,
     split='train',
-    use_cached=use_cached,
+    use_cached=renderings is not None,
     shuffle=True,
     seed=task.seed,
     num_epochs=None,
@@ -63,7 +60,7 @@ def _batches(task: Task, provider, use_cached: bool) -> Iterator[Batch]:
   # The converter packs rows as long as the sum of its lengths.
   inputs = task.packing.pack_length - lengths['targets']
   packed = converter(examples, {**lengths, 'inputs': inputs})
-  batches = (
+  found = (
     packed.map(
       lambda row: {name: row[key] for name, key in _NAMES.items()},
       num_parallel_calls=tf.data.AUTOTUNE,
@@ -75,19 +72,16 @@ def _batches(task: Task, provider, use_cached: bool) -> Iterator[Batch]:
   # Of the options tried, these two helped online and slowed nothing.
   options.deterministic = False
   options.threading.max_intra_op_parallelism = 1
-  return batches.with_options(options).as_numpy_iterator()
+  return found.with_options(options).as_numpy_iterator()
 
 
 def make_cache(task: Task, renderings: str) -> float:
-  """Caches the training rows of a mixture with SeqIO's own Beam pipeline.
+  """Caches training rows with SeqIO's own Beam pipeline; returns the seconds.
 
   Args:
     task: What is read; its folder keeps the cache.
     renderings: `several`: those of each row that this project caches; `one`: a
       template chosen for each row.
-
-  Returns:
-    Seconds that it took.
   """
   import apache_beam as beam
   from seqio.scripts import cache_tasks_main

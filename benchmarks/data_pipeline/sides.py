@@ -33,16 +33,7 @@ _CALM_LOOKS = 4
 
 
 class Side:
-  """One way to read the mixture, in this process.
-
-  Attributes:
-    name: Name of the side.
-    batches: The batches, without end.
-    sequence: (tokens, labels) of one segment -> the whole sequence; None for a
-      side with another form.
-    facts: `seconds_to_first_batch`, from opening the files, and
-      `seconds_to_prepare`, the time to make them, None if there are none.
-  """
+  """One way to read the mixture, in this process."""
 
   def __init__(
     self,
@@ -52,7 +43,16 @@ class Side:
     shape: tuple[int, int],
     prepared: float | None = None,
   ):
-    """Reads the first batch; raises ValueError if it has another form."""
+    """Reads the first batch; raises ValueError if it has another form.
+
+    Args:
+      name: Name of the side.
+      read: Opens the files, and yields batches without end.
+      sequence: (tokens, labels) of one segment -> the whole sequence; None for
+        a side with a form of its own.
+      shape: (B, L) of a batch.
+      prepared: Seconds that the files took to make, None if there are none.
+    """
     begin = time.perf_counter()
     self.name, self.sequence = name, sequence
     self.batches = read()
@@ -122,13 +122,7 @@ def unavailable(name: str) -> str | None:
 
 
 def start(name: str, task: Task, own: OwnSide) -> Side:
-  """Makes the files of a side if they are missing, and starts it.
-
-  Args:
-    name: One of `SIDES`.
-    task: What is read.
-    own: This project's side, whose cache is complete.
-  """
+  """Makes the files of a side if they are missing, and starts it."""
   prepared = None
   if name in (COMPACT, LOADER):
     read = own.compact_batches if name == COMPACT else own.loaded_batches
@@ -150,10 +144,9 @@ def start(name: str, task: Task, own: OwnSide) -> Side:
   else:
     from benchmarks.data_pipeline import seqio_side
 
-    read = functools.partial(seqio_side.online, task)
     if name in CACHED:
       prepared = seqio_side.make_cache(task, CACHED[name])
-      read = functools.partial(seqio_side.cached, task, CACHED[name])
+    read = functools.partial(seqio_side.batches, task, CACHED.get(name))
 
     def sequence(tokens, labels):  # Every token is a label.
       return labels

@@ -1,12 +1,9 @@
 """Compares generation on the CPU with that of `transformers`.
 
-  python -m benchmarks.generate
-
-benchmarks/README.md describes what is compared. Each line of the output is a
-JSON object, the last one the summary.
+Prints JSON objects, the last one the summary; see benchmarks/README.md.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 import contextlib
 import importlib.util
 import json
@@ -20,7 +17,7 @@ os.environ['CUDA_VISIBLE_DEVICES'] = ''
 
 from benchmarks.common import figures, flags, weights
 from benchmarks.common.comparison import Comparison, Runner
-from benchmarks.common.side_process import SideProcess, started
+from benchmarks.common.side_process import started
 from benchmarks.generate import results
 from benchmarks.generate.results import CASES, ENDED, EVEN, OWN, PEER
 import flan_jax
@@ -74,7 +71,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     comparison = Comparison(required=OWN)
     with started(modules, task) as sides:
       for case in CASES:
-        work = _prepare(comparison, sides, case, settings.batch_sizes)
+        sizes = comparison.prepare_all(
+          sides, case, PEER, settings.batch_sizes, hidden='answers'
+        )
+        runners = [Runner(OWN)]
+        if sizes:
+          runners.append(Runner(PEER, min(sizes, key=sizes.get)))
+        work = {
+          runner: results.generated(comparison, runner, case)
+          for runner in runners
+        }
         for number in range(settings.rounds):
           comparison.take_turns(sides, case, number, work)
   figures.print_line(
@@ -85,25 +91,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rounds=settings.rounds,
     **figures.machine(),
   )
-
-
-def _prepare(
-  comparison: Comparison,
-  sides: Mapping[str, SideProcess],
-  case: str,
-  batch_sizes: Sequence[int],
-) -> dict[Runner, int]:
-  """Returns the tokens that each side generates, the peer at its best size."""
-  runners = [Runner(OWN)]
-  if PEER in sides:
-    runners += [Runner(PEER, size) for size in batch_sizes]
-  for runner in runners:
-    comparison.prepare(sides[runner.side], runner, case, hidden='answers')
-  rates = results.first_rates(comparison, case)
-  ready = [Runner(OWN)]
-  if rates:
-    ready.append(Runner(PEER, max(rates, key=rates.get)))
-  return {each: results.generated(comparison, each, case) for each in ready}
 
 
 def _prompts(vocabulary: Vocabulary, count: int) -> list[list[int]]:

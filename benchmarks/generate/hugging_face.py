@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import transformers
 
+from benchmarks.common import figures
 from benchmarks.common.side_process import serve
 from benchmarks.common.torch_threads import choose_threads
 
@@ -29,8 +30,7 @@ class TransformersSide:
     ).eval()
     prompts = task['prompts'][:_TRIAL_PROMPTS]
     self._versions = {
-      'torch': torch.__version__,
-      'transformers': transformers.__version__,
+      **figures.versions(['torch', 'transformers']),
       'attention': self._model.config._attn_implementation,
       **choose_threads(lambda: self._batch(prompts, None, _TRIAL_TOKENS)),
     }

@@ -1,8 +1,5 @@
 """Measures how much memory `flan-jax import` takes in addition to the model.
 
-  python -m benchmarks.memory.import_weights
-  python -m benchmarks.memory.import_weights --dtype=bfloat16 --work_dir=DIR
-
 Writes a Hugging Face folder with random bfloat16 weights shard by shard, and
 watches the memory of a process that imports it. Prints one JSON object.
 """

@@ -1,19 +1,17 @@
-"""Measures what it takes to cache and read a million rows.
-
-  python -m benchmarks.memory.million_rows
+"""Measures what it takes to cache and read a million short rows.
 
 The rows are cached twice, by one process and by the local workers of Apache
 Beam, and the two caches must be equal. Then they are read once. Each phase runs
-in a process of its own, whose memory is watched. Each line of the output is a
-JSON object, the last one the summary.
+in a process of its own, whose memory is watched. Prints JSON objects, the last
+one the summary.
 """
 
-import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import dataclasses
 import importlib.util
 import os
 import pathlib
+import random
 import time
 from typing import Any
 
@@ -22,17 +20,36 @@ os.environ['CUDA_VISIBLE_DEVICES'] = '-1'
 os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
 
 from benchmarks.common import figures, flags
-from benchmarks.memory import short_rows
 from benchmarks.memory.watching import private_mib, run_phase
 from flan_jax.batches.loader import BatchPlan, PackingConfig
 from flan_jax.batches.sampler import Sampler
 from flan_jax.cache.cached_split import CachedSplit, find_cached_split
 from flan_jax.cache.framing import CacheConfig, Framing
+from flan_jax.definitions import registry
 from flan_jax.runtime.tensorflow_start import start_tensorflow
 from flan_jax.testing.cached_splits import named_split
+from flan_jax.testing.rule import RULE
 from flan_jax.vocabulary.load import MINI, load_vocabulary
 
-_KEY = named_split(short_rows.NAME, 'train')
+_NAME = 'short_rows'
+_ROWS_PER_FILE = 50_000
+_FEWEST_WORDS, _MOST_WORDS = 6, 24
+_WORDS = (
+  'the a some every near behind after with and or of quiet early grey slow '
+  'bright walked carried watched painted counted left found today again often '
+  'whale harbour sail tide reef horse meadow plough hedge barn'
+).split()
+
+registry.register(
+  dataclasses.replace(
+    RULE,
+    name=_NAME,
+    source=f'{_NAME}:1.0.0',
+    splits={'train': 'train'},
+    rows={'train': 1_000_000},
+  )
+)
+_KEY = named_split(_NAME, 'train')
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -44,26 +61,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
   add('--work_dir', help='keeps what is made; default: a temporary folder')
   settings = parser.parse_args(arguments)
   with figures.work_folder(settings.work_dir, 'million_rows') as folder:
-    _run(settings, folder)
-
-
-def _run(settings: argparse.Namespace, folder: pathlib.Path) -> None:
-  phases = {
-    'write_rows': (_write, folder, settings.rows),
-    'cache': (_cache, folder, 'one'),
-    'cache_with_beam': (_cache, folder, 'beam', settings.workers),
-    'read': (_read, folder),
-  }
-  with_beam = importlib.util.find_spec('apache_beam') is not None
-  if not with_beam:
-    del phases['cache_with_beam']
-  summary: dict[str, Any] = {'rows': settings.rows}
-  for name, (function, *values) in phases.items():
-    summary[name] = dataclasses.asdict(run_phase(function, *values))
-    figures.print_line(phase=name, **summary[name])
-  if with_beam:
-    one, beam = (_find(folder, name).digest for name in ('one', 'beam'))
-    summary['caches_equal'] = one == beam
+    phases = {
+      'write_rows': (_write, folder, settings.rows),
+      'cache': (_cache, folder, 'one'),
+      'cache_with_beam': (_cache, folder, 'beam', settings.workers),
+      'read': (_read, folder),
+    }
+    with_beam = importlib.util.find_spec('apache_beam') is not None
+    if not with_beam:
+      del phases['cache_with_beam']
+    summary: dict[str, Any] = {'rows': settings.rows}
+    for name, (function, *values) in phases.items():
+      summary[name] = dataclasses.asdict(run_phase(function, *values))
+      figures.print_line(phase=name, **summary[name])
+    if with_beam:
+      one, beam = (_find(folder, name).digest for name in ('one', 'beam'))
+      summary['caches_equal'] = one == beam
   figures.print_line(**summary, **figures.machine())
 
 
@@ -76,9 +89,36 @@ def _find(folder: pathlib.Path, name: str) -> CachedSplit:
 
 
 def _write(folder: pathlib.Path, rows: int) -> dict[str, Any]:
+  """Writes a TFDS folder file by file, so that memory holds one file."""
   start_tensorflow()
-  short_rows.write(folder / 'tfds', rows)
+  import tensorflow_datasets as tfds
+
+  data_dir = folder / 'tfds' / _NAME / '1.0.0'
+  data_dir.mkdir(parents=True, exist_ok=True)
+  identity = tfds.core.dataset_builder.dataset_info.DatasetIdentity(
+    _NAME, tfds.core.Version('1.0.0'), os.fspath(data_dir), __name__
+  )
+  label = tfds.features.ClassLabel(names=list(RULE.choices))
+  features = {'words': tfds.features.Text(), 'label': label}
+  info = tfds.core.DatasetInfo(
+    builder=identity, features=tfds.features.FeaturesDict(features)
+  )
+  writer = tfds.core.SequentialWriter(info, _ROWS_PER_FILE)
+  writer.initialize_splits(['train'])
+  for start in range(0, rows, _ROWS_PER_FILE):
+    numbers = range(start, min(start + _ROWS_PER_FILE, rows))
+    writer.add_examples({'train': _rows(numbers)})
+  writer.close_all()
   return {}
+
+
+def _rows(numbers: range) -> Iterator[dict[str, Any]]:
+  """Yields rows; the number in each text makes it unique."""
+  generator = random.Random(numbers.start)
+  for number in numbers:
+    count = generator.randint(_FEWEST_WORDS, _MOST_WORDS)
+    words = ' '.join(generator.choices(_WORDS, k=count))
+    yield {'words': f'{number}: {words}', 'label': number % 2}
 
 
 def _cache(

@@ -1,6 +1,7 @@
 """Peak memory of a process and its children."""
 
 from collections.abc import Callable
+import contextlib
 import dataclasses
 import multiprocessing
 import time
@@ -14,30 +15,19 @@ _MIB = 2**20
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-  """What one phase cost.
+  """What one phase cost."""
 
-  Attributes:
-    seconds: Time, including the start of the process and its imports.
-    peak_mib: Peak resident memory of the process tree, in MiB. Pages that
-      several processes share, and mapped files, count in each of them.
-    peak_private_mib: The same without memory that files back.
-    processes: Most processes at a time.
-    result: What the function returned.
-  """
-
-  seconds: float
+  seconds: float  # Including the start of the process and its imports.
+  # Resident memory of the process tree. Pages that several processes share, and
+  # mapped files, count in each of them.
   peak_mib: float
-  peak_private_mib: float
-  processes: int
-  result: dict[str, Any]
+  peak_private_mib: float  # The same without memory that files back.
+  processes: int  # The most at a time.
+  result: dict[str, Any]  # What the function returned.
 
 
 def run_phase(function: Callable[..., dict[str, Any]], *arguments) -> Phase:
-  """Runs a function in a new process and watches the memory it takes.
-
-  Raises:
-    RuntimeError: the process failed; it has printed why.
-  """
+  """Runs a function in a new process and watches the memory it takes."""
   context = multiprocessing.get_context('spawn')
   receiver, sender = context.Pipe(duplex=False)
   begin = time.perf_counter()
@@ -51,7 +41,7 @@ def run_phase(function: Callable[..., dict[str, Any]], *arguments) -> Phase:
     child.join(_INTERVAL)
   seconds = time.perf_counter() - begin
   if child.exitcode or not receiver.poll():
-    raise RuntimeError(f'{function.__name__} failed in its process')
+    raise RuntimeError(f'{function.__name__} failed in its process, see above')
   resident, private, processes = peak
   return Phase(
     seconds=round(seconds, 2),
@@ -74,17 +64,10 @@ def _call(sender, function, arguments) -> None:
 
 def _memory(process: psutil.Process) -> tuple[int, int, int]:
   """Returns (resident bytes, private bytes, processes) of a tree."""
-  resident = private = count = 0
-  try:
-    tree = [process, *process.children(recursive=True)]
-  except psutil.NoSuchProcess:
-    return 0, 0, 0
-  for member in tree:
-    try:
-      memory = member.memory_info()
-    except psutil.NoSuchProcess:
-      continue
-    resident += memory.rss
-    private += memory.rss - memory.shared
-    count += 1
-  return resident, private, count
+  found = []
+  with contextlib.suppress(psutil.NoSuchProcess):
+    for member in (process, *process.children(recursive=True)):
+      with contextlib.suppress(psutil.NoSuchProcess):
+        found.append(member.memory_info())
+  private = sum(memory.rss - memory.shared for memory in found)
+  return sum(memory.rss for memory in found), private, len(found)

@@ -1,15 +1,10 @@
 """Compares how fast lm-evaluation-harness scores options on the CPU.
 
-  python -m benchmarks.rank_eval
-  python -m benchmarks.rank_eval --data_dir=TFDS_DIR
-
-benchmarks/README.md describes what is compared. Each line of the output is a
-JSON object, the last one the summary.
+Prints JSON objects, the last one the summary; see benchmarks/README.md.
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
-import contextlib
+from collections.abc import Sequence
 import importlib.util
 import json
 import os
@@ -17,7 +12,7 @@ import pathlib
 
 from benchmarks.common import figures, flags
 from benchmarks.common.comparison import Comparison, Runner
-from benchmarks.common.side_process import SideProcess, started
+from benchmarks.common.side_process import started
 from benchmarks.rank_eval import results
 from benchmarks.rank_eval.results import DATASETS, HARNESS, OWN, SIDES
 
@@ -46,15 +41,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
       del modules[HARNESS]
       left_out[HARNESS] = f'pip install lm_eval torch, or set {_INTERPRETER}'
   with figures.work_folder(settings.work_dir, 'rank_eval') as folder:
-    files = _make_files(settings, folder)
+    named = ('model', 'data_dir', 'datasets', 'rows', 'templates')
+    task = {name: getattr(settings, name) for name in named}
+    maker = {'requests': 'benchmarks.rank_eval.requests'}
+    with started(maker, {**task, 'folder': str(folder)}) as processes:
+      files = processes['requests'].ask('make')
+    figures.print_line(made=files)
     requests = json.loads(pathlib.Path(files['requests']).read_text('utf-8'))
     task = {**files, 'tokens_per_batch': settings.tokens_per_batch}
     comparison = Comparison(required=OWN)
     with started(modules, task, {HARNESS: interpreter}) as sides:
-      ready = _prepare(comparison, sides, requests, settings.batch_sizes)
+      seconds = {
+        dataset: comparison.prepare_all(
+          sides, dataset, HARNESS, settings.batch_sizes, hidden='scores'
+        )
+        for dataset in requests
+      }
+      sizes = results.worth_measuring(seconds)
       for number in range(settings.rounds):
-        for dataset, runners in ready.items():
-          work = dict.fromkeys(runners, len(requests[dataset]))
+        for dataset, rows in requests.items():
+          runners = [Runner(side) for side in sides if side != HARNESS]
+          runners += [Runner(HARNESS, size) for size in sizes[dataset]]
+          work = dict.fromkeys(runners, len(rows))
           comparison.take_turns(sides, dataset, number, work)
   figures.print_line(
     **results.summary(comparison, requests),
@@ -88,45 +96,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
   )
   add('--work_dir', help='keeps what is made; default: a temporary folder')
   return parser.parse_args(arguments)
-
-
-def _make_files(
-  settings: argparse.Namespace, folder: pathlib.Path
-) -> Mapping[str, str]:
-  """Returns the paths of weights and requests; see `requests.RequestMaker`."""
-  named = ('model', 'data_dir', 'datasets', 'rows', 'templates')
-  task = {name: getattr(settings, name) for name in named}
-  maker = SideProcess(
-    'benchmarks.rank_eval.requests', {**task, 'folder': str(folder)}
-  )
-  with contextlib.closing(maker):
-    files = maker.ask('make')
-  figures.print_line(made=files)
-  return files
-
-
-def _prepare(
-  comparison: Comparison,
-  sides: Mapping[str, SideProcess],
-  requests: results.Requests,
-  batch_sizes: Sequence[int],
-) -> dict[str, list[Runner]]:
-  """Has every side score everything once; returns who is to be measured."""
-  runners = [Runner(side) for side in sides if side != HARNESS]
-  ready = {dataset: list(runners) for dataset in requests}
-  seconds = {dataset: {} for dataset in requests}
-  if HARNESS in sides:
-    runners += [Runner(HARNESS, size) for size in batch_sizes]
-  for dataset in requests:
-    for runner in runners:
-      side = sides[runner.side]
-      done = comparison.prepare(side, runner, dataset, hidden='scores')
-      if done and runner.side == HARNESS:
-        facts = comparison.facts[runner, dataset]
-        seconds[dataset][runner.batch_size] = facts['seconds']
-  for dataset, sizes in results.worth_measuring(seconds).items():
-    ready[dataset] += [Runner(HARNESS, size) for size in sizes]
-  return ready
 
 
 if __name__ == '__main__':

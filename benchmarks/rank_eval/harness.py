@@ -8,12 +8,11 @@ import itertools
 import json
 import pathlib
 from typing import Any
+from unittest import mock
 
-import lm_eval
 from lm_eval.models.huggingface import HFLM
-import torch
-import transformers
 
+from benchmarks.common import figures
 from benchmarks.common.side_process import serve
 from benchmarks.common.torch_threads import choose_threads
 
@@ -54,17 +53,15 @@ class HarnessSide:
 
     The tokens that are scored must be those of its own convention.
     """
-    for dataset, rows in datasets.items():
-      for row in rows:
-        for (prompt, option), tokens in zip(
-          row['texts'], row['options'], strict=True
-        ):
-          theirs = self._model._encode_pair(prompt, option)
-          if theirs != (row['prompt'], tokens):
-            raise ValueError(
-              f'{dataset}: the harness encodes {option!r} after '
-              f'{prompt[-40:]!r} as {theirs[1]}, not {tokens}'
-            )
+    for row in itertools.chain(*datasets.values()):
+      pairs = zip(row['texts'], row['options'], strict=True)
+      for (prompt, option), tokens in pairs:
+        theirs = self._model._encode_pair(prompt, option)
+        if theirs != (row['prompt'], tokens):
+          raise ValueError(
+            f'the harness encodes {option!r} after {prompt[-40:]!r} as '
+            f'{theirs[1]}, not {tokens}'
+          )
 
   def prepare(self, case: str, batch_size: int) -> dict[str, Any]:
     """Scores a dataset once; returns scores, tokens, threads and versions."""
@@ -75,11 +72,7 @@ class HarnessSide:
         list(itertools.islice(scores, count)) for count in self._options[case]
       ],
       'tokens': tokens,
-      'versions': {
-        'lm_eval': lm_eval.__version__,
-        'torch': torch.__version__,
-        'transformers': transformers.__version__,
-      },
+      'versions': figures.versions(['lm_eval', 'torch', 'transformers']),
       'settings': {
         'attention': self._model.model.config._attn_implementation,
         **self._threads,
@@ -107,11 +100,8 @@ class HarnessSide:
       tokens['batches'] += 1
       return call(rows, *arguments, **named)
 
-    self._model._model_call = counting
-    try:
+    with mock.patch.object(self._model, '_model_call', counting):
       yield tokens
-    finally:
-      del self._model._model_call
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
 """What the sides of `rank_eval` read: weights, and prompts with options.
 
-Runs in a process of its own, because making a token cache needs TensorFlow; the
-process ends before anything is measured.
+It is made in a process of its own, which ends before anything is measured,
+because a token cache needs TensorFlow.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,6 @@ from typing import Any
 from benchmarks.common import weights
 from benchmarks.common.side_process import serve
 from benchmarks.rank_eval.results import DATASETS
-from flan_jax.cache.cached_split import CachedSplit
 from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
@@ -27,10 +26,10 @@ _SPLITS = ('test', 'validation')
 
 
 class RequestMaker:
-  """Makes what its folder does not hold yet.
+  """Makes what the `folder` of its task does not hold yet.
 
-  Its task: `folder`, and the flags `model`, `data_dir`, `datasets`, `rows` and
-  `templates` of `rank_eval`.
+  The task also has the flags `model`, `data_dir`, `datasets`, `rows` and
+  `templates`.
   """
 
   def __init__(self, task: dict[str, Any]):
@@ -40,8 +39,8 @@ class RequestMaker:
   def make(self) -> dict[str, str]:
     """Returns the paths of `checkpoint`, `hugging_face` and `requests`.
 
-    The first two hold the same weights. The third is a JSON file with, for each
-    dataset, a list of what `as_harness` returns for each row and template.
+    The first two hold the same weights. The third is a JSON file: dataset -> a
+    list of what `as_harness` returns.
     """
     registry.load()
     checkpoint, exported = weights.open_model(self._task['model'], self._folder)
@@ -72,32 +71,18 @@ class RequestMaker:
   ) -> Iterator[Request]:
     splits = registry.find_part(part)[1].splits
     keys = [named_split(part, split) for split in _SPLITS if split in splits]
-    return chosen(
-      make_cached_splits(keys, config, vocabulary),
-      Framing.of(config, vocabulary),
-      rows,
-      self._task['templates'],
-    )
+    framing = Framing.of(config, vocabulary)
+    for split in make_cached_splits(keys, config, vocabulary):
+      numbers = sorted({int(found['template']) for found in split.renderings})
+      chosen = numbers[: self._task['templates']]
+      yield from requests(split, framing, chosen, rows)
+      rows -= min(rows, split.num_rows)
 
 
 def shares(rows: int, parts: Sequence[str]) -> list[tuple[str, int]]:
-  """Divides the rows of a dataset among its subsets.
-
-  >>> shares(8, ('anli_r1', 'anli_r2', 'anli_r3'))
-  [('anli_r1', 3), ('anli_r2', 3), ('anli_r3', 2)]
-  """
+  """Divides the rows of a dataset among its subsets."""
   each, left = divmod(rows, len(parts))
   return [(part, each + (n < left)) for n, part in enumerate(parts)]
-
-
-def chosen(
-  splits: Sequence[CachedSplit], framing: Framing, rows: int, templates: int
-) -> Iterator[Request]:
-  """Yields requests of `rows` rows under the first `templates` templates."""
-  for split in splits:
-    numbers = sorted({int(found['template']) for found in split.renderings})
-    yield from requests(split, framing, numbers[:templates], rows)
-    rows -= min(rows, split.num_rows)
 
 
 def as_harness(request: Request, vocabulary: Vocabulary) -> dict[str, Any]:

@@ -57,15 +57,6 @@ def summary(comparison: Comparison, requests: Requests) -> dict[str, Any]:
     'ratios': ratios,
     'agreement': agreed,
     'sides': {side: _described(comparison, requests, side) for side in SIDES},
-    'datasets': {
-      name: {
-        'prompts': len(rows),
-        'options': sum(len(row['options']) for row in rows),
-        'option_tokens': sum(len(o) for row in rows for o in row['options']),
-        'prompt_tokens': sum(len(row['prompt']) for row in rows),
-      }
-      for name, rows in requests.items()
-    },
     'failed': comparison.failures(),
     'versions': {
       name: version
@@ -96,20 +87,13 @@ def _described(
     if runner is None:
       continue
     facts = comparison.facts[runner, dataset]
-    rates = comparison.rates(runner, [dataset])
-    cpu_rates = comparison.rates(runner, [dataset], 'cpu_seconds')
-    options = sum(len(row['options']) for row in rows) / len(rows)
-    right = [
-      scores.index(max(scores)) in row['gold']
-      for scores, row in zip(facts['scores'], rows, strict=True)
-    ]
     described[dataset] = {
-      'examples_per_second': figures.spread(rates),
-      'options_per_second': figures.spread([options * r for r in rates]),
-      'options_per_cpu_second': figures.spread(
-        [options * r for r in cpu_rates]
+      'examples_per_second': figures.spread(
+        comparison.rates(runner, [dataset])
       ),
-      'accuracy': round(sum(right) / len(right), 4),
+      'examples_per_cpu_second': figures.spread(
+        comparison.rates(runner, [dataset], 'cpu_seconds')
+      ),
       'tokens': {'needed': needed(rows)[side], **facts['tokens']},
       'batch_size': runner.batch_size,
       'settings': facts.get('settings'),
@@ -133,9 +117,6 @@ def needed(rows: Rows) -> dict[str, int]:
   `flan_jax` reads a prompt once with all its options, and `flan_jax_plain` once
   for each option. The harness reads what precedes the last token once, and so
   reads a prompt once for all options of a single token.
-
-  >>> needed([{'prompt': [1, 2, 3], 'options': [[4], [5], [6, 7]]}])
-  {'flan_jax': 4, 'flan_jax_plain': 10, 'lm_eval': 7}
   """
   tokens = dict.fromkeys(SIDES, 0)
   before = set()
@@ -152,9 +133,6 @@ def agreement(
   mine: Sequence[Sequence[float]], theirs: Sequence[Sequence[float]]
 ) -> dict[str, Any]:
   """Compares the scores of two sides, row by row.
-
-  >>> agreement([[-1, -2], [-1.0001, -1]], [[-1, -2], [-1, -1.0001]])
-  {'rows': 2, 'alike': 1, 'ties': 1, 'largest_difference': 0.0001}
 
   Returns:
     `rows`; `alike`, the rows where both choose the same option; `ties`, those
@@ -184,21 +162,16 @@ def worth_measuring(
 ) -> dict[str, list[int]]:
   """Returns the batch sizes that can turn out to be the best.
 
-  >>> worth_measuring({'arc': {1: 9, 8: 4, 16: 4.4}, 'piqa': {1: 5, 16: 2}})
-  {'arc': [8, 16], 'piqa': [16]}
+  For each dataset, they are the sizes near its best, and the best size for all.
 
   Args:
     seconds: Time of one pass, by dataset and batch size.
-
-  Returns:
-    For each dataset, the sizes near its best, and the best size for all.
   """
-  everywhere = set.intersection(*(set(taken) for taken in seconds.values()))
-  best = min(
-    everywhere,
-    key=lambda size: sum(taken[size] for taken in seconds.values()),
-    default=None,
-  )
+  totals = {
+    size: sum(taken[size] for taken in seconds.values())
+    for size in set.intersection(*map(set, seconds.values()))
+  }
+  best = min(totals, key=totals.get, default=None)
   return {
     dataset: [
       size

@@ -1,9 +1,6 @@
 """Compares this project's training step with those of its peers.
 
-  python -m benchmarks.train_step
-
-benchmarks/README.md describes what is compared. Each line of the output is a
-JSON object, the last one the summary.
+Prints JSON objects, the last one the summary; see benchmarks/README.md.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,14 +16,7 @@ from benchmarks.common import figures, flags
 from benchmarks.common.comparison import Comparison, Runner
 from benchmarks.common.side_process import SideProcess, started
 from benchmarks.train_step import results
-from benchmarks.train_step.results import (
-  JAX_PEERS,
-  MATMUL,
-  MODULES,
-  OWN,
-  SIDES,
-  TORCH,
-)
+from benchmarks.train_step.results import JAX_PEERS, MATMUL, OWN, SIDES, TORCH
 from benchmarks.train_step.shapes import CASES, SHAPES
 
 _DEFAULT_SHAPES = {'cpu': ['base'], 'gpu': ['0.4b', '1b', '2b']}
@@ -120,38 +110,35 @@ def _measure(
   shape, steps = SHAPES[name], _STEPS[platform]
   task = {'shape': dataclasses.asdict(shape)}
   interpreters = {peer: os.environ.get(at) for peer, at in JAX_PEERS.items()}
-  comparison, matmul = Comparison(), {}
+  comparison = Comparison()
   groups = [[MATMUL, *names]]
   if platform == 'gpu':
     groups = [[side] for side in groups[0]]
   for group in groups:
     modules = {
-      side: f'benchmarks.train_step.{MODULES.get(side, side)}' for side in group
+      side: f'benchmarks.train_step.{results.MODULES.get(side, side)}'
+      for side in group
     }
     with started(modules, task, interpreters) as sides:
       for case in CASES:
-        ready = _prepare(comparison, sides, case)
-        work = dict.fromkeys(ready, steps * shape.tokens)
+        work = dict.fromkeys(
+          _prepare(comparison, sides, case), steps * shape.tokens
+        )
         for number in range(rounds):
-          if MATMUL in sides:
-            answer = sides[MATMUL].ask('measure')
-            matmul[case, number] = answer['flops_per_second']
           comparison.take_turns(sides, case, number, work, steps=steps)
-  return results.summary(comparison, shape, matmul)
+  return results.summary(comparison, shape)
 
 
 def _prepare(
   comparison: Comparison, sides: Mapping[str, SideProcess], case: str
 ) -> list[Runner]:
   """Has all sides compile a case; returns those that did."""
-  ready = []
-  for name, side in sides.items():
-    runner = Runner(name)
-    if name == MATMUL or not comparison.prepare(side, runner, case):
-      continue
-    if comparison.ask(side, runner, case, 'run', steps=_WARM_UP):
-      ready.append(runner)
-  return ready
+  return [
+    runner
+    for runner in map(Runner, sides)
+    if comparison.prepare(sides, runner, case)
+    and comparison.ask(sides, runner, case, 'run', steps=_WARM_UP)
+  ]
 
 
 if __name__ == '__main__':

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import transformers
 
+from benchmarks.common import figures
 from benchmarks.common.side_process import serve
 from benchmarks.train_step.shapes import LEARNING_RATE, Shape, make_batch
 
@@ -66,10 +67,7 @@ class TorchSide:
       'parameters': sum(p.numel() for p in self._model.parameters()),
       'settings': self._settings,
       'threads': torch.get_num_threads(),
-      'versions': {
-        'torch': torch.__version__,
-        'transformers': transformers.__version__,
-      },
+      'versions': figures.versions(['torch', 'transformers']),
     }
 
   def run(self, case: str, steps: int) -> dict[str, Any]:

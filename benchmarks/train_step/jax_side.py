@@ -17,20 +17,15 @@ Arrays = Mapping[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Trainer:
-  """A model and the way it is trained.
+  """A model and the way it is trained."""
 
-  Attributes:
-    init: Makes the first state.
-    step: Jitted (state, batch) -> (state, loss); consumes the state.
-    params: Returns the parameters in a state.
-    arrange: (NumPy batch) -> the arrays that the step reads.
-    facts: Returns what else to report about a case.
-  """
-
-  init: Callable[[], Any]
+  init: Callable[[], Any]  # () -> the first state.
+  # Jitted (state, batch) -> (state, loss); consumes the state.
   step: Callable[[Any, Arrays], tuple[Any, jax.Array]]
-  params: Callable[[Any], Any]
+  params: Callable[[Any], Any]  # state -> its parameters.
+  # NumPy batch -> the arrays that the step reads.
   arrange: Callable[[Arrays], Arrays] = dict
+  # case -> what else to report.
   facts: Callable[[str], dict[str, Any]] = lambda case: {}
 
 
@@ -76,7 +71,7 @@ def adafactor_trainer(
 
   Args:
     init: Random key -> parameters.
-    loss: (parameters, batch) -> mean loss of the targets.
+    loss: (parameters, batch) -> mean loss over the targets.
   """
   import optax
 

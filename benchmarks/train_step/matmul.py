@@ -19,13 +19,19 @@ class MatmulRate:
     self._dtype = task['shape']['dtype']
     self._multiply = jax.jit(jnp.matmul)
 
-  def measure(self) -> dict[str, float]:
-    """Returns the best rate of several sizes, in FLOP/s."""
+  def prepare(self, case: str) -> None:
+    """There is nothing to prepare."""
+
+  def run(self, case: str, steps: int) -> dict[str, float]:
+    """Returns FLOPs and seconds of the product with the best rate."""
+    del case, steps
     with jax.default_matmul_precision('highest'):
       sizes = _SIZES['cpu' if jax.default_backend() == 'cpu' else 'gpu']
-      return {'flops_per_second': max(map(self._rate, sizes))}
+      seconds = {2.0 * size**3: self._seconds(size) for size in sizes}
+    best = max(seconds, key=lambda flops: flops / seconds[flops])
+    return {'work': best, 'seconds': seconds[best]}
 
-  def _rate(self, size: int) -> float:
+  def _seconds(self, size: int) -> float:
     left, right = (
       jax.random.normal(key, (size, size), self._dtype)
       for key in jax.random.split(jax.random.key(0))
@@ -36,7 +42,7 @@ class MatmulRate:
       begin = time.perf_counter()
       jax.block_until_ready(self._multiply(left, right))
       taken.append(time.perf_counter() - begin)
-    return 2 * size**3 / min(taken)
+    return min(taken)
 
 
 if __name__ == '__main__':

@@ -7,12 +7,7 @@ import numpy as np
 
 from benchmarks.common.side_process import serve
 from benchmarks.train_step.jax_side import Arrays, JaxSide, Trainer
-from benchmarks.train_step.shapes import (
-  LEARNING_RATE,
-  Shape,
-  examples_per_row,
-  targets_per_row,
-)
+from benchmarks.train_step.shapes import LEARNING_RATE, Shape
 from flan_jax.model import DecoderConfig, flops
 from flan_jax.planning import chips
 from flan_jax.sharding import MeshConfig, make_mesh
@@ -53,9 +48,16 @@ def make_side(task: dict[str, Any]) -> JaxSide:
     return state, metrics['loss']
 
   def facts(case):
+    examples = shape.examples_per_row(case)
+    lengths = [shape.length // examples] * examples
+    work = flops.Work(
+      tokens=shape.tokens,
+      targets=shape.rows * shape.targets_per_row(case),
+      pairs=shape.rows * flops.visible_pairs(lengths),
+    )
     chip = chips.chip_of_kind(jax.devices()[0].device_kind)
     return {
-      'needed_flops': flops.training_flops(config, _work(shape, case)).total,
+      'needed_flops': flops.training_flops(config, work).total,
       'peak_flops': chip and chip.device_flops(shape.dtype),
     }
 
@@ -83,16 +85,6 @@ def gather_targets(batch: Arrays) -> Arrays:
     'target_labels': labels,
     'target_weights': np.ones(labels.shape, np.float32),
   }
-
-
-def _work(shape: Shape, case: str) -> flops.Work:
-  examples = examples_per_row(shape, case)
-  lengths = [shape.length // examples] * examples
-  return flops.Work(
-    tokens=shape.tokens,
-    targets=shape.rows * targets_per_row(shape, case),
-    pairs=shape.rows * flops.visible_pairs(lengths),
-  )
 
 
 if __name__ == '__main__':

@@ -1,6 +1,6 @@
 """The last line of `train_step`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 import dataclasses
 from typing import Any
 
@@ -15,23 +15,18 @@ JAX_PEERS = {'t5x': 'FLAN_JAX_T5X_PYTHON', 'nanodo': 'FLAN_JAX_NANODO_PYTHON'}
 SIDES = (OWN, OWN_LLAMA, TORCH, *JAX_PEERS)
 # Not a side: it shows what the machine can do.
 MATMUL = 'matmul'
-# Modules that are not called as their side.
+# The modules of those that have another name.
 MODULES = {OWN: 'own', OWN_LLAMA: 'own', TORCH: 'hugging_face'}
 
-# What is the same in all cases of a side.
+# Facts that are the same in all cases of a side.
 _OF_A_SIDE = ('parameters', 'device', 'versions', 'threads', 'settings')
 
-# Rate of large matrix products, in FLOP/s, by case and round.
-MatmulRates = Mapping[tuple[str, int], float]
 
-
-def summary(
-  comparison: Comparison, shape: Shape, matmul: MatmulRates
-) -> dict[str, Any]:
+def summary(comparison: Comparison, shape: Shape) -> dict[str, Any]:
   """Returns the figures of one shape, `None` for what did not run."""
-  sides = list(dict.fromkeys(turn.runner.side for turn in comparison.turns))
-  owns = [side for side in sides if side in (OWN, OWN_LLAMA)]
-  peers = [side for side in sides if side not in owns]
+  sides = dict.fromkeys(turn.runner.side for turn in comparison.turns)
+  sides.pop(MATMUL, None)
+  peers = [side for side in sides if side not in (OWN, OWN_LLAMA)]
   ratios = {
     own: {
       case: {
@@ -41,36 +36,28 @@ def summary(
       }
       for case in CASES
     }
-    for own in owns
+    for own in (OWN, OWN_LLAMA)
+    if own in sides
   }
-  described = {
-    side: _described(comparison, shape, matmul, side) for side in sides
-  }
-  mine = ratios.get(OWN, {})
-  own = described.get(OWN, {})
-  shares = {
-    name + suffix: figures.median(own.get(case, {}).get(name))
-    for name in ('matmul_share', 'mfu')
-    for case, suffix in (('dense', ''), ('flan', '_flan'))
-  }
+  described = {side: _described(comparison, shape, side) for side in sides}
+  own, torch = described.get(OWN, {}), described.get(TORCH, {})
+  found: dict[str, Any] = {}
+  for case, suffix in (('dense', ''), ('flan', '_flan')):
+    for name in ('matmul_share', 'mfu'):
+      found[name + suffix] = figures.median(own.get(case, {}).get(name))
+    mine = ratios.get(OWN, {}).get(case, {})
+    for name, among in (('torch', [TORCH]), ('best_jax_peer', JAX_PEERS)):
+      medians = [mine[peer]['median'] for peer in among if peer in mine]
+      found[f'ratio_to_{name}_{case}'] = min(medians, default=None)
   return {
     'peers': peers,
-    **{
-      f'ratio_to_{name}_{case}': _lowest(mine.get(case, {}), among)
-      for name, among in (('torch', (TORCH,)), ('best_jax_peer', JAX_PEERS))
-      for case in CASES
-    },
-    **shares,
+    **found,
     'matmul_flops_per_second': {
-      case: figures.spread(rates)
+      case: figures.spread(comparison.rates(Runner(MATMUL), [case]))
       for case in CASES
-      if (rates := [rate for (of, _), rate in matmul.items() if of == case])
     },
     'ratios': ratios,
-    'versions': {
-      **described.get(TORCH, {}).get('versions', {}),
-      **own.get('versions', {}),
-    },
+    'versions': {**torch.get('versions', {}), **own.get('versions', {})},
     'sides': described,
     'failed': comparison.failures(),
     'model': dataclasses.asdict(shape),
@@ -78,51 +65,37 @@ def summary(
 
 
 def _described(
-  comparison: Comparison, shape: Shape, matmul: MatmulRates, side: str
+  comparison: Comparison, shape: Shape, side: str
 ) -> dict[str, Any]:
   """Returns the figures of one side by case."""
+  runner = Runner(side)
   described: dict[str, Any] = {}
   for case in CASES:
-    runner = Runner(side)
     facts = comparison.facts.get((runner, case), {})
     described |= {name: facts[name] for name in _OF_A_SIDE if name in facts}
     turns = comparison.of(runner, case)
     if not turns:
       continue
     rates = comparison.rates(runner, [case])
-    cpu_rates = comparison.rates(runner, [case], 'cpu_seconds')
-    needed = _of_own(comparison, 'needed_flops', case)
-    peak = _of_own(comparison, 'peak_flops', case)
-    flops = [needed * rate / shape.tokens for rate in rates] if needed else []
-    shares = [
-      rate / matmul[case, number]
-      for number, rate in enumerate(flops)
-      if (case, number) in matmul
-    ]
+    # The FLOPs that this project's sides report count for every side.
+    own: Mapping[str, Any] = {}
+    for name in (OWN_LLAMA, OWN):
+      own = comparison.facts.get((Runner(name), case), own)
+    needed, peak = own.get('needed_flops', 0), own.get('peak_flops')
+    flops = [needed / shape.tokens * rate for rate in rates]
+    matmul = comparison.rates(Runner(MATMUL), [case])
     described[case] = {
       'tokens_per_second': figures.spread(rates),
-      'tokens_per_cpu_second': figures.spread(cpu_rates),
+      'tokens_per_cpu_second': figures.spread(
+        comparison.rates(runner, [case], 'cpu_seconds')
+      ),
       'model_flops_per_second': figures.spread(flops),
-      'matmul_share': figures.spread(shares),
+      'matmul_share': figures.spread(
+        [rate / most for rate, most in zip(flops, matmul, strict=False)]
+      ),
       'mfu': figures.spread([r / peak for r in flops] if peak else []),
       'peak_mib': max(turn.cost['peak_mib'] for turn in turns),
       'device_mib': max(turn.cost.get('device_mib') or 0 for turn in turns),
       'first_loss': facts['first_loss'],
     }
   return described
-
-
-def _of_own(comparison: Comparison, fact: str, case: str) -> Any:
-  """Returns what this project's sides report, the same for every side."""
-  for side in (OWN, OWN_LLAMA):
-    if facts := comparison.facts.get((Runner(side), case)):
-      return facts[fact]
-  return None
-
-
-def _lowest(
-  ratios: Mapping[str, Mapping[str, float]], among: Iterable[str]
-) -> float | None:
-  """Returns the median ratio to the fastest of some peers, None without any."""
-  medians = [ratios[peer]['median'] for peer in among if peer in ratios]
-  return min(medians, default=None)

@@ -18,32 +18,18 @@ _TOKENS_PER_TARGET = 6
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-  """A decoder and the batch that it is trained on.
+  """A decoder and the batch that it is trained on."""
 
-  Attributes:
-    layers: Layers [N].
-    width: Width of the residual stream [D].
-    heads: Query, key and value heads [H].
-    head_width: Width of one head [h].
-    feed_forward: Width of each of the two branches of the gated feed-forward
-      layer [F].
-    vocabulary: Tokens [V].
-    rows: Rows of a batch [B].
-    length: Tokens of a row [L].
-    examples: Examples of equal length in a row, in the case `flan`.
-    dtype: 'float32' or 'bfloat16', of activations and matrix products;
-      parameters are float32.
-  """
-
-  layers: int
-  width: int
-  heads: int
-  head_width: int
-  feed_forward: int
-  vocabulary: int
-  rows: int
-  length: int
-  examples: int = 8
+  layers: int  # [N]
+  width: int  # Of the residual stream [D].
+  heads: int  # Query, key and value heads [H].
+  head_width: int  # [h]
+  feed_forward: int  # Width of both branches of the gated layer [F].
+  vocabulary: int  # Tokens [V].
+  rows: int  # Of a batch [B].
+  length: int  # Tokens of a row [L].
+  examples: int = 8  # Of equal length in a row, in the case `flan`.
+  # Of activations and matrix products; parameters are float32.
   dtype: str = 'float32'
 
   @property
@@ -51,10 +37,16 @@ class Shape:
     """Tokens of a batch."""
     return self.rows * self.length
 
-  @property
-  def ungated_feed_forward(self) -> int:
-    """The width at which two matrices cost as much as the three of a gate."""
-    return self.feed_forward * 3 // 2
+  def examples_per_row(self, case: str) -> int:
+    """Returns how many examples of equal length fill a row."""
+    return 1 if case == 'dense' else self.examples
+
+  def targets_per_row(self, case: str) -> int:
+    """Returns how many positions of a row are predicted."""
+    if case == 'dense':
+      return self.length
+    example = self.length // self.examples
+    return self.examples * max(1, round(example / _TOKENS_PER_TARGET))
 
 
 SHAPES = {
@@ -68,26 +60,11 @@ SHAPES = {
 }
 
 
-def examples_per_row(shape: Shape, case: str) -> int:
-  """Returns how many examples of equal length fill a row."""
-  return 1 if case == 'dense' else shape.examples
-
-
-def targets_per_row(shape: Shape, case: str) -> int:
-  """Returns how many positions of a row are predicted."""
-  if case == 'dense':
-    return shape.length
-  example = shape.length // shape.examples
-  return shape.examples * max(1, round(example / _TOKENS_PER_TARGET))
-
-
 def make_batch(shape: Shape, case: str) -> dict[str, np.ndarray]:
   """Returns one batch, the same in every process.
 
-  Args:
-    shape: Shape of the batch.
-    case: In 'dense', a row is one example and every token a target. In 'flan',
-      a row holds several examples, and the last sixth of each is its target.
+  In the case 'dense', a row is one example and every token a target. In 'flan',
+  a row holds several examples, and the last sixth of each is its target.
 
   Returns:
     int32 [B, L]: `tokens`; `labels`, the token that follows each; `segments`,
@@ -96,11 +73,11 @@ def make_batch(shape: Shape, case: str) -> dict[str, np.ndarray]:
   """
   random = np.random.default_rng(0)
   drawn = random.integers(1, shape.vocabulary, (shape.rows, shape.length + 1))
-  examples = examples_per_row(shape, case)
+  examples = shape.examples_per_row(case)
   example = shape.length // examples
   position = np.arange(shape.length) % example
   segment = np.arange(shape.length) // example + 1
-  first_target = example - targets_per_row(shape, case) // examples
+  first_target = example - shape.targets_per_row(case) // examples
 
   def every_row(row):
     return np.tile(row.astype(np.int32), (shape.rows, 1))

@@ -52,7 +52,7 @@ def test_a_side_that_fails_midway_has_no_figures(capsys):
 def test_the_failure_of_the_required_side_ends_the_comparison():
   comparison = Comparison(required='flan_jax')
   with pytest.raises(SideError, match='out of memory'):
-    comparison.prepare(Side(fails_at=0), OWN, 'arc')
+    comparison.prepare({'flan_jax': Side(fails_at=0)}, OWN, 'arc')
 
 
 def test_ratios_are_of_turns_of_the_same_round_at_the_best_batch_size():
@@ -71,3 +71,12 @@ def test_ratios_are_of_turns_of_the_same_round_at_the_best_batch_size():
   assert comparison.best('peer', ['arc']) == large
   assert comparison.best('peer', ['arc', 'piqa']) == small
   assert (ratio('arc'), ratio('piqa'), ratio('arc', 'piqa')) == (3, 2, 3)
+
+
+def test_the_peer_is_prepared_at_every_batch_size(capsys):
+  comparison = Comparison()
+  sides = {'flan_jax': Side(), 'peer': Side()}
+  seconds = comparison.prepare_all(sides, 'arc', 'peer', [1, 8], hidden='none')
+  assert seconds == {1: 1.0, 8: 1.0}
+  assert [a['batch_size'] for _, a in sides['peer'].asked] == [1, 8]
+  assert sides['flan_jax'].asked == [('prepare', {'case': 'arc'})]

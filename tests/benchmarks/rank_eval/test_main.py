@@ -27,7 +27,6 @@ def test_the_last_line_holds_what_is_documented(tmp_path):
   assert 1 < summary['saved_tokens_allow_by_dataset']['piqa'] < 2
   assert 2 < summary['saved_tokens_allow_by_dataset']['anli'] < 3
   for dataset in ('piqa', 'anli'):
-    assert summary['datasets'][dataset]['prompts'] == 3
     agreement = summary['agreement'][PLAIN][dataset]
     assert agreement['alike'] + agreement['ties'] == 3
     assert agreement['largest_difference'] < 1e-3

@@ -62,4 +62,6 @@ def test_on_a_gpu_one_side_follows_the_other(tmp_path):
   sides = 'flan_jax,flan_jax_llama'
   lines = _run(tmp_path, '--platform=gpu', '--rounds=1', f'--sides={sides}')
   turns = [line['turn']['side'] for line in lines if 'turn' in line]
-  assert turns == ['flan_jax'] * 2 + ['flan_jax_llama'] * 2
+  assert turns == [
+    side for side in ('matmul', 'flan_jax', 'flan_jax_llama') for _ in range(2)
+  ]
