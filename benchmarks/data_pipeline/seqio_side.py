@@ -10,8 +10,8 @@ import seqio
 import tensorflow as tf
 
 from benchmarks.data_pipeline.own import Batch, Task
-from flan_jax.definitions import names, registry
-from flan_jax.definitions.mixture_plan import mixing_rate
+from flan_jax.definitions import names
+from flan_jax.definitions.mixture_plan import PlanMember, mixing_rate
 from flan_jax.rendering import seqio_tasks
 from flan_jax.rendering.lengths import renderings_of
 from flan_jax.rendering.render import render_rows, tokenize_rows
@@ -91,7 +91,7 @@ def make_cache(task: Task, renderings: str) -> float:
   seqio.set_global_cache_dirs([str(folder)])
   tasks = [
     _cached_task(task, member, renderings)
-    for member in names.members(task.mixture)
+    for member in names.resolve(task.mixture).members
   ]
   rates = [
     (cached, mixing_rate(cached.num_input_examples('train')))
@@ -118,9 +118,9 @@ class _TrainingRows(SplitSource):
 
 
 def _cached_task(
-  task: Task, member: registry.Member, renderings: str
+  task: Task, member: PlanMember, renderings: str
 ) -> seqio.Task:
-  _, part = registry.find_part(member.part)
+  part = member.part
   source = _TrainingRows(part, task.config.data_dir)
   several = renderings == 'several'
   count = renderings_of(source.num_input_examples('train'))
