@@ -117,9 +117,7 @@ class _TrainingRows(SplitSource):
   splits = ('train',)
 
 
-def _cached_task(
-  task: Task, member: PlanMember, renderings: str
-) -> seqio.Task:
+def _cached_task(task: Task, member: PlanMember, renderings: str) -> seqio.Task:
   part = member.part
   source = _TrainingRows(part, task.config.data_dir)
   several = renderings == 'several'

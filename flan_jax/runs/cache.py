@@ -96,7 +96,7 @@ def _print_plan(plan: 'Plan', vocabulary: Vocabulary) -> None:
 
 
 # What one core does, measured on the corpus that is shipped and on imported
-# rows (`benchmarks/data_pipeline.py` measures it anew).
+# rows (`python -m benchmarks.data_pipeline` measures it).
 RENDERINGS_A_SECOND = 1500
 SECONDS_A_UNIT = 0.7
 
