@@ -174,6 +174,9 @@ class CacheWriter:
 
     Returns:
       The sum of their counts, see `manifest['counts']`.
+
+    Raises:
+      CacheError: the cache directory cannot be written.
     """
     left: dict[SplitKey, int] = {}
     tasks, total = self.plan().tasks, {}
@@ -190,7 +193,12 @@ class CacheWriter:
         _add(total, manifest['counts'])
         log(_summary(manifest))
 
-    run(tasks, done)
+    try:
+      run(tasks, done)
+    except OSError as error:
+      raise storage.CacheError(
+        f'cannot write to {self._config.cache_dir}: {error}'
+      ) from error
     return total
 
   def _finish(self, key: SplitKey) -> dict[str, Any]:
@@ -275,24 +283,31 @@ def _add(total: dict[str, int], counts: Mapping[str, int]) -> None:
     total[name] = total.get(name, 0) + count
 
 
-def _summary(manifest: Mapping[str, Any]) -> str:
-  counts = manifest['counts']
-  line = (
-    f'cached {manifest["part"]} ({manifest["split"]}): {counts["rows"]} rows, '
-    f'{counts["renderings"]} renderings, {counts["tokens"]} tokens'
-  )
-  for name, words in REMARKS.items():
-    if counts[name]:
-      line += f', {counts[name]} {words}'
-  if manifest['adapted']:
-    line += f' | split adapted: {manifest["adapted"]}'
-  return line
+def counted(counts: Mapping[str, int]) -> str:
+  """Returns the counts of cached splits in words."""
+  words = [
+    f'{counts[name]:,} {what}'
+    for name, what in _COUNTED.items()
+    if name in ('rows', 'renderings', 'tokens') or counts[name]
+  ]
+  return ', '.join(words)
 
 
-# Counts that a user may want to look into -> what they count.
-REMARKS = {
+_COUNTED = {
+  'rows': 'rows',
+  'renderings': 'renderings',
+  'tokens': 'tokens',
   'rows_filtered': 'rows filtered',
   'inputs_shortened': 'inputs shortened',
   'prompts_cut': 'prompts cut at the end',
   'targets_cut': 'targets cut',
 }
+
+
+def _summary(manifest: Mapping[str, Any]) -> str:
+  line = (
+    f'cached {manifest["part"]}.{manifest["split"]}: '
+    f'{counted(manifest["counts"])}'
+  )
+  adapted = manifest['adapted']
+  return f'{line} | split adapted: {adapted}' if adapted else line

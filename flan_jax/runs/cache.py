@@ -1,6 +1,6 @@
 """`flan-jax cache`: renders and tokenizes what a run needs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import dataclasses
 import shlex
 from typing import TYPE_CHECKING
@@ -18,15 +18,18 @@ from flan_jax.runtime.tensorflow_start import (
   skip_graph_optimization,
 )
 from flan_jax.sources.mini import open_data_dir
-from flan_jax.vocabulary.base import Vocabulary
 from flan_jax.vocabulary.load import load_vocabulary
 
 if TYPE_CHECKING:
-  from flan_jax.cache.writer import Plan
+  from flan_jax.cache.writer import Plan, Runner
 
-
-# Rows from which on several processes of this machine share the work.
+# From so many rows on, several processes of this machine share the work.
 _LARGE = 50_000
+
+# What one core does with the mini corpus and with imported rows
+# (`benchmarks/data_pipeline` measures it).
+_RENDERINGS_A_SECOND = 1500
+_SECONDS_A_SPLIT = 0.7
 
 
 @gin.configurable(module='flan_jax')
@@ -40,68 +43,72 @@ def cache(
   verbose: bool = False,
   dry_run: bool = False,
 ) -> None:
-  """Makes every unit that is not there yet.
+  """Makes every split that is not cached yet.
 
   Args:
     mixtures: Mixtures or tasks, or lists of them; None is skipped.
     cache_config: Directories and lengths.
-    vocabulary: As VOCABULARY.
-    allow_missing: Leaves out what is not prepared.
-    pipeline_options: Options of a Beam runner, as one string; None: this
-      process for little, the processes of this machine for much.
-    arguments: The command line's; not used.
+    vocabulary: The VOCABULARY macro.
+    allow_missing: Leaves out data that is not prepared.
+    pipeline_options: Options of a Beam runner, as one string. None: this
+      process for few rows, all cores of this machine for many.
+    arguments: Not used.
     verbose: Prints a line for each split.
     dry_run: Only prints what would be made.
 
   Raises:
     ConfigError: Beam is asked for and not installed.
   """
+  del arguments  # What every command is given.
   keys = split_keys(flat(mixtures))
   cache_dir = cache_config.cache_dir
-  tokens = load_vocabulary(base_model.locate(vocabulary, cache_dir))
-  # TensorFlow is for this command alone.
+  loaded = load_vocabulary(base_model.locate(vocabulary, cache_dir))
   with quiet_start():
     from flan_jax.cache.writer import CacheWriter
     from flan_jax.vocabulary.seqio import as_seqio
 
-    as_seqio(tokens).encode_tf('')  # What it needs is made on first use.
+    as_seqio(loaded).encode_tf('')  # Creates what it needs on first use.
   skip_graph_optimization()
-  data_dir = open_data_dir(cache_config.data_dir, cache_config.cache_dir)
+  data_dir = open_data_dir(cache_config.data_dir, cache_dir)
   config = dataclasses.replace(cache_config, data_dir=data_dir)
-  writer = CacheWriter(keys, config, tokens, allow_missing)
+  writer = CacheWriter(keys, config, loaded, allow_missing)
   plan = writer.plan()
-  _print_plan(plan, tokens)
+  _print_plan(plan, token_bytes=2 if loaded.size <= 2**16 else 4)
   if dry_run or not plan.tasks:
     return
   run = _runner(plan.rows, pipeline_options)
-  bar = tqdm.tqdm(total=plan.rows, unit='row', desc='caching', disable=None)
-  with bar:
-    writer.make(bar.write, run, bar.update)
+  with tqdm.tqdm(
+    total=plan.rows, unit='row', desc='caching', disable=None
+  ) as bar:
+    log = bar.write if verbose else lambda line: None
+    counts = writer.make(log, run, bar.update)
+  print(_summary(plan.splits, counts), flush=True)
 
 
-def _print_plan(plan: 'Plan', vocabulary: Vocabulary) -> None:
-  """Says what is to be done, before it is."""
+def _print_plan(plan: 'Plan', token_bytes: int) -> None:
   for part, reason in plan.missing.items():
     print(f'left out: {part} ({reason})')
-  todo = len({task.folder for task in plan.tasks})
-  print(f'{todo} units to be cached, {plan.finished} are there', flush=True)
+  needed = plan.splits + plan.finished
+  line = f'Caching {needed} splits ({plan.finished} found)'
   if plan.tasks:
-    size = plan.tokens * (2 if vocabulary.size <= 2**16 else 4) / 1e6
-    seconds = plan.renderings / RENDERINGS_A_SECOND + todo * SECONDS_A_UNIT
-    print(
-      f'{plan.rows:,} rows, at most {plan.renderings:,} renderings: roughly '
-      f'{size:,.0f} MB and {seconds / 60:,.0f} min of one core',
-      flush=True,
+    seconds = (
+      plan.renderings / _RENDERINGS_A_SECOND + plan.splits * _SECONDS_A_SPLIT
     )
+    line += (
+      f': {plan.rows:,} rows, up to {plan.renderings:,} renderings, roughly '
+      f'{plan.tokens * token_bytes / 1e6:,.0f} MB and {seconds / 60:,.0f} min '
+      'on one core'
+    )
+  print(line, flush=True)
 
 
-# What one core does, measured on the corpus that is shipped and on imported
-# rows (`python -m benchmarks.data_pipeline` measures it).
-RENDERINGS_A_SECOND = 1500
-SECONDS_A_UNIT = 0.7
+def _summary(splits: int, counts: Mapping[str, int]) -> str:
+  from flan_jax.cache.writer import counted
+
+  return f'Cached {splits} splits: {counted(counts)}'
 
 
-def _runner(rows: int, pipeline_options: str | None):
+def _runner(rows: int, pipeline_options: str | None) -> 'Runner':
   from flan_jax.cache import beam
   from flan_jax.cache.writer import run_here
 
@@ -114,7 +121,7 @@ def _runner(rows: int, pipeline_options: str | None):
     return beam.make_runner(options)
   except ImportError as error:
     if pipeline_options is None:
-      print("one process; several with Apache Beam: pip install '.[cache]'")
+      print("Using one core; for all of them: pip install '.[cache]'")
       return run_here
     raise ConfigError(
       '--pipeline_options needs Apache Beam, which is not installed: pip '

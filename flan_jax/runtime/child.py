@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -11,7 +12,8 @@ def succeeds(command: str, flags: Sequence[str]) -> bool:
   """Runs `flan-jax COMMAND`, which prints its own errors.
 
   The child computes on the CPU, so that it does not claim the devices of this
-  process, and does not join the other processes of a run.
+  process, and does not join the other processes of a run. Ctrl-C ends it
+  silently.
 
   Args:
     command: Name of the command.
@@ -27,9 +29,15 @@ def succeeds(command: str, flags: Sequence[str]) -> bool:
     'PYTHONPATH': os.pathsep.join(path for path in paths if path),
     'JAX_PLATFORMS': 'cpu',
   }
-  done = subprocess.run(
+  # In a session of its own, so that only this process handles Ctrl-C.
+  child = subprocess.Popen(
     [sys.executable, '-m', 'flan_jax', command, *flags],
     env=environment,
-    check=False,
+    start_new_session=True,
   )
-  return done.returncode == 0
+  try:
+    return child.wait() == 0
+  except BaseException:
+    os.killpg(child.pid, signal.SIGTERM)
+    child.wait()
+    raise

@@ -133,7 +133,7 @@ def test_a_full_disk_ends_in_its_error_and_a_clean_resume(
     add(self, example)
 
   monkeypatch.setattr(shard._ShardWriter, 'add', full)
-  with pytest.raises(OSError, match='No space left on device'):
+  with pytest.raises(CacheError, match=r'No space left on device'):
     make_cached_splits([key], config, vocabulary, log=_quiet)
   with pytest.raises(CacheError, match='flan-jax cache'):
     cached_split.find_cached_split(key, config, vocabulary)

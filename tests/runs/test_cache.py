@@ -1,4 +1,4 @@
-"""Caching that is killed goes on where it was, and ends up the same."""
+"""Caching resumes after a kill and ends up the same."""
 
 import json
 import pathlib
@@ -32,14 +32,15 @@ def test_killed_at_any_moment_and_started_again(cli, mini_data):
     f'--gin.MIXTURE_OR_TASK_NAME={_MIXTURE}',
     f'--gin.DATA_DIR={mini_data}',
     '--gin.CACHE_DIR=cache',
+    '--verbose',
   )
-  # Once between units, and once while a unit is written.
-  for units in (1, 2):
+  # Once between splits, and once while a split is written.
+  for splits in (1, 2):
     process = cli.start(*flags)
     seen = 0
     for line in process.stdout:
       seen += line.startswith('cached')
-      if seen == units:
+      if seen == splits:
         break
     process.kill()
     process.wait()
@@ -47,7 +48,7 @@ def test_killed_at_any_moment_and_started_again(cli, mini_data):
     process.stderr.close()
   killed = _files(cli.folder / 'cache')
   out = cli.check(*flags)
-  assert '0 are there' not in out
+  assert '(0 found)' not in out
   found = _files(cli.folder / 'cache')
   whole = CacheConfig(
     str(cli.folder / 'whole'), mini_data, dict(DEFAULT_LENGTHS)
@@ -59,13 +60,13 @@ def test_killed_at_any_moment_and_started_again(cli, mini_data):
     log=lambda line: None,
   )
   assert found == _files(cli.folder / 'whole')
-  # What was finished was not written again, but it was not all.
+  # Some splits were complete before, but not all.
   assert len(killed) < len(found)
-  assert 'nothing' not in cli.check(*flags)
+  count = len(split_keys([_MIXTURE]))
+  assert cli.check(*flags) == f'Caching {count} splits ({count} found)\n'
 
 
-def test_a_disk_without_room_is_one_line(cli, mini_data, tmp_path):
-  # A file where the folder of caches should be stands for it.
+def test_a_file_in_place_of_the_cache_is_named(cli, mini_data, tmp_path):
   (tmp_path / 'cache').write_text('')
   code, _, error = cli(
     'cache',
@@ -96,8 +97,9 @@ def test_what_is_missing_is_left_out_and_results_say_so(cli, mini_data):
   out = cli.check(
     'cache', '--gin_file=runs/cache.gin', *flags, '--allow_missing'
   )
-  assert 'left out: anli_r3' in out and 'cached anli_r1' in out
-  # Nor does a run come upon it later: on what it trains, what it evaluates.
+  assert 'left out: anli_r3' in out and 'Caching 6 splits (0 found)' in out
+  assert out.splitlines()[-1].startswith('Cached 6 splits: ')
+  # A run leaves it out as well, in training and in evaluation.
   out = cli.check(
     'train',
     *TRAIN,
@@ -110,7 +112,7 @@ def test_what_is_missing_is_left_out_and_results_say_so(cli, mini_data):
     '--allow_missing',
   )
   assert 'training on 2 parts' in out
-  line = 'left out, as not prepared: anli_r3.train, anli_r3.test'
+  line = 'left out because not prepared: anli_r3.train, anli_r3.test'
   folder = cli.folder / 'model/eval/anli'
   assert line in out.splitlines()
   assert line in (folder / records.TABLE).read_text().splitlines()
