@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from flan_jax.cache.cached_split import Framing
+from flan_jax.cache.framing import Framing
 from flan_jax.evaluation.models import Models
 from flan_jax.model import DecoderConfig
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flan_jax.cache.cached_split import Framing
+from flan_jax.cache.framing import Framing
 from flan_jax.evaluation.journal import Journal
 from flan_jax.evaluation.models import Session
 from flan_jax.evaluation.ranked import is_right, rank_options

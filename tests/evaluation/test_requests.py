@@ -2,7 +2,7 @@
 
 import pytest
 
-from flan_jax.cache.cached_split import Framing
+from flan_jax.cache.framing import Framing
 from flan_jax.evaluation.requests import about, requests
 from tests.evaluation.splits import request_split
 

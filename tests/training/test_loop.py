@@ -16,6 +16,7 @@ from flan_jax.batches.sampler import Sampler
 from flan_jax.batches.window import WindowStart
 from flan_jax.cache.cached_split import CachedSplit
 from flan_jax.cache.framing import Framing
+from flan_jax.errors import ConfigError
 from flan_jax.model import DecoderConfig
 from flan_jax.testing.cached_splits import write_cached_split
 from flan_jax.training import (
@@ -267,3 +268,12 @@ def test_a_run_resumed_in_a_later_window_equals_an_unbroken_one(
   for resumed, unbroken in zip(broken(train_step), metrics, strict=True):
     for name in ('step', 'loss', 'tokens', 'gradient_norm', 'parameter_norm'):
       assert resumed[name] == unbroken[name]
+
+
+@pytest.mark.parametrize('eval_period', [0, 3])
+def test_the_best_checkpoint_needs_a_score_for_each(eval_period):
+  match = 'CHECKPOINT_PERIOD 4 is not a multiple'
+  with pytest.raises(ConfigError, match=match):
+    LoopConfig(
+      8, eval_period=eval_period, checkpoint_period=4, keep_best='accuracy'
+    )
