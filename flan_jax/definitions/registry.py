@@ -7,7 +7,7 @@ import functools
 import importlib
 import importlib.metadata
 
-from flan_jax.definitions.dataset import Dataset, Template
+from flan_jax.definitions.dataset import Dataset, Part, Template
 from flan_jax.errors import UserError
 
 ENTRY_POINT_GROUP = 'flan_jax.tasks'
@@ -137,8 +137,9 @@ def _with_templates(dataset: Dataset, name: str, replaced: dict) -> Dataset:
   for part in dataset.parts:
     meant = part.name == name
     if name == dataset.name:
-      meant = part.templates is None
-    new.append(dataclasses.replace(part, **replaced) if meant else part)
+      meant = 'templates' not in part.overrides
+    changed = Part(part.name, **{**part.overrides, **replaced})
+    new.append(changed if meant else part)
   return dataclasses.replace(dataset, parts=tuple(new))
 
 

@@ -1,11 +1,15 @@
-"""Declarations that contradict themselves are refused where they are made."""
-
-import dataclasses
+"""Declarations that contradict themselves are refused when they are made."""
 
 import pytest
 
-from flan_jax.definitions import dataset as dataset_lib
-from flan_jax.definitions.dataset import Dataset, DatasetError, Part, Template
+from flan_jax.definitions.dataset import (
+  Dataset,
+  DatasetError,
+  Part,
+  Template,
+  evaluated,
+  in_format,
+)
 
 _ORDINARY = tuple(
   Template(f'Case {i}: {{text}}\n{{options}}') for i in range(10)
@@ -41,9 +45,9 @@ def _with_template(template: Template) -> tuple[Template, ...]:
     (Template('{txet}\n{options}'), "unknown field 'txet'"),
     (Template('Say something.\n{options}'), 'the input has no field'),
     (Template('{text}', 'yes', inverted=True), 'the target has no field'),
-    (Template('{text}'), 'no {options}'),
-    (Template('{options}\n{text}'), 'last, once, or absent'),
-    (Template('{text}\n{options}', inverted=True), 'has no options'),
+    (Template('{text}'), 'must end with {options}'),
+    (Template('{options}\n{text}'), '{options} may occur once, at the end'),
+    (Template('{text}\n{options}', inverted=True), 'must not show options'),
     (Template('{text} {answer}\n{options}'), 'gives the answer away'),
     (Template('{text}\n{options}', only_if=('maybe',)), 'only_if names'),
     (Template('{text} {\n{options}'), 'template 4'),
@@ -62,14 +66,14 @@ def test_template_errors_name_dataset_and_template(template, message):
   [
     ({'templates': _ORDINARY[:9]}, '9 templates'),
     ({'templates': _ORDINARY * 3}, '30 templates'),
-    ({'choices': {'neg': 'no', 'pos': ''}}, "class 'pos' has no words"),
+    ({'choices': {'neg': 'no', 'pos': ''}}, "class 'pos' needs words"),
     ({'choices': {'neg': 'no', 'pos': 'no'}}, 'share their words'),
     ({'choices': None}, 'exactly one of'),
-    ({'label': None}, 'go together'),
-    ({'splits': {'eval': 'validation'}}, 'splits are named'),
-    ({'truncatable': 'body'}, "'body' is none of"),
-    ({'name': 'Toy Set'}, 'a name has only'),
-    ({'metrics': ()}, 'no metric'),
+    ({'label': None}, 'choices and label together'),
+    ({'splits': {'eval': 'validation'}}, 'splits must be among'),
+    ({'truncatable': 'body'}, "'body' is not one of"),
+    ({'name': 'Toy Set'}, 'a name may contain only'),
+    ({'metrics': ()}, 'at least one metric'),
     ({'fields': {'text': 'text', 'answer': 'x'}}, 'reserved'),
     (
       {'templates': (Template('{text}', '{title}', inverted=True),) * 10},
@@ -94,11 +98,22 @@ def test_parts_override_and_are_checked():
   )
   assert two.templates == dataset.templates
   with pytest.raises(DatasetError, match='toy_two'):
-    _dataset(parts=(dataclasses.replace(part, truncatable='body'),))
+    _dataset(parts=(Part('toy_two', truncatable='body'),))
+  with pytest.raises(TypeError, match='no such fields'):
+    Part('toy_two', truncatible='text')
+
+
+def test_parts_know_the_dataset_that_declares_them():
+  dataset = _dataset(parts=(Part('toy'), Part('toy_two')))
+  for part in dataset.resolve_parts():
+    assert part.dataset is dataset
+    assert in_format(part, 'plain').dataset is dataset
+    assert part.family == dataset.resolve_parts()
+  assert _dataset().family == (_dataset(),)
 
 
 def test_evaluated_leaves_out_inverted_templates():
   inverted = Template('Write something {answer}.', '{text}', inverted=True)
   templates = _with_template(inverted)
-  assert dataset_lib.evaluated(templates) == (0, 1, 2, 3, 5, 6, 7, 8, 9)
+  assert evaluated(templates) == (0, 1, 2, 3, 5, 6, 7, 8, 9)
   _dataset(templates=templates)

@@ -148,8 +148,14 @@ _GOOD = ['{premise} {hypothesis}\n{options}', '{answer}']
     ('{"rte": [,', 'line 1: '),
     ('{"rte": [], "rte": []}', "'rte' stands there twice"),
     ({'rte': [[' ', '{answer}']]}, 'input is empty'),
-    ({'rte': [['{premise}\n{options} Say.', '{answer}']]}, 'is last, once'),
-    ({'rte': [['{premise}', 'It is {answer}']]}, 'the target of a choice is'),
+    (
+      {'rte': [['{premise}\n{options} Say.', '{answer}']]},
+      'may occur once, at the end',
+    ),
+    (
+      {'rte': [['{premise}', 'It is {answer}']]},
+      'the target of a choice must be',
+    ),
     (
       {'rte': [{'input': 'Say no.', 'inverted': False}]},
       'template 0: the input has no field',
@@ -157,7 +163,7 @@ _GOOD = ['{premise} {hypothesis}\n{options}', '{answer}']
     ({'rte': [['{premise} {answer}', '{answer}']]}, 'gives the answer away'),
     (
       {'rte': [['Claim.\n{options}', '{hypothesis}'], _GOOD]},
-      'template 0: an inverted template has no options',
+      'template 0: an inverted template must not show options',
     ),
     ({'rte': [['Claim a thing.', '{hypothesis}']]}, 'every template of the'),
     (
