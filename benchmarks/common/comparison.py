@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 from benchmarks.common import figures
 from benchmarks.common.side_process import SideError, SideProcess
 
+# Facts that are too long to print.
+_HIDDEN = ('answers', 'scores')
+
 
 class Runner(NamedTuple):
   """A side, at one batch size if it is measured at several."""
@@ -60,30 +63,23 @@ class Comparison:
       figures.print_line(failed=str(runner), case=case, why=str(error))
       return None
 
-  def prepare(
-    self, sides: Sides, runner: Runner, case: str, hidden: str = ''
-  ) -> bool:
-    """Has a side prepare a case; keeps the facts, and prints all but one."""
+  def prepare(self, sides: Sides, runner: Runner, case: str) -> bool:
+    """Has a side prepare a case and keeps the facts; returns whether it did."""
     facts = self.ask(sides, runner, case, 'prepare')
     if facts is None:
       return False
     self.facts[runner, case] = facts
-    shown = {name: value for name, value in facts.items() if name != hidden}
+    shown = {name: v for name, v in facts.items() if name not in _HIDDEN}
     figures.print_line(prepared=str(runner), case=case, **shown)
     return True
 
   def prepare_all(
-    self,
-    sides: Sides,
-    case: str,
-    peer: str,
-    batch_sizes: Sequence[int],
-    hidden: str,
+    self, sides: Sides, case: str, peer: str, batch_sizes: Sequence[int]
   ) -> dict[int, float]:
     """Prepares all sides, the peer at several sizes; returns its seconds."""
     for side in sides:
       for size in batch_sizes if side == peer else (None,):
-        self.prepare(sides, Runner(side, size), case, hidden)
+        self.prepare(sides, Runner(side, size), case)
     return {
       runner.batch_size: facts['seconds']
       for (runner, of), facts in self.facts.items()

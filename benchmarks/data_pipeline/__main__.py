@@ -26,8 +26,11 @@ from flan_jax.runtime.tensorflow_start import start_tensorflow
 from flan_jax.vocabulary.load import load_vocabulary
 
 _PACKAGES = 'numpy jax tensorflow seqio apache-beam datasets trl'.split()
-# Where a window begins that a checkpoint late in a long run names.
-_FAR = WindowStart(window=10_000, step=1_000_000)
+# Where windows begin; a late checkpoint would name the far one.
+_SEEK = {
+  'seconds_to_seek': WindowStart(window=10_000, step=1_000_000),
+  'seconds_to_seek_step_0': WindowStart(),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -55,13 +58,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
       side.skip(settings.warmup)
     by_name = {side.name: side for side in started}
     work = dict.fromkeys(map(Runner, by_name))
-    for number in range(settings.repetitions):
+    rounds = range(settings.repetitions)
+    for number in rounds:
       comparison.take_turns(
         by_name, results.CASE, number, work, seconds=settings.seconds
       )
+    seek = {
+      name: figures.median(
+        figures.spread([own.seconds_to_seek(start) for _ in rounds])
+      )
+      for name, start in _SEEK.items()
+    }
     figures.print_line(
       **results.summary(comparison, started, shared),
-      **_seek(own, settings.repetitions),
+      **seek,
       **facts,
       left_out=left_out,
       settings=vars(settings),
@@ -118,34 +128,16 @@ def _task(settings: argparse.Namespace, folder: pathlib.Path) -> Task:
 
 def _make_own_cache(own: OwnSide) -> dict[str, Any]:
   rows, seconds = own.make_cache()
-  counts = [split.manifest['counts'] for split in own.splits()]
-  totals = {
-    name: sum(count[name] for count in counts)
+  facts: dict[str, Any] = {
+    name: sum(split.manifest['counts'][name] for split in own.splits())
     for name in ('rows', 'renderings', 'tokens')
   }
-  made = rows > 0  # Otherwise an earlier run has made the cache.
-  renderings = totals['renderings']
-  facts = {
-    'rows_cached_per_second': round(rows / seconds, 1) if made else None,
-    'renderings_cached_per_second': (
-      round(renderings / seconds, 1) if made else None
-    ),
-    **totals,
-  }
+  made = {'rows': rows, 'renderings': facts['renderings']}
+  for name, count in made.items():  # Unknown if an earlier run has made it.
+    rate = round(count / seconds, 1) if rows else None
+    facts[f'{name}_cached_per_second'] = rate
   figures.print_line(own_cache=facts)
   return facts
-
-
-def _seek(own: OwnSide, repetitions: int) -> dict[str, float]:
-  """Returns the seconds to a near and a far batch, with nothing planned."""
-  near, far = (
-    figures.spread([own.seconds_to_seek(start) for _ in range(repetitions)])
-    for start in (WindowStart(), _FAR)
-  )
-  return {
-    'seconds_to_seek': far['median'],
-    'seconds_to_seek_step_0': near['median'],
-  }
 
 
 if __name__ == '__main__':

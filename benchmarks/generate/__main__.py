@@ -71,9 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     comparison = Comparison(required=OWN)
     with started(modules, task) as sides:
       for case in CASES:
-        sizes = comparison.prepare_all(
-          sides, case, PEER, settings.batch_sizes, hidden='answers'
-        )
+        sizes = comparison.prepare_all(sides, case, PEER, settings.batch_sizes)
         runners = [Runner(OWN)]
         if sizes:
           runners.append(Runner(PEER, min(sizes, key=sizes.get)))
@@ -98,18 +96,15 @@ def _prompts(vocabulary: Vocabulary, count: int) -> list[list[int]]:
   framing = Framing.of(
     CacheConfig('', prompt_format=weights.PROMPT_FORMAT), vocabulary
   )
-  rows = {
-    name: (_MINI / f'{name}.jsonl').read_text(encoding='utf-8').splitlines()
-    for name in _PATTERNS
-  }
   prompts = []
   for number in range(count):
     turn, place = divmod(number, len(_PATTERNS))
-    name = list(_PATTERNS)[place]
-    row = json.loads(rows[name][turn % len(rows[name])])
+    name, pattern = list(_PATTERNS.items())[place]
+    lines = (_MINI / f'{name}.jsonl').read_text('utf-8').splitlines()
+    row = json.loads(lines[turn % len(lines)])
     if isinstance(row.get('concepts'), list):
       row['concepts'] = ', '.join(row['concepts'])
-    text = _PATTERNS[name].format(**row)
+    text = pattern.format(**row)
     prompts.append(framing.prompt(vocabulary.encode(text)))
   return prompts
 

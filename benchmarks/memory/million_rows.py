@@ -64,12 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     phases = {
       'write_rows': (_write, folder, settings.rows),
       'cache': (_cache, folder, 'one'),
-      'cache_with_beam': (_cache, folder, 'beam', settings.workers),
-      'read': (_read, folder),
     }
     with_beam = importlib.util.find_spec('apache_beam') is not None
-    if not with_beam:
-      del phases['cache_with_beam']
+    if with_beam:
+      phases['cache_with_beam'] = (_cache, folder, 'beam', settings.workers)
+    phases['read'] = (_read, folder)
     summary: dict[str, Any] = {'rows': settings.rows}
     for name, (function, *values) in phases.items():
       summary[name] = dataclasses.asdict(run_phase(function, *values))

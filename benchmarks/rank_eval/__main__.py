@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with started(modules, task, {HARNESS: interpreter}) as sides:
       seconds = {
         dataset: comparison.prepare_all(
-          sides, dataset, HARNESS, settings.batch_sizes, hidden='scores'
+          sides, dataset, HARNESS, settings.batch_sizes
         )
         for dataset in requests
       }

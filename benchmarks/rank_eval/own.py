@@ -60,11 +60,9 @@ class OwnSide:
 
 @contextlib.contextmanager
 def counted() -> Iterator[dict[str, int]]:
-  """Counts the contents of the batches that a scorer makes.
+  """Counts the positions of a scorer's batches.
 
-  Yields:
-    `needed`: positions that hold a token; `computed`: all positions; `logits`:
-    positions whose logits are computed; `batches`.
+  Those that hold a token are `needed`, all are `computed`.
   """
   tokens = dict.fromkeys(('needed', 'computed', 'logits', 'batches'), 0)
   make = rank_batches.batches

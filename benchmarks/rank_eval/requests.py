@@ -26,11 +26,7 @@ _SPLITS = ('test', 'validation')
 
 
 class RequestMaker:
-  """Makes what the `folder` of its task does not hold yet.
-
-  The task also has the flags `model`, `data_dir`, `datasets`, `rows` and
-  `templates`.
-  """
+  """Makes what its folder does not hold yet; the task has the flags."""
 
   def __init__(self, task: dict[str, Any]):
     self._task = task

@@ -3,7 +3,7 @@
 Prints JSON objects, the last one the summary; see benchmarks/README.md.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 import dataclasses
 import importlib.util
 import os
@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.common import figures, flags
 from benchmarks.common.comparison import Comparison, Runner
-from benchmarks.common.side_process import SideProcess, started
+from benchmarks.common.side_process import started
 from benchmarks.train_step import results
 from benchmarks.train_step.results import JAX_PEERS, MATMUL, OWN, SIDES, TORCH
 from benchmarks.train_step.shapes import CASES, SHAPES
@@ -121,24 +121,15 @@ def _measure(
     }
     with started(modules, task, interpreters) as sides:
       for case in CASES:
-        work = dict.fromkeys(
-          _prepare(comparison, sides, case), steps * shape.tokens
-        )
+        work = {
+          runner: steps * shape.tokens
+          for runner in map(Runner, sides)
+          if comparison.prepare(sides, runner, case)
+          and comparison.ask(sides, runner, case, 'run', steps=_WARM_UP)
+        }
         for number in range(rounds):
           comparison.take_turns(sides, case, number, work, steps=steps)
   return results.summary(comparison, shape)
-
-
-def _prepare(
-  comparison: Comparison, sides: Mapping[str, SideProcess], case: str
-) -> list[Runner]:
-  """Has all sides compile a case; returns those that did."""
-  return [
-    runner
-    for runner in map(Runner, sides)
-    if comparison.prepare(sides, runner, case)
-    and comparison.ask(sides, runner, case, 'run', steps=_WARM_UP)
-  ]
 
 
 if __name__ == '__main__':

@@ -43,6 +43,8 @@ class TorchSide:
     self._model = transformers.LlamaForCausalLM(config).to(self._device).train()
     self._batches: dict[str, dict[str, torch.Tensor]] = {}
     self._settings = self._step = None
+    on_cpu = self._device == 'cpu'
+    self._wait = (lambda: None) if on_cpu else torch.cuda.synchronize
 
   def prepare(self, case: str) -> dict[str, Any]:
     """Takes one step, of the fastest settings."""
@@ -84,10 +86,6 @@ class TorchSide:
       self._device, torch.bfloat16, enabled=self._shape.dtype == 'bfloat16'
     ):
       return model(**self._batches[case]).loss
-
-  def _wait(self) -> None:
-    if self._device == 'cuda':
-      torch.cuda.synchronize()
 
   def _fastest(self, case: str) -> tuple[str, Callable[[str], None]]:
     """Returns the name and the step of the fastest settings."""

@@ -16,10 +16,9 @@ from benchmarks.train_step.shapes import Shape
 
 
 def _load():
-  """Returns T5X's network and losses.
+  """Returns T5X's network and losses, without its trainer's dependencies.
 
-  `import t5x` loads its trainer, checkpoints and data with all that they need,
-  none of which the decoder needs. An empty package therefore takes its place.
+  `import t5x` would load those; an empty package takes its place.
   """
   package = types.ModuleType('t5x')
   spec = importlib.util.find_spec('t5x')

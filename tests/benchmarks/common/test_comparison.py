@@ -76,7 +76,7 @@ def test_ratios_are_of_turns_of_the_same_round_at_the_best_batch_size():
 def test_the_peer_is_prepared_at_every_batch_size(capsys):
   comparison = Comparison()
   sides = {'flan_jax': Side(), 'peer': Side()}
-  seconds = comparison.prepare_all(sides, 'arc', 'peer', [1, 8], hidden='none')
+  seconds = comparison.prepare_all(sides, 'arc', 'peer', [1, 8])
   assert seconds == {1: 1.0, 8: 1.0}
   assert [a['batch_size'] for _, a in sides['peer'].asked] == [1, 8]
   assert sides['flan_jax'].asked == [('prepare', {'case': 'arc'})]
