@@ -65,7 +65,7 @@ def _part_result(
   contaminated: Collection[str] | None,
   **about: Any,
 ) -> PartResult:
-  test, names = part.test, part.declared.metrics
+  test, names = part.test, part.test.part.metrics
   by_template = predictions_by_template(test, answers, names)
   templates = {
     template: _template_result(test, rows, predictions, names)

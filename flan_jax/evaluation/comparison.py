@@ -54,7 +54,7 @@ def _compare(
   before: Sequence[Answer],
   after: Sequence[Answer],
 ) -> dict[str, Any]:
-  name, test = part.declared.metrics[0], part.test
+  name, test = part.test.part.metrics[0], part.test
   first, second = (
     predictions_by_template(test, answers, [name])
     for answers in (before, after)

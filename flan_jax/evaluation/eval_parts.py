@@ -19,15 +19,13 @@ class EvalPart:
   """One part to evaluate.
 
   Attributes:
-    declared: The part's declaration, in the format that is evaluated.
-    test: Split whose rows are reported.
+    test: Split whose rows are reported; its `part` is the one evaluated.
     validation: Split whose rows choose the template; None without such rows.
     templates: The templates to evaluate; None for every ordinary one.
     shots: Most exemplars before each example.
     null: Why the part cannot be evaluated; empty if it can.
   """
 
-  declared: Dataset
   test: CachedSplit
   validation: CachedSplit | None = None
   templates: Sequence[int] | None = None
@@ -73,19 +71,19 @@ def eval_parts(
 def _eval_part(
   store: CacheStore, member: PlanMember, test: CachedSplit, seed: int
 ) -> EvalPart:
-  declared, exemplars = member.part, member.exemplar_part
-  framing, shots = store.framing, member.shots
+  exemplars, shots = member.exemplar_part, member.shots
   if shots and exemplars is None:
     reason = 'no training rows to take exemplars from'
-    return EvalPart(declared, test, shots=shots, null=reason)
+    return EvalPart(test, shots=shots, null=reason)
   pool = None
   if shots:
     pool = store.find(SplitKey(exemplars, 'train'))
-  validation = validation_split(store, declared)
+  framing = store.framing
+  validation = validation_split(store, member.part)
   if validation is not None:
     validation = with_exemplars(validation, pool, shots, seed, framing)
   test = with_exemplars(test, pool, shots, seed, framing)
-  return EvalPart(declared, test, validation, member.templates, shots)
+  return EvalPart(test, validation, member.templates, shots)
 
 
 def validation_split(store: CacheStore, part: Dataset) -> CachedSplit | None:

@@ -82,8 +82,8 @@ class PartResult:
   @classmethod
   def of(cls, part: EvalPart, **values: Any) -> 'PartResult':
     """Returns a result with what is known of the part, and further values."""
-    declared, test, validation = part.declared, part.test, part.validation
-    splits = {'test': test, 'validation': validation}
+    test, declared = part.test, part.test.part
+    splits = {'test': test, 'validation': part.validation}
     return cls(
       dataset=test.manifest['dataset'],
       part=test.name,

@@ -352,8 +352,7 @@ def test_results_and_records_tell_the_set(write_set, config):
     )
     records = rank_options(queue, Session(models, None))
     assert {record['template_set'] for record in records} == {digest}
-    declared = registry.find_part(made.name)[1]
-    result = PartResult.of(EvalPart(declared, made))
+    result = PartResult.of(EvalPart(made))
     assert result.template_set == digest
 
 

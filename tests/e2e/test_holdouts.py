@@ -179,7 +179,7 @@ def _gold(unit) -> list[Answer]:
 @pytest.mark.parametrize('cluster', _CLUSTERS)
 def test_a_gold_predictor_reaches_the_ceiling(cluster, store):
   for part in eval_parts(store, f'flan_eval_{cluster}'):
-    metrics = part.declared.metrics
+    metrics = part.test.part.metrics
     for result in part_results(part, _gold(part.test)):
       for template in result.templates.values():
         for name in metrics:
@@ -205,7 +205,7 @@ def test_empty_answers_score_nothing(cluster, store):
     empty = [dataclasses.replace(a, text='') for a in _gold(part.test)]
     for result in part_results(part, empty):
       for template in result.templates.values():
-        for name in part.declared.metrics:
+        for name in part.test.part.metrics:
           if name == 'word_edit_distance':
             assert template[name] > 1
           else:

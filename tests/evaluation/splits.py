@@ -21,6 +21,9 @@ def split(
     'template_set': None,
   }
   declared = SimpleNamespace(
+    cluster='nli',
+    note='',
+    metrics=('accuracy',),
     choices=choices,
     templates=[SimpleNamespace(target=t, group=g) for t, g in templates],
   )
@@ -43,8 +46,8 @@ def ranked_split(golds, adapted='', groups=None) -> SimpleNamespace:
 
 def part(test, validation=None, metrics=('accuracy',), **more) -> EvalPart:
   """The part of such splits."""
-  declared = SimpleNamespace(cluster='nli', note='', metrics=tuple(metrics))
-  return EvalPart(declared, test, validation, **more)
+  test.part.metrics = tuple(metrics)
+  return EvalPart(test, validation, **more)
 
 
 def ranked(**by_template) -> list[Answer]:
@@ -71,7 +74,9 @@ def result(*arguments, **named) -> PartResult:
   return found
 
 
-def request_split(rows, templates=1, targets=4, **manifest) -> SimpleNamespace:
+def request_split(
+  rows, templates=1, targets=4, choices=CHOICES
+) -> SimpleNamespace:
   """A split whose rows are rendered under templates.
 
   Every row has two options of one token each, of which `correct` tells the
@@ -81,14 +86,12 @@ def request_split(rows, templates=1, targets=4, **manifest) -> SimpleNamespace:
     rows: The rows.
     templates: Renderings of each row.
     targets: Most tokens of a target.
-    **manifest: Further entries of the manifest.
+    choices: Class name -> words; None if rows have their own options.
   """
-  found = split(rows, templates=(('{answer}', None),) * templates)
-  found.manifest |= {
-    'lengths': {'targets': targets},
-    'choices': CHOICES,
-    'split': 'validation',
-  } | manifest
+  found = split(
+    rows, choices=choices, templates=(('{answer}', None),) * templates
+  )
+  found.manifest |= {'lengths': {'targets': targets}, 'split': 'validation'}
   found.num_rows = len(rows)
   found.renderings = [
     {'row': row, 'template': template}

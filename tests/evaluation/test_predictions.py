@@ -8,7 +8,7 @@ from tests.evaluation.splits import part, result, split, texts
 
 def _scores(test, answers) -> dict[str, float]:
   found = result(test, answers)
-  return {name: found.templates[0][name] for name in test.declared.metrics}
+  return {name: found.templates[0][name] for name in test.test.part.metrics}
 
 
 _CLASSES = {'e': 'yes', 'n': 'unsure', 'c': 'no'}
