@@ -63,11 +63,14 @@ def first_templates(part: Dataset, count: int) -> tuple[int, ...]:
 
 
 def _with_templates(
-  members: Sequence[Member], count: int
+  datasets: Sequence[Dataset], count: int
 ) -> tuple[Member, ...]:
+  """Returns the members that train, each under its first templates."""
   return tuple(
-    Member(m.part, first_templates(registry.find_part(m.part)[1], count))
-    for m in members
+    Member(part.name, first_templates(part, count))
+    for dataset in datasets
+    for part in dataset.resolve_parts()
+    if part.trains
   )
 
 
@@ -86,7 +89,7 @@ def _register() -> None:
       registry.register_mixture(
         Mixture(
           f'flan_tasks_{tasks}_templates_{templates}',
-          _with_templates(training_members(chosen), templates),
+          _with_templates(chosen, templates),
           held_out='clusters',
         )
       )

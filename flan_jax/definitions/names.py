@@ -12,7 +12,7 @@ from flan_jax.definitions.dataset import Dataset, evaluated, in_format
 from flan_jax.definitions.mixture_plan import MixturePlan, PlanMember
 from flan_jax.definitions.registry import UnknownNameError
 
-# FLAN's most exemplars (section 4.4): `.fitshot` takes as many of them as fit.
+# FLAN's maximum (section 4.4). `.fitshot` takes as many exemplars as fit.
 MAX_SHOTS = 16
 
 GRAMMAR = 'dataset[:part][.tK][.all][.Nshot|.fitshot][.plain|.named][.rank]'
@@ -30,30 +30,26 @@ class TaskName:
 
   Attributes:
     name: The name as given.
-    dataset: The dataset it belongs to.
-    part: The resolved part, with the templates of the format.
+    part: The resolved part, with the templates of its format.
     template: K of `.tK`, or None.
-    every: `.all`: every (row, admissible template).
-    rank: `.rank`: one example an option.
+    every: Whether `.all` asks for every (row, admissible template).
+    rank: Whether `.rank` asks for one example per option.
     shots: Most exemplars before each example.
-    format: One of `dataset.FORMATS`.
   """
 
   name: str
-  dataset: Dataset
   part: Dataset
   template: int | None = None
   every: bool = False
   rank: bool = False
   shots: int = 0
-  format: str = 'instructions'
 
 
 def _match(name: str) -> re.Match:
   match = _NAME.match(name)
   if not match:
     raise UnknownNameError(
-      f'{name!r} is no task name; the grammar is '
+      f'{name!r} is not a task name; the grammar is '
       f'{GRAMMAR}{registry.nearest(name)}'
     )
   return match
@@ -65,7 +61,7 @@ def _shots(match: re.Match) -> int:
   shots = MAX_SHOTS if match['shots'] == 'fit' else int(match['shots'])
   if not 1 <= shots <= MAX_SHOTS:
     raise UnknownNameError(
-      f'{match.string!r}: exemplars are 1 to {MAX_SHOTS}, or fitshot'
+      f'{match.string!r}: the number of exemplars is 1 to {MAX_SHOTS}, or fit'
     )
   return shots
 
@@ -80,62 +76,41 @@ def parse_task(name: str) -> TaskName:
   ('anli_r1', 3, 2, True)
 
   Raises:
-    UnknownNameError: unknown part (names the three nearest), no such
-      template, or a suffix that does not fit.
+    UnknownNameError: unknown part (suggests the three nearest), unknown
+      template, or a suffix that does not apply.
   """
   match = _match(name)
-  dataset, part = registry.find_part(match['base'])
-  form, shots = match['format'] or 'instructions', _shots(match)
-  part = in_format(part, form)
+  part = registry.find_part(match['base'])[1]
+  part = in_format(part, match['format'] or 'instructions')
+  shots = _shots(match)
   template = int(match['k']) if match['k'] else None
   if template is not None and template >= len(part.templates):
     raise UnknownNameError(
       f'{name!r}: {part.name} has templates t0 to t{len(part.templates) - 1}'
     )
   if template is not None and match['all']:
-    raise UnknownNameError(f'{name!r}: .tK and .all exclude each other')
+    raise UnknownNameError(f'{name!r}: use either .tK or .all')
   if match['rank'] and part.answers is not None:
-    raise UnknownNameError(f'{name!r}: {part.name} has free-text answers')
+    raise UnknownNameError(
+      f'{name!r}: {part.name} has free-text answers, which cannot be ranked'
+    )
   ordinary = template is None or template in evaluated(part.templates)
   if match['rank'] and not ordinary:
     raise UnknownNameError(
-      f'{name!r}: template {template} is inverted, not ranked'
+      f'{name!r}: template {template} is inverted, which cannot be ranked'
     )
-  if shots and registry.exemplar_part(part.name) is None:
+  if shots and part.exemplar_part is None:
     raise UnknownNameError(
       f'{name!r}: {part.name} has no training rows to take exemplars from'
     )
   return TaskName(
     name=name,
-    dataset=dataset,
     part=part,
     template=template,
     every=bool(match['all']),
     rank=bool(match['rank']),
     shots=shots,
-    format=form,
   )
-
-
-def find_mixture(name: str) -> registry.Mixture | None:
-  """Returns the mixture that a name stands for, None where it is a task's.
-
-  `flan_eval_nli.5shot.named` has the members of `flan_eval_nli`, each with
-  five exemplars and in the named format.
-
-  Raises:
-    UnknownNameError: a suffix that mixtures do not have.
-  """
-  match = _match(name)
-  mixture = registry.find_mixture(match['base'])
-  if mixture is None:
-    return None
-  if match['k'] or match['all'] or match['rank']:
-    raise UnknownNameError(
-      f'{name!r}: a mixture has the suffixes [.Nshot|.fitshot][.plain|.named]'
-    )
-  members = tuple(_with_suffixes(member, match) for member in mixture.members)
-  return dataclasses.replace(mixture, name=name, members=members)
 
 
 def resolve(name: str | MixturePlan) -> MixturePlan:
@@ -173,16 +148,19 @@ def resolve(name: str | MixturePlan) -> MixturePlan:
   )
 
 
-def _resolve(name: str, declared: registry.Member, match) -> PlanMember:
-  member = _with_suffixes(declared, match)
+def _resolve(name: str, member: registry.Member, match) -> PlanMember:
   part = registry.find_part(member.part)[1]
-  if max(member.templates or (0,)) >= len(part.templates):
+  templates = member.templates
+  if max(templates or (0,)) >= len(part.templates):
     raise UnknownNameError(
       f'{name!r}: {part.name} has templates t0 to t{len(part.templates) - 1}, '
-      f'not t{max(member.templates)}'
+      f'not t{max(templates)}'
     )
-  part = in_format(part, member.format)
-  return PlanMember(part, member.templates, member.shots, part.exemplar_part)
+  if match['format']:
+    # The numbers of templates belong to the instructions.
+    part, templates = in_format(part, match['format']), None
+  shots = _shots(match) or member.shots
+  return PlanMember(part, templates, shots, part.exemplar_part)
 
 
 def _members_of_task(name: str, match: re.Match) -> tuple[PlanMember, ...]:
@@ -202,66 +180,11 @@ def _members_of_task(name: str, match: re.Match) -> tuple[PlanMember, ...]:
   )
 
 
-def _with_suffixes(member: registry.Member, match) -> registry.Member:
-  if match['format']:
-    # The bare forms are no instructions: numbers of templates mean nothing.
-    member = dataclasses.replace(member, templates=None, format=match['format'])
-  if match['shots']:
-    member = dataclasses.replace(member, shots=_shots(match))
-  return member
-
-
-def members(name: str) -> tuple[registry.Member, ...]:
-  """Returns the members of a mixture, or of a task taken as a mixture.
-
-  A dataset of several parts, named as a whole, stands for those that train.
-
-  Raises:
-    UnknownNameError: unknown name (names the three nearest), or a mixture of
-      templates that a part does not have.
-  """
-  mixture = find_mixture(name)
-  if mixture is not None:
-    for member in mixture.members:
-      _check_templates(name, member)
-    return mixture.members
-  match = _match(name)
-  base, suffixes = match['base'], name[len(match['base']) :]
-  for dataset in registry.datasets():
-    if dataset.name == base and base not in registry.parts():
-      return tuple(
-        member
-        for part in dataset.resolve_parts()
-        if part.trains
-        for member in members(part.name + suffixes)
-      )
-  task = parse_task(name)
-  templates = None if task.template is None else (task.template,)
-  return (registry.Member(task.part.name, templates, task.shots, task.format),)
-
-
-def _check_templates(name: str, member: registry.Member) -> None:
-  """Refuses numbers that a template set with fewer templates leaves empty."""
-  if member.templates is None:
-    return
-  count = len(registry.find_part(member.part)[1].templates)
-  if max(member.templates) >= count:
-    raise UnknownNameError(
-      f'{name!r}: {member.part} has templates t0 to t{count - 1}, not '
-      f't{max(member.templates)}'
-    )
-
-
 def task_names(member: PlanMember) -> list[str]:
   """Returns the tasks of a member: one, or one for each of its templates."""
-  suffix = member_suffix(member)
+  suffix = f'.{member.shots}shot' if member.shots else ''
+  if member.format != 'instructions':
+    suffix += f'.{member.format}'
   if member.templates is None:
     return [member.part.name + suffix]
   return [f'{member.part.name}.t{k}{suffix}' for k in member.templates]
-
-
-def member_suffix(member: registry.Member | PlanMember) -> str:
-  """Returns what the names of a member's tasks end in, after the template."""
-  shots = f'.{member.shots}shot' if member.shots else ''
-  form = '' if member.format == 'instructions' else f'.{member.format}'
-  return shots + form

@@ -1,4 +1,4 @@
-"""The names of datasets, parts and mixtures, without building any of them."""
+"""The registry of datasets, parts and mixtures; nothing is built here."""
 
 from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
@@ -17,39 +17,37 @@ _MIXTURES: dict[str, 'Mixture'] = {}
 
 
 class UnknownNameError(UserError):
-  """A name that nothing is registered under; suggests the nearest."""
+  """A name that is not registered; suggests the nearest."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Member:
-  """One part in a mixture.
+  """One part in a declared mixture.
 
   Attributes:
     part: Name of a dataset's part.
     templates: Indices of the templates used; None for all that apply.
-    shots: Most exemplars before each example, see `few_shot`.
-    format: How it is phrased, one of `dataset.FORMATS`.
+    shots: Most exemplars before each example.
   """
 
   part: str
   templates: tuple[int, ...] | None = None
   shots: int = 0
-  format: str = 'instructions'
 
 
 @dataclasses.dataclass(frozen=True)
 class Mixture:
-  """Who trains, or who is evaluated.
+  """A declared mixture: what trains together, or is evaluated together.
 
   Attributes:
-    name: As `flan_holdout_nli`.
+    name: Such as `flan_holdout_nli`.
     members: The parts.
     purpose: `train` or `eval`.
     held_out: Cluster that the mixture keeps unseen (or evaluates), for the
-      record; None where it holds nothing out.
-    excluded: Further clusters that may not be trained on when that is
+      record; None if it holds nothing out.
+    excluded: Other clusters that may not be trained on when `held_out` is
       evaluated.
-    note: Where it is ours, or how it differs from the paper's.
+    note: How the mixture differs from the paper's, or that it is our own.
   """
 
   name: str
@@ -64,7 +62,7 @@ def register(dataset: Dataset) -> Dataset:
   """Registers a dataset and returns it.
 
   Raises:
-    ValueError: its name, or that of one of its parts, is taken.
+    ValueError: its name, or the name of one of its parts, is taken.
   """
   taken = set(parts())
   for name in {dataset.name, *(p.name for p in dataset.resolve_parts())}:
@@ -76,7 +74,11 @@ def register(dataset: Dataset) -> Dataset:
 
 
 def register_mixture(mixture: Mixture) -> Mixture:
-  """Registers a mixture; raises ValueError where its name is taken."""
+  """Registers a mixture and returns it.
+
+  Raises:
+    ValueError: its name is taken, or its purpose is unknown.
+  """
   if mixture.name in _MIXTURES or mixture.name in _DATASETS:
     raise ValueError(f'{mixture.name!r} is registered already')
   if mixture.purpose not in ('train', 'eval'):
@@ -86,10 +88,10 @@ def register_mixture(mixture: Mixture) -> Mixture:
 
 
 def load(task_modules: Iterable[str] = ()) -> None:
-  """Imports this project's tasks and mixtures, then the users'.
+  """Imports this project's tasks and mixtures, then those of the user.
 
-  Users' datasets come from modules named here and from entry points in the
-  group `flan_jax.tasks`. A gin file may import further ones.
+  A user's datasets come from the modules named here and from entry points in
+  the group `flan_jax.tasks`. A gin file may import more.
   """
   importlib.import_module('flan_jax.tasks')
   importlib.import_module('flan_jax.mixtures')
@@ -104,7 +106,8 @@ def replace_templates(
 ) -> None:
   """Replaces the templates of datasets or parts by those of a template set.
 
-  What names a dataset is for all its parts without templates of their own.
+  The name of a dataset stands for all its parts that declare no templates of
+  their own.
 
   Args:
     templates: Name -> its templates.
@@ -118,7 +121,7 @@ def replace_templates(
   if template_set() is not None:
     raise ValueError('a template set is in force already')
   changed: dict[str, Dataset] = {}
-  # Parts first: what they are given goes before what their dataset is given.
+  # Parts first: their templates take precedence over their dataset's.
   for name in sorted(templates, key=lambda name: name in _DATASETS):
     owner = name if name in _DATASETS else find_part(name)[0].name
     changed[owner] = _with_templates(
@@ -144,7 +147,7 @@ def _with_templates(dataset: Dataset, name: str, replaced: dict) -> Dataset:
 
 
 def template_set() -> str | None:
-  """Returns the hash of the template set in force; None without one."""
+  """Returns the hash of the template set in force, or None."""
   hashes = (part.template_set for _, part in parts().values())
   return next((found for found in hashes if found is not None), None)
 
@@ -155,7 +158,7 @@ def datasets() -> tuple[Dataset, ...]:
 
 
 def find_mixture(name: str) -> Mixture | None:
-  """Returns the mixture registered under just this name, if there is one."""
+  """Returns the mixture registered under exactly this name, or None."""
   return _MIXTURES.get(name)
 
 
@@ -178,23 +181,13 @@ def find_part(name: str) -> tuple[Dataset, Dataset]:
   """Returns (dataset, resolved part) for `part` or `dataset:part`.
 
   Raises:
-    UnknownNameError: no such part; names the three nearest.
+    UnknownNameError: no such part; suggests the three nearest.
   """
   dataset_name, _, part_name = name.rpartition(':')
   found = parts().get(part_name)
   if found is None or (dataset_name and found[0].name != dataset_name):
     raise UnknownNameError(f'unknown task {name!r}{nearest(name)}')
   return found
-
-
-def exemplar_part(name: str) -> Dataset | None:
-  """Returns the part whose training rows are exemplars of a part, or None.
-
-  That is the part itself; for one that is only evaluated, as
-  `mnli_matched`, a part of its dataset that trains on the same source under
-  the same templates.
-  """
-  return find_part(name)[1].exemplar_part
 
 
 def nearest(name: str) -> str:

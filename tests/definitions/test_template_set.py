@@ -211,10 +211,10 @@ def test_a_mixture_of_templates_that_the_set_lacks_is_refused(write_set):
 
   member = registry.Member('rte', (0, 4))
   registry.register_mixture(registry.Mixture('fifth_of_rte', (member,)))
-  assert names.members('fifth_of_rte') == (member,)
+  assert names.resolve('fifth_of_rte').members[0].templates == (0, 4)
   template_set.apply(write_set({'rte': _RTE}))
   with pytest.raises(UnknownNameError, match='rte has templates t0 to t3'):
-    names.members('fifth_of_rte')
+    names.resolve('fifth_of_rte')
 
 
 def _pairs_of_languages() -> Dataset:

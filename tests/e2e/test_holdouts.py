@@ -122,7 +122,7 @@ def test_a_cluster_is_held_out_and_evaluated(cluster, store, trainer, tmp_path):
   assert trainer.step._cache_size() == 1
   mixture = f'flan_eval_{cluster}'
   evaluation = trainer.evaluate(eval_parts(store, mixture))
-  parts = [registry.find_part(m.part)[1] for m in names.members(mixture)]
+  parts = [member.part for member in names.resolve(mixture).members]
   assert len(evaluation.results) == sum(map(_groups, parts))
   table = records.write(tmp_path, evaluation, {'mixture': mixture})
   for part in parts:

@@ -120,16 +120,18 @@ def test_filters_read_values_not_names_of_fields():
 def test_every_template_serves_every_row_it_is_true_for():
   # Round robin over batches dropped up to nine rows, and tied a template to a
   # row's place in the file: here it hangs on the row's id. That no row is lost
-  # is in tests/data/test_expand.py and test_cache.py.
+  # is in tests/rendering/test_seqio_tasks.py and tests/cache.
   task = names.parse_task('rte.all')
   assert task.every and task.template is None
 
 
 def test_the_ablation_of_clusters_reaches_its_last():
-  sizes = [len(names.members(f'flan_clusters_{k}')) for k in range(1, 8)]
+  sizes = [
+    len(names.resolve(f'flan_clusters_{k}').members) for k in range(1, 8)
+  ]
   assert sizes == sorted(set(sizes))
   with pytest.raises(registry.UnknownNameError):
-    names.members('flan_clusters_8')
+    names.resolve('flan_clusters_8')
 
 
 def test_the_number_of_exemplars_is_the_one_asked_for():
@@ -140,7 +142,9 @@ def test_the_number_of_exemplars_is_the_one_asked_for():
 def test_what_has_no_training_rows_has_no_exemplars():
   with pytest.raises(registry.UnknownNameError, match='no training rows'):
     names.parse_task('wsc273.5shot')
-  assert 'wsc273' in {m.part for m in names.members('flan_eval_coreference')}
+  assert 'wsc273' in {
+    m.part.name for m in names.resolve('flan_eval_coreference').members
+  }
 
 
 def test_tags_of_a_chat_are_removed_one_by_one():
