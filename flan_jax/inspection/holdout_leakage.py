@@ -195,23 +195,25 @@ def compare_rows(
 def _overlap(
   evaluated: Dataset, trained: Dataset, hits: Sequence[tuple]
 ) -> dict[str, Any]:
-  groups, evaluated_rows, trained_rows, _, _ = map(set, zip(*hits, strict=True))
-  examples = {
-    digest: {
-      'text': textwrap.shorten(text, _EXAMPLE_WIDTH, placeholder=' …'),
-      'evaluated_id': evaluated_row,
-      'trained_id': row,
-    }
-    for _, evaluated_row, row, digest, text in reversed(hits)
-  }
+  groups, evaluated_rows, trained_rows, digests, _ = zip(*hits, strict=True)
+  # The first hit of each text.
+  first = dict(zip(reversed(digests), reversed(hits), strict=True))
+  firsts = [first[digest] for digest in dict.fromkeys(digests)]
   return {
     'evaluated': evaluated.name,
     'trained': trained.name,
     'derived': bool(_derived([trained], [evaluated])),
-    'groups': len(groups),
-    'evaluated_rows': len(evaluated_rows),
-    'trained_rows': len(trained_rows),
-    'examples': list(examples.values())[: -_EXAMPLES - 1 : -1],
+    'groups': len(set(groups)),
+    'evaluated_rows': len(set(evaluated_rows)),
+    'trained_rows': len(set(trained_rows)),
+    'examples': [
+      {
+        'text': textwrap.shorten(text, _EXAMPLE_WIDTH, placeholder=' …'),
+        'evaluated_id': evaluated_row,
+        'trained_id': row,
+      }
+      for _, evaluated_row, row, _, text in firsts[:_EXAMPLES]
+    ],
   }
 
 
