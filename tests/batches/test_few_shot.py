@@ -1,4 +1,4 @@
-"""Few-shot examples are zero-shot ones, one after the other."""
+"""Few-shot examples concatenate zero-shot ones."""
 
 import copy
 import dataclasses
@@ -51,7 +51,7 @@ def _view(splits, part, split, framing, shots=5, seed=0):
 
 @pytest.mark.parametrize('part', _PARTS)
 @pytest.mark.parametrize('split', ['train', 'test'])
-def test_a_prompt_is_whole_exemplars_of_its_template_and_the_query(
+def test_prompt_is_exemplars_of_its_template_and_the_query(
   splits, config, vocabulary, part, split
 ):
   framing = Framing.of(config, vocabulary)
@@ -77,7 +77,7 @@ def test_a_prompt_is_whole_exemplars_of_its_template_and_the_query(
     shown.add(len(view.exemplars(index)))
   assert max(shown) > 1
   if part != 'natural_questions':
-    assert len(shown) > 1  # Some were dropped.
+    assert len(shown) > 1  # Some exemplars were dropped.
 
 
 def test_exemplars_are_dropped_from_the_end(splits, config, vocabulary):
@@ -89,7 +89,9 @@ def test_exemplars_are_dropped_from_the_end(splits, config, vocabulary):
     assert (kept[:2] == few.exemplars(index)[: len(kept[:2])]).all()
 
 
-def test_training_on_a_view_counts_its_exemplars(splits, config, vocabulary):
+def test_lengths_of_training_examples_include_exemplars(
+  splits, config, vocabulary
+):
   framing = Framing.of(config, vocabulary)
   plain = splits['anli_r1', 'train']
   view = _view(splits, 'anli_r1', 'train', framing)
@@ -102,16 +104,14 @@ def test_training_on_a_view_counts_its_exemplars(splits, config, vocabulary):
     assert len(joined) == lengths[index] + 1
     prompt = joined[: -targets[index]].tolist()
     assert prompt == view.prompt(index, framing)
-  # Same rows in the same order, whatever stands before them.
+  # The same rows in the same order as without exemplars.
   draws = [Sampler([u], framing, 0).draws(0).rendering for u in (plain, view)]
   assert (draws[0] == draws[1]).all()
   other = _view(splits, 'anli_r1', 'train', framing, seed=1)
   assert len({plain.digest, view.digest, other.digest}) == 3
 
 
-def test_text_between_exemplars_is_set_by_the_configuration(
-  splits, config, vocabulary
-):
+def test_exemplar_separator_is_configurable(splits, config, vocabulary):
   config = dataclasses.replace(config, exemplar_separator='\n\n')
   framing = Framing.of(config, vocabulary)
   view = _view(splits, 'natural_questions', 'test', framing, shots=1)
@@ -121,7 +121,7 @@ def test_text_between_exemplars_is_set_by_the_configuration(
   assert '\n\n' in vocabulary.decode(prompt)
 
 
-def test_seqio_tasks_show_the_exemplars_of_the_view(
+def test_seqio_tasks_have_the_same_exemplars(
   splits, config, vocabulary, mini_data
 ):
   before = dict(seqio_tasks._process)
@@ -148,13 +148,13 @@ def test_seqio_tasks_show_the_exemplars_of_the_view(
   seqio_tasks._process.update(before)
 
 
-def test_what_is_only_evaluated_takes_its_datasets_training_rows():
+def test_subset_without_training_rows_takes_those_of_its_dataset():
   keys = split_keys(['flan_eval_nli.3shot'])
   assert named_split('mnli', 'train') in keys
   assert not [key for key in keys if str(key) == 'mnli_matched.train']
 
 
-def test_a_pool_without_rows_shows_no_exemplars(splits, config, vocabulary):
+def test_pool_without_rows_gives_no_exemplars(splits, config, vocabulary):
   framing = Framing.of(config, vocabulary)
   pool = copy.copy(splits['anli_r1', 'train'])
   pool.renderings = pool.renderings[:0]
@@ -165,7 +165,7 @@ def test_a_pool_without_rows_shows_no_exemplars(splits, config, vocabulary):
   assert not view.exemplars(0).size
 
 
-def test_a_pool_is_of_the_units_own_training_rows(splits, config, vocabulary):
+def test_pool_of_another_dataset_is_refused(splits, config, vocabulary):
   framing = Framing.of(config, vocabulary)
   with pytest.raises(ValueError, match='its training rows'):
     FewShotSplit(

@@ -1,4 +1,4 @@
-"""Batch s is a pure function of what the data_order_digest covers."""
+"""A batch is a pure function of what `data_order_digest` covers."""
 
 import dataclasses
 import hashlib
@@ -30,7 +30,7 @@ from flan_jax.testing.cached_splits import write_cached_split
 
 _PACKING = PackingConfig(batch_rows=8, pack_length=400)
 _FRAMING = Framing(start=(), separator=(1,), end=(1,), between=(1,))
-# Every part of a framing differs, and some are long or absent.
+# All fields differ, and some have several tokens.
 _LONG_FRAMING = Framing(
   start=(2,), separator=(5, 6), end=(1,), between=(7, 8, 9)
 )
@@ -38,7 +38,7 @@ _LONG_FRAMING = Framing(
 
 @pytest.fixture(scope='module')
 def splits(tmp_path_factory):
-  """Units of one to three shards and renderings; some targets are cut."""
+  """Splits of one to three shards and renderings; some targets are cut."""
   folder = tmp_path_factory.mktemp('cache')
   made = []
   for index, (rows, shards) in enumerate([(400, 3), (5000, 1), (900, 2)]):
@@ -97,13 +97,15 @@ _TIGHT = PackingConfig(8, 300, target_budget=60, max_segments=6)
     (_LONG_FRAMING, _TIGHT, '06383e07ad2726f5'),
   ],
 )
-def test_batches_stay_what_they_were(splits, framing, packing, wanted):
-  # A run that is resumed under a later version must go on as it began. Who
-  # changes the order knowingly must change the data_order_digest with it.
+def test_batches_do_not_change_between_versions(
+  splits, framing, packing, wanted
+):
+  # A run resumed with a later version must continue with the same batches. If
+  # you change the order on purpose, increment _ORDER_VERSION in the loader.
   assert _digest(_plan(splits, packing, seed=3, framing=framing)) == wanted
 
 
-def test_few_shot_batches_stay_what_they_were(splits):
+def test_few_shot_batches_do_not_change_between_versions(splits):
   views = [
     FewShotSplit(splits[0], splits[0], 5, 0, _LONG_FRAMING),
     splits[1],
@@ -114,7 +116,7 @@ def test_few_shot_batches_stay_what_they_were(splits):
   assert _digest(plan) == '9023c1f0963b0002'
 
 
-def test_a_batch_does_not_depend_on_the_batches_before(splits):
+def test_batch_does_not_depend_on_the_batches_before(splits):
   walked = _plan(splits)
   for step in range(5):
     walked.batch(step)
@@ -132,7 +134,7 @@ def _steps(plan: BatchPlan) -> int:
 
 @given(st.data())
 @settings(max_examples=25, deadline=None)
-def test_every_row_comes_once_a_pass_with_all_its_tokens(splits, data):
+def test_window_has_every_draw_once_with_all_its_tokens(splits, data):
   packing = PackingConfig(
     batch_rows=data.draw(st.integers(1, 6)),
     pack_length=data.draw(st.integers(140, 500)),
@@ -163,7 +165,7 @@ def test_every_row_comes_once_a_pass_with_all_its_tokens(splits, data):
 
 
 def _sequences(row):
-  """Yields the whole sequences of a row, and how many tokens are predicted."""
+  """Yields each sequence of a row, and its number of predicted tokens."""
   weights = row['target_weights'].astype(bool)
   sources = row['target_positions'][weights]
   labels = row['target_labels'][weights]
@@ -172,7 +174,7 @@ def _sequences(row):
     places = np.flatnonzero(segments == segment)
     assert np.array_equal(row['positions'][places], np.arange(len(places)))
     mine = np.isin(sources, places)
-    # The labels are the tokens after the places that predict them.
+    # A label is the token after the place that predicts it.
     sequence = [*row['tokens'][places].tolist(), int(labels[mine][-1])]
     assert labels[mine].tolist() == sequence[-mine.sum() :]
     assert sources[mine].tolist() == places[-mine.sum() :].tolist()
@@ -180,7 +182,7 @@ def _sequences(row):
 
 
 class _Mesh:
-  """Says which rows lie on which of the devices of several processes."""
+  """Assigns rows to the devices of several processes."""
 
   def __init__(self, processes: int, groups: int, order):
     """Rows over `groups` of 8 devices, process by process or in an order."""
@@ -203,7 +205,7 @@ class _Hashable:
 
 @given(st.data())
 @settings(max_examples=40, deadline=None)
-def test_processes_build_the_rows_of_one_batch(splits, data):
+def test_processes_assemble_the_rows_of_one_batch(splits, data):
   rows = data.draw(st.sampled_from([8, 16]))
   packing = dataclasses.replace(_PACKING, batch_rows=rows)
   step = data.draw(st.integers(0, 200))
@@ -215,7 +217,7 @@ def test_processes_build_the_rows_of_one_batch(splits, data):
   seen = set()
   for process in range(processes):
     mine = local_rows(mesh, rows, process)
-    # A plan of its own, as in a process of its own.
+    # Each process has its own plan.
     part = BatchPlan(_small_sampler(splits, 0), packing).batch(step, mine)
     for name, array in whole.items():
       assert np.array_equal(part[name], array[mine]), name
@@ -224,21 +226,21 @@ def test_processes_build_the_rows_of_one_batch(splits, data):
         assert set(range(*index.indices(rows))) <= set(mine.tolist())
     seen |= set(mine.tolist())
     if order == range(8):
-      # No more than its share where its devices lie together.
+      # No more than its share if its devices are neighbours.
       assert len(mine) == max(rows // processes, rows // groups)
   assert seen == set(range(rows))
 
 
-def test_processes_that_share_some_rows_build_all():
-  # Two devices a process, each with another's rows on one of them.
+def test_processes_that_share_some_rows_assemble_all():
+  # Two devices a process; one of them has rows of another process.
   mesh = _Mesh(4, 4, [0, 7, 1, 2, 3, 4, 5, 6])
   assert local_rows(mesh, 8, 2).tolist() == list(range(8))
-  # Rows that are not neighbours, and shared with no other process.
+  # Rows that are not neighbours, but not shared.
   mesh = _Mesh(2, 8, [0, 4, 1, 5, 2, 6, 3, 7])
   assert local_rows(mesh, 8, 1).tolist() == [1, 3, 5, 7]
 
 
-def test_the_contract_names_what_decides_a_batch(splits):
+def test_data_order_digest_covers_what_decides_a_batch(splits):
   data_order_digest = _plan(splits).data_order_digest
   assert data_order_digest == _plan(splits).data_order_digest
   others = [
@@ -254,7 +256,7 @@ def test_the_contract_names_what_decides_a_batch(splits):
   )
 
 
-def test_an_example_that_no_row_holds_names_the_settings(splits):
+def test_example_too_long_for_a_row_names_the_settings(splits):
   with pytest.raises(PackingError, match='PACK_LENGTH is 60'):
     _plan(splits, dataclasses.replace(_PACKING, pack_length=60))
   with pytest.raises(PackingError, match='TARGET_BUDGET 2'):
@@ -271,7 +273,7 @@ def test_an_example_that_no_row_holds_names_the_settings(splits):
     {'data': 1, 'model': 8},
   ],
 )
-def test_arrays_over_a_mesh_hold_the_same_batch(splits, shape):
+def test_global_arrays_hold_the_same_batch(splits, shape):
   plan = _plan(splits)
   mesh = make_mesh(MeshConfig(**shape))
   sharding = batch_sharding(mesh)
@@ -286,7 +288,7 @@ def test_arrays_over_a_mesh_hold_the_same_batch(splits, shape):
       assert np.array_equal(np.asarray(shard.data), wanted[name][shard.index])
 
 
-def test_a_step_can_be_compiled_for_batches_that_are_not_read_yet(splits):
+def test_abstract_batch_reads_no_batch(splits):
   plan = _plan(splits)
   sharding = batch_sharding(make_mesh(MeshConfig(data=4, fsdp=2)))
   with mock.patch.object(plan, 'batch', side_effect=AssertionError):
@@ -299,10 +301,10 @@ def test_a_step_can_be_compiled_for_batches_that_are_not_read_yet(splits):
     assert abstract[name].sharding == array.sharding
 
 
-def test_the_loader_goes_on_from_any_step_and_stops(splits):
+def test_loader_starts_at_any_step(splits):
   plan = _plan(splits)
   mesh = make_mesh(MeshConfig(), jax.devices()[:1])
-  # Over the end of a window.
+  # Across the end of a window.
   first = _steps(plan) - 2
   loader = Loader(plan, first, batch_sharding(mesh))
   for step, batch in zip(range(first, first + 5), loader, strict=False):
@@ -315,7 +317,7 @@ def test_the_loader_goes_on_from_any_step_and_stops(splits):
   'broken',
   ['flan_jax.batches.window.pack_rows', 'flan_jax.batches.loader.assemble'],
 )
-def test_an_error_of_a_thread_reaches_the_consumer_with_its_traceback(
+def test_error_in_a_thread_reaches_the_consumer_with_its_traceback(
   splits, broken
 ):
   plan = _plan(splits)
@@ -332,7 +334,7 @@ def _fail(*args):
   raise RuntimeError('broken')
 
 
-def test_a_plan_resumed_from_a_checkpoint_plans_one_window(splits):
+def test_resumed_plan_plans_one_window(splits):
   walked = _plan(splits)
   step = 2 * _steps(walked) + 5
   wanted = [walked.batch(step + i) for i in range(3)]
@@ -350,8 +352,7 @@ def test_a_plan_resumed_from_a_checkpoint_plans_one_window(splits):
   with mock.patch.object(Sampler, 'draws', noticed):
     for i, batch in enumerate(wanted):
       assert _equal(resumed.batch(step + i), batch)
-    # The next one is being planned, and none of the earlier ones.
     resumed.batch(0)
   assert planned[0] == 2 and set(planned[:2]) <= {2, 3}
-  # Steps before the one that was resumed from are still found.
+  # Earlier steps are still found.
   assert _equal(resumed.batch(1), walked.batch(1))

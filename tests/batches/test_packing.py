@@ -1,4 +1,4 @@
-"""Packing loses nothing, keeps capacities, and fills rows."""
+"""Packing places every example, respects capacities, and fills rows."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,8 +42,8 @@ def test_fill_stays_high_with_capacities_on():
 
 
 def test_spent_targets_do_not_collapse_the_fill():
-  # Long rows that are mostly targets beside many with few: rows whose targets
-  # are spent must not be tried over and over, nor stop others.
+  # Long examples that are mostly targets, and many with few targets. Rows whose
+  # targets are exhausted must neither be tried over and over nor block others.
   lengths = np.array([200] * 300 + [50] * 4000)
   targets = np.array([180] * 300 + [2] * 4000)
   rows = pack(lengths, targets, Capacity(1024, 400, 256))
@@ -53,7 +53,7 @@ def test_spent_targets_do_not_collapse_the_fill():
 @pytest.mark.parametrize(
   'length, target, name', [(65, 1, 'PACK_LENGTH'), (10, 9, 'TARGET_BUDGET')]
 )
-def test_an_example_that_no_row_holds(length, target, name):
+def test_example_too_long_for_a_row_is_refused(length, target, name):
   with pytest.raises(PackingError, match=name):
     pack(np.array([length]), np.array([target]), Capacity(64, 8, 4))
 
@@ -97,7 +97,7 @@ def _assembled(rows):
 
 
 @given(_ROWS)
-def test_all_rows_at_once_are_the_rows_one_by_one(rows):
+def test_assemble_equals_fill_row(rows):
   wanted = empty_batch(len(rows), _CAPACITY)
   for row, examples in enumerate(rows):
     fill_row(wanted, row, [Example(p, (t,)) for p, t in examples])
@@ -110,7 +110,7 @@ def test_all_rows_at_once_are_the_rows_one_by_one(rows):
 
 
 @given(_ROWS)
-def test_what_is_read_and_what_is_predicted_is_the_examples(rows):
+def test_assembled_rows_hold_the_examples(rows):
   batch = _assembled(rows)
   for row, examples in enumerate(rows):
     arrays = {name: array[row] for name, array in batch.items()}
@@ -120,11 +120,11 @@ def test_what_is_read_and_what_is_predicted_is_the_examples(rows):
     assert arrays['segments'].max() == len(examples)
     for segment, (prompt, target) in enumerate(examples, start=1):
       places = np.flatnonzero(arrays['segments'] == segment)
-      # In one span, positions from 0: nothing crosses into another segment.
+      # Contiguous, with positions from 0.
       assert np.array_equal(places, places[0] + np.arange(len(places)))
       assert np.array_equal(arrays['positions'][places], places - places[0])
       assert arrays['tokens'][places].tolist() == (prompt + target)[:-1]
-      # Predicted is the target, each token from the place before it.
+      # The place before each target token predicts it.
       mine = np.isin(sources, places)
       assert labels[mine].tolist() == target
       first = places[0] + len(prompt) - 1

@@ -1,4 +1,4 @@
-"""Draws follow the rates, and a pass visits every row once."""
+"""Draws follow the rates, and each pass visits every row once."""
 
 from types import SimpleNamespace
 from unittest import mock
@@ -17,7 +17,7 @@ from flan_jax.errors import ConfigError
 _FRAMING = Framing(start=(), separator=(1,), end=(1,), between=(1,))
 
 
-class _Unit(SimpleNamespace):
+class _Split(SimpleNamespace):
   """A split of `rows` rows whose renderings number `renderings(row)`."""
 
   @classmethod
@@ -40,8 +40,8 @@ class _Unit(SimpleNamespace):
     return lengths + framing.prompt_overhead
 
 
-def test_every_mixture_epoch_draws_each_unit_at_its_rate():
-  splits = [_Unit.of('a', 50), _Unit.of('b', 4000), _Unit.of('c', 700)]
+def test_mixture_epoch_draws_each_split_at_its_rate():
+  splits = [_Split.of('a', 50), _Split.of('b', 4000), _Split.of('c', 700)]
   sampler = Sampler(splits, _FRAMING, seed=3)
   assert sampler.rates == (50, 3000, 700)
   assert sampler.epochs_per_window == -(-32768 // 3750)
@@ -52,9 +52,9 @@ def test_every_mixture_epoch_draws_each_unit_at_its_rate():
   ]
 
 
-def test_every_pass_visits_each_row_once_under_its_next_rendering():
-  split = _Unit.of('a', 300, renderings=lambda row: 1 + row % 4)
-  other = _Unit.of('b', 77)
+def test_pass_visits_each_row_once_with_its_next_rendering():
+  split = _Split.of('a', 300, renderings=lambda row: 1 + row % 4)
+  other = _Split.of('b', 77)
   sampler = Sampler([split, other], _FRAMING, seed=1)
   renderings = np.concatenate(
     [d.rendering[d.split == 0] for d in (sampler.draws(w) for w in range(3))]
@@ -71,11 +71,11 @@ def test_every_pass_visits_each_row_once_under_its_next_rendering():
 
 @given(st.data())
 @settings(max_examples=40, deadline=None)
-def test_epochs_keep_rates_and_passes_are_whole(data):
+def test_epochs_keep_rates_and_passes_are_complete(data):
   sizes = data.draw(st.lists(st.integers(1, 60), min_size=1, max_size=4))
   rates = [data.draw(st.integers(1, 70)) for _ in sizes]
   splits = [
-    _Unit.of(f'{i}', size, renderings=lambda row: 1 + row % 3)
+    _Split.of(f'{i}', size, renderings=lambda row: 1 + row % 3)
     for i, size in enumerate(sizes)
   ]
   with mock.patch.object(sampler_lib, 'WINDOW_DRAWS', 200):
@@ -94,14 +94,14 @@ def test_epochs_keep_rates_and_passes_are_whole(data):
     for first in range(0, len(rows) - split.num_rows + 1, split.num_rows):
       chosen = slice(first, first + split.num_rows)
       assert sorted(rows[chosen].tolist()) == list(range(split.num_rows))
-      # Each under the rendering of this pass.
+      # Each with the rendering of this pass.
       rendering = renderings[chosen] - split.row_start[rows[chosen]]
       number = first // split.num_rows
       assert (rendering == number % (1 + rows[chosen] % 3)).all()
 
 
-def test_a_far_window_needs_nothing_before_it():
-  splits = [_Unit.of('a', 300), _Unit.of('b', 5000)]
+def test_far_window_needs_none_before_it():
+  splits = [_Split.of('a', 300), _Split.of('b', 5000)]
   far = Sampler(splits, _FRAMING, seed=1).draws(1_000_000)
   again = Sampler(splits, _FRAMING, seed=1).draws(1_000_000)
   assert (far.rendering == again.rendering).all()
@@ -109,16 +109,16 @@ def test_a_far_window_needs_nothing_before_it():
   assert (far.rendering != other.rendering).any()
 
 
-def test_adding_a_unit_does_not_reorder_another():
-  split = _Unit.of('a', 3000)
+def test_adding_a_split_does_not_reorder_another():
+  split = _Split.of('a', 3000)
   alone = Sampler([split], _FRAMING, seed=1).draws(0)
-  joined = Sampler([_Unit.of('b', 10), split], _FRAMING, seed=1).draws(0)
+  joined = Sampler([_Split.of('b', 10), split], _FRAMING, seed=1).draws(0)
   first = joined.rendering[joined.split == 1]
   assert (first == alone.rendering[: len(first)]).all()
 
 
 def test_expected_size_matches_the_draws():
-  split = _Unit.of('a', 900, renderings=lambda row: 1 + row % 3)
+  split = _Split.of('a', 900, renderings=lambda row: 1 + row % 3)
   sampler = Sampler([split], _FRAMING, seed=1)
   tokens, targets = sampler.expected()
   draws = sampler.draws(0)
@@ -126,8 +126,8 @@ def test_expected_size_matches_the_draws():
   assert draws.targets.sum() == pytest.approx(targets, rel=0.02)
 
 
-def test_record_sizes_count_what_frames_the_pieces():
-  split = _Unit.of('a', 2)
+def test_rendering_sizes_include_the_framing():
+  split = _Split.of('a', 2)
   split.renderings['targets_cut'] = [0, 1]
   split.span_lengths = np.array([5, 2, 7, 3])
   framing = Framing(start=(9,), separator=(8, 8), end=(1,), between=(1,))
@@ -137,6 +137,6 @@ def test_record_sizes_count_what_frames_the_pieces():
   assert targets.tolist() == [3, 3]
 
 
-def test_an_empty_unit_is_refused():
+def test_split_without_rows_is_refused():
   with pytest.raises(ConfigError, match='no training rows in a'):
-    Sampler([_Unit.of('a', 0)], _FRAMING, seed=1)
+    Sampler([_Split.of('a', 0)], _FRAMING, seed=1)

@@ -1,4 +1,4 @@
-"""Windows hold every draw once, are full, and are planned ahead."""
+"""Windows hold every draw once, have full rows, and are planned ahead."""
 
 import gc
 from types import SimpleNamespace
@@ -22,7 +22,7 @@ _FRAMING = Framing(start=(), separator=(1,), end=(1,), between=(1,))
 
 
 def _split(name: str, inputs: np.ndarray, targets: np.ndarray):
-  """A split that has lengths and no tokens; one rendering a row."""
+  """Returns a split with lengths but no tokens, one rendering per row."""
   renderings = np.zeros(len(inputs), RENDERING)
   renderings['first'] = 2 * np.arange(len(inputs))
   return SimpleNamespace(
@@ -41,7 +41,7 @@ def _log_normal(generator, median, spread, size, most):
 
 
 def _mixture(parts: int) -> list:
-  """Parts whose lengths differ as those of FLAN's datasets do."""
+  """Returns splits whose lengths vary like those of FLAN's datasets."""
   generator = np.random.default_rng(0)
   splits = []
   for part in range(parts):
@@ -59,7 +59,7 @@ def _mixture(parts: int) -> list:
 
 @pytest.mark.parametrize('pack_length', [1280, 2048])
 def test_rows_of_a_large_mixture_are_full(pack_length):
-  # With all capacities at their defaults, rows of weight 0 counted.
+  # With default capacities; empty rows count.
   sampler = Sampler(_mixture(62), _FRAMING, seed=0)
   plan = BatchPlan(sampler, PackingConfig(pack_length=pack_length))
   assert plan.capacity.targets < pack_length
@@ -70,7 +70,7 @@ def test_rows_of_a_large_mixture_are_full(pack_length):
 
 @given(st.data())
 @settings(max_examples=40, deadline=None)
-def test_a_window_holds_every_draw_once_within_capacities(data):
+def test_window_holds_every_draw_once_within_capacities(data):
   sizes = data.draw(st.lists(st.integers(1, 40), min_size=1, max_size=5))
   seed, window = data.draw(st.integers(0, 99)), data.draw(st.integers(0, 10**6))
   generator = np.random.default_rng(seed)
@@ -86,7 +86,7 @@ def test_a_window_holds_every_draw_once_within_capacities(data):
   rows = plan.rows
   placed, counts = plan.read(np.arange(rows))
   assert _columns(placed) == _columns(drawn)
-  # Empty rows only fill the last batch.
+  # Empty rows only round up to whole batches.
   assert rows % 4 == 0 and np.sum(counts == 0) < 4
   assert len(counts) == rows and counts.max() <= capacity.segments
   row = np.repeat(np.arange(rows), counts)
@@ -131,7 +131,7 @@ def _first_steps(windows: Windows, count: int) -> list[int]:
   return first
 
 
-def test_windows_follow_one_another_and_each_is_planned_once():
+def test_windows_follow_each_other_and_are_planned_once():
   windows, sampler = _windows()
   first = _first_steps(windows, 4)
   for number, step in enumerate(first[1:-1], start=1):
@@ -144,11 +144,10 @@ def test_windows_follow_one_another_and_each_is_planned_once():
   for step in range(0, first[-1], 5):
     walked.find(step)
   walked.find(first[-1])
-  walked.find(first[-1])  # Waits for the plan of window 4.
   assert sampler.drawn in ((0, 1, 2, 3), (0, 1, 2, 3, 4))
 
 
-def test_a_far_step_is_found_without_those_before_it():
+def test_far_step_is_found_from_the_start():
   walked, _ = _windows()
   first = _first_steps(walked, 4)
   for windows in (_windows()[0], _windows()[0]):
@@ -159,26 +158,26 @@ def test_a_far_step_is_found_without_those_before_it():
     assert np.array_equal(found.draws.rendering, wanted.draws.rendering)
 
 
-def test_a_known_start_saves_the_windows_before_it():
+def test_known_start_saves_planning_earlier_windows():
   first = _first_steps(_windows()[0], 4)
   windows, sampler = _windows()
   windows.start_at(WindowStart(3, first[3]))
   assert windows.start_before(first[3] - 1) == WindowStart(0, 0)
   windows.find(first[3] + 1)
   assert sampler.drawn in ((3,), (3, 4))
-  # A step before it is found from the beginning.
+  # An earlier step is found from the first window.
   plan, place = windows.find(first[2])
   assert place == 0
   assert _columns(plan.draws) == _columns(_windows()[0].find(first[2])[0].draws)
 
 
-def test_two_plans_are_held_at_most_and_nothing_they_were_made_with():
+def test_at_most_two_plans_are_kept_in_memory():
   windows, _ = _windows()
   first = _first_steps(windows, 4)
   windows, _ = _windows()
   plans = []
   gc.collect()
-  gc.disable()  # No cycles: memory must not wait for the collector.
+  gc.disable()  # Memory must be freed without the collector.
   try:
     for number, step in enumerate(first):
       plans.append(weakref.ref(windows.find(step)[0]))

@@ -1,4 +1,4 @@
-"""Learning is shown: a rule carries over to wordings never trained on."""
+"""A learned rule generalizes to templates that were not trained."""
 
 import json
 
@@ -37,7 +37,7 @@ def _run(cli, data_dir: str, name: str) -> dict:
 
 
 @pytest.mark.usefixtures('warm_cache')
-def test_a_rule_is_learned_and_carries_over_to_unseen_templates(cli, rule_data):
+def test_learned_rule_generalizes_to_unseen_templates(cli, rule_data):
   result = _run(cli, rule_data, 'true')
   assert result['mean'] >= 95
   assert result['best_validation']['test'] >= 95

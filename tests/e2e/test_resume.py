@@ -1,4 +1,4 @@
-"""A run that is killed goes on with the very batch it would have seen."""
+"""A killed run continues exactly as if it had not been interrupted."""
 
 import json
 import os
@@ -37,13 +37,13 @@ def _metrics(folder) -> list[dict]:
 
 
 def _comparable(record: dict) -> dict:
-  """What does not depend on how fast the machine was."""
+  """Returns the metrics that do not depend on the speed of the machine."""
   timed = ('_per_second', '_per_device', '_share')
   return {k: v for k, v in record.items() if not k.endswith(timed)}
 
 
 def _leaves(folder, step: int) -> list[np.ndarray]:
-  """Parameters, optimizer state, step and seed of a checkpoint."""
+  """Returns parameters, optimizer state, step and seed of a checkpoint."""
   reader = ocp.PyTreeCheckpointer()
   path = folder / 'checkpoints' / str(step)
   return jax.tree.leaves(
@@ -52,7 +52,7 @@ def _leaves(folder, step: int) -> list[np.ndarray]:
 
 
 @pytest.mark.usefixtures('warm_cache')
-def test_killed_and_resumed_equals_unbroken_bit_for_bit(cli, rule_data):
+def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(cli, rule_data):
   # All in processes of their own: with other devices, XLA rounds differently.
   cli.check_process(*_arguments(rule_data, 'whole', 12))
   process = cli.start(*_arguments(rule_data, 'broken', 12))
@@ -92,7 +92,7 @@ def test_other_data_order_is_refused(cli, rule_data):
 
 
 @pytest.mark.usefixtures('warm_cache')
-def test_an_initial_checkpoint_gives_parameters_only(cli, rule_data):
+def test_initial_checkpoint_gives_parameters_only(cli, rule_data):
   cli.check(*_arguments(rule_data, 'first', 5))
   second = [
     *_arguments(rule_data, 'second', 5),
@@ -105,16 +105,16 @@ def test_an_initial_checkpoint_gives_parameters_only(cli, rule_data):
   first, tuned = (_metrics(cli.folder / name) for name in ('first', 'second'))
   assert [r['step'] for r in tuned] == [1, 2, 3, 4, 5]
   assert tuned[0]['loss'] < first[0]['loss'] / 2
-  # What is in MODEL_DIR wins, and says so.
+  # Checkpoints in MODEL_DIR take precedence, and a message tells so.
   out = cli.check(*second)
   assert 'resuming from step 5' in out
   assert 'INITIAL_CHECKPOINT_PATH is not used' in out
 
 
-def test_a_finished_cache_needs_no_tensorflow(cli, rule_data):
+def test_finished_cache_needs_no_tensorflow(cli, rule_data):
   flags = _arguments(rule_data, 'model', 3)[1:]
   cli.check('cache', *flags, '--gin.EVAL_MIXTURE=rule_eval')
-  # Packages that fail on import stand in front of the real ones.
+  # Packages that fail on import shadow the real ones.
   blocked = cli.folder / 'blocked'
   for name in _HEAVY:
     (blocked / name).mkdir(parents=True)
@@ -145,7 +145,7 @@ def test_a_finished_cache_needs_no_tensorflow(cli, rule_data):
     "--gin.TASK_FEATURE_LENGTHS={'inputs': 128, 'targets': 16}",
     PYTHONPATH=path,
   )
-  # The reloaded checkpoint scores as the state that training ended with.
+  # The restored checkpoint gives the scores of the final state.
   assert table in out
   (tokens,) = (cli.folder / 'cache/rule').glob('rule.train-*/*/tokens.bin')
   tokens.write_bytes(b'\xff' + tokens.read_bytes()[1:])

@@ -1,4 +1,4 @@
-"""Compiled programs are kept, found again, and the same."""
+"""Compiled programs are kept, found again, and give the same results."""
 
 import json
 import os
@@ -12,37 +12,39 @@ from tests.command_line import RULE, SMALL, TRAIN
 
 @pytest.fixture
 def setting(monkeypatch):
-  """Returns what JAX was told, and tells it nothing afterwards."""
+  """Returns a function that reads JAX's setting; resets it afterwards."""
   before = jax.config.jax_compilation_cache_dir
   jax.config.update('jax_compilation_cache_dir', None)
   yield lambda: jax.config.jax_compilation_cache_dir
   jax.config.update('jax_compilation_cache_dir', before)
 
 
-def test_hosts_of_a_kind_share_a_folder(setting, tmp_path):
+def test_similar_hosts_share_a_folder(setting, tmp_path):
   compilation.keep_compiled(str(tmp_path / 'kept'))
   folder, kind = os.path.split(setting())
   assert folder == str(tmp_path / 'kept')
   assert kind == compilation.host_kind()
 
 
-def test_home_is_found(setting):
+def test_home_is_expanded(setting):
   compilation.keep_compiled('~/kept')
   assert setting().startswith(os.path.expanduser('~/kept/'))
 
 
-def test_none_keeps_nothing(setting):
+def test_without_a_folder_nothing_is_kept(setting):
   compilation.keep_compiled(None)
   assert setting() is None
 
 
-def test_what_jax_was_told_goes_first(setting, tmp_path):
+def test_setting_of_jax_takes_precedence(setting, tmp_path):
   jax.config.update('jax_compilation_cache_dir', str(tmp_path))
   compilation.keep_compiled('elsewhere')
   assert setting() == str(tmp_path)
 
 
-def test_hosts_with_other_instructions_share_no_programs(tmp_path, monkeypatch):
+def test_hosts_with_different_instructions_share_no_programs(
+  tmp_path, monkeypatch
+):
   kinds = set()
   for number, line in enumerate(['flags\t: fpu avx2', 'flags\t: fpu', 'bare']):
     info = tmp_path / str(number)
@@ -51,12 +53,12 @@ def test_hosts_with_other_instructions_share_no_programs(tmp_path, monkeypatch):
     kinds.add(compilation.host_kind())
   monkeypatch.setattr(compilation, '_CPU_INFO', tmp_path / 'absent')
   kinds.add(compilation.host_kind())
-  # The last two know the architecture alone.
+  # The last two only know the architecture.
   assert len(kinds) == 3
 
 
 @pytest.mark.usefixtures('warm_cache')
-def test_a_run_from_kept_programs_is_the_same_and_profiled(cli, rule_data):
+def test_run_with_kept_programs_gives_the_same_results(cli, rule_data):
   def train(model_dir, *more):
     out = cli.check_process(
       'train',
@@ -80,7 +82,6 @@ def test_a_run_from_kept_programs_is_the_same_and_profiled(cli, rule_data):
   def kept():
     return {path.name for path in (cli.folder / 'kept').rglob('*-cache')}
 
-  # The window is handed on to the child that makes the cache.
   first = train('first', '--profile=2:3')
   assert list((cli.folder / 'first/profile').rglob('*.xplane.pb'))
   programs = kept()
@@ -91,7 +92,7 @@ def test_a_run_from_kept_programs_is_the_same_and_profiled(cli, rule_data):
     assert [r[name] for r in first] == [r[name] for r in second]
   assert not (cli.folder / 'second/profile').exists()
   assert {'matmul_share', 'examples_per_second'} <= set(second[-1])
-  # What is resumed is checked against the steps that are left.
+  # The window must be within the remaining steps.
   code, _, error = cli(
     'train',
     *TRAIN,

@@ -39,7 +39,7 @@ def make_mesh(*shape):
 
 @pytest.fixture(scope='module')
 def state():
-  """A state in which no array is all zeros."""
+  """Returns a state without all-zero arrays."""
   made = init_state(CONFIG, OPTIMIZER, 1, make_mesh(2, 2, 2))
   rng = np.random.default_rng(0)
 
@@ -74,7 +74,7 @@ def save_all(folder, state, *steps, keep=3):
 
 
 def data_files(checkpoint, item):
-  """The files that hold the values of an item, each perhaps more than once."""
+  """Returns the files with the values of an item, perhaps repeated."""
   if item == 'record':
     return [checkpoint / item / 'metadata']
   found = [path for path in checkpoint.rglob(f'{item}/**/d/*')]
@@ -82,7 +82,7 @@ def data_files(checkpoint, item):
   return found
 
 
-def test_comes_back_bit_for_bit(tmp_path, state, abstract):
+def test_state_is_restored_bit_for_bit(tmp_path, state, abstract):
   save_all(tmp_path, state, 7)
   checkpointer = Checkpointer(tmp_path)
   got, record, step = checkpointer.restore_latest(abstract)
@@ -92,7 +92,7 @@ def test_comes_back_bit_for_bit(tmp_path, state, abstract):
   checkpointer.close()
 
 
-def test_comes_back_on_another_mesh(tmp_path, state):
+def test_state_is_restored_on_another_mesh(tmp_path, state):
   save_all(tmp_path, state, 7)
   mesh = make_mesh(1, 1, 2)
   checkpointer = Checkpointer(tmp_path)
@@ -109,7 +109,7 @@ def test_comes_back_on_another_mesh(tmp_path, state):
   assert_same_bits(params, state['params'])
 
 
-def test_a_state_may_be_overwritten_while_it_is_written(tmp_path, state):
+def test_state_may_be_donated_while_it_is_written(tmp_path, state):
   # The train step donates its state; the checkpoint must hold the old values.
   copy = jax.tree.map(jnp.copy, state['params'])
   checkpointer = Checkpointer(tmp_path)
@@ -125,7 +125,7 @@ def test_a_state_may_be_overwritten_while_it_is_written(tmp_path, state):
   assert_same_bits(got, state['params'])
 
 
-def test_keeps_the_best_beside_the_newest(tmp_path, state):
+def test_best_is_kept_besides_the_newest(tmp_path, state):
   with pytest.raises(CheckpointError, match='train with KEEP_BEST'):
     Checkpointer.best(tmp_path)
   checkpointer = Checkpointer(tmp_path, keep=1, best=True)
@@ -136,7 +136,7 @@ def test_keeps_the_best_beside_the_newest(tmp_path, state):
   assert Checkpointer.best(tmp_path).endswith('/checkpoints/2')
 
 
-def test_keeps_the_newest(tmp_path, state):
+def test_newest_are_kept(tmp_path, state):
   save_all(tmp_path, state, 1, 2, 3, keep=2)
   checkpointer = Checkpointer(tmp_path)
   assert checkpointer.steps() == [2, 3]
@@ -171,7 +171,7 @@ def remove(path):
     ('record', remove),
   ],
 )
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(
+def test_damaged_checkpoint_is_skipped(
   tmp_path, state, abstract, caplog, item, damage
 ):
   save_all(tmp_path, state, 10, 20)
@@ -184,7 +184,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
   assert (step, record['data_order_digest']) == (10, 'of 10')
   assert_same_bits(got['params'], state['params'])
   assert f'{newest} is damaged' in caplog.text
-  # The run goes on and may save the same step again; the evidence is kept.
+  # The run can save the same step again; the damaged checkpoint is kept.
   checkpointer.save(20, state, {'data_order_digest': 'new'})
   checkpointer.wait()
   assert checkpointer.steps() == [10, 20]
@@ -193,7 +193,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
 
 
 def test_no_intact_checkpoint_is_an_error(tmp_path, state, abstract):
-  # Starting anew would silently throw a run away.
+  # Starting again would silently discard a run.
   save_all(tmp_path, state, 10)
   for path in data_files(tmp_path / 'checkpoints' / '10', 'params'):
     truncate(path)
@@ -205,7 +205,7 @@ def test_no_intact_checkpoint_is_an_error(tmp_path, state, abstract):
     Checkpointer.restore_params(tmp_path, abstract['params'])
 
 
-def test_a_killed_save_is_no_checkpoint(tmp_path, state, abstract):
+def test_killed_save_is_not_a_checkpoint(tmp_path, state, abstract):
   save_all(tmp_path, state, 10)
   complete = tmp_path / 'checkpoints' / '10'
   complete.rename(complete.with_name('10.orbax-checkpoint-tmp-123'))
@@ -241,7 +241,7 @@ def test_mismatches_are_listed_by_name(tmp_path, state):
   for line in expected:
     assert line in str(caught.value)
   assert 'embedding: (' not in str(caught.value).replace('unembedding', '')
-  # Resuming with it is the user's mistake, not a damaged checkpoint.
+  # When resuming, this is a user's mistake, not a damaged checkpoint.
   checkpointer = Checkpointer(tmp_path)
   with pytest.raises(CheckpointMismatchError, match='layers/up'):
     checkpointer.restore_latest(abstract_state(other, OPTIMIZER, mesh))
@@ -286,13 +286,13 @@ def test_parameters_alone_in_a_folder_with_other_files(tmp_path, state):
     Checkpointer.restore_params(folder, wanted)
 
 
-def test_a_run_in_such_a_folder_comes_first(tmp_path, state):
+def test_run_in_a_folder_of_parameters_takes_precedence(tmp_path, state):
   Checkpointer.save_params(tmp_path, state['params'], {'from': 'elsewhere'})
   save_all(tmp_path, state, 10)
   assert Checkpointer.read_record(tmp_path) == {'data_order_digest': 'of 10'}
 
 
-def test_the_record_is_plain_json(tmp_path, state):
+def test_record_is_plain_json(tmp_path, state):
   save_all(tmp_path, state, 10)
   text = (tmp_path / 'checkpoints/10/record/metadata').read_text()
   assert json.loads(text)['record'] == {'data_order_digest': 'of 10'}

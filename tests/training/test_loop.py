@@ -1,4 +1,4 @@
-"""The loop compiles while it reads, and its rates are those of training."""
+"""The loop compiles while it reads; pauses do not count in its rates."""
 
 import functools
 import json
@@ -81,13 +81,13 @@ def train_step(mesh):
 
 
 class _Run:
-  """A run in a folder of its own."""
+  """Trains in its own folder."""
 
   def __init__(self, folder, plan, mesh):
     self.folder, self._plan, self._mesh = folder, plan, mesh
 
   def __call__(self, train_step, **more) -> list[dict]:
-    """Trains; returns the metrics of the training steps."""
+    """Trains, and returns the metrics of the training steps."""
     config = LoopConfig(STEPS, eval_period=3, checkpoint_period=2)
     state, checkpointer = self.state(), None
     taken = int(state['step'])
@@ -120,7 +120,7 @@ def run(tmp_path, plan, mesh) -> _Run:
 
 
 class _Step:
-  """A jitted step with something done before it is lowered or run."""
+  """A jitted step with hooks before it is lowered or called."""
 
   def __init__(self, step, on_lower=None, on_call=None):
     self._step, self._on_lower, self._on_call = step, on_lower, on_call
@@ -141,13 +141,11 @@ class _Step:
     return call
 
 
-def test_rates_are_logged_and_what_was_compiled_is_said(
-  run, plan, train_step, capsys
-):
+def test_rates_and_compile_time_are_logged(run, plan, train_step, capsys):
   records = run(train_step)
-  said = capsys.readouterr()
-  assert 'compiled in' in said.out + said.err
-  assert 'matmul_share is a share of' in said.out + said.err
+  printed = ''.join(capsys.readouterr())
+  assert 'compiled in' in printed
+  assert 'matmul_share is a share of' in printed
   assert [record['step'] for record in records] == list(range(1, STEPS + 1))
   for step, record in enumerate(records):
     batch = plan.batch(step)
@@ -157,7 +155,7 @@ def test_rates_are_logged_and_what_was_compiled_is_said(
     assert record['examples'] == np.sum(real & (positions == 0))
     assert record['visible_pairs'] == np.sum((positions + 1)[real])
     for name in ('tokens', 'places', 'examples'):
-      # All rates are over the same time.
+      # All rates refer to the same duration.
       ratio = record[f'{name}_per_second'] / record['tokens_per_second']
       assert ratio == pytest.approx(record[name] / record['tokens'])
     assert record['model_tflops_per_device'] > 0
@@ -185,8 +183,8 @@ def test_batches_are_read_while_the_step_is_compiled(run, plan, train_step):
 
 
 def test_pauses_are_not_counted_as_training(run, train_step, monkeypatch):
-  # A clock that moves by 1 whenever metrics of a step are fetched, and by
-  # 1,000 in whatever is no step.
+  # The clock advances by 1 when the metrics of a step are fetched, and by 1,000
+  # in everything else.
   now = 0.0
 
   def pass_time(seconds):
@@ -224,15 +222,15 @@ def test_pauses_are_not_counted_as_training(run, train_step, monkeypatch):
   assert seconds == pytest.approx([1] * STEPS)
 
 
-def test_the_steps_of_the_window_are_profiled(run, train_step):
+def test_steps_of_the_window_are_profiled(run, train_step):
   run(train_step, profile=ProfileWindow(2, 3))
   [profile] = (run.folder / 'profile').rglob('*.xplane.pb')
   data = profile.read_bytes()
-  # Steps are annotated, so that viewers tell them apart.
+  # Viewers need the annotations to tell steps apart.
   assert b'train' in data and b'step_num' in data
 
 
-def test_a_failing_step_ends_profile_and_loader(run, train_step):
+def test_failing_step_ends_profile_and_loader(run, train_step):
   def fail():
     raise KeyboardInterrupt
 
@@ -241,10 +239,10 @@ def test_a_failing_step_ends_profile_and_loader(run, train_step):
     run(step, profile=ProfileWindow(1, 3))
   assert list((run.folder / 'profile').rglob('*.xplane.pb'))
   names = [thread.name for thread in threading.enumerate()]
-  assert 'loader' not in names
+  assert not [name for name in names if name.startswith('loader')]
 
 
-def test_a_run_resumed_in_a_later_window_equals_an_unbroken_one(
+def test_run_resumed_in_a_later_window_equals_an_uninterrupted_one(
   tmp_path, split, mesh, train_step, monkeypatch
 ):
   # Windows of 20 examples take one or two steps each.
@@ -253,7 +251,7 @@ def test_a_run_resumed_in_a_later_window_equals_an_unbroken_one(
   whole = _Run(tmp_path / 'whole', whole_plan, mesh)
   metrics = whole(train_step)
   assert whole_plan.windows.start_before(STEPS).window >= 2
-  # The checkpoint of step 4 is where the other run goes on.
+  # The other run continues from the checkpoint of step 4.
   abstract = abstract_state(CONFIG, make_optimizer(OptimizerConfig()), mesh)
   shutil.copytree(whole.folder, tmp_path / 'broken')
   shutil.rmtree(tmp_path / f'broken/checkpoints/{STEPS}')

@@ -1,4 +1,4 @@
-"""Where metrics of training are written and shown."""
+"""Training metrics go to files and to the console."""
 
 import json
 
@@ -32,7 +32,7 @@ def test_the_bar_shows_rates(capsys, share, shown):
   assert shown in error and '41.2 %' in error
 
 
-def test_one_process_speaks(capsys):
+def test_one_process_prints(capsys):
   console = Console(0, 10, enabled=False)
   console.step({'loss': 1.5, 'tokens_per_second': 10.0})
   console.log('a line')

@@ -37,7 +37,7 @@ def updates_of(optimizer, params, steps=3):
   return result
 
 
-def test_each_layer_is_treated_like_a_model_of_its_own():
+def test_layers_are_updated_independently():
   params = random_tree(0)
   unclipped = OptimizerConfig(
     learning_rate=0.1, min_dim_size_to_factor=4, gradient_clip_norm=None
@@ -62,9 +62,9 @@ def test_each_layer_is_treated_like_a_model_of_its_own():
       )
 
 
-def test_the_norm_is_clipped_over_the_whole_gradient():
-  # Adafactor is blind to a gradient's scale but for its running means, so the
-  # clipping shows in the second step: a huge first gradient must not linger.
+def test_norm_of_the_whole_gradient_is_clipped():
+  # Only Adafactor's running means depend on the scale of a gradient. Clipping
+  # shows in the second step, which a huge first gradient must not affect.
   params = random_tree(0)
   optimizer = make_optimizer(CONFIG)
   update = jax.jit(optimizer.update)
@@ -119,7 +119,7 @@ def test_sharding_of_the_factored_state():
   state = jax.eval_shape(optimizer.init, params)
   got = optimizer_lib.optimizer_sharding(optimizer, params, shardings)
   assert jax.tree.structure(got) == jax.tree.structure(state)
-  # Every sharding can hold its array.
+  # Every sharding fits its array.
   jax.tree.map(lambda s, leaf: s.shard_shape(leaf.shape), got, state)
 
   def factored(tree, part):
@@ -143,8 +143,8 @@ def test_sharding_of_the_factored_state():
 
 
 def test_sharding_follows_optax_where_dimensions_are_equal():
-  # Shapes alone do not tell which dimension of a square is reduced: compare
-  # with what optax computes from a gradient that differs along one of them.
+  # Shapes do not tell which dimension of a square matrix is reduced. Compare
+  # with optax's result for a gradient that varies along one of them.
   optimizer = make_optimizer(CONFIG)
   params = {'square': jnp.ones((8, 8)), 'layers': {'up': jnp.ones((2, 8, 8))}}
   gradient = jnp.arange(1.0, 9.0)[:, None] * jnp.ones((1, 8))
@@ -178,7 +178,7 @@ def test_sharding_follows_optax_where_dimensions_are_equal():
 @pytest.mark.parametrize(
   'change', [{'learning_rate': 0.0}, {'warmup_steps': -1}]
 )
-def test_senseless_settings_are_errors(change):
+def test_invalid_settings_are_refused(change):
   with pytest.raises(ConfigError, match=next(iter(change)).upper()):
     OptimizerConfig(**change)
 
@@ -215,12 +215,12 @@ def test_frozen_parameters_have_no_state():
     (('.*',), 'matches all parameters'),
   ],
 )
-def test_freezing_nothing_or_everything_is_an_error(frozen, message):
+def test_freezing_no_or_all_parameters_is_refused(frozen, message):
   optimizer = make_optimizer(OptimizerConfig(frozen=frozen))
   with pytest.raises(ConfigError, match=message):
     optimizer.init(random_tree(0))
 
 
-def test_a_bad_expression_is_refused_at_once():
+def test_invalid_expression_is_refused_at_once():
   with pytest.raises(ConfigError, match='not a regular expression'):
     OptimizerConfig(frozen=('layers/(',))

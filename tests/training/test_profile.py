@@ -1,4 +1,4 @@
-"""A window is read, checked against the run, and recorded."""
+"""A profile window is parsed, checked against the run, and recorded."""
 
 import pytest
 
@@ -7,19 +7,19 @@ from flan_jax.training.profile import Profiler, ProfileWindow
 
 
 @pytest.mark.parametrize('text', ['', '3', '3-5', '3:', ':5', 'a:b', '3:5:7'])
-def test_what_is_no_window_is_refused(text):
+def test_malformed_window_is_refused(text):
   with pytest.raises(ConfigError, match='must be FIRST:LAST'):
     ProfileWindow.parse(text)
 
 
 @pytest.mark.parametrize('text', ['0:3', '5:4'])
-def test_a_window_without_steps_is_refused(text):
+def test_window_without_steps_is_refused(text):
   with pytest.raises(ConfigError, match='holds no step'):
     ProfileWindow.parse(text)
 
 
 @pytest.mark.parametrize('taken, train_steps', [(10, 20), (12, 20), (0, 11)])
-def test_a_window_outside_the_run_is_refused(taken, train_steps):
+def test_window_outside_the_run_is_refused(taken, train_steps):
   window = ProfileWindow.parse('10:12')
   window.check(taken=9, train_steps=12)
   with pytest.raises(ConfigError, match=f'takes, {taken + 1} to {train_steps}'):
@@ -34,8 +34,8 @@ def test_without_a_window_nothing_is_recorded(tmp_path):
   assert not (tmp_path / 'profile').exists()
 
 
-def test_an_interrupted_profile_is_still_written(tmp_path):
-  # As the loop stops it whatever happens, and may have stopped it before.
+def test_interrupted_profile_is_still_written(tmp_path):
+  # The loop always stops it, even if it was stopped before.
   profiler = Profiler(ProfileWindow(3, 5), tmp_path / 'profile')
   profiler.start()
   profiler.stop()

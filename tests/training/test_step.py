@@ -33,7 +33,7 @@ ROWS, LENGTH, TARGETS = 16, 12, 4
 
 
 def make_batch(seed=0):
-  """Two packed examples a row, padding, and a differing number of targets."""
+  """Returns rows of two examples, with padding and varying targets."""
   rng = np.random.default_rng(seed)
   segments = np.tile([[1] * 6 + [2] * 4 + [0] * 2], (ROWS, 1))
   positions = np.tile([[*range(6), *range(4), 0, 0]], (ROWS, 1))
@@ -57,7 +57,7 @@ def make_mesh(*shape):
 
 @functools.cache
 def first_params():
-  """The initial parameters, made once and for one device."""
+  """Returns the initial parameters, made once, on one device."""
   return jax.device_get(init_params(CONFIG, 1, make_mesh(1, 1, 1)))
 
 
@@ -67,7 +67,7 @@ def first_state(optimizer, mesh):
 
 
 def run(config=CONFIG, shape=(1, 1, 1), microbatches=1, batches=None):
-  """Runs a step for each batch; returns what came out, on the host."""
+  """Runs a step for each batch; returns the state and metrics, on the host."""
   mesh, optimizer = make_mesh(*shape), make_optimizer(OPTIMIZER)
   step = make_train_step(config, optimizer, mesh, microbatches)
   state = first_state(optimizer, mesh)
@@ -99,7 +99,7 @@ def assert_same_run(got, expected):
   )
 
 
-# Every way to write 8 as a product of three.
+# All ways to write 8 as a product of three factors.
 MESHES = [
   (data, fsdp, 8 // data // fsdp)
   for data in (1, 2, 4, 8)
@@ -109,7 +109,7 @@ MESHES = [
 
 
 @pytest.mark.parametrize('shape', MESHES, ids=str)
-def test_every_mesh_trains_alike(shape, reference):
+def test_all_meshes_train_alike(shape, reference):
   batches = [make_batch(0), make_batch(1)]
   assert_same_run(run(shape=shape, batches=batches), reference)
 
@@ -120,7 +120,7 @@ def test_unscanned_layers_train_alike(reference):
   assert_same_run(run(config, batches=batches), reference)
 
 
-def test_microbatches_equal_the_whole(reference):
+def test_microbatches_equal_the_whole_batch(reference):
   batches = [make_batch(0), make_batch(1)]
   got = run(shape=(2, 2, 1), microbatches=4, batches=batches)
   assert_same_run(got, reference)
@@ -139,12 +139,12 @@ def test_metrics_describe_the_batch(reference):
   np.testing.assert_allclose(reference[1][1]['parameter_norm'], last, rtol=1e-5)
 
 
-def test_a_batch_is_learned():
+def test_batch_is_learned():
   _, history = run(batches=[make_batch()] * 30)
   assert history[-1]['loss'] < history[0]['loss'] - 0.5
 
 
-def test_a_batch_without_targets_changes_nothing():
+def test_batch_without_targets_changes_nothing():
   empty = make_batch()
   empty['target_weights'] = np.zeros_like(empty['target_weights'])
   state, (metrics,) = run(batches=[empty])
@@ -183,7 +183,7 @@ def test_bfloat16_leaves_parameters_in_float32(reference):
 @pytest.mark.parametrize(
   'frozen', [('embedding', 'layers/(gate|up|down)'), ('layers/.*',)], ids=str
 )
-def test_frozen_parameters_stay_and_the_others_train(frozen):
+def test_frozen_parameters_do_not_change_and_others_do(frozen):
   config = dataclasses.replace(OPTIMIZER, frozen=frozen)
   mesh, optimizer = make_mesh(2, 2, 2), make_optimizer(config)
   step = make_train_step(CONFIG, optimizer, mesh, 2, frozen=frozen)
@@ -207,7 +207,7 @@ def test_rows_must_divide_by_mesh_and_microbatches():
     run(shape=(8, 1, 1), microbatches=4)
 
 
-def test_state_lies_as_declared():
+def test_state_has_the_declared_sharding():
   mesh, optimizer = make_mesh(2, 2, 2), make_optimizer(OPTIMIZER)
   state = first_state(optimizer, mesh)
   for leaf in jax.tree.leaves(state):

@@ -1,4 +1,4 @@
-"""Counts are of what is not padding, and rates follow from them."""
+"""Counts exclude padding, and rates follow from counts and time."""
 
 import jax
 import numpy as np
@@ -18,7 +18,7 @@ CONFIG = DecoderConfig(
   num_kv_heads=2,
   head_dim=8,
 )
-# Tokens of the examples of each row.
+# Lengths of the examples of each row, in tokens.
 ROWS = [[5, 4], [9], [], [3, 3, 3], [2], [6], [7, 2], [4]]
 
 
@@ -35,7 +35,7 @@ def _counts(batch):
   return {name: float(count) for name, count in counts.items()}
 
 
-def test_counts_are_those_of_the_examples():
+def test_counts_match_the_examples():
   lengths = [length for row in ROWS for length in row]
   assert _counts(_batch()) == {
     'places': 8 * 12,
@@ -44,7 +44,7 @@ def test_counts_are_those_of_the_examples():
   }
 
 
-def test_a_batch_over_all_devices_is_counted_whole():
+def test_batch_over_all_devices_is_counted_as_a_whole():
   mesh = sharding.make_mesh(sharding.MeshConfig(data=4, fsdp=2))
   batch = jax.device_put(_batch(), sharding.batch_sharding(mesh))
   assert _counts(batch) == _counts(_batch())
@@ -85,7 +85,7 @@ def test_rates_follow_from_counts_and_time():
   assert 'matmul_share' not in rates
 
 
-def test_a_share_of_a_measured_rate_is_not_called_mfu():
+def test_share_of_a_measured_rate_is_not_called_mfu():
   peak = throughput.Peak(1e9, 'matmul_share', 'measured')
   rates = _rates(peak)
   assert 'matmul_share' in rates and 'mfu' not in rates
@@ -94,7 +94,7 @@ def test_a_share_of_a_measured_rate_is_not_called_mfu():
 
 
 @pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
-def test_an_unlisted_device_is_measured(monkeypatch, dtype):
+def test_device_without_published_rate_is_measured(monkeypatch, dtype):
   monkeypatch.setattr(throughput, '_WIDTHS', (32, 64))
   peak = throughput.device_peak(dtype, published=None)
   assert peak.share_name == 'matmul_share'
@@ -102,7 +102,7 @@ def test_an_unlisted_device_is_measured(monkeypatch, dtype):
   assert dtype in peak.origin
 
 
-def test_a_published_rate_is_not_measured(monkeypatch):
+def test_published_rate_is_not_measured(monkeypatch):
   monkeypatch.setattr(throughput, '_WIDTHS', ())  # Measuring would fail.
   peak = throughput.device_peak('bfloat16', published=61.5e12)
   assert (peak.flops, peak.share_name) == (61.5e12, 'mfu')
