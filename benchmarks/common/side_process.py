@@ -1,10 +1,9 @@
 """One side of a comparison, in a process of its own that waits for requests.
 
-The first argument of the process is the task, in JSON. Each line of standard
-input names a method and its arguments, such as {"do": "run", "case": "piqa"},
-and gets one line as an answer; an error is answered by {"error": TEXT}. This
-module needs only the standard library, so that a side can run in an interpreter
-of its own.
+Its argument is the task, in JSON. A line of standard input names a method and
+its arguments, such as {"do": "run", "case": "piqa"}, and gets one line as an
+answer, {"error": TEXT} if it fails. Needs only the standard library, so that a
+side can run in an interpreter of its own.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -99,12 +98,9 @@ def started(
   task: Mapping[str, Any],
   interpreters: Mapping[str, str] | None = None,
 ) -> Iterator[dict[str, SideProcess]]:
-  """Starts a process for each side and ends them all.
+  """Starts a process for each side, by its module, and ends them all.
 
-  Args:
-    modules: Side -> its module.
-    task: The task of every side, which also gets its name as `side`.
-    interpreters: Side -> its Python interpreter, if that is another one.
+  Each gets the task and its name as `side`.
   """
   with contextlib.ExitStack() as stack:
     processes = {}
@@ -118,9 +114,8 @@ def started(
 def serve(make_side: Callable[[dict[str, Any]], Any]) -> None:
   """The side's end: answers requests until standard input ends.
 
-  Args:
-    make_side: Task -> the object that has the methods; first called when a
-      request comes, so that its errors are answers too.
+  `make_side` returns, for a task, the object that has the methods. It is called
+  when the first request comes, so that its errors are answers too.
   """
   task = json.loads(sys.argv[1])
   # What libraries print must not mix with the answers.

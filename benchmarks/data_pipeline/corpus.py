@@ -1,10 +1,9 @@
 """A mixture of realistic size, made from the mini corpus without a network.
 
-It has twelve datasets of eight clusters, from sentences to news articles. Rows
-of the mini corpus are repeated, and the field with the long text is rewritten
-from sentences of the dataset, to the lengths of real rows. They are imported as
-TFDS datasets under the names of the real builders, so that all sides of a
-comparison read them in the usual way.
+It has twelve datasets of eight clusters. Rows of the mini corpus are repeated,
+and the field with the long text is rewritten from sentences of the dataset, to
+the lengths of real rows. All sides read them as TFDS datasets under the names
+of the real builders.
 """
 
 from collections.abc import Iterator, Sequence
@@ -54,11 +53,7 @@ def make_corpus(
 ) -> str:
   """Registers the mixture; returns its TFDS directory, making it if missing.
 
-  Args:
-    folder: Keeps the directory.
-    datasets: Which of `DATASETS`.
-    count: Training rows of each; other splits are those of the mini corpus.
-    seed: Seed of the texts.
+  Each dataset has `count` training rows, and the mini corpus's other splits.
   """
   registry.register_mixture(Mixture(MIXTURE, tuple(map(Member, datasets))))
   target = folder / f'corpus-{count}-{seed}-{len(datasets)}'
@@ -69,8 +64,8 @@ def make_corpus(
     for name in datasets:
       lines = [json.dumps(row) + '\n' for row in rows(name, count, seed)]
       (raw / f'{name}.jsonl').write_text(''.join(lines), encoding='utf-8')
-    meta = {name: meta[name] for name in datasets}
-    (raw / 'meta.json').write_text(json.dumps(meta), encoding='utf-8')
+    meta = json.dumps({name: meta[name] for name in datasets})
+    (raw / 'meta.json').write_text(meta, encoding='utf-8')
     import_rows(raw, target / 'tfds', log=lambda line: None)
     (target / 'finished').touch()
   return str(target / 'tfds')

@@ -83,9 +83,8 @@ def _collate(table: pa.Table, shape: tuple[int, int]) -> Batch:
     starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
     batch['tokens'][row, places] = ids
     batch['labels'][row, places] = labels
-    batch['segments'][row, places] = np.repeat(
-      np.arange(1, len(sizes) + 1), sizes
-    )
+    numbers = np.arange(1, len(sizes) + 1)
+    batch['segments'][row, places] = np.repeat(numbers, sizes)
     batch['positions'][row, places] = np.arange(len(ids)) - starts
   batch['loss_mask'][:] = batch['labels'] != IGNORED
   return batch

@@ -37,13 +37,12 @@ def summary(
     }
   own = described[sides.OWN]
   ratios = {
-    name: comparison.ratio(sides.OWN, name, [CASE])
-    for name in described
-    if name != sides.OWN
+    side.name: comparison.ratio(sides.OWN, side.name, [CASE])
+    for side in started
+    if side.name != sides.OWN
   }
 
-  def ratio_to(*names: str) -> float | None:
-    """Returns the ratio to the fastest of some sides."""
+  def ratio_to(*names: str) -> float | None:  # To the fastest of them.
     found = [ratios[name]['median'] for name in names if name in ratios]
     return min(found, default=None)
 

@@ -31,9 +31,7 @@ _NAMES = {
 def batches(task: Task, renderings: str | None = None) -> Iterator[Batch]:
   """Reads as T5X does, with the options that proved fastest.
 
-  Args:
-    task: What is read.
-    renderings: As in `make_cache`; None: rows are rendered when they are read.
+  Without `renderings`, each row is rendered when it is read; see `make_cache`.
   """
   if renderings is None:
     provider = seqio_tasks.get_mixture_or_task(
@@ -78,10 +76,8 @@ def batches(task: Task, renderings: str | None = None) -> Iterator[Batch]:
 def make_cache(task: Task, renderings: str) -> float:
   """Caches training rows with SeqIO's own Beam pipeline; returns the seconds.
 
-  Args:
-    task: What is read; its folder keeps the cache.
-    renderings: `several`: those of each row that this project caches; `one`: a
-      template chosen for each row.
+  The `renderings` of a row are `several`, those that this project caches, or
+  `one`, under a template chosen for the row.
   """
   import apache_beam as beam
   from seqio.scripts import cache_tasks_main

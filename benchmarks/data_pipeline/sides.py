@@ -123,32 +123,26 @@ def unavailable(name: str) -> str | None:
 
 def start(name: str, task: Task, own: OwnSide) -> Side:
   """Makes the files of a side if they are missing, and starts it."""
-  prepared = None
-  if name in (COMPACT, LOADER):
-    read = own.compact_batches if name == COMPACT else own.loaded_batches
-    return Side(name, read, None, task.shape)
-  if name == OWN:
-    read = own.batches
-
-    def sequence(tokens, labels):  # The last token is only a label.
-      return np.append(tokens, labels[-1])
-  elif name in (TRAINER, ARROW):
+  ours = {
+    # The last token of a sequence is only a label.
+    OWN: (own.batches, lambda tokens, labels: np.append(tokens, labels[-1])),
+    COMPACT: (own.compact_batches, None),
+    LOADER: (own.loaded_batches, None),
+  }
+  if name in ours:
+    return Side(name, *ours[name], task.shape)
+  if name in (TRAINER, ARROW):
     from benchmarks.data_pipeline import hugging_face
 
     packed, prepared = hugging_face.make_dataset(own, task)
     batches = hugging_face.trainer if name == TRAINER else hugging_face.arrow
     read = functools.partial(batches, packed, task)
+    # Labels are not shifted.
+    return Side(name, read, lambda tokens, labels: tokens, task.shape, prepared)
+  from benchmarks.data_pipeline import seqio_side
 
-    def sequence(tokens, labels):  # Labels are not shifted.
-      return tokens
-  else:
-    from benchmarks.data_pipeline import seqio_side
-
-    if name in CACHED:
-      prepared = seqio_side.make_cache(task, CACHED[name])
-    read = functools.partial(seqio_side.batches, task, CACHED.get(name))
-
-    def sequence(tokens, labels):  # Every token is a label.
-      return labels
-
-  return Side(name, read, sequence, task.shape, prepared)
+  renderings = CACHED.get(name)
+  prepared = seqio_side.make_cache(task, renderings) if renderings else None
+  read = functools.partial(seqio_side.batches, task, renderings)
+  # Every token is a label.
+  return Side(name, read, lambda tokens, labels: labels, task.shape, prepared)

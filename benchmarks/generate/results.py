@@ -1,7 +1,6 @@
 """The last line of `generate`."""
 
 from collections.abc import Sequence
-import statistics
 from typing import Any
 
 from benchmarks.common import figures
@@ -42,11 +41,7 @@ def summary(
     'ratio_to_transformers_ended': figures.median(cases[ENDED]['ratio']),
     'cases': cases,
     'prompts': len(prompts),
-    'prompt_tokens': {
-      'min': min(lengths),
-      'median': statistics.median(lengths),
-      'max': max(lengths),
-    },
+    'prompt_tokens': figures.spread(lengths),
     'versions': {
       runner.side: facts['versions']
       for (runner, _), facts in comparison.facts.items()
@@ -71,9 +66,7 @@ def _figures(
   return {
     'tokens_per_second': rates('seconds'),
     'tokens_per_cpu_second': rates('cpu_seconds'),
-    'tokens': {
-      side: generated(comparison, runner, case) for side, runner in best.items()
-    },
+    'tokens': {s: generated(comparison, run, case) for s, run in best.items()},
     'ratio': comparison.ratio(OWN, PEER, [case]),
     'ratio_by_cpu_time': comparison.ratio(OWN, PEER, [case], 'cpu_seconds'),
     'agreement': agreement(vocabulary, *found) if peer else None,

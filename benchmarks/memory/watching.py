@@ -42,14 +42,9 @@ def run_phase(function: Callable[..., dict[str, Any]], *arguments) -> Phase:
   seconds = time.perf_counter() - begin
   if child.exitcode or not receiver.poll():
     raise RuntimeError(f'{function.__name__} failed in its process, see above')
-  resident, private, processes = peak
-  return Phase(
-    seconds=round(seconds, 2),
-    peak_mib=round(resident / _MIB),
-    peak_private_mib=round(private / _MIB),
-    processes=processes,
-    result=receiver.recv(),
-  )
+  resident, private = (round(size / _MIB) for size in peak[:2])
+  result = receiver.recv()
+  return Phase(round(seconds, 2), resident, private, peak[2], result)
 
 
 def private_mib() -> int:

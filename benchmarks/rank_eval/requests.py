@@ -1,7 +1,6 @@
 """What the sides of `rank_eval` read: weights, and prompts with options.
 
-It is made in a process of its own, which ends before anything is measured,
-because a token cache needs TensorFlow.
+Made in a process that ends before anything is measured: it needs TensorFlow.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,10 +32,9 @@ class RequestMaker:
     self._folder = pathlib.Path(task['folder'])
 
   def make(self) -> dict[str, str]:
-    """Returns the paths of `checkpoint`, `hugging_face` and `requests`.
+    """Returns the paths of both forms of the weights, and of the requests.
 
-    The first two hold the same weights. The third is a JSON file: dataset -> a
-    list of what `as_harness` returns.
+    The requests are JSON: dataset -> a list of what `as_harness` returns.
     """
     registry.load()
     checkpoint, exported = weights.open_model(self._task['model'], self._folder)
@@ -56,11 +54,9 @@ class RequestMaker:
       for dataset in self._task['datasets']
     }
     path.write_text(json.dumps(datasets), encoding='utf-8')
-    return {
-      'checkpoint': str(checkpoint),
-      'hugging_face': str(exported),
-      'requests': str(path),
-    }
+    names = ('checkpoint', 'hugging_face', 'requests')
+    paths = map(str, (checkpoint, exported, path))
+    return dict(zip(names, paths, strict=True))
 
   def _requests(
     self, part: str, rows: int, config: CacheConfig, vocabulary: Vocabulary

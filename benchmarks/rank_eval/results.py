@@ -40,11 +40,10 @@ def summary(comparison: Comparison, requests: Requests) -> dict[str, Any]:
     ratios[side] = {**found, 'together_by_cpu_time': by_cpu_time}
     allowed[side] = {}
     for name, of in groups.items():
-      tokens = needed([row for dataset in of for row in requests[dataset]])
-      allowed[side][name] = round(tokens[side] / tokens[OWN], 3)
-    agreed[side] = {
-      name: _agreement(comparison, side, name) for name in datasets
-    }
+      tokens = [needed(requests[dataset]) for dataset in of]
+      theirs, mine = (sum(each[s] for each in tokens) for s in (side, OWN))
+      allowed[side][name] = round(theirs / mine, 3)
+    agreed[side] = {of: _agreement(comparison, side, of) for of in datasets}
   together = {side: found.pop('together') for side, found in medians.items()}
   return {
     'ratio_to_harness': together[HARNESS],
@@ -87,13 +86,13 @@ def _described(
     if runner is None:
       continue
     facts = comparison.facts[runner, dataset]
+    rates, cpu_rates = (
+      comparison.rates(runner, [dataset], by)
+      for by in ('seconds', 'cpu_seconds')
+    )
     described[dataset] = {
-      'examples_per_second': figures.spread(
-        comparison.rates(runner, [dataset])
-      ),
-      'examples_per_cpu_second': figures.spread(
-        comparison.rates(runner, [dataset], 'cpu_seconds')
-      ),
+      'examples_per_second': figures.spread(rates),
+      'examples_per_cpu_second': figures.spread(cpu_rates),
       'tokens': {'needed': needed(rows)[side], **facts['tokens']},
       'batch_size': runner.batch_size,
       'settings': facts.get('settings'),
@@ -101,10 +100,9 @@ def _described(
   whole = comparison.best(side, list(requests))
   if whole is not None:
     turns = [turn for turn in comparison.turns if turn.runner.side == side]
+    rates = comparison.rates(whole, list(requests))
     described['together'] = {
-      'examples_per_second': figures.spread(
-        comparison.rates(whole, list(requests))
-      ),
+      'examples_per_second': figures.spread(rates),
       'batch_size': whole.batch_size,
       'peak_mib': max(turn.cost['peak_mib'] for turn in turns),
     }
@@ -147,8 +145,8 @@ def agreement(
       alike += 1
     elif all(max(v) - min(v[c] for c in choices) <= _TIE for v in (one, other)):
       ties += 1
-    for a, b in zip(one, other, strict=True):
-      largest = max(largest, abs(a - b))
+    gaps = [abs(a - b) for a, b in zip(one, other, strict=True)]
+    largest = max(largest, *gaps)
   return {
     'rows': len(mine),
     'alike': alike,

@@ -43,8 +43,8 @@ class TorchSide:
     self._model = transformers.LlamaForCausalLM(config).to(self._device).train()
     self._batches: dict[str, dict[str, torch.Tensor]] = {}
     self._settings = self._step = None
-    on_cpu = self._device == 'cpu'
-    self._wait = (lambda: None) if on_cpu else torch.cuda.synchronize
+    cuda = self._device == 'cuda'
+    self._wait = torch.cuda.synchronize if cuda else lambda: None
 
   def prepare(self, case: str) -> dict[str, Any]:
     """Takes one step, of the fastest settings."""

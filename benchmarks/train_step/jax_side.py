@@ -67,12 +67,7 @@ def adafactor_trainer(
   init: Callable[[jax.Array], Any],
   loss: Callable[[Any, Arrays], jax.Array],
 ) -> Trainer:
-  """Returns a model that `optax.adafactor` trains.
-
-  Args:
-    init: Random key -> parameters.
-    loss: (parameters, batch) -> mean loss over the targets.
-  """
+  """Trains by `optax.adafactor`: key -> params, (params, batch) -> loss."""
   import optax
 
   optimizer = optax.adafactor(LEARNING_RATE)
@@ -87,8 +82,5 @@ def adafactor_trainer(
     updates, moments = optimizer.update(gradient, moments, params)
     return (optax.apply_updates(params, updates), moments), value
 
-  return Trainer(
-    init=jax.jit(make),
-    step=jax.jit(step, donate_argnums=0),
-    params=lambda state: state[0],
-  )
+  jitted = jax.jit(step, donate_argnums=0)
+  return Trainer(jax.jit(make), jitted, params=lambda state: state[0])

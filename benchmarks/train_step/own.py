@@ -62,8 +62,8 @@ def make_side(task: dict[str, Any]) -> JaxSide:
     }
 
   trainer = Trainer(
-    init=lambda: init_state(config, optimizer, 0, mesh),
-    step=step,
+    lambda: init_state(config, optimizer, 0, mesh),
+    step,
     params=lambda state: state['params'],
     arrange=gather_targets,
     facts=facts,

@@ -40,7 +40,7 @@ def summary(comparison: Comparison, shape: Shape) -> dict[str, Any]:
     if own in sides
   }
   described = {side: _described(comparison, shape, side) for side in sides}
-  own, torch = described.get(OWN, {}), described.get(TORCH, {})
+  own, torch = (described.get(side, {}) for side in (OWN, TORCH))
   found: dict[str, Any] = {}
   for case, suffix in (('dense', ''), ('flan', '_flan')):
     for name in ('matmul_share', 'mfu'):
