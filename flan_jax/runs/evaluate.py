@@ -12,7 +12,7 @@ from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.flags import Arguments
 from flan_jax.runs.checkpoint_paths import labelled_checkpoints
-from flan_jax.runs.eval_setup import EvalSetup
+from flan_jax.runs.run_setup import RunSetup
 from flan_jax.runtime import processes
 from flan_jax.training import Checkpointer
 
@@ -21,7 +21,7 @@ from flan_jax.training import Checkpointer
 def evaluate(
   mixture: str | Sequence[str],
   model_dir: str,
-  setup: EvalSetup,
+  setup: RunSetup,
   eval_config: EvalConfig,
   checkpoint: str | Sequence[str] | None = None,
   arguments: Arguments | None = None,

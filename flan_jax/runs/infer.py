@@ -20,7 +20,7 @@ from flan_jax.evaluation.models import Session
 from flan_jax.evaluation.prompts import prompt_tokens, read_prompts
 from flan_jax.flags import Arguments
 from flan_jax.runs.checkpoint_paths import one_checkpoint
-from flan_jax.runs.eval_setup import EvalSetup
+from flan_jax.runs.run_setup import RunSetup
 from flan_jax.runtime import processes
 from flan_jax.runtime.console import text_output
 
@@ -56,7 +56,7 @@ class InferSource:
 
 @gin.configurable(module='flan_jax')
 def infer(
-  setup: EvalSetup,
+  setup: RunSetup,
   source: InferSource,
   ending: Ending,
   sampling: Sampling | None = None,

@@ -6,7 +6,7 @@ import gin
 
 from flan_jax.batches.loader import PackingConfig
 from flan_jax.evaluation.eval_config import EvalConfig
-from flan_jax.runs.eval_setup import EvalSetup
+from flan_jax.runs.run_setup import RunSetup
 from flan_jax.training import OptimizerConfig
 from flan_jax.training.loop import LoopConfig
 
@@ -53,7 +53,7 @@ class TrainSettings:
 
   model_dir: str
   mixture: str
-  setup: EvalSetup
+  setup: RunSetup
   packing: PackingConfig
   optimizer: OptimizerConfig
   loop: LoopConfig

@@ -25,7 +25,7 @@ from flan_jax.evaluation.validation import make_validation
 from flan_jax.flags import Arguments
 from flan_jax.model import init_params
 from flan_jax.planning.chips import chip_of_kind
-from flan_jax.runs.eval_setup import Workspace
+from flan_jax.runs.run_setup import Workspace
 from flan_jax.runs.train_settings import TrainSettings
 from flan_jax.runtime import processes
 from flan_jax.sharding import batch_sharding, check_batch

@@ -1,4 +1,4 @@
-"""The model and cached splits of `flan-jax eval` and `flan-jax infer`."""
+"""The model and cached splits of `flan-jax train`, `eval` and `infer`."""
 
 from collections.abc import Sequence
 import dataclasses
@@ -29,8 +29,8 @@ from flan_jax.vocabulary.load import load_vocabulary
 
 @gin.configurable(module='flan_jax')
 @dataclasses.dataclass(frozen=True)
-class EvalSetup:
-  """Settings of the model and of the data that it answers.
+class RunSetup:
+  """Settings of a model and of its data.
 
   Attributes:
     model: Shape of the decoder.
@@ -88,9 +88,9 @@ class EvalSetup:
 
 @dataclasses.dataclass(frozen=True)
 class Workspace:
-  """What `EvalSetup.open` opened."""
+  """What `RunSetup.open` opened."""
 
-  setup: EvalSetup
+  setup: RunSetup
   mesh: jax.sharding.Mesh
   models: Models
   store: CacheStore
