@@ -1,31 +1,23 @@
 """`flan-jax inspect`: shows datasets, rows, mixtures, leaks and caches."""
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
-import dataclasses
+from collections.abc import Iterable, Sequence
 import functools
 import json
 import os
 import sys
 from typing import Any
 
-import gin
-
-from flan_jax import config as config_lib
-from flan_jax.cache.store import flat, split_keys
 from flan_jax.definitions import names, registry, template_set
 from flan_jax.definitions.dataset import SPLITS
 from flan_jax.errors import ConfigError
-from flan_jax.flags import FlagParser, parse_gin
+from flan_jax.flags import FlagParser
 from flan_jax.inspection import caches, datasets, mixture_rates, rows
 from flan_jax.inspection.prepared import tasks_of
-from flan_jax.interop import base_model
+from flan_jax.runs.inspect_cache import inspect_cache
 from flan_jax.runtime.tensorflow_start import start_tensorflow
-from flan_jax.sources.mini import open_data_dir, resolve_data_dir
-from flan_jax.vocabulary.load import MINI, load_vocabulary
-
-# Read before the user's files.
-_GIN_FILE = 'runs/inspect.gin'
+from flan_jax.sources.mini import open_data_dir
+from flan_jax.vocabulary.load import MINI
 
 
 def main(argv: Sequence[str]) -> int:
@@ -40,8 +32,12 @@ def main(argv: Sequence[str]) -> int:
   Raises:
     UserError: a flag or a name is wrong, or rows are not prepared.
   """
-  inspect = _inspect_cache if '--cache' in argv else _inspect
-  flags, found, lines = inspect(argv)
+  if '--cache' in argv:
+    flags, found = inspect_cache(argv)
+    lines = caches.lines(found)
+  else:
+    flags = _parse(argv)
+    found, lines = _inspect(flags)
   if flags.format == 'json':
     lines = [json.dumps(found, indent=2, ensure_ascii=False)]
   try:
@@ -52,12 +48,8 @@ def main(argv: Sequence[str]) -> int:
   return int(found.get('failed', False))
 
 
-# Flags, what was found as JSON types, and the same as lines of text.
-_Result = tuple[argparse.Namespace, Mapping[str, Any], Iterable[str]]
-
-
-def _inspect(argv: Sequence[str]) -> _Result:
-  flags = _parse(argv)
+def _inspect(flags: argparse.Namespace) -> tuple[dict[str, Any], Iterable[str]]:
+  """Returns what is to be shown, as JSON types and as lines of text."""
   registry.load(flags.task_module)
   if flags.template_set:
     template_set.apply(flags.template_set)
@@ -71,37 +63,16 @@ def _inspect(argv: Sequence[str]) -> _Result:
     from flan_jax.inspection import holdout_leakage
 
     found = holdout_leakage.check(plan, data_dir)
-    return flags, found, holdout_leakage.lines(found)
+    return found, holdout_leakage.lines(found)
   if plan is None:
     found = datasets.describe(data_dir)
-    return flags, found, datasets.lines(found)
+    return found, datasets.lines(found)
   if plan.purpose:
     found = mixture_rates.describe(plan, data_dir)
-    return flags, found, mixture_rates.lines(found)
+    return found, mixture_rates.lines(found)
   wanted = rows.Wanted(flags.rows, flags.split, flags.vocabulary)
   found = rows.describe(name, tasks_of(name), wanted, data_dir)
-  return flags, found, rows.lines(found)
-
-
-def _inspect_cache(argv: Sequence[str]) -> _Result:
-  parser = FlagParser('inspect --cache', 'Shows the cached splits of a run.')
-  parser.add_gin_flags()
-  parser.add_argument('--cache', action='store_true')
-  parser.add_argument('--format', choices=('text', 'json'), default='text')
-  arguments, flags = parse_gin(parser, [f'--gin_file={_GIN_FILE}', *argv])
-  config_lib.prepare(arguments, 'cache')
-  settings = gin.get_bindings('flan_jax.cache')
-  config = settings['cache_config']
-  data_dir = resolve_data_dir(config.data_dir, config.cache_dir)
-  mixtures = flat(settings['mixtures'])
-  found = caches.describe(
-    split_keys(mixtures) if mixtures else None,
-    dataclasses.replace(config, data_dir=data_dir),
-    load_vocabulary(
-      base_model.locate(settings['vocabulary'], config.cache_dir)
-    ),
-  )
-  return flags, found, caches.lines(found)
+  return found, rows.lines(found)
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
