@@ -1,10 +1,10 @@
-"""The paper's ablations of the training mixture, all with one evaluation.
+"""The paper's ablations of the training mixture, with one evaluation for all.
 
-`flan_clusters_K` trains on the first K clusters of figure 6 and
-`flan_tasks_K_templates_T` on K datasets of each cluster under T templates each
-(appendix B.1); both hold out inference, closed-book question answering and
-commonsense reasoning, which `flan_eval_clusters` evaluates. The formats and
-numbers of exemplars are suffixes of any mixture's name, as in
+`flan_clusters_K` trains on the first K clusters of figure 6.
+`flan_tasks_K_templates_T` trains on K datasets of each cluster under T
+templates each (appendix B.1). Both hold out inference, closed-book question
+answering and commonsense reasoning, which `flan_eval_clusters` evaluates.
+Formats and numbers of exemplars are suffixes of any mixture's name, as in
 `flan_holdout_nli.plain`.
 """
 
@@ -25,7 +25,7 @@ from flan_jax.definitions.registry import Member, Mixture
 
 HELD_OUT = ('nli', 'closed_book_qa', 'commonsense')
 
-# Figure 6, in order; the last is part of our `misc`.
+# Figure 6, in order. The last is part of our `misc`.
 ORDER = (
   'summarization',
   'translation',
@@ -48,9 +48,9 @@ def datasets_of(cluster: str) -> tuple[Dataset, ...]:
 
 
 def first_templates(part: Dataset, count: int) -> tuple[int, ...]:
-  """Returns the first templates of a part, directions taking turns.
+  """Returns the first templates of a part, alternating between directions.
 
-  The two directions of translation are one dataset's templates: the first of
+  The templates of a translation dataset cover both directions. The first of
   each come before the second of either.
   """
   seen: dict[str | None, int] = {}

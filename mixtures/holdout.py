@@ -1,8 +1,9 @@
-"""Hold-outs: one training and one evaluation mixture a cluster.
+"""Hold-outs: a training mixture and an evaluation mixture per cluster.
 
-`flan_holdout_nli` trains on everything that may be seen when natural language
-inference is evaluated; `flan_eval_nli` evaluates it. A miscellaneous dataset is
-also held out alone, as in the paper, and CoQA and QuAC together.
+`flan_holdout_nli` trains on everything that may be seen if natural language
+inference is evaluated, and `flan_eval_nli` evaluates it. Each miscellaneous
+dataset is also held out alone, as in the paper, except CoQA and QuAC, which are
+held out together.
 """
 
 from collections.abc import Iterable
@@ -13,8 +14,8 @@ from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import Dataset
 from flan_jax.definitions.registry import Member, Mixture
 
-# Evaluated cluster -> clusters too close to it to be trained on (FLAN,
-# section 2.2 and appendix): they ask for the same skill under another name.
+# Evaluated cluster -> clusters that may not be trained on, because they need
+# the same skill (FLAN, section 2.2 and appendix).
 EXCLUDED = {
   'nli': ('paraphrase',),
   'paraphrase': ('nli',),
@@ -26,18 +27,20 @@ EXCLUDED = {
   ),
 }
 
-# Miscellaneous datasets ask for skills of their own; these two for the same.
+# Each miscellaneous dataset needs a skill of its own; these two need the same.
 CONVERSATIONAL_QA = ('coqa', 'quac')
 
 _MISC_NOTE = (
   'holds out all miscellaneous datasets at once; the paper holds them out one '
   'by one'
 )
-_STRICT_NOTE = 'also without datasets derived from the evaluated ones, or them'
+_STRICT_NOTE = (
+  'also leaves out datasets derived from the evaluated ones, or the other way'
+)
 
 
 def held_out_alone() -> dict[str, tuple[str, ...]]:
-  """Returns name -> miscellaneous datasets that are held out together."""
+  """Returns name -> miscellaneous datasets held out together."""
   alone = {
     dataset.name: (dataset.name,)
     for dataset in DATASETS
@@ -72,7 +75,7 @@ def evaluation_members(datasets: Iterable[Dataset]) -> tuple[Member, ...]:
 
 
 def related(dataset: Dataset, others: Iterable[Dataset]) -> bool:
-  """Whether a dataset and one of the others are made from one another."""
+  """Whether a dataset was made from one of the others, or the other way."""
   return any(
     other.name in dataset.derived_from or dataset.name in other.derived_from
     for other in others
@@ -85,7 +88,7 @@ def _register_pair(
   excluded: tuple[str, ...] = (),
   note: str = '',
 ) -> None:
-  """Registers what trains and what is evaluated when datasets are held out."""
+  """Registers the mixtures that train and evaluate a hold-out."""
   open_ = tuple(
     d for d in DATASETS if d not in held_out and d.cluster not in excluded
   )

@@ -1,4 +1,4 @@
-"""The datasets, one file a cluster; importing this registers all of them."""
+"""The datasets, one file per cluster; importing this registers all of them."""
 
 from flan_jax.tasks import (
   closed_book_qa,
@@ -33,8 +33,8 @@ CLUSTERS = (
   'summarization',
 )
 
-# This project's datasets: what users register beside them joins no mixture of
-# ours by accident. Those of no paper cluster (`extras`) join none either.
+# The datasets of our mixtures. Neither datasets that users register nor those
+# outside the paper's clusters (`extras`) are among them.
 DATASETS = tuple(
   value
   for module in (

@@ -16,7 +16,7 @@ def tidy(text: Any) -> Any:
 
 
 def tidy_lines(text: Any) -> Any:
-  """Returns the text with each of its lines tidy and no empty line."""
+  """Returns the text with tidy lines and without empty ones."""
   text = tf.strings.regex_replace(text, r'[^\S\n]+', ' ')
   return tf.strings.strip(tf.strings.regex_replace(text, r' ?(\n ?)+', '\n'))
 
@@ -31,7 +31,7 @@ def _tidied(name, row):
 
 
 def question(text: Any) -> Any:
-  """Returns the tidy text, ended by exactly one question mark."""
+  """Returns the tidy text with exactly one question mark at its end."""
   return tf.strings.regex_replace(
     tidy(text), r'\s*\?*("?)$', r'\1?', replace_global=False
   )

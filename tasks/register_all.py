@@ -1,7 +1,6 @@
-"""Expands every name for SeqIO's own scripts.
+"""Registers every task and mixture with SeqIO, for SeqIO's own scripts.
 
-Importing this module registers all tasks and mixtures with SeqIO, as
-`seqio_cache_tasks --module_import=flan_jax.tasks.register_all` needs it. The
+Use it as `seqio_cache_tasks --module_import=flan_jax.tasks.register_all`. The
 vocabulary and the TFDS directory come from the environment variables
 FLAN_JAX_VOCABULARY and FLAN_JAX_DATA_DIR.
 """

@@ -2,20 +2,19 @@
 
 A template set may be a user's own copy of the templates that were published
 with FLAN (google-research/FLAN, `flan/templates.py`): a dictionary
-`PATTERNS = {key: [(input, target), ...]}`. Its keys and its field names are
-not ours; here is what they stand for. The keys and the names of the fields
-were read off that file, what the fields hold off the preprocessing of
-`flan/tasks.py` beside it, both as of 2023 (commit e9e4ec6); the templates
-themselves are not here.
+`PATTERNS = {key: [(input, target), ...]}`. This module translates its keys and
+field names to ours. The names come from that file, and the contents of the
+fields from the preprocessing in `flan/tasks.py`, both as of commit e9e4ec6
+(2023). The templates themselves are not included.
 
-Where ours differ in more than the name:
+Some fields differ in more than the name:
 
 - The published `query` of ReCoRD and `context` of WinoGrande end at the gap,
-  and each option carries the rest of the sentence; ours show the whole
-  sentence with its gap, and the options are what fills it.
-- The published coreference text of WSC does not mark the pronoun; ours does.
+  and each option carries the rest of the sentence. Ours show the whole
+  sentence with its gap, and the options fill it.
+- The published text of WSC does not mark the pronoun; ours does.
 - `first_review` is one of Rotten Tomatoes' reviews; ours are shown together.
-- ReCoRD's passage keeps its highlights here.
+- Our passage of ReCoRD keeps its highlights.
 """
 
 from collections.abc import Mapping
@@ -28,7 +27,7 @@ def _same(*names: str) -> dict[str, str]:
 
 
 def _languages(code: str, language: str) -> dict[str, str]:
-  """The first of a pair of languages is English throughout."""
+  """Returns the fields of a pair of languages; the first is English."""
   return {
     'lang1': 'English',
     'lang2': language,
@@ -37,8 +36,7 @@ def _languages(code: str, language: str) -> dict[str, str]:
   }
 
 
-# Published key -> the datasets (or parts) it serves, where they are named
-# otherwise.
+# Published key -> our datasets or parts, if their names differ.
 _KEYS = {
   'para_crawl': ('para_crawl_enes',),
   'wmt16_translate': (
@@ -51,7 +49,7 @@ _KEYS = {
   ),
 }
 
-# In every published dataset with fixed or given choices.
+# A field of every published dataset with choices.
 _OPTIONS = {'options_': '{options}'}
 
 _SUMMARY = {'summary': ANSWER_TARGET}
@@ -59,7 +57,7 @@ _TARGET = {'target': ANSWER_TARGET}
 _PAIR = _same('sentence1', 'sentence2')
 _ENTAILMENT = _same('premise', 'hypothesis')
 
-# Our dataset or part -> published field -> what shows it, in our fields.
+# Our dataset or part -> published field -> pattern in our fields.
 _FIELDS: Mapping[str, Mapping[str, str]] = {
   # nli
   'anli': _same('context', 'hypothesis'),
@@ -143,7 +141,7 @@ _FIELDS: Mapping[str, Mapping[str, str]] = {
   'wic': _same('word', 'sentence1', 'sentence2'),
   'trec': {'text': '{question}'},
   'cola': _same('sentence'),
-  # The published field is the whole problem, which has just this form.
+  # The published field is the whole problem, always in this form.
   'math_dataset': {'question': 'Solve {equation} for {variable}.'},
   'fix_punct': {'no_punct': '{text}'},
   # summarization
@@ -167,7 +165,7 @@ _FIELDS: Mapping[str, Mapping[str, str]] = {
   'samsum': {**_same('dialogue'), **_SUMMARY},
   'wiki_lingua_english_en': {'source': '{guide}', **_TARGET},
   'xsum': {'text': '{document}', **_SUMMARY},
-  # In the published code, but in no cluster of the paper.
+  # In the published code but not in the paper.
   'true_case': {'lower': '{text}'},
   'word_segment': {'no_space': '{text}'},
 }
@@ -180,7 +178,7 @@ def keys() -> tuple[str, ...]:
 
 
 def datasets_of(key: str) -> tuple[str, ...]:
-  """Returns our names of what a published key, or a name of ours, stands for.
+  """Returns our names for a published key, or for a name of ours.
 
   >>> datasets_of('para_crawl'), datasets_of('rte')
   (('para_crawl_enes',), ('rte',))
@@ -195,6 +193,6 @@ def fields_of(name: str) -> dict[str, str]:
   ('{answer}', '{options}')
 
   Args:
-    name: Our dataset or part; one that is not published has the options only.
+    name: Our dataset or part. One that is not published has only the options.
   """
   return {**_OPTIONS, **_FIELDS.get(name, {})}

@@ -1,14 +1,13 @@
-"""Template sets: a file of templates that replace those of some datasets.
+"""Template sets: files of templates that replace those of some datasets.
 
-A set is JSON, or a Python file whose dictionary is read and never executed:
+A set is JSON, or a Python file whose dictionary is read but never executed:
 
   {"rte": [["{premise}\\n{hypothesis}?\\n{options}", "{answer}"],
            {"input": "State a fact.", "target": "{premise}", "inverted": true}]}
 
-Keys are datasets or parts, fields those of their declarations; the keys and
-fields of FLAN's published templates are understood as well
-(`published_names`). Sets that are shipped lie in `tasks/` and go by their bare
-names.
+Keys are datasets or parts, and fields are those of their declarations. The keys
+and fields of FLAN's published templates are understood as well
+(`published_names`). Shipped sets are in `tasks/`; their bare names are enough.
 """
 
 import ast
@@ -19,7 +18,6 @@ import functools
 import importlib.resources
 import json
 import os
-import pathlib
 import string
 from typing import Any
 
@@ -34,15 +32,16 @@ from flan_jax.definitions.dataset import (
   placeholders,
 )
 from flan_jax.errors import UserError
+from flan_jax.runtime.paths import user_path
 
-# The dictionary that counts where a Python file has several.
+# The dictionary that is read if a Python file has several.
 _PYTHON_NAME = 'PATTERNS'
 
-# Where the shipped sets lie, as JSON.
+# The package with the shipped sets, as JSON.
 _SHIPPED = 'flan_jax.tasks'
 
-# Names and types of what a template may say, as an object.
-_SAYS = {
+# Keys and types of a template that is written as an object.
+_KEYS = {
   'input': str,
   'target': str,
   'inverted': bool,
@@ -81,14 +80,14 @@ class TemplateSet:
 def apply(path: str) -> TemplateSet:
   """Replaces the templates of the datasets that a file names.
 
-  Called once, after everything is registered and before anything is expanded.
+  Call it once, after everything is registered and before a name is resolved.
 
   Args:
     path: As in `load`.
 
   Raises:
     TemplateSetError: the file cannot be read, names something unknown, or has
-      a template that cannot be trained on or evaluated; nothing is replaced.
+      a template that cannot be trained on or evaluated. Nothing is replaced.
   """
   found = load(path)
   try:
@@ -99,15 +98,15 @@ def apply(path: str) -> TemplateSet:
 
 
 def load(path: str) -> TemplateSet:
-  """Reads a template set and puts it into our names.
+  """Reads a template set and translates it to our names.
 
   Args:
-    path: A file that ends in `.py`, or JSON; or the name of a shipped set, a
-      word without folder and suffix.
+    path: A file that ends in `.py`, or a JSON file, or the name of a shipped
+      set: a word without folder and suffix.
 
   Raises:
     TemplateSetError: it cannot be read, no set of that name is shipped, or it
-      names an unknown dataset or field (with the nearest).
+      names an unknown dataset or field (suggests the nearest).
   """
   path = _locate(path)
   found: dict[str, tuple[Template, ...]] = {}
@@ -121,7 +120,7 @@ def load(path: str) -> TemplateSet:
 
 
 def _locate(path: str) -> str:
-  """Returns the file of a shipped set that is named, any other path as it is.
+  """Returns the file of a shipped set, any other path unchanged.
 
   >>> _locate('mine.json')
   'mine.json'
@@ -136,17 +135,19 @@ def _locate(path: str) -> str:
   if path not in shipped:
     raise TemplateSetError(
       f'no template set named {path!r} is shipped, only '
-      f'{", ".join(sorted(shipped))}; a file of yours that has no suffix is '
-      f'given as ./{path}'
+      f'{", ".join(sorted(shipped))}; for a file of your own without a suffix, '
+      f'pass ./{path}'
     )
   return shipped[path]
 
 
 def _read(path: str) -> Mapping[str, Any]:
   try:
-    text = pathlib.Path(path).read_text(encoding='utf-8')
+    text = user_path(path).read_text(encoding='utf-8')
   except (OSError, UnicodeDecodeError) as error:
-    raise TemplateSetError(f'no template set at {path}: {error}') from error
+    raise TemplateSetError(
+      f'cannot read the template set {path}: {error}'
+    ) from error
   try:
     if path.endswith('.py'):
       found = _python_dictionary(path, ast.parse(text))
@@ -158,18 +159,18 @@ def _read(path: str) -> Mapping[str, Any]:
       f'{path}, line {error.lineno}: {error.msg}'
     ) from error
   if not isinstance(found, dict) or not found:
-    raise TemplateSetError(f'{path} is no dictionary of datasets')
+    raise TemplateSetError(f'{path} must be a dictionary of datasets')
   return found
 
 
 def _without_repeats(
   path: str, pairs: Sequence[tuple[str, Any]]
 ) -> dict[str, Any]:
-  """Returns an object of JSON, of which JSON would keep the last of a name."""
+  """Returns a JSON object; refuses a key that occurs twice."""
   names = [name for name, _ in pairs]
   for name in names:
     if names.count(name) > 1:
-      raise TemplateSetError(f'{path}: {name!r} stands there twice')
+      raise TemplateSetError(f'{path}: {name!r} occurs twice')
   return dict(pairs)
 
 
@@ -185,8 +186,8 @@ def _python_dictionary(path: str, module: ast.Module) -> dict[str, Any]:
     found = {_PYTHON_NAME: found[_PYTHON_NAME]}
   if len(found) != 1:
     raise TemplateSetError(
-      f'{path} assigns {len(found)} dictionaries at its top level, one is '
-      f'needed: {_PYTHON_NAME} = {{...}}'
+      f'{path} assigns {len(found)} dictionaries at its top level; assign '
+      f'one: {_PYTHON_NAME} = {{...}}'
     )
   (literal,) = found.values()
   for node in ast.walk(literal):
@@ -195,12 +196,12 @@ def _python_dictionary(path: str, module: ast.Module) -> dict[str, Any]:
 
 
 def _check_literal(path: str, node: ast.AST) -> None:
-  """Raises TemplateSetError for code, which is never run."""
+  """Raises TemplateSetError for code, which would have to be run."""
   literals = (ast.Dict, ast.List, ast.Tuple, ast.Constant, ast.expr_context)
   if not isinstance(node, literals):
     raise TemplateSetError(
-      f'{path}, line {node.lineno}: {ast.unparse(node)[:60]} is code, which is '
-      'not run; only texts, lists and dictionaries are read'
+      f'{path}, line {node.lineno}: {ast.unparse(node)[:60]} is code; use '
+      'only texts, lists and dictionaries'
     )
   if isinstance(node, ast.Dict):
     seen = set()
@@ -208,13 +209,13 @@ def _check_literal(path: str, node: ast.AST) -> None:
       if not isinstance(key, ast.Constant) or key.value in seen:
         line = node.lineno if key is None else key.lineno
         raise TemplateSetError(
-          f'{path}, line {line}: a key is a text, and stands there once'
+          f'{path}, line {line}: a key must be a text that occurs once'
         )
       seen.add(key.value)
 
 
 def _datasets(path: str, key: Any) -> tuple[str, ...]:
-  """Returns the registered names that a key stands for."""
+  """Returns the registered names that a key refers to."""
   ours = {*registry.parts(), *(d.name for d in registry.datasets())}
   names = published_names.datasets_of(key)
   if not set(names) <= ours:
@@ -230,7 +231,7 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 def _templates(where: str, name: str, entries: Any) -> tuple[Template, ...]:
   if not isinstance(entries, list | tuple) or not entries:
-    raise TemplateSetError(f'{where}: a list of templates is needed')
+    raise TemplateSetError(f'{where}: give a list of templates')
   part = _first_part(name)
   patterns = {
     **{field: f'{{{field}}}' for field in (*part.fields, *RESERVED_FIELDS)},
@@ -243,7 +244,7 @@ def _templates(where: str, name: str, entries: Any) -> tuple[Template, ...]:
 
 
 def _first_part(name: str) -> Dataset:
-  """Returns the part of that name, or the first of that dataset."""
+  """Returns the part of that name, or the first part of the dataset."""
   for dataset in registry.datasets():
     if dataset.name == name:
       return dataset.resolve_parts()[0]
@@ -254,12 +255,12 @@ def _template(
   where: str, part: Dataset, patterns: Mapping[str, str], entry: Any
 ) -> Template:
   """Returns the template that a pair or an object describes."""
-  said = _said(where, entry)
+  given = _as_object(where, entry)
   template = Template(
-    input=_in_our_fields(f'{where}, input', said['input'], patterns),
-    target=_in_our_fields(f'{where}, target', said['target'], patterns),
+    input=_in_our_fields(f'{where}, input', given['input'], patterns),
+    target=_in_our_fields(f'{where}, target', given['target'], patterns),
   )
-  # What the dataset's own templates answer, and the part it is reported as.
+  # What the dataset's own templates answer -> the group it is reported as.
   groups = {
     frozenset(own.target_fields()): own.group
     for own in part.templates
@@ -267,14 +268,16 @@ def _template(
   }
   asked = frozenset(template.target_fields())
   shown = set(template.input_fields()) - {OPTIONS}
-  inverted = said.get('inverted', asked not in groups or not shown)
-  group = said.get('group', None if inverted else groups.get(asked))
+  inverted = given.get('inverted', asked not in groups or not shown)
+  group = given.get('group', None if inverted else groups.get(asked))
   if not inverted and group not in groups.values():
     known = ', '.join(map(repr, groups.values()))
-    raise TemplateSetError(f'{where}: group {group!r}, known are {known}')
+    raise TemplateSetError(
+      f'{where}: unknown group {group!r}; use one of {known}'
+    )
   if not inverted and asked & shown:
     raise TemplateSetError(f'{where}: the input gives the answer away')
-  only_if = said.get('only_if')
+  only_if = given.get('only_if')
   return dataclasses.replace(
     template,
     inverted=inverted,
@@ -283,37 +286,37 @@ def _template(
   )
 
 
-def _said(where: str, entry: Any) -> dict[str, Any]:
-  """Returns what an entry says, with its types checked."""
+def _as_object(where: str, entry: Any) -> dict[str, Any]:
+  """Returns a template as an object, with its types checked."""
   if isinstance(entry, list | tuple) and len(entry) == 2:
     entry = dict(zip(('input', 'target'), entry, strict=True))
   if not isinstance(entry, dict) or 'input' not in entry:
     raise TemplateSetError(
-      f'{where}: a pair [input, target] or an object with an input is needed'
+      f'{where}: give a pair [input, target] or an object with an input'
     )
   for name, value in entry.items():
-    if name not in _SAYS:
-      hint = _nearest(str(name), _SAYS)
+    if name not in _KEYS:
+      hint = _nearest(str(name), _KEYS)
       raise TemplateSetError(f'{where}: unknown key {name!r}{hint}')
     texts = value if isinstance(value, list | tuple) else ()
-    if not isinstance(value, _SAYS[name]) or not all(
+    if not isinstance(value, _KEYS[name]) or not all(
       isinstance(text, str) for text in texts
     ):
-      raise TemplateSetError(f'{where}: {name} cannot be {value!r}')
+      raise TemplateSetError(f'{where}: {name} must not be {value!r}')
   return {'target': ANSWER_TARGET, **entry}
 
 
 def _in_our_fields(
   where: str, pattern: str, patterns: Mapping[str, str]
 ) -> str:
-  """Returns a pattern with every field replaced by what shows it here.
+  """Returns a pattern with every field in our names.
 
   >>> _in_our_fields('', '{text}\\n\\n{options_} ', {
   ...     'text': '{review}', 'options_': '{options}'})
   '{review}\\n\\n{options}'
 
-  Surrounding spaces and lines are dropped: the options come last, and what
-  separates input and target is a token.
+  Surrounding spaces and lines are dropped, because the options come last and a
+  token separates input and target.
   """
   try:
     names = placeholders(pattern)

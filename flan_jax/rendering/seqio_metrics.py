@@ -1,4 +1,4 @@
-"""Metrics that SeqIO's own evaluator computes on expanded tasks."""
+"""Metrics of the SeqIO tasks, for SeqIO's own evaluator."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -10,18 +10,18 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from flan_jax.definitions.dataset import SPLITS, Dataset
-from flan_jax.rendering import splits as splits_lib
+from flan_jax.rendering import splits
 from flan_jax.rendering.templates import (
   check_class_names,
   feature_value,
   map_row,
 )
 
-# TFDS's reader uses a deprecated counter and says so for every dataset.
+# TFDS's reader uses a deprecated counter, which logs a warning each time.
 tf.get_logger().setLevel('ERROR')
 
-# Tracing is quicker without the search for Python control flow; the functions
-# of datasets, which may have some, are traced with it.
+# Tracing is faster without the search for Python control flow. Only functions
+# of datasets, which may contain some, are traced with it.
 plain_tensorflow = tf.autograph.experimental.do_not_convert
 
 _HASH_BUCKETS = 2**63 - 1
@@ -35,24 +35,24 @@ def open_builder(source: str, data_dir: str | None, name: str | None = None):
   Args:
     source: TFDS name with version.
     data_dir: TFDS data directory; None for TFDS's default.
-    name: What `flan-jax prepare` knows it by.
+    name: The name that `flan-jax prepare` takes.
 
   Raises:
-    splits.MissingDataError: it is not there; says which commands bring it.
+    MissingDataError: it is not there; names the commands that get it.
   """
   try:
     builder = tfds.builder(source, data_dir=data_dir, try_gcs=False)
     prepared = builder.data_path.exists()
   except (tfds.core.registered.DatasetNotFoundError, AssertionError) as error:
-    raise splits_lib.MissingDataError(
-      f'TFDS {tfds.__version__} has no {source}, and {_place(data_dir)} holds '
-      f'no copy of it: {error}'
+    raise splits.MissingDataError(
+      f'TFDS {tfds.__version__} has no {source}, and there is no copy of it '
+      f'in {_place(data_dir)}: {error}'
     ) from error
   if not prepared:
     flag = _flag(data_dir)
-    raise splits_lib.MissingDataError(
+    raise splits.MissingDataError(
       f'{source} is not in {_place(data_dir)}. Download it with `flan-jax '
-      f'prepare {name or "NAME"}{flag}`, or bring your own rows with '
+      f'prepare {name or "NAME"}{flag}`, or import your own rows with '
       f'`flan-jax import-data --input=DIR{flag or " --data_dir=DIR"}`'
     )
   return builder
@@ -69,13 +69,12 @@ def _flag(data_dir: str | None) -> str:
 class SplitSource(seqio.DataSource):
   """Reads the rows of a part, mapped to named fields, with ids and groups.
 
-  A row carries its fields and answer as `templates.map_row` gives them, and
-    `id`: string, the row's place in the TFDS source, the same whatever the
-      sharding;
-    `group`: int64, hash of the group's fields;
-    `item`: int64, hash of the item's fields, 0 where there are none;
-    `seed`: int64, the seed of this reading;
-    `trains`: bool, whether its split is to be trained on.
+  A row has the fields and the answer of `templates.map_row`, and
+    `id`: string, the row's position in the TFDS source, whatever the sharding;
+    `group`: int64, hash of the fields that identify its group;
+    `item`: int64, hash of the fields that identify its item, 0 without any;
+    `seed`: int64, the seed of this pass;
+    `trains`: bool, whether its split is trained on.
   """
 
   def __init__(self, part: Dataset, data_dir: str | None = None):
@@ -108,12 +107,12 @@ class SplitSource(seqio.DataSource):
     return names
 
   @functools.cached_property
-  def slices(self) -> dict[str, splits_lib.Slice]:
+  def slices(self) -> dict[str, splits.Slice]:
     """Split -> the rows that serve it in this copy."""
     info = self.builder.info
     sizes = {name: split.num_examples for name, split in info.splits.items()}
     family = [p for p in self.part.family if p.source == self.part.source]
-    resolved = splits_lib.resolve(family or [self.part], sizes)
+    resolved = splits.resolve(family or [self.part], sizes)
     return {
       split: found
       for (name, split), found in resolved.items()
@@ -134,8 +133,8 @@ class SplitSource(seqio.DataSource):
   ) -> tf.data.Dataset:
     """Returns the mapped rows of a split, see the class.
 
-    Beside SeqIO's arguments `rows` names the first row that is read, and the
-    one past the last, of those of the split.
+    In addition to SeqIO's arguments, `rows` is the half-open range of the
+    split's rows to read.
     """
     del sequence_length, use_cached, num_epochs  # SeqIO's signature.
     found = self.slices[split]
@@ -186,8 +185,8 @@ class SplitSource(seqio.DataSource):
       split=spec, shuffle_files=shuffle, read_config=config
     )
 
-  def _ranges(self, found: splits_lib.Slice) -> dict[str, tuple[int, int]]:
-    return splits_lib.divide(self._groups(found.spec), found.splits)
+  def _ranges(self, found: splits.Slice) -> dict[str, tuple[int, int]]:
+    return splits.divide(self._groups(found.spec), found.splits)
 
   def _groups(self, spec: str) -> tuple[int, ...]:
     return _groups_of(self.part, self._data_dir, spec)

@@ -1,8 +1,8 @@
 """The template engine: all templates of a dataset as one table.
 
-Every template is cut into literals and fields; the literals of all templates
+Every template is cut into literals and fields. The literals of all templates
 and the fields of a row form one pool of strings, and a template is a row of
-indices into it. Rendering is then one gather and one join, however many
+indices into the pool. Rendering is one gather and one join, however many
 templates there are.
 """
 
@@ -36,10 +36,10 @@ def options_block(words: list[str]) -> str:
 def option_orders(count: int) -> list[tuple[int, ...]]:
   """Returns the orders in which classes are shown, template by template.
 
-  Rotations, so that after `count` templates each class stood first once, then
-  their mirror images. More than three classes are shown ascending and
-  descending only: every class stands in the middle on average, and scales
-  stay readable.
+  The orders are rotations, so that in `count` templates each class comes first
+  once, then their mirror images. More than three classes are shown only
+  ascending and descending: scales stay readable, and the average position of
+  every class is the middle.
 
   >>> option_orders(2)
   [(0, 1), (1, 0)]
@@ -62,10 +62,10 @@ class TemplateTable:
   Attributes:
     literals: Distinct literal strings; the first is empty and pads the table.
     fields: Names of the fields that follow the literals in the pool.
-    indices: [templates, 2, pieces], indices into literals + fields; input and
-      target.
-    truncatable: Place in the pool of what each template may shorten,
-      int [templates]; -1 where it shows no truncatable.
+    indices: Input and target of each template as indices into the pool,
+      int [templates, 2, pieces].
+    truncatable: Position in the pool of the field that each template may
+      shorten, int [templates]; -1 if it shows no such field.
   """
 
   literals: tuple[str, ...]
@@ -78,7 +78,7 @@ class TemplateTable:
     return self.indices.shape[0]
 
   def pool(self, row: Mapping[str, Any]) -> Any:
-    """Returns the strings of one row that `render` gathers from, [pool]."""
+    """Returns the literals and the fields of one row, strings [pool]."""
     values = [_field(row, name) for name in self.fields]
     return tf.concat([tf.constant(self.literals), tf.stack(values)], axis=0)
 
@@ -111,8 +111,8 @@ def _field(row: Mapping[str, Any], name: str) -> Any:
 def compile_templates(dataset: Dataset) -> TemplateTable:
   """Compiles the templates of a resolved part into one table.
 
-  With fixed classes the options block is a literal whose order is fixed
-  within a template and balanced over the ordinary templates; a row's own
+  With fixed classes the options block is a literal. Its order does not change
+  within a template and is balanced over the ordinary templates. A row's own
   choices keep their order.
   """
   words = list((dataset.choices or {}).values())
@@ -150,7 +150,7 @@ def compile_templates(dataset: Dataset) -> TemplateTable:
 
 
 def _truncatable(dataset, template, literals, fields) -> int:
-  """Returns the pool's place of what a template may shorten, or -1."""
+  """Returns the position in the pool of what may be shortened, or -1."""
   for name in dataset.truncatable_fields:
     if name in template.input_fields():
       return len(literals) + fields.index(name)
@@ -174,13 +174,13 @@ def map_row(dataset: Dataset, class_names: tuple[str, ...] | None, row: Any):
   Args:
     dataset: A resolved part.
     class_names: The builder's names of the ClassLabel `dataset.label`; None
-      where the label is a function that returns a class name.
+      if the label is a function that returns a class name.
     row: Raw features.
 
   Returns:
     {field: scalar string …, 'options': strings [O], 'correct': bool [O],
-    'answers': strings [A], 'answer': scalar string, 'class': int32 (-1 where
-    there are no fixed classes), 'score': float32 (NaN where there is none)}.
+    'answers': strings [A], 'answer': scalar string, 'class': int32 (-1 without
+    fixed classes), 'score': float32 (NaN without a score)}.
   """
   mapped = {
     name: tf.ensure_shape(feature_value(feature, row), [])
@@ -209,7 +209,7 @@ def map_row(dataset: Dataset, class_names: tuple[str, ...] | None, row: Any):
 
 
 def feature_value(feature: Any, row: Any) -> Any:
-  """Returns the value of a raw feature named, or of a function of the row."""
+  """Returns a raw feature by name, or the value of a function of the row."""
   return row[feature] if isinstance(feature, str) else feature(row)
 
 
@@ -224,7 +224,7 @@ def _class_index(dataset: Dataset, class_names, row) -> Any:
   check = tf.debugging.assert_equal(
     tf.reduce_any(matches),
     True,
-    message=f'dataset {dataset.name}: a label names none of {names}',
+    message=f'dataset {dataset.name}: a label is not one of {names}',
   )
   with tf.control_dependencies([check]):
     return tf.argmax(tf.cast(matches, tf.int32), output_type=tf.int32)
@@ -236,25 +236,27 @@ def check_class_names(
   """Checks the choices against the builder's class names.
 
   Raises:
-    DatasetError: a class has no words, or words belong to no class.
+    DatasetError: they differ.
   """
   if dataset.choices is None or class_names is None:
     return
   missing = [name for name in class_names if name not in dataset.choices]
   if missing:
-    raise DatasetError(f'dataset {dataset.name}: no words for class {missing}')
+    raise DatasetError(
+      f'dataset {dataset.name}: choices lacks the classes {missing}'
+    )
   extra = [name for name in dataset.choices if name not in class_names]
   if extra:
     raise DatasetError(
-      f'dataset {dataset.name}: choices {extra} are no classes of '
-      f'{dataset.source}, which has {list(class_names)}'
+      f'dataset {dataset.name}: choices has {extra}, but the classes of '
+      f'{dataset.source} are {list(class_names)}'
     )
 
 
 def admissible(dataset: Dataset, row: Any) -> Any:
   """Returns which templates are true for a mapped row, bool [templates].
 
-  A template that shows a field which is empty in this row is not.
+  A template that shows an empty field is not.
   """
   flags = []
   for template in dataset.templates:

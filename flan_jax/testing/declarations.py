@@ -26,7 +26,7 @@ def render_row(
     part: A resolved part.
     row: Raw features in the builder's names: text, numbers, class indices,
       lists of them.
-    class_names: The builder's names of the label's classes, where it is a
+    class_names: The builder's names of the label's classes, if the label is a
       ClassLabel.
 
   Returns:
@@ -54,21 +54,21 @@ def assert_dataset(
   target: str,
   class_names: tuple[str, ...] | None = None,
 ) -> None:
-  """Asserts what a row looks like under one template, and is sound under all.
+  """Asserts that a row renders as expected, and properly under every template.
 
   Args:
     name: Name of a registered part.
     row: A raw row, see `render_row`.
-    template: The template whose rendering is given.
+    template: The template of the expected rendering.
     prompt: Its expected input.
     target: Its expected target.
     class_names: See `render_row`; for an installed TFDS builder,
       `tfds.builder(source).info.features['label'].names`.
 
   Raises:
-    AssertionError: says which template renders what.
+    AssertionError: names the template and its rendering.
   """
-  _, part = registry.find_part(name)
+  part = registry.find_part(name)[1]
   rendered = render_row(part, row, class_names)
   assert template in rendered, (
     f'{name}: template {template} does not apply to this row'
@@ -89,6 +89,6 @@ def _assert_sound(part: Dataset, index: int, text: str, answer: str) -> None:
   body, header, block = text.rpartition(f'{OPTIONS_HEADER}\n')
   assert header and body.endswith('\n'), f'no options block, {where}'
   options = [line.removeprefix(OPTION_BULLET) for line in block.split('\n')]
-  assert answer in options, f'the target is no option, {where}'
-  assert len(set(options)) == len(options), f'options recur, {where}'
+  assert answer in options, f'the target is not among the options, {where}'
+  assert len(set(options)) == len(options), f'an option occurs twice, {where}'
   assert all(options), f'an empty option, {where}'

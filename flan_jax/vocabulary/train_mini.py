@@ -1,8 +1,8 @@
 """Trains the shipped vocabulary on the mini corpus and the templates.
 
-Run as `python -m flan_jax.vocabulary.train_mini [--output=FILE]`. Text is kept
-as it is (no normalization, no dummy space in front), so that decoding returns
-the very bytes that were encoded; what no piece covers falls back to bytes.
+Run as `python -m flan_jax.vocabulary.train_mini [--output=FILE]`. Text is not
+normalized and gets no leading space, so that decoding returns exactly the bytes
+that were encoded. Characters without a piece of their own fall back to bytes.
 """
 
 import argparse

@@ -94,8 +94,8 @@ def test_a_python_literal_is_read_and_its_module_not_run(write_set):
     ("A = {\n\n'rte': [('a'.upper(), 'x')]}", "line 3: 'a'.upper() is code"),
     ("A = {\n'rte': X}", 'line 2: X is code'),
     ("A = {'rte': ['a' + 'b', 'c']}", "line 1: 'a' + 'b' is code"),
-    ("A = {\n  **{'rte': []}}", 'line 1: a key is a text'),
-    ("A = {'rte': [],\n'rte': []}", 'line 2: a key is a text, and stands'),
+    ("A = {\n  **{'rte': []}}", 'line 1: a key must be a text'),
+    ("A = {'rte': [],\n'rte': []}", 'line 2: a key must be a text that occurs'),
     ("A = {'rte': []}\nB = {'cb': []}", 'assigns 2 dictionaries'),
     ("A = dict(rte=[('a', 'b')])", 'assigns 0 dictionaries'),
     ('A = {\n', 'line 1: '),
@@ -126,27 +126,27 @@ _GOOD = ['{premise} {hypothesis}\n{options}', '{answer}']
     ({'rte': [['{premise}', '{x}']]}, "target: unknown field 'x'"),
     ({'rte': [['{premise', '{answer}']]}, 'template 0, input: '),
     ({'rte': [['{premise:>3}', '{answer}']]}, 'not a plain field name'),
-    ({'rte': [{'inpt': 'a'}]}, 'an object with an input is needed'),
+    ({'rte': [{'inpt': 'a'}]}, 'an object with an input'),
     (
       {'rte': [{'input': 'a', 'invertd': True}]},
       "unknown key 'invertd'; nearest: inverted",
     ),
-    ({'rte': [{'input': 3}]}, 'input cannot be 3'),
-    ({'rte': [{'input': '{premise}', 'only_if': [3]}]}, 'only_if cannot be'),
+    ({'rte': [{'input': 3}]}, 'input must not be 3'),
+    ({'rte': [{'input': '{premise}', 'only_if': [3]}]}, 'only_if must not be'),
     (
       {'rte': [{'input': '{premise}', 'only_if': ['entail']}]},
       'template 0: only_if names',
     ),
     (
       {'rte': [{'input': '{premise}', 'group': 'there'}]},
-      "template 0: group 'there', known are None",
+      "template 0: unknown group 'there'; use one of None",
     ),
-    ({'rte': []}, 'a list of templates is needed'),
-    ({'rte': 'x'}, 'a list of templates is needed'),
-    ({}, 'no dictionary of datasets'),
-    ('[]', 'no dictionary of datasets'),
+    ({'rte': []}, 'give a list of templates'),
+    ({'rte': 'x'}, 'give a list of templates'),
+    ({}, 'must be a dictionary of datasets'),
+    ('[]', 'must be a dictionary of datasets'),
     ('{"rte": [,', 'line 1: '),
-    ('{"rte": [], "rte": []}', "'rte' stands there twice"),
+    ('{"rte": [], "rte": []}', "'rte' occurs twice"),
     ({'rte': [[' ', '{answer}']]}, 'input is empty'),
     (
       {'rte': [['{premise}\n{options} Say.', '{answer}']]},
@@ -185,7 +185,7 @@ def test_mistakes_are_named_and_nothing_is_replaced(
 
 
 def test_a_missing_file_is_named(tmp_path):
-  with pytest.raises(TemplateSetError, match=r'no template set at .*no\.json'):
+  with pytest.raises(TemplateSetError, match=r'cannot read .*no\.json'):
     template_set.load(str(tmp_path / 'no.json'))
 
 

@@ -61,7 +61,9 @@ def test_a_bare_name_is_a_shipped_set_wherever_one_is(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   found = template_set.load(_NAME)
   assert pathlib.Path(found.path).parts[-2:] == ('tasks', f'{_NAME}.json')
-  with pytest.raises(TemplateSetError, match='is no dictionary of datasets'):
+  with pytest.raises(
+    TemplateSetError, match='must be a dictionary of datasets'
+  ):
     template_set.load(f'./{_NAME}')
 
 
@@ -69,8 +71,8 @@ def test_an_unknown_name_tells_which_are_shipped():
   with pytest.raises(TemplateSetError) as error:
     template_set.load('continuations')
   assert str(error.value) == (
-    "no template set named 'continuations' is shipped, only continuation; a "
-    'file of yours that has no suffix is given as ./continuations'
+    "no template set named 'continuations' is shipped, only continuation; for "
+    'a file of your own without a suffix, pass ./continuations'
   )
 
 
