@@ -13,17 +13,6 @@ from flan_jax.evaluation.predictions import (
 )
 from flan_jax.evaluation.table import layout
 
-_HEADER = (
-  'part',
-  'metric',
-  'rows',
-  'before',
-  'after',
-  'difference',
-  '95 % interval',
-  'verdict',
-)
-
 
 def compare(
   part: EvalPart, before: Sequence[Answer], after: Sequence[Answer]
@@ -85,21 +74,20 @@ def _verdict(interval, lower_is_better) -> str:
 
 def comparison_table(comparisons: Sequence[Mapping[str, Any]]) -> str:
   """Returns comparisons as a table, one line for each."""
-  return layout(_HEADER, [_line(comparison) for comparison in comparisons])
+  return layout([_line(comparison) for comparison in comparisons])
 
 
-def _line(comparison: Mapping[str, Any]) -> tuple[str, ...]:
+def _line(comparison: Mapping[str, Any]) -> dict[str, str]:
   interval = comparison['interval']
-  name = comparison['part']
-  if comparison['group']:
-    name = f'{name} {comparison["group"]}'
-  return (
-    name,
-    comparison['metric'],
-    str(comparison['rows']),
-    f'{comparison["before"]:.1f}',
-    f'{comparison["after"]:.1f}',
-    f'{comparison["difference"]:+.1f}',
-    f'{interval[0]:+.1f} to {interval[1]:+.1f}' if interval else '-',
-    comparison['verdict'],
-  )
+  return {
+    'part': ' '.join(filter(None, (comparison['part'], comparison['group']))),
+    'metric': comparison['metric'],
+    'rows': str(comparison['rows']),
+    'before': f'{comparison["before"]:.1f}',
+    'after': f'{comparison["after"]:.1f}',
+    'difference': f'{comparison["difference"]:+.1f}',
+    '95 % interval': (
+      f'{interval[0]:+.1f} to {interval[1]:+.1f}' if interval else '-'
+    ),
+    'verdict': comparison['verdict'],
+  }

@@ -13,7 +13,6 @@ from flan_jax.evaluation.prompts import ENDED, GENERATED, PROMPT, Prompt
 from flan_jax.evaluation.ranked import rank_options
 from flan_jax.evaluation.requests import Request, requests
 from flan_jax.evaluation.written import (
-  Prompted,
   Written,
   write,
   written_record,
@@ -129,8 +128,8 @@ class RowInference:
 def _write(
   prompts: Sequence[Sequence[int]], session: Session, ending: Ending
 ) -> list[Written]:
-  asked = [Prompted(tokens, ending.tokens) for tokens in prompts]
-  return write(asked, session, 'written', ending.texts)
+  limits = [ending.tokens] * len(prompts)
+  return write(prompts, limits, session, 'written', ending.texts)
 
 
 def _fields(answer: Written) -> dict[str, Any]:

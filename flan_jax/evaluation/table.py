@@ -6,33 +6,6 @@ from typing import Any
 from flan_jax.evaluation import aggregation
 from flan_jax.evaluation.part_result import PartResult
 
-_HEADER = (
-  'part',
-  'metric',
-  'rows',
-  'mean',
-  '(std)',
-  '95 % interval',
-  'best validation',
-  'template',
-  'majority',
-  'macro F1',
-  'top share',
-  'split',
-)
-
-_TEMPLATE_HEADER = (
-  'part',
-  'metric',
-  'rows',
-  'template',
-  'value',
-  '95 % interval',
-  'majority',
-  'macro F1',
-  'top share',
-)
-
 
 def results_table(results: Sequence[PartResult]) -> str:
   """Returns results as a table, one line for each.
@@ -42,7 +15,27 @@ def results_table(results: Sequence[PartResult]) -> str:
   `macro F1` and `top share`, the share of the most frequent prediction, are
   means over templates.
   """
-  return layout(_HEADER, [_line(result) for result in results])
+  lines = []
+  for result in results:
+    best = result.best_validation or {'test': None, 'template': None}
+    templates = result.templates.values()
+    lines.append(
+      {
+        'part': _name(result),
+        'metric': result.metric,
+        'rows': _rows(result, result.rows),
+        'mean': _number(result.mean),
+        '(std)': f'({_number(result.std)})',
+        '95 % interval': _interval(result.interval),
+        'best validation': _number(best['test']),
+        'template': '-' if best['template'] is None else f't{best["template"]}',
+        'majority': _number(result.majority_rate),
+        'macro F1': _mean([t.get('macro_f1') for t in templates]),
+        'top share': _mean([t['most_frequent_prediction'] for t in templates]),
+        'split': result.split,
+      }
+    )
+  return layout(lines)
 
 
 def templates_table(results: Sequence[PartResult]) -> str:
@@ -55,47 +48,38 @@ def templates_table(results: Sequence[PartResult]) -> str:
     best = (result.best_validation or {}).get('template')
     for index, template in result.templates.items():
       lines.append(
-        (
-          _name(result),
-          result.metric,
-          _rows(result, template['rows']),
-          f'{"*" if index == best else ""}t{index}',
-          _number(template[result.metric]),
-          _interval(template['interval']),
-          _number(result.majority_rate),
-          _number(template.get('macro_f1')),
-          _number(template['most_frequent_prediction']),
-        )
+        {
+          'part': _name(result),
+          'metric': result.metric,
+          'rows': _rows(result, template['rows']),
+          'template': f'{"*" if index == best else ""}t{index}',
+          'value': _number(template[result.metric]),
+          '95 % interval': _interval(template['interval']),
+          'majority': _number(result.majority_rate),
+          'macro F1': _number(template.get('macro_f1')),
+          'top share': _number(template['most_frequent_prediction']),
+        }
       )
-  return layout(_TEMPLATE_HEADER, lines)
+  return layout(lines)
 
 
 def clusters_table(means: Sequence[Mapping[str, Any]]) -> str:
-  """Returns the paper's means over clusters as a table, '' if there are none.
-
-  Args:
-    means: The results of `clusters.cluster_means`.
-  """
-  lines = []
-  for mean in means:
-    found, missing = len(mean['members']), len(mean['missing'])
-    lines.append(
-      (
-        _variant(mean['cluster'], mean['shots'], mean['format']),
-        f'{found} of {found + missing}',
-        _number(mean['mean']),
-        _number(mean['best_validation']),
-        ', '.join(mean['missing']) or '-',
-      )
-    )
-  header = (
-    'mean of the paper',
-    'members',
-    'mean',
-    'best validation',
-    'missing',
+  """Returns the means of `clusters.cluster_means` as a table."""
+  return layout(
+    [
+      {
+        'mean of the paper': _variant(
+          mean['cluster'], mean['shots'], mean['format']
+        ),
+        'members': f'{len(mean["members"])} of '
+        f'{len(mean["members"]) + len(mean["missing"])}',
+        'mean': _number(mean['mean']),
+        'best validation': _number(mean['best_validation']),
+        'missing': ', '.join(mean['missing']) or '-',
+      }
+      for mean in means
+    ]
   )
-  return layout(header, lines) if lines else ''
 
 
 def clean_table(results: Sequence[PartResult]) -> str:
@@ -107,45 +91,35 @@ def clean_table(results: Sequence[PartResult]) -> str:
       continue
     known = clean['mean'] is not None
     lines.append(
-      (
-        _name(result),
-        result.metric,
-        str(clean['contaminated_rows']),
-        str(clean['rows']),
-        _number(result.mean),
-        _number(clean['mean']),
-        _interval(clean['interval']),
-        f'{clean["mean"] - result.mean:+.1f}' if known else '-',
-      )
+      {
+        'part': _name(result),
+        'metric': result.metric,
+        'contaminated': str(clean['contaminated_rows']),
+        'clean rows': str(clean['rows']),
+        'mean': _number(result.mean),
+        'clean mean': _number(clean['mean']),
+        '95 % interval': _interval(clean['interval']),
+        'difference': f'{clean["mean"] - result.mean:+.1f}' if known else '-',
+      }
     )
-  header = (
-    'part',
-    'metric',
-    'contaminated',
-    'clean rows',
-    'mean',
-    'clean mean',
-    '95 % interval',
-    'difference',
-  )
-  return layout(header, lines) if lines else ''
+  return layout(lines)
 
 
 def written_table(results: Sequence[PartResult]) -> str:
   """Returns what was written where options are ranked as a table."""
-  lines = [
-    (
-      _name(result),
-      result.metric,
-      _number(result.mean),
-      _number(result.written['accuracy']),
-      _number(result.written['valid_options']),
-    )
-    for result in results
-    if result.written is not None
-  ]
-  header = ('part', 'metric', 'ranked', 'written: accuracy', 'valid options')
-  return layout(header, lines) if lines else ''
+  return layout(
+    [
+      {
+        'part': _name(result),
+        'metric': result.metric,
+        'ranked': _number(result.mean),
+        'written: accuracy': _number(result.written['accuracy']),
+        'valid options': _number(result.written['valid_options']),
+      }
+      for result in results
+      if result.written is not None
+    ]
+  )
 
 
 def checkpoints_table(
@@ -156,53 +130,44 @@ def checkpoints_table(
   Args:
     found: Checkpoint, mixture and results of each evaluation.
   """
-  lines = [
-    (label, mixture, metric, str(mean['parts']), _number(mean['mean']))
-    for label, mixture, results in found
-    for metric, mean in aggregation.summary(results).items()
-  ]
-  return layout(('checkpoint', 'mixture', 'metric', 'parts', 'mean'), lines)
+  return layout(
+    [
+      {
+        'checkpoint': label,
+        'mixture': mixture,
+        'metric': metric,
+        'parts': str(mean['parts']),
+        'mean': _number(mean['mean']),
+      }
+      for label, mixture, results in found
+      for metric, mean in aggregation.summary(results).items()
+    ]
+  )
 
 
-def layout(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-  """Returns lines in aligned columns, all but the first two to the right."""
-  lines = [header, *lines]
-  widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+def layout(lines: Sequence[Mapping[str, str]]) -> str:
+  """Returns lines of named cells in columns, '' if there are none.
+
+  All columns but the first two are aligned to the right.
+  """
+  if not lines:
+    return ''
+  rows = [tuple(lines[0]), *(tuple(line.values()) for line in lines)]
+  widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
   text = []
-  for line in lines:
+  for row in rows:
     cells = [
       cell.ljust(width) if i < 2 else cell.rjust(width)
-      for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+      for i, (cell, width) in enumerate(zip(row, widths, strict=True))
     ]
     text.append('  '.join(cells).rstrip())
   text.insert(1, '-' * max(map(len, text)))
   return '\n'.join(text)
 
 
-def _line(result: PartResult) -> tuple[str, ...]:
-  best = result.best_validation
-  templates = result.templates.values()
-  return (
-    _name(result),
-    result.metric,
-    _rows(result, result.rows),
-    _number(result.mean),
-    f'({_number(result.std)})',
-    _interval(result.interval),
-    _number(best['test'] if best else None),
-    f't{best["template"]}' if best else '-',
-    _number(result.majority_rate),
-    _mean([t.get('macro_f1') for t in templates]),
-    _mean([t['most_frequent_prediction'] for t in templates]),
-    result.split,
-  )
-
-
 def _name(result: PartResult) -> str:
   """Returns part, group of templates, exemplars and format as one name."""
-  name = result.part
-  if result.group:
-    name += f' {result.group}'
+  name = ' '.join(filter(None, (result.part, result.group)))
   return _variant(name, result.shots, result.format)
 
 
@@ -210,9 +175,7 @@ def _variant(name: str, shots: int, form: str) -> str:
   """Adds exemplars and format to a name."""
   if shots:
     name += f'.{shots}shot'
-  if form != 'instructions':
-    name += f'.{form}'
-  return name
+  return name if form == 'instructions' else f'{name}.{form}'
 
 
 def _rows(result: PartResult, rows: int) -> str:

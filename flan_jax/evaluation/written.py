@@ -11,19 +11,6 @@ from flan_jax.evaluation.requests import Request, about
 
 
 @dataclasses.dataclass(frozen=True)
-class Prompted:
-  """A prompt to be continued.
-
-  Attributes:
-    tokens: Token ids, including the separator.
-    limit: Most tokens of the answer, end token included.
-  """
-
-  tokens: Sequence[int]
-  limit: int
-
-
-@dataclasses.dataclass(frozen=True)
 class Written:
   """What the model wrote after a prompt.
 
@@ -37,7 +24,8 @@ class Written:
 
 
 def write(
-  prompts: Sequence[Prompted],
+  prompts: Sequence[Sequence[int]],
+  limits: Sequence[int],
   session: Session,
   kind: str,
   stop: Sequence[str] = (),
@@ -45,7 +33,8 @@ def write(
   """Continues prompts, except for those whose answers the journal has.
 
   Args:
-    prompts: The prompts.
+    prompts: Token ids of each, including the separator.
+    limits: Most tokens of each answer, end token included.
     session: Writes the answers.
     kind: Name of the queue in the journal.
     stop: Texts that end an answer, besides the end token.
@@ -55,18 +44,18 @@ def write(
   def find(todo: Sequence[int]) -> Iterator[tuple[int, Any]]:
     yield from session.models.generator.answers(
       session.params,
-      [prompts[n].tokens for n in todo],
-      [prompts[n].limit for n in todo],
+      [prompts[n] for n in todo],
+      [limits[n] for n in todo],
       stop_at(decode, stop),
     )
 
   found = session.journal.complete(kind, len(prompts), find, session.advance)
   answers = []
-  for prompt, tokens in zip(prompts, found, strict=True):
+  for limit, tokens in zip(limits, found, strict=True):
     whole = decode(tokens)
     text = text_before(whole, stop)
     # The limit includes the end token, which is not among the tokens.
-    ended = len(tokens) < prompt.limit or text != whole
+    ended = len(tokens) < limit or text != whole
     answers.append(Written(text, ended))
   return answers
 
@@ -78,11 +67,9 @@ def write_answers(
   stop: Sequence[str] = (),
 ) -> list[str]:
   """Answers requests with at most as many tokens as their targets may have."""
-  prompts = [
-    Prompted(r.example.prompt, r.split.manifest['lengths']['targets'])
-    for r in queue
-  ]
-  return [answer.text for answer in write(prompts, session, kind, stop)]
+  prompts = [request.example.prompt for request in queue]
+  limits = [r.split.manifest['lengths']['targets'] for r in queue]
+  return [a.text for a in write(prompts, limits, session, kind, stop)]
 
 
 def written_record(request: Request, text: str) -> dict[str, Any]:
