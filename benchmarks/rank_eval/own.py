@@ -25,9 +25,8 @@ class OwnSide:
 
   def __init__(self, task: dict[str, Any]):
     config, mesh, self._params = weights.restore(task['checkpoint'])
-    self._scorer = _SCORERS[task['side']](
-      config, mesh, task['tokens_per_batch']
-    )
+    make = _SCORERS[task['side']]
+    self._scorer = make(config, mesh, task['tokens_per_batch'])
     requests = json.loads(pathlib.Path(task['requests']).read_text('utf-8'))
     self._examples = {
       dataset: [Example(row['prompt'], tuple(row['options'])) for row in rows]

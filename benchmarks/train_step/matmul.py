@@ -17,6 +17,10 @@ class MatmulRate:
 
   def __init__(self, task: dict[str, Any]):
     self._dtype = task['shape']['dtype']
+    sizes = _SIZES['cpu' if jax.default_backend() == 'cpu' else 'gpu']
+    # A small model has no large products.
+    largest = max(sizes[0], 16 * task['shape']['width'])
+    self._sizes = [size for size in sizes if size <= largest]
     self._multiply = jax.jit(jnp.matmul)
 
   def prepare(self, case: str) -> None:
@@ -26,8 +30,7 @@ class MatmulRate:
     """Returns FLOPs and seconds of the product with the best rate."""
     del case, steps
     with jax.default_matmul_precision('highest'):
-      sizes = _SIZES['cpu' if jax.default_backend() == 'cpu' else 'gpu']
-      seconds = {2.0 * size**3: self._seconds(size) for size in sizes}
+      seconds = {2.0 * size**3: self._seconds(size) for size in self._sizes}
     best = max(seconds, key=lambda flops: flops / seconds[flops])
     return {'work': best, 'seconds': seconds[best]}
 
