@@ -1,7 +1,6 @@
 """Runs the command line, in the process of the tests or in one of its own."""
 
 import contextlib
-import io
 import os
 import pathlib
 import subprocess
@@ -10,6 +9,7 @@ from unittest import mock
 
 import gin
 import jax
+import pytest
 
 from flan_jax import cli
 
@@ -50,20 +50,22 @@ class Cli:
   """
 
   def __init__(
-    self, folder: pathlib.Path, compiled: pathlib.Path | None = None
+    self,
+    folder: pathlib.Path,
+    compiled: pathlib.Path | None = None,
+    capture: pytest.CaptureFixture | None = None,
   ):
     self.folder = folder
     self._compiled = compiled or folder / 'compiled'
+    self._capture = capture
 
   def __call__(self, *arguments: str, devices: int = 1) -> tuple[int, str, str]:
     """Returns (exit code, standard output, standard error)."""
-    out, error = io.StringIO(), io.StringIO()
     found = jax.devices()[:devices]
     gin.clear_config()
+    self._capture.readouterr()
     with (
       contextlib.chdir(self.folder),
-      contextlib.redirect_stdout(out),
-      contextlib.redirect_stderr(error),
       # Eight simulated devices would only slow a command down.
       mock.patch.object(jax, 'devices', lambda *_: list(found)),
     ):
@@ -73,7 +75,7 @@ class Cli:
         code = stop.code
       finally:
         gin.clear_config()
-    return code, out.getvalue(), error.getvalue()
+    return code, *self._capture.readouterr()
 
   def check(self, *arguments: str, devices: int = 1) -> str:
     """Returns standard output; fails with standard error."""

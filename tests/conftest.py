@@ -118,8 +118,8 @@ def shared_cache(shared) -> pathlib.Path:
 
 
 @pytest.fixture
-def cli(tmp_path, compiled) -> Cli:
-  return Cli(tmp_path, compiled)
+def cli(tmp_path, compiled, capfd) -> Cli:
+  return Cli(tmp_path, compiled, capfd)
 
 
 @pytest.fixture

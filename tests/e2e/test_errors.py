@@ -77,4 +77,4 @@ def test_help_lists_the_commands(cli):
 
 def test_an_unknown_command_names_those_that_exist(cli):
   code, _, error = cli('trian')
-  assert code == 2 and 'known are train, eval, cache' in error
+  assert code == 2 and 'the commands are train, eval' in error
