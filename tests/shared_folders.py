@@ -1,9 +1,9 @@
 """Folders that the workers of a test run, and later runs, share."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+import contextlib
 import fcntl
 import hashlib
-import os
 import pathlib
 import tempfile
 
@@ -22,6 +22,15 @@ def code_digest(rooms: Iterable[str]) -> str:
   return digest.hexdigest()[:12]
 
 
+@contextlib.contextmanager
+def locked(folder: pathlib.Path) -> Iterator[None]:
+  """Keeps other workers from adding to a folder."""
+  folder.parent.mkdir(parents=True, exist_ok=True)
+  with open(f'{folder}.lock', 'w') as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    yield
+
+
 def make_once(
   folder: pathlib.Path, make: Callable[[pathlib.Path], None]
 ) -> pathlib.Path:
@@ -31,12 +40,11 @@ def make_once(
     folder: Its name states all that its contents depend on.
     make: Given the path of a folder to make.
   """
-  folder.parent.mkdir(parents=True, exist_ok=True)
-  with open(f'{folder}.lock', 'w') as lock:
-    fcntl.flock(lock, fcntl.LOCK_EX)
+  with locked(folder):
     if not folder.exists():
-      # A run that is interrupted leaves nothing under the final name.
+      # An interrupted run leaves nothing under the final name.
       with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        make(pathlib.Path(temporary, 'made'))
-        os.rename(os.path.join(temporary, 'made'), folder)
+        made = pathlib.Path(temporary, 'made')
+        make(made)
+        made.rename(folder)
   return folder

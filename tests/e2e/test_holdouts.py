@@ -1,6 +1,6 @@
-"""Every cluster can be held out: trained around, then evaluated.
+"""Every cluster can be held out: training avoids it, evaluation reads it.
 
-One process, one compiled train step; the cache of all units is made once.
+All tests share one process, one compiled train step and one cache.
 """
 
 import dataclasses
@@ -38,6 +38,9 @@ from flan_jax.training import (
   make_train_step,
 )
 from flan_jax.vocabulary.load import load_vocabulary
+from tests.shared_folders import locked
+
+pytestmark = pytest.mark.slow
 
 registry.load()
 
@@ -56,10 +59,8 @@ _MODEL = DecoderConfig(
 
 
 @pytest.fixture(scope='module')
-def store(mini_data, tmp_path_factory) -> CacheStore:
-  config = CacheConfig(
-    str(tmp_path_factory.mktemp('cache')), mini_data, _LENGTHS
-  )
+def store(mini_data, shared_cache) -> CacheStore:
+  config = CacheConfig(str(shared_cache), mini_data, _LENGTHS)
   mixtures = ['flan_all', *(f'flan_eval_{cluster}' for cluster in _CLUSTERS)]
   keys = split_keys(mixtures)
   keys += [
@@ -69,12 +70,13 @@ def store(mini_data, tmp_path_factory) -> CacheStore:
     named_split('cb', split, None, 'named') for split in ('validation', 'test')
   ]
   vocabulary = load_vocabulary('mini')
-  make_cached_splits(keys, config, vocabulary, log=lambda line: None)
+  with locked(shared_cache):
+    make_cached_splits(keys, config, vocabulary, log=lambda line: None)
   return CacheStore(config, vocabulary)
 
 
 class Trainer:
-  """A state, a train step compiled once, and what evaluates."""
+  """Trains and evaluates one state with programs that are compiled once."""
 
   def __init__(self):
     self.mesh = make_mesh(MeshConfig(), jax.devices()[:1])
@@ -91,8 +93,8 @@ class Trainer:
       self.framing,
     )
 
-  def train(self, units, steps: int = 2) -> list[float]:
-    plan = BatchPlan(Sampler(units, self.framing, seed=0), _PACKING)
+  def train(self, splits, steps: int = 2) -> list[float]:
+    plan = BatchPlan(Sampler(splits, self.framing, seed=0), _PACKING)
     losses = []
     for step in range(steps):
       batch = global_batch(plan, step, batch_sharding(self.mesh))
@@ -144,7 +146,7 @@ def test_exemplars_train_and_are_evaluated(store, trainer):
     eval_parts(store, 'flan_eval_coreference.3shot')
   )
   results = {result.part: result for result in evaluation.results}
-  # It has no training rows: nothing is borrowed.
+  # A part without training rows borrows no exemplars.
   assert results['wsc273'].mean is None
   assert 'no training rows' in results['wsc273'].null
   assert results['winogrande'].shots == 3
@@ -153,7 +155,7 @@ def test_exemplars_train_and_are_evaluated(store, trainer):
     for record in evaluation.records
     if record['part'] == 'winogrande'
   }
-  assert max(shown) >= 2  # three do not always fit
+  assert max(shown) >= 2  # Three do not always fit.
 
 
 def test_formats_without_instructions_train_and_are_evaluated(store, trainer):
@@ -165,13 +167,13 @@ def test_formats_without_instructions_train_and_are_evaluated(store, trainer):
   assert result.format == 'named' and len(result.templates) == 1
 
 
-def _gold(unit) -> list[Answer]:
-  """What a predictor says that knows the answers."""
+def _gold(split) -> list[Answer]:
+  """Returns the answers of a predictor that knows the references."""
   answers = []
-  for record in unit.renderings:
-    row, template = unit.rows[record['row']], int(record['template'])
+  for record in split.renderings:
+    row, template = split.rows[record['row']], int(record['template'])
     option = row['correct'][0] if 'correct' in row else None
-    text = references(unit, row, template)[0]
+    text = references(split, row, template)[0]
     answers.append(Answer(int(record['row']), template, option, text))
   return answers
 
@@ -186,11 +188,11 @@ def test_a_gold_predictor_reaches_the_ceiling(cluster, store):
           assert template[name] == pytest.approx(_ceiling(part.test, name))
 
 
-def _ceiling(unit, name: str) -> float:
+def _ceiling(split, name: str) -> float:
   if name == 'word_edit_distance':
     return 0
   if name in ('pearson', 'spearman'):
-    scores = np.array([row['score'] for row in unit.rows])
+    scores = np.array([row['score'] for row in split.rows])
     best = np.floor(scores + 0.5)
     correlation = {'pearson': stats.pearsonr, 'spearman': stats.spearmanr}
     return 100 * correlation[name](best, scores).statistic

@@ -1,8 +1,9 @@
-"""Two real processes train as one process with two devices does."""
+"""Two processes train as one process with two devices does."""
 
 import json
 
 import numpy as np
+import pytest
 
 from flan_jax.testing.multiprocess import run_processes
 from tests.command_line import LENGTHS, RULE, TRAIN
@@ -52,21 +53,26 @@ def assert_same(got, expected):
     np.testing.assert_allclose(scores, expected_scores, rtol=1e-3)
 
 
-def test_two_processes_train_as_one_with_two_devices(rule_data, tmp_path):
-  run_processes(1, arguments(rule_data, 'one'), tmp_path, devices=2)
-  printed = run_processes(2, arguments(rule_data, 'two'), tmp_path)
-  expected = read(tmp_path / 'one')
+@pytest.mark.slow
+@pytest.mark.usefixtures('warm_cache')
+def test_two_processes_train_as_one_with_two_devices(cli, compiled, rule_data):
+  def two_processes(*flags):
+    environment = {'JAX_COMPILATION_CACHE_DIR': str(compiled)}
+    return run_processes(2, flags, cli.folder, environment=environment)
+
+  cli.check(*arguments(rule_data, 'one'), devices=2)
+  printed = two_processes(*arguments(rule_data, 'two'))
+  expected = read(cli.folder / 'one')
   assert len(expected[0]) == 8  # six steps, two evaluations
-  assert_same(read(tmp_path / 'two'), expected)
-  # One process talks.
+  assert_same(read(cli.folder / 'two'), expected)
+  # Only the first process prints.
   assert 'results:' in printed[0]
   assert 'results:' not in printed[1]
   assert 'training on' not in printed[1]
 
-  # Two processes go on where one stopped, and the other way round: a
-  # checkpoint belongs to no number of processes.
+  # Two processes resume what one has trained, and one what two have trained.
   more = '--gin.TRAIN_STEPS=8', '--gin.CHECKPOINT_PERIOD=8'
-  printed = run_processes(2, arguments(rule_data, 'one', *more), tmp_path)
+  printed = two_processes(*arguments(rule_data, 'one', *more))
   assert 'resuming from step 6' in printed[0]
-  run_processes(1, arguments(rule_data, 'two', *more), tmp_path, devices=2)
-  assert_same(read(tmp_path / 'one'), read(tmp_path / 'two'))
+  cli.check(*arguments(rule_data, 'two', *more), devices=2)
+  assert_same(read(cli.folder / 'one'), read(cli.folder / 'two'))
