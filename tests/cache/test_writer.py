@@ -74,6 +74,7 @@ def test_shards_hold_what_one_would(config, vocabulary, monkeypatch, tmp_path):
     many.verify()
 
 
+@pytest.mark.slow
 def test_a_beam_pipeline_writes_the_same_bytes(
   config, vocabulary, monkeypatch, tmp_path
 ):

@@ -394,6 +394,7 @@ def _flags(rule_data, path, *more):
   ]
 
 
+@pytest.mark.slow
 def test_a_run_with_a_set_says_so_everywhere(tmp_path, rule_data, write_set):
   path = write_set(_WORDS)
   cli = Cli(tmp_path)

@@ -7,6 +7,7 @@ import pytest
 from tests.command_line import LENGTHS, RULE, TRAIN
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('warm_cache')
 def test_the_base_model_is_compared_with_the_trained_one(cli, rule_data):
   out = cli.check(

@@ -5,6 +5,8 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 from tests.command_line import ROOT, TRAIN
 
 # One module a door; all of them use the package's own factory.
@@ -92,6 +94,7 @@ def _write_rows(folder: pathlib.Path) -> None:
   (folder / 'meta.json').write_text(json.dumps(meta))
 
 
+@pytest.mark.slow
 def test_an_installed_package_trains_and_is_evaluated_by_all_doors(cli):
   _write_package(cli.folder / 'source')
   installed = cli.folder / 'site'

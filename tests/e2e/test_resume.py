@@ -51,6 +51,7 @@ def _leaves(folder, step: int) -> list[np.ndarray]:
   )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('warm_cache')
 def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(cli, rule_data):
   # All in processes of their own: with other devices, XLA rounds differently.
@@ -91,6 +92,7 @@ def test_other_data_order_is_refused(cli, rule_data):
   assert 'Traceback' not in error
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('warm_cache')
 def test_initial_checkpoint_gives_parameters_only(cli, rule_data):
   cli.check(*_arguments(rule_data, 'first', 5))
@@ -111,6 +113,7 @@ def test_initial_checkpoint_gives_parameters_only(cli, rule_data):
   assert 'INITIAL_CHECKPOINT_PATH is not used' in out
 
 
+@pytest.mark.slow
 def test_finished_cache_needs_no_tensorflow(cli, rule_data):
   flags = _arguments(rule_data, 'model', 3)[1:]
   cli.check('cache', *flags, '--gin.EVAL_MIXTURE=rule_eval')

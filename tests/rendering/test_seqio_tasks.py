@@ -159,6 +159,7 @@ def _run(code: str, **environment: str) -> list[str]:
   return done.stdout.split()
 
 
+@pytest.mark.slow
 def test_register_all_expands_every_name(mini_data):
   registered = _run(
     'import seqio, flan_jax.tasks.register_all\n'

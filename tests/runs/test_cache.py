@@ -3,6 +3,8 @@
 import json
 import pathlib
 
+import pytest
+
 from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.store import split_keys
 from flan_jax.cache.writer import make_cached_splits
@@ -25,6 +27,7 @@ def _files(root: pathlib.Path) -> dict[str, bytes]:
   }
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_and_started_again(cli, mini_data):
   flags = (
     'cache',
@@ -79,6 +82,7 @@ def test_a_file_in_place_of_the_cache_is_named(cli, mini_data, tmp_path):
   assert len(error.splitlines()) == 1 and 'cache' in error
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_left_out_and_results_say_so(cli, mini_data):
   data = cli.folder / 'tfds'
   (data / 'anli').mkdir(parents=True)

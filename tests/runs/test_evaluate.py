@@ -9,6 +9,7 @@ from tests.command_line import LENGTHS, RULE, SMALL, TRAIN
 _DATA = ('--gin.CACHE_DIR=cache', '--gin.MODEL_DIR=model', RULE)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('warm_cache')
 def test_all_checkpoints_and_the_best_are_evaluated_once(cli, rule_data):
   data = (*_DATA, f'--gin.DATA_DIR={rule_data}')

@@ -104,6 +104,7 @@ def test_check_tells_whether_the_logits_are_the_same(tmp_path, capsys):
   assert _import(source, tmp_path / 'bad', '--dtype=bfloat16', *flags) == 1
 
 
+@pytest.mark.slow
 def test_an_imported_model_is_fine_tuned_and_exported(cli, rule_data, tmp_path):
   source, base = _write_model(tmp_path / 'source'), tmp_path / 'base'
   _import(source, base)

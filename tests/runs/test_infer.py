@@ -98,6 +98,7 @@ def test_prompts_are_continued_in_their_order(cli, answered):
     assert fields.items() <= answer.items()
 
 
+@pytest.mark.slow
 def test_two_processes_answer_as_one(tmp_path, answered):
   checkpoint, texts = answered
   _write_prompts(tmp_path)

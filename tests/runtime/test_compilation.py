@@ -57,6 +57,7 @@ def test_hosts_with_different_instructions_share_no_programs(
   assert len(kinds) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('warm_cache')
 def test_run_with_kept_programs_gives_the_same_results(cli, rule_data):
   def train(model_dir, *more):

@@ -560,6 +560,7 @@ def test_mini_corpus_imports(target):
   assert files == {f'{stem}.jsonl' for stem in meta}
 
 
+@pytest.mark.slow
 def test_real_rows_import_and_read_back(real_data, target):
   import tensorflow_datasets as tfds
 

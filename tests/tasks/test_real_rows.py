@@ -27,6 +27,8 @@ from flan_jax.sources import tfds_import
 
 registry.load()
 
+pytestmark = pytest.mark.slow
+
 _PARTS = sorted(
   name
   for name, (_, part) in registry.parts().items()
