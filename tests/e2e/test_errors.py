@@ -34,8 +34,11 @@ def _train(data_dir, *more):
     (['--gin.MESH_MODEL=3'], 'model=3 does not fit 2 devices'),
     (['--gin.VOCABULARY=nowhere.model'], 'no vocabulary at nowhere.model'),
     (['--learning_rate=3'], "unknown flag '--learning_rate=3'"),
-    (['--gin.LoopConfig.train_steps=0'], 'train_steps must be at least 1'),
-    (['--profile=3'], '--profile=3 is not FIRST:LAST'),
+    (
+      ['--gin.LoopConfig.train_steps=0'],
+      'TRAIN_STEPS is 0; it must be at least 1',
+    ),
+    (['--profile=3'], '--profile=3 must be FIRST:LAST'),
     (
       ['--profile=90:101', '--gin.TRAIN_STEPS=100'],
       '--profile=90:101 is not within the steps that this run takes, 1 to 100',
