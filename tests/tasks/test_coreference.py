@@ -2,10 +2,10 @@
 
 from flan_jax.tasks import coreference
 import pytest
-import tensorflow_datasets as tfds
 
 from flan_jax.definitions import registry
 from flan_jax.testing.declarations import assert_dataset
+from tests.tasks.tfds_features import class_names
 
 registry.load()
 
@@ -112,9 +112,8 @@ def test_winogrande_keeps_the_gap_visible(sentence, label, target):
     ),
   ],
 )
-def test_wsc(text, index, pronoun, marked, candidate, target, tmp_path):
-  source = 'super_glue/wsc:1.0.2'
-  label = tfds.builder(source, data_dir=str(tmp_path)).info.features['label']
+def test_wsc(text, index, pronoun, marked, candidate, target):
+  names = class_names('super_glue/wsc:1.0.2')
   assert_dataset(
     'wsc',
     {
@@ -122,13 +121,13 @@ def test_wsc(text, index, pronoun, marked, candidate, target, tmp_path):
       'span1_text': candidate,
       'span2_text': pronoun,
       'span2_index': index,
-      'label': label.str2int(str(target == 'yes')),
+      'label': names.index(str(target == 'yes')),
     },
     template=1,
     prompt=f'Text: {marked}\nPronoun: *{pronoun}*\nCandidate: {candidate}\n'
     'Match:\nOptions:\n- yes\n- no',
     target=target,
-    class_names=tuple(label.names),
+    class_names=names,
   )
 
 

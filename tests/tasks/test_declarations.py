@@ -1,16 +1,19 @@
 """Every dataset's templates vary, and its declaration fits its builder."""
 
 import itertools
+import json
 import re
 
 import pytest
-import tensorflow_datasets as tfds
 
 from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import evaluated
+from flan_jax.sources import tfds_import
+from tests.tasks import tfds_features
 
 registry.load()
 
+_MINI = tfds_import.mini_corpus()
 _PARTS = sorted(
   name
   for name, (_, part) in registry.parts().items()
@@ -117,13 +120,33 @@ def test_every_field_is_used_by_every_ordinary_template(name):
 
 
 @pytest.mark.parametrize('name', _PARTS)
-def test_declaration_fits_the_builder(name, tmp_path):
+def test_declaration_fits_the_builder(name):
   part = registry.find_part(name)[1]
-  features = tfds.builder(part.source, data_dir=str(tmp_path)).info.features
+  features = tfds_features.features(part.source)
   for feature in (*part.fields.values(), part.label, part.score):
     if isinstance(feature, str):
       assert feature in features
   if isinstance(part.label, str):
-    assert set(features[part.label].names) == set(part.choices)
+    assert set(features[part.label]) == set(part.choices)
   for split in part.splits:
     assert part.rows.get(split), (name, split)
+
+
+@pytest.mark.parametrize('name', _PARTS)
+def test_declared_slices_name_the_splits_of_the_source(name):
+  part = registry.find_part(name)[1]
+  meta = json.loads((_MINI / 'meta.json').read_text(encoding='utf-8'))
+  rows = [
+    json.loads(line)
+    for stem, about in meta.items()
+    if about['tfds'] == part.source
+    for line in (_MINI / f'{stem}.jsonl').read_text('utf-8').splitlines()
+  ]
+  declared = {spec.partition('[')[0] for spec in part.splits.values()}
+  assert declared <= {row['_split'] for row in rows}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('source', tfds_features.sources())
+def test_recorded_features_are_those_of_the_builder(source):
+  assert tfds_features.features(source) == tfds_features.read_features(source)

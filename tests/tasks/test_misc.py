@@ -1,15 +1,12 @@
 """CoQA, QuAC, WiC, TREC and CoLA on hand-written rows."""
 
-import functools
-import tempfile
-
 from flan_jax.tasks import misc
 import pytest
-import tensorflow_datasets as tfds
 
 from flan_jax.definitions import registry
 from flan_jax.rendering.templates import map_row
 from flan_jax.testing.declarations import assert_dataset, render_row
+from tests.tasks.tfds_features import class_names
 
 registry.load()
 
@@ -27,14 +24,6 @@ _QUAC = {
   'orig_answer': {'text': 'born in Riva.'},
   'answers': {'text': ['in Riva.', 'born in Riva.', 'in Riva.']},
 }
-
-
-@functools.cache
-def _class_names(source, label):
-  with tempfile.TemporaryDirectory() as folder:
-    return tuple(
-      tfds.builder(source, data_dir=folder).info.features[label].names
-    )
 
 
 def test_coqa_numbers_questions_and_replies():
@@ -146,7 +135,7 @@ def test_wic(word, sentence1, sentence2, target):
     'sentence2': sentence2,
     'label': ('no', 'yes').index(target),
   }
-  names = _class_names('super_glue/wic:1.0.2', 'label')
+  names = class_names('super_glue/wic:1.0.2', 'label')
   prompt = (
     f'Word: {word}\nUse A: {sentence1}\nUse B: {sentence2}\nSame sense:\n'
     'Options:\n- no\n- yes'
@@ -200,7 +189,7 @@ def test_wic(word, sentence1, sentence2, target):
   ],
 )
 def test_trec(class_name, target, texts):
-  names = _class_names('trec:1.0.0', 'label-coarse')
+  names = class_names('trec:1.0.0', 'label-coarse')
   for text in texts:
     assert_dataset(
       'trec',
@@ -222,7 +211,7 @@ def test_trec(class_name, target, texts):
   ],
 )
 def test_cola(class_name, sentences):
-  names = _class_names('glue/cola:2.0.0', 'label')
+  names = class_names('glue/cola:2.0.0', 'label')
   for sentence in sentences:
     assert_dataset(
       'cola',

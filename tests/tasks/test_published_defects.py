@@ -9,13 +9,13 @@ import re
 
 import pytest
 import tensorflow as tf
-import tensorflow_datasets as tfds
 
 from flan_jax.definitions import names, registry
 from flan_jax.definitions.dataset import evaluated
 from flan_jax.evaluation.metrics import text_metrics
 from flan_jax.rendering.templates import map_row
 from flan_jax.testing.declarations import render_row
+from tests.tasks.tfds_features import class_names
 
 registry.load()
 
@@ -29,7 +29,7 @@ def _part(name: str):
 
 
 def _class_names(part) -> tuple[str, ...]:
-  return tuple(tfds.builder(part.source).info.features[part.label].names)
+  return class_names(part.source, part.label)
 
 
 def _kept(part, row) -> bool:

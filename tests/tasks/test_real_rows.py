@@ -10,7 +10,6 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_datasets as tfds
 
 from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import OPTIONS, evaluated
@@ -24,6 +23,7 @@ from flan_jax.rendering.templates import (
   map_row,
 )
 from flan_jax.sources import tfds_import
+from tests.tasks.tfds_features import class_names
 
 registry.load()
 
@@ -142,8 +142,7 @@ def _raw_rows(real_data, name: str) -> list[dict]:
 def _answer(part, row) -> str:
   names = None
   if isinstance(part.label, str):
-    features = tfds.builder(part.source).info.features
-    names = tuple(features[part.label].names)
+    names = class_names(part.source, part.label)
   tensors = tf.nest.map_structure(tf.constant, dict(row))
   return map_row(part, names, tensors)['answer'].numpy().decode()
 
