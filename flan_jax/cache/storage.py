@@ -14,16 +14,11 @@ from typing import Any
 from etils import epath
 
 from flan_jax.errors import UserError
-from flan_jax.runtime.paths import user_path
+from flan_jax.runtime.paths import is_local, user_path
 
 
 class CacheError(UserError):
   """A cache that is missing, damaged or made with other settings."""
-
-
-def is_local(path: epath.Path) -> bool:
-  """Returns whether a path is on local disk, and not `gs://…`."""
-  return '://' not in os.fspath(path)
 
 
 def read_json(path: epath.Path) -> Any | None:

@@ -7,7 +7,7 @@ import sys
 import textwrap
 
 from flan_jax.errors import ConfigError
-from flan_jax.runtime.paths import user_path, write_whole
+from flan_jax.runtime.paths import is_local, user_path, write_whole
 
 _WIDTH = 80
 
@@ -39,8 +39,9 @@ def text_output(path: str | None) -> Iterator[Callable[[str], None]]:
   """
   if path is not None:
     file = user_path(path)
-    local = '://' not in path
-    if file.is_dir() or (local and not os.access(file.parent, os.W_OK)):
+    if file.is_dir() or (
+      is_local(path) and not os.access(file.parent, os.W_OK)
+    ):
       raise ConfigError(
         f'OUTPUT {path} cannot be written: it is a folder, or its folder is '
         'missing or read-only'

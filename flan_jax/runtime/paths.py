@@ -17,6 +17,11 @@ def user_path(path: str | os.PathLike) -> epath.Path:
   return epath.Path(path).expanduser()
 
 
+def is_local(path: str | os.PathLike) -> bool:
+  """Returns whether a path is on a local disk, not in a bucket."""
+  return '://' not in os.fspath(path)
+
+
 def write_whole(path: epath.Path, text: str) -> None:
   """Writes a file in UTF-8 so that readers see all of it or the old one."""
   temporary = path.with_name(f'.{path.name}.writing')

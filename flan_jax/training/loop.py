@@ -145,7 +145,7 @@ class Loop:
         lagged.push(step, {**counts, **metrics})
         self._stop_profile(step, lagged)
         values = self._validate(step, state, writer, console, lagged)
-        self._save(step, state, lagged, values)
+        self._save(step, state, writer, lagged, values)
     finally:
       self._profiler.stop()
       loader.close()
@@ -184,6 +184,7 @@ class Loop:
     self,
     step: int,
     state: Any,
+    writer: MetricWriter,
     lagged: LaggedMetrics,
     validation: Mapping[str, float],
   ) -> None:
@@ -194,6 +195,7 @@ class Loop:
       window = self._plan.windows.start_before(step)
       record = {**self._record, 'window': dataclasses.asdict(window)}
       self._checkpointer.save(step, state, record, score)
+      writer.flush()
       lagged.restart_clock()
 
   def _due(self, step: int, period: int) -> bool:

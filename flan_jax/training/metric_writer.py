@@ -1,6 +1,7 @@
-"""Where training metrics go: JSON Lines, TensorBoard and the console."""
+"""Writes training metrics to JSON Lines, TensorBoard and the console."""
 
 from collections.abc import Mapping
+import io
 import json
 import os
 
@@ -8,7 +9,7 @@ from etils import epath
 import tensorboardX
 import tqdm
 
-from flan_jax.runtime.paths import user_path, write_whole
+from flan_jax.runtime.paths import is_local, user_path, write_whole
 
 METRICS = 'metrics.jsonl'
 # Labels of the metrics of which a step has one.
@@ -16,7 +17,10 @@ _SHARES = {'mfu': 'MFU', 'matmul_share': 'matmul share'}
 
 
 class MetricWriter:
-  """Appends metrics of steps to MODEL_DIR/metrics.jsonl and TensorBoard."""
+  """Writes metrics of steps to MODEL_DIR/metrics.jsonl and for TensorBoard.
+
+  Buckets cannot append to a file. There, `flush` rewrites it.
+  """
 
   def __init__(
     self,
@@ -37,12 +41,17 @@ class MetricWriter:
     self._enabled = enabled
     if not enabled:
       return
-    path = user_path(model_dir) / METRICS
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _cut_back(path, first_step)
-    self._file = path.open('a')
+    self._path = user_path(model_dir) / METRICS
+    self._path.parent.mkdir(parents=True, exist_ok=True)
+    text = _text_until(self._path, first_step)
+    write_whole(self._path, text)
+    if is_local(self._path):
+      self._file = self._path.open('a')
+    else:
+      self._file = io.StringIO(text)
+      self._file.seek(0, io.SEEK_END)
     self._board = tensorboardX.SummaryWriter(
-      str(path.parent / 'tensorboard'), purge_step=first_step + 1
+      str(self._path.parent / 'tensorboard'), purge_step=first_step + 1
     )
 
   def write(self, step: int, kind: str, values: Mapping[str, float]) -> None:
@@ -61,27 +70,31 @@ class MetricWriter:
     for name, value in values.items():
       self._board.add_scalar(f'{kind}/{name}', value, step)
 
+  def flush(self) -> None:
+    """Makes sure that the file holds all metrics so far."""
+    if self._enabled and isinstance(self._file, io.StringIO):
+      write_whole(self._path, self._file.getvalue())
+
   def close(self) -> None:
     """Closes the files."""
     if not self._enabled:
       return
+    self.flush()
     self._file.close()
     self._board.close()
 
 
-def _cut_back(path: epath.Path, first_step: int) -> None:
-  """Drops the lines after `first_step`, and a last line that is incomplete."""
-  if not path.exists():
-    return
+def _text_until(path: epath.Path, first_step: int) -> str:
+  """Returns the lines up to `first_step`, without an incomplete last line."""
   kept = []
-  for line in path.read_text().splitlines():
+  for line in path.read_text().splitlines() if path.exists() else ():
     try:
       record = json.loads(line)
     except json.JSONDecodeError:
       continue
     if record['step'] <= first_step:
       kept.append(line + '\n')
-  write_whole(path, ''.join(kept))
+  return ''.join(kept)
 
 
 class Console:
