@@ -1,9 +1,9 @@
 """flan_jax works however it is installed and wherever it is started.
 
-`tasks/`, `mixtures/` and `gin/` lie elsewhere in a checkout than in an
-installation. What breaks this easily: a package or a kind of data file that
-setup.py does not list, a user's own `tasks.py` or `gin/`, an import by a bare
-name. Everything here runs without a network.
+`tasks/`, `mixtures/` and `gin/` are in different places in a checkout and in an
+installation. These tests fail if setup.py omits a package or a kind of data
+file, if a user's own `tasks.py` or `gin/` hides ours, or if code imports them
+by their bare names. They need no network.
 """
 
 import dataclasses
@@ -26,36 +26,33 @@ _CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 _FOLDERS = ('flan_jax', 'tasks', 'mixtures', 'gin', 'tests/packaging')
 _FILES = ('*.py', '*.toml', '*.in', '*.md', '*.txt', 'LICENSE')
 
-# Prints where things were imported from, and which modules came along.
+# Prints where flan_jax finds its parts and which modules they import. `gin` may
+# be hidden by a module in the working directory, so it is imported elsewhere.
 _PROBE = """
-import json, sys
+import json, os, sys
 import flan_jax.mixtures, flan_jax.tasks
+modules = sorted(sys.modules)
+os.chdir('/')
+from flan_jax import config
+from flan_jax.definitions import registry, template_set
+registry.load()
 print(json.dumps({
   'tasks': flan_jax.tasks.__file__,
   'mixtures': flan_jax.mixtures.__file__,
-  'modules': sorted(sys.modules),
+  'modules': modules,
+  'gin': str(config.shipped_gin_dir()),
+  'template_set': template_set.load('continuation').digest,
 }))
-"""
-
-_GIN_PROBE = """
-from flan_jax import config
-print(config.shipped_gin_dir())
-"""
-
-_TEMPLATE_SET_PROBE = """
-from flan_jax.data import registry, template_set
-registry.load()
-print(template_set.load('continuation').digest)
 """
 
 
 @dataclasses.dataclass(frozen=True)
 class Environment:
-  """A virtual environment with our dependencies, but without flan_jax.
+  """A virtual environment with our dependencies but without flan_jax.
 
   Attributes:
     folder: The virtual environment.
-    python_path: What PYTHONPATH says.
+    python_path: The folders of PYTHONPATH.
   """
 
   folder: pathlib.Path
@@ -95,7 +92,7 @@ class Environment:
 
 @pytest.fixture(scope='module')
 def dependencies(tmp_path_factory) -> pathlib.Path:
-  """Links to all that is installed here except flan_jax itself."""
+  """Links to every installed package except flan_jax."""
   folder = tmp_path_factory.mktemp('dependencies')
   for packages in map(pathlib.Path, site.getsitepackages()):
     for path in packages.iterdir() if packages.is_dir() else ():
@@ -108,7 +105,7 @@ def dependencies(tmp_path_factory) -> pathlib.Path:
 
 @pytest.fixture(scope='module')
 def new_environment(dependencies, tmp_path_factory):
-  """Makes an environment; folders given come before the dependencies."""
+  """Makes an environment whose PYTHONPATH starts with the given folders."""
 
   def new(*python_path: pathlib.Path) -> Environment:
     folder = tmp_path_factory.mktemp('environment')
@@ -122,7 +119,7 @@ def new_environment(dependencies, tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def new_checkout(tmp_path_factory):
-  """Copies what is built, so that builds leave nothing in the checkout."""
+  """Copies the sources, so that builds leave nothing in the checkout."""
 
   def new() -> pathlib.Path:
     folder = tmp_path_factory.mktemp('checkout')
@@ -140,6 +137,12 @@ def new_checkout(tmp_path_factory):
   return new
 
 
+@pytest.fixture(scope='module')
+def checkout(new_checkout) -> pathlib.Path:
+  """A checkout that tests only read."""
+  return new_checkout()
+
+
 def _build_wheel(
   environment: Environment, source: pathlib.Path, output: pathlib.Path
 ) -> pathlib.Path:
@@ -154,7 +157,7 @@ def _build_wheel(
 
 @pytest.fixture(scope='module')
 def built(new_environment, new_checkout, tmp_path_factory):
-  """(The checkout, the wheel that was built from it)."""
+  """A checkout and the wheel built from it."""
   checkout = new_checkout()
   output = tmp_path_factory.mktemp('wheel')
   return checkout, _build_wheel(new_environment(), checkout, output)
@@ -181,7 +184,7 @@ def installed(request, built, new_environment, new_checkout) -> Environment:
 
 @pytest.fixture(scope='module')
 def hostile(tmp_path_factory) -> pathlib.Path:
-  """A user's folder with modules of the names that a checkout uses, too."""
+  """A user's folder with modules named like the folders of a checkout."""
   folder = tmp_path_factory.mktemp('hostile')
   (folder / 'gin').mkdir()
   for name in ('tasks.py', 'mixtures.py', 'gin/__init__.py', 'gin/config.py'):
@@ -191,7 +194,7 @@ def hostile(tmp_path_factory) -> pathlib.Path:
 
 
 def _shipped(checkout: pathlib.Path) -> set[str]:
-  """Paths that an installation must have, relative to site-packages."""
+  """Returns the paths of an installation, relative to site-packages."""
   shipped = set((checkout / 'flan_jax').rglob('*'))
   patterns = 'tasks/**/*.py tasks/*.json mixtures/**/*.py gin/**/*.gin'
   for pattern in patterns.split():
@@ -204,13 +207,14 @@ def _shipped(checkout: pathlib.Path) -> set[str]:
 
 
 def _contents(wheel: pathlib.Path) -> set[str]:
-  """Paths in a wheel but for its metadata."""
+  """Returns the paths in a wheel, without its metadata."""
   with zipfile.ZipFile(wheel) as archive:
     names = archive.namelist()
   return {name for name in names if '.dist-info/' not in name}
 
 
-def _check_imports(environment: Environment, cwd: str | pathlib.Path) -> None:
+def _check(environment: Environment, cwd: pathlib.Path) -> None:
+  """Checks that all parts of flan_jax are found from a working directory."""
   found = json.loads(environment.run('python', '-c', _PROBE, cwd=cwd))
   for name in ('tasks', 'mixtures'):
     path = pathlib.Path(found[name])
@@ -218,6 +222,14 @@ def _check_imports(environment: Environment, cwd: str | pathlib.Path) -> None:
   # Slow to load, absent on light workers, or imported by a bare name.
   unwanted = {'jax', 'mixtures', 'seqio', 'tasks', 'tensorflow'}
   assert not unwanted & set(found['modules'])
+  assert _gin_files(pathlib.Path(found['gin'])) == _gin_files(_CHECKOUT / 'gin')
+  registry.load()
+  expected = template_set.load('continuation').digest
+  assert found['template_set'] == expected
+
+
+def _gin_files(folder: pathlib.Path) -> set[str]:
+  return {str(path.relative_to(folder)) for path in folder.rglob('*.gin')}
 
 
 def test_wheel_has_every_file_and_nothing_else(built):
@@ -245,50 +257,28 @@ def test_sdist_builds_the_same_wheel(built, new_environment, tmp_path):
   assert _contents(again) == _contents(wheel)
 
 
-def test_imports_from_the_root_folder(installed):
-  _check_imports(installed, '/')
+def test_everything_is_found_among_hostile_modules(installed, hostile):
+  _check(installed, hostile)
 
 
-def test_imports_beside_hostile_modules(installed, hostile):
-  _check_imports(installed, hostile)
-
-
-def test_imports_from_a_checkout(installed, new_checkout):
+def test_everything_is_found_in_a_checkout(installed, checkout):
   # Here the checkout hides the installation.
-  _check_imports(installed, new_checkout())
+  _check(installed, checkout)
 
 
-def test_imports_from_a_checkout_that_is_not_installed(
-  new_environment, new_checkout
+def test_everything_is_found_in_a_checkout_that_is_not_installed(
+  new_environment, checkout
 ):
-  _check_imports(new_environment(), new_checkout())
+  _check(new_environment(), checkout)
 
 
-def test_gin_files_are_found(installed):
-  folder = pathlib.Path(
-    installed.run('python', '-c', _GIN_PROBE, cwd='/').strip()
-  )
-  names = {str(p.relative_to(folder)) for p in folder.rglob('*.gin')}
-  source = _CHECKOUT / 'gin'
-  assert names == {str(p.relative_to(source)) for p in source.rglob('*.gin')}
-
-
-def test_the_shipped_template_set_is_found(installed):
-  command = ('python', '-c', _TEMPLATE_SET_PROBE)
-  registry.load()
-  here = template_set.load('continuation')
-  assert installed.run(*command, cwd='/').strip() == here.digest
-
-
-@pytest.mark.parametrize('beside', ['root', 'hostile'])
-def test_module_runs(installed, hostile, beside):
-  cwd = hostile if beside == 'hostile' else '/'
+def test_module_runs_among_hostile_modules(installed, hostile):
   assert 'flan-jax COMMAND' in installed.run(
-    *('python', '-m', 'flan_jax', '--help'), cwd=cwd
+    *('python', '-m', 'flan_jax', '--help'), cwd=hostile
   )
 
 
-def test_console_script_runs_beside_hostile_modules(
+def test_console_script_runs_among_hostile_modules(
   built, new_environment, hostile
 ):
   environment = new_environment()
@@ -299,7 +289,7 @@ def test_console_script_runs_beside_hostile_modules(
 
 
 def test_pytest_collects_from_anywhere(new_environment, tmp_path):
-  # flan_jax is not installed there: `pythonpath` in pyproject.toml finds it.
+  # flan_jax is not installed; `pythonpath` in pyproject.toml finds it.
   output = new_environment().run(
     *('python', '-m', 'pytest', '--collect-only', '-p', 'no:cacheprovider'),
     pathlib.Path(__file__).resolve(),
@@ -309,7 +299,7 @@ def test_pytest_collects_from_anywhere(new_environment, tmp_path):
 
 
 def test_gin_folder_holds_no_python():
-  # `gin/__init__.py` would hide gin-config from all that starts here.
+  # `gin/__init__.py` would hide gin-config from programs that start here.
   assert not list((_CHECKOUT / 'gin').rglob('*.py*'))
 
 
