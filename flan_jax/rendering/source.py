@@ -219,7 +219,7 @@ def _mapping(
       'trains': trains,
     }
 
-  @tf.function(autograph=False)
+  @tf.function  # With autograph, for the functions of datasets.
   def map_rows(rows, seed, trains):
     if part.keep is not None:
       rows = rows.filter(part.keep)

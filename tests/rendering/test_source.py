@@ -1,0 +1,83 @@
+"""A source reads the rows of each split, with ids, groups and seed."""
+
+import dataclasses
+
+import pytest
+import tensorflow as tf
+
+from flan_jax.definitions import registry
+from flan_jax.rendering.source import SplitSource, open_builder
+from flan_jax.rendering.splits import MissingDataError
+
+registry.load()
+
+
+def _part(name='rte', **changes):
+  return dataclasses.replace(registry.find_part(name)[1], **changes)
+
+
+def _rows(source, split, **kwargs):
+  rows = source.get_dataset(split, shuffle=False, **kwargs)
+  return list(rows.as_numpy_iterator())
+
+
+def test_splits_share_no_row_and_no_group(mini_data):
+  source = SplitSource(_part(), mini_data)
+  rows = {split: _rows(source, split) for split in source.slices}
+  assert set(rows) == {'train', 'validation', 'test'}
+  for key in ('id', 'group'):
+    values = [{row[key] for row in found} for found in rows.values()]
+    assert len(set.union(*values)) == sum(map(len, values))
+  for split, found in rows.items():
+    assert len(found) == source.num_input_examples(split)
+    assert {bool(row['trains']) for row in found} == {split == 'train'}
+
+
+def test_a_range_of_rows_is_that_part_of_the_split(mini_data):
+  source = SplitSource(_part('cb'), mini_data)
+  whole = [row['id'] for row in _rows(source, 'test')]
+  halves = [_rows(source, 'test', rows=r) for r in ((0, 3), (3, len(whole)))]
+  assert [row['id'] for half in halves for row in half] == whole
+
+
+def test_the_seed_reaches_every_row(mini_data):
+  source = SplitSource(_part(), mini_data)
+  assert {row['seed'] for row in _rows(source, 'test', seed=7)} == {7}
+  assert {row['seed'] for row in _rows(source, 'test')} == {0}
+
+
+def test_rows_that_are_not_kept_are_dropped(mini_data):
+  def long(row):
+    # Python's control flow is allowed in functions of datasets.
+    if tf.strings.length(row['premise']) > 150:
+      return True
+    return False
+
+  every = _rows(SplitSource(_part(), mini_data), 'train')
+  kept = _rows(SplitSource(_part(keep=long, version='x'), mini_data), 'train')
+  assert {row['id'] for row in kept} == {
+    row['id'] for row in every if len(row['premise']) > 150
+  }
+  assert 0 < len(kept) < len(every)
+
+
+def test_a_part_is_traced_once_for_all_splits(mini_data):
+  traced = []
+
+  def premise(row):
+    traced.append(row)
+    return row['premise']
+
+  fields = {**_part().fields, 'premise': premise}
+  part = _part(fields=fields, group_key=('hypothesis',), version='y')
+  source = SplitSource(part, mini_data)
+  for split in source.slices:
+    assert _rows(source, split)
+  assert len(traced) == 1
+
+
+def test_a_source_that_is_not_there_names_the_commands(tmp_path):
+  with pytest.raises(MissingDataError, match='flan-jax prepare rte --data_dir'):
+    open_builder('super_glue/rte:1.0.2', str(tmp_path), 'rte')
+  with pytest.raises(MissingDataError, match='there is no copy of it'):
+    open_builder('no_such_set:1.0.0', str(tmp_path))
