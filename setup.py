@@ -56,7 +56,6 @@ PACKAGE_DATA = {
 INSTALL_REQUIRES = [
   'etils',
   'flax>=0.12',
-  'fsspec',
   'gin-config>=0.5.0',
   # TFDS needs it for downloads and does not declare it.
   'importlib_resources',

@@ -1,0 +1,43 @@
+"""Tokens of the mini corpus change only with the identity of their cache."""
+
+import json
+
+import pytest
+
+from flan_jax.cache.framing import CacheConfig
+from flan_jax.definitions import registry
+from tests.golden import tokens
+
+registry.load()
+
+_RECORDED = json.loads(tokens.FILE.read_text(encoding='utf-8'))
+_COMMAND = '`python -m tests.golden.tokens`'
+
+
+def _check(keys, data_dir, folder) -> None:
+  config = CacheConfig(str(folder), data_dir)
+  for name, (content, digest) in tokens.digests(keys, config).items():
+    recorded = _RECORDED.get(name, [None, None])
+    if digest == recorded[1]:
+      continue
+    if content == recorded[0]:
+      pytest.fail(
+        f'{name} has other tokens under the same identity: unless mini rows '
+        f'have changed, raise RENDERING_VERSION, then run {_COMMAND}'
+      )
+    pytest.fail(f'{name} has other tokens: run {_COMMAND} if that is meant')
+
+
+def test_tokens_of_some_parts_are_as_recorded(mini_data, tmp_path):
+  # Classes, options of the row, and free text with several answers.
+  names = ('cb', 'copa', 'common_gen')
+  keys = [key for key in tokens.all_keys() if key.part.name in names]
+  assert len(keys) == 9
+  _check(keys, mini_data, tmp_path)
+
+
+@pytest.mark.slow
+def test_all_tokens_are_as_recorded(mini_data, tmp_path):
+  keys = tokens.all_keys()
+  assert {str(key) for key in keys} == set(_RECORDED)
+  _check(keys, mini_data, tmp_path)
