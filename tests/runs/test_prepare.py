@@ -69,7 +69,7 @@ def prepare(capsys, tmp_path):
   return run
 
 
-def _put_by_hand(folder: pathlib.Path, name: str) -> None:
+def _put_manually(folder: pathlib.Path, name: str) -> None:
   manual = folder / 'downloads' / 'manual'
   manual.mkdir(parents=True)
   (manual / name).write_text('')
@@ -107,21 +107,19 @@ def test_a_dry_run_downloads_nothing(prepare, tried, mixture, tmp_path):
   assert 'corpus.7z' in out and f'{tmp_path}/downloads/manual' in out
 
 
-def test_what_is_fetched_by_hand_is_listed_and_not_tried(
-  prepare, tried, tmp_path
-):
+def test_manual_downloads_are_listed_and_not_tried(prepare, tried, tmp_path):
   code, out = prepare(_MANUAL)
   assert code == 0 and not tried
-  assert f'put in {tmp_path}/downloads/manual' in out
+  assert f'{tmp_path}/downloads/manual; then run' in out
   assert 'https://arxiv.org/src/1911.12237v2/anc/corpus.7z' in out
   assert 'TFDS: Download' in out
 
 
-def test_files_put_there_by_hand_are_prepared(prepare, tried, tmp_path):
-  _put_by_hand(tmp_path, 'train.json')
+def test_manual_files_are_prepared(prepare, tried, tmp_path):
+  _put_manually(tmp_path, 'train.json')
   code, out = prepare(_MANUAL)
   assert code == 0 and tried == ['samsum:1.0.0']
-  assert 'by hand' not in out
+  assert 'manually' not in out
   assert '1 prepared' in prepare(_MANUAL)[1]
 
 
@@ -129,15 +127,15 @@ def test_files_put_there_by_hand_are_prepared(prepare, tried, tmp_path):
 def test_files_of_another_dataset_are_no_failure(
   prepare, tried, tmp_path, error
 ):
-  _put_by_hand(tmp_path, 'of_another_dataset.json')
+  _put_manually(tmp_path, 'of_another_dataset.json')
   _ERRORS['samsum:1.0.0'] = error('no train.json')
   code, out = prepare(_MANUAL)
   assert code == 0 and tried == ['samsum:1.0.0']
-  assert 'by hand' in out and 'failed' not in out
+  assert 'manually' in out and 'failed' not in out
 
 
 def test_damaged_files_are_a_failure(prepare, tried, tmp_path):
-  _put_by_hand(tmp_path, 'train.json')
+  _put_manually(tmp_path, 'train.json')
   _ERRORS['samsum:1.0.0'] = ValueError('no JSON')
   code, out = prepare(_MANUAL)
   assert code == 1 and 'ValueError: no JSON' in out
@@ -173,7 +171,7 @@ def test_mistakes_are_one_line(capsys):
 
 
 def _manual_files(builder) -> list[str]:
-  """Returns what a WMT builder needs by hand, for its pair of languages."""
+  """Returns the manual files of a WMT builder for its pair of languages."""
   language, _ = builder.builder_config.language_pair
   subsets = itertools.chain.from_iterable(builder.subsets.values())
   return [
@@ -183,7 +181,7 @@ def _manual_files(builder) -> list[str]:
   ]
 
 
-def test_datasets_say_what_tfds_does_not_download(tmp_path):
+def test_datasets_declare_what_tfds_does_not_download(tmp_path):
   seen = set()
   for part in (part for _, part in registry.parts().values()):
     if part.cluster == 'testing':
