@@ -4,26 +4,24 @@ from flan_jax.batches.few_shot import FewShotSplit
 from flan_jax.cache.cached_split import CachedSplit
 from flan_jax.cache.framing import Framing
 from flan_jax.cache.store import CacheStore, split_key
-from flan_jax.definitions import names
 from flan_jax.definitions.mixture_plan import MixturePlan
 from flan_jax.errors import ConfigError
 
 
 def training_splits(
-  store: CacheStore, mixture: str | MixturePlan, seed: int = 0
+  store: CacheStore, plan: MixturePlan, seed: int = 0
 ) -> list[CachedSplit]:
   """Opens the training splits of a mixture or task.
 
   Args:
     store: Where they are cached.
-    mixture: The mixture or task.
+    plan: The mixture or task.
     seed: Chooses exemplars.
 
   Raises:
     ConfigError: a member has no training rows.
   """
   splits = []
-  plan = names.resolve(mixture)
   for member in store.available(plan.members, 'train'):
     if not member.part.trains:
       raise ConfigError(

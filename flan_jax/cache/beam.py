@@ -1,6 +1,6 @@
 """Writes shards with the workers of an Apache Beam runner (extra `[cache]`).
 
-Beam is imported where it is used: this module can be read without it.
+Beam is imported where it is used; this module does not need it.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,19 +17,18 @@ LOCAL_WORKERS = (
 
 
 def local_options(workers: int | None = None) -> list[str]:
-  """Returns the options that run `workers` processes here, one a core."""
+  """Returns the options for `workers` processes here, by default one a core."""
   count = workers or os.cpu_count() or 1
   return [*LOCAL_WORKERS, f'--direct_num_workers={count}']
 
 
 def make_runner(options: Sequence[str]) -> Runner:
-  """Returns what has shards written by a Beam pipeline.
+  """Returns a function that has a Beam pipeline write shards.
 
-  One element is one shard. A worker that is given one twice, or finds it
-  written by an earlier run, leaves it as it is.
+  One element is one shard. A worker skips a shard that is complete.
 
   Args:
-    options: Beam's, as `--runner=DataflowRunner`.
+    options: Options of Beam, such as `--runner=DataflowRunner`.
 
   Raises:
     ImportError: Beam is not installed.
@@ -47,9 +46,9 @@ def make_runner(options: Sequence[str]) -> Runner:
     pipeline = beam.Pipeline(options=parsed)
     _ = (
       pipeline
-      # As Beam ships functions: those of a dataset may have no name.
+      # Pickled like Beam's functions: those of a dataset may have no name.
       | 'shards' >> beam.Create([pickler.dumps(task) for task in tasks])
-      # Without it, one worker would be handed all of them.
+      # Without it, one worker would get all of them.
       | 'spread' >> beam.Reshuffle()
       | 'write' >> beam.Map(_write)
     )

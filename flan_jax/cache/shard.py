@@ -118,7 +118,7 @@ def _write_files(task: ShardTask, folder: pathlib.Path) -> dict[str, Any]:
 def _examples(
   task: ShardTask, vocabulary: Vocabulary
 ) -> Iterable[dict[str, Any]]:
-  """Yields the renderings of a shard, those of a row one after the other."""
+  """Yields the renderings of a shard; those of a row are consecutive."""
   part = task.key.part
   rows = SplitSource(part, task.config.data_dir).get_dataset(
     task.key.split, shuffle=False, rows=(task.start, task.stop)
@@ -154,7 +154,7 @@ class _ShardWriter:
     self._targets = targets
     self._dtype = cached_split.token_dtype(vocabulary)
     self._ends: list[int] = [0]
-    self._records: list[tuple] = []
+    self._renderings: list[tuple] = []
     self._option_ids: dict[bytes, np.ndarray] = {}
     self._row: dict[str, Any] | None = None
     self._row_id = None
@@ -171,7 +171,7 @@ class _ShardWriter:
     self._row_file.close()
 
   def add(self, example: dict[str, Any]) -> None:
-    """Appends one rendering; those of a row come one after the other."""
+    """Appends one rendering; those of a row are consecutive."""
     if example['id'] != self._row_id:
       self._write_row()
       self._row_id, self._row = example['id'], _row(example)
@@ -185,7 +185,7 @@ class _ShardWriter:
     else:
       for option in example['options']:
         self._add_span(self._encode_option(option))
-    self._records.append(
+    self._renderings.append(
       (
         self._rows - 1,
         example['template'],
@@ -230,12 +230,12 @@ class _ShardWriter:
     np.save(self._path / cached_split.SPANS, np.asarray(self._ends, np.int64))
     np.save(
       self._path / cached_split.RENDERINGS,
-      np.asarray(self._records, cached_split.RENDERING),
+      np.asarray(self._renderings, cached_split.RENDERING),
     )
     return {
       'counts': {
         'rows': self._rows,
-        'renderings': len(self._records),
+        'renderings': len(self._renderings),
         'tokens': self._ends[-1],
         **self._cut,
       },

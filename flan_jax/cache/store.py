@@ -7,44 +7,25 @@ from flan_jax.cache.cached_split import CachedSplit, find_cached_split
 from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.cache.identity import SplitKey
 from flan_jax.cache.storage import CacheError
-from flan_jax.definitions import names
 from flan_jax.definitions.mixture_plan import MixturePlan, PlanMember
 from flan_jax.runtime import child
 from flan_jax.sources.mini import resolve_data_dir
 from flan_jax.vocabulary.base import Vocabulary
 
 
-def flat(
-  mixtures: Sequence[str | Sequence[str] | None],
-) -> list[str]:
-  """Returns each name once, including those in nested lists.
-
-  >>> flat(['flan_eval_nli', ['rte', 'cb'], None, 'rte'])
-  ['flan_eval_nli', 'rte', 'cb']
-  """
-  found = []
-  for entry in mixtures:
-    if isinstance(entry, str):
-      found.append(entry)
-    elif entry is not None:
-      found += flat(entry)
-  return list(dict.fromkeys(found))
-
-
 def split_keys(
-  mixtures: Iterable[str | MixturePlan | None], training: bool = True
+  plans: Iterable[MixturePlan | None], training: bool = True
 ) -> list[SplitKey]:
   """Returns the splits needed to train on mixtures, or to evaluate them.
 
   Args:
-    mixtures: The mixtures; None is skipped.
+    plans: The mixtures; None is skipped.
     training: Whether datasets and tasks are trained on as well.
   """
   keys = []
-  for mixture in mixtures:
-    if mixture is None:
+  for plan in plans:
+    if plan is None:
       continue
-    plan = names.resolve(mixture)
     needed = plan.splits_needed(training)
     for member in plan.members:
       keys += [

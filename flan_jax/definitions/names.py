@@ -4,6 +4,7 @@ Tasks: `dataset[:part][.tK][.all][.Nshot|.fitshot][.plain|.named][.rank]`.
 Mixtures: `mixture[.Nshot|.fitshot][.plain|.named]`.
 """
 
+from collections.abc import Sequence
 import dataclasses
 import re
 
@@ -113,7 +114,7 @@ def parse_task(name: str) -> TaskName:
   )
 
 
-def resolve(name: str | MixturePlan) -> MixturePlan:
+def resolve(name: str) -> MixturePlan:
   """Returns what the name of a mixture, a dataset or a task stands for.
 
   A dataset of several parts, named as a whole, stands for those that train.
@@ -128,8 +129,6 @@ def resolve(name: str | MixturePlan) -> MixturePlan:
     UnknownNameError: unknown name (suggests the three nearest), a suffix that
       mixtures do not have, or a mixture of templates that a part lacks.
   """
-  if isinstance(name, MixturePlan):
-    return name
   match = _match(name)
   declared = registry.find_mixture(match['base'])
   if declared is None:
@@ -146,6 +145,26 @@ def resolve(name: str | MixturePlan) -> MixturePlan:
     excluded=declared.excluded,
     note=declared.note,
   )
+
+
+def resolve_all(
+  mixtures: Sequence[str | Sequence[str] | None],
+) -> list[MixturePlan]:
+  """Returns what names, and those in nested lists, stand for, each once.
+
+  >>> from flan_jax.definitions import registry
+  >>> registry.load()
+  >>> plans = resolve_all(['flan_eval_nli', ['rte', 'cb'], None, 'rte'])
+  >>> [plan.name for plan in plans]
+  ['flan_eval_nli', 'rte', 'cb']
+  """
+  plans = {}
+  for entry in mixtures:
+    if isinstance(entry, str):
+      plans[entry] = resolve(entry)
+    elif entry is not None:
+      plans |= {plan.name: plan for plan in resolve_all(entry)}
+  return list(plans.values())
 
 
 def _resolve(name: str, member: registry.Member, match) -> PlanMember:

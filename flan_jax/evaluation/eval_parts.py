@@ -7,7 +7,6 @@ from flan_jax.batches.training_splits import with_exemplars
 from flan_jax.cache.cached_split import CachedSplit
 from flan_jax.cache.identity import SplitKey
 from flan_jax.cache.store import CacheStore
-from flan_jax.definitions import names
 from flan_jax.definitions.dataset import Dataset
 from flan_jax.definitions.mixture_plan import MixturePlan, PlanMember
 from flan_jax.errors import ConfigError
@@ -40,20 +39,19 @@ class EvalPart:
 
 
 def eval_parts(
-  store: CacheStore, mixture: str | MixturePlan, seed: int = 0
+  store: CacheStore, plan: MixturePlan, seed: int = 0
 ) -> list[EvalPart]:
   """Opens the test and validation splits of a mixture or task.
 
   Args:
     store: Where they are cached.
-    mixture: The mixture or task.
+    plan: The mixture or task.
     seed: Chooses exemplars.
 
   Raises:
     ConfigError: a member has no test rows, or an unknown metric.
   """
   parts = []
-  plan = names.resolve(mixture)
   for member in store.available(plan.members, 'test'):
     part = member.part
     if not part.evaluates:

@@ -9,7 +9,8 @@ import gin
 import tqdm
 
 from flan_jax.cache.framing import CacheConfig
-from flan_jax.cache.store import flat, split_keys
+from flan_jax.cache.store import split_keys
+from flan_jax.definitions import names
 from flan_jax.errors import ConfigError
 from flan_jax.flags import Arguments
 from flan_jax.interop import base_model
@@ -60,7 +61,7 @@ def cache(
     ConfigError: Beam is asked for and not installed.
   """
   del arguments  # What every command is given.
-  keys = split_keys(flat(mixtures))
+  keys = split_keys(names.resolve_all(mixtures))
   cache_dir = cache_config.cache_dir
   loaded = load_vocabulary(base_model.locate(vocabulary, cache_dir))
   with quiet_start():

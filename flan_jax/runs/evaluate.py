@@ -5,7 +5,6 @@ import os
 
 import gin
 
-from flan_jax.cache.store import flat
 from flan_jax.definitions import names
 from flan_jax.evaluation import records
 from flan_jax.evaluation.contaminated import Contaminated
@@ -45,7 +44,7 @@ def evaluate(
   Raises:
     UserError: before anything is compiled.
   """
-  mixtures = [names.resolve(name) for name in flat([mixture])]
+  mixtures = names.resolve_all([mixture])
   workspace = setup.open(arguments)
   contaminated = None
   if eval_config.contaminated is not None:

@@ -7,7 +7,6 @@ import json
 import gin
 import tqdm
 
-from flan_jax.cache.store import flat
 from flan_jax.definitions import names
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.generation.sampling import Sampling
@@ -83,7 +82,7 @@ def infer(
   if ending.tokens is None:
     ending = dataclasses.replace(ending, tokens=lengths['targets'])
   prompts = None if source.prompts is None else read_prompts(source.prompts)
-  mixtures = [names.resolve(name) for name in flat([source.mixture])]
+  mixtures = names.resolve_all([source.mixture])
   with text_output(output) as write:
     workspace = setup.open(arguments, sampling)
     models, inference = workspace.models, None

@@ -8,7 +8,8 @@ from typing import Any
 import gin
 
 from flan_jax import config as config_lib
-from flan_jax.cache.store import flat, split_keys
+from flan_jax.cache.store import split_keys
+from flan_jax.definitions import names
 from flan_jax.flags import FlagParser, parse_gin
 from flan_jax.inspection import caches
 from flan_jax.interop import base_model
@@ -39,9 +40,9 @@ def inspect_cache(
   settings = gin.get_bindings('flan_jax.cache')
   config = settings['cache_config']
   data_dir = resolve_data_dir(config.data_dir, config.cache_dir)
-  mixtures = flat(settings['mixtures'])
+  plans = names.resolve_all(settings['mixtures'])
   found = caches.describe(
-    split_keys(mixtures) if mixtures else None,
+    split_keys(plans) if plans else None,
     dataclasses.replace(config, data_dir=data_dir),
     load_vocabulary(
       base_model.locate(settings['vocabulary'], config.cache_dir)

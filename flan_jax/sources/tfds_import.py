@@ -84,7 +84,7 @@ class _Dataset:
   Attributes:
     name, config, version: Its TFDS name.
     features: Of TFDS's builder, or those that `meta.json` states.
-    about: What it says of itself: arguments of `AdhocBuilder`.
+    about: Its description and notes, as arguments of `AdhocBuilder`.
     stated: Whether `meta.json` states the features.
   """
 

@@ -29,7 +29,7 @@ def named_split(
   """Returns the key of a split of a registered part.
 
   Args:
-    name: Of the part.
+    name: Name of the part.
     split: One of `dataset.SPLITS`.
     templates: As in `SplitKey`.
     form: One of `dataset.FORMATS`.
@@ -51,17 +51,17 @@ def write_cached_split(
 ) -> CachedSplit:
   """Writes a training split and opens it.
 
-  Rows are of groups of two; renderings of a row are numbered as templates.
+  Two rows form a group. The renderings of a row have templates 0, 1, …
 
   Args:
-    folder: Of the split, which must not exist.
-    name: Of the part.
+    folder: Folder of the split, which must not exist.
+    name: Name of the part.
     inputs: Tokens of each rendering's input, [renderings].
     targets: Tokens of each rendering's target, [renderings].
     per_row: Renderings of each row, [rows]; one each where None.
     cut: Whether each rendering's target was cut, [renderings]; none where None.
     shards: Shards, of rows in equal parts.
-    seed: Of the tokens, which lie in [10, 4,096).
+    seed: Seed of the tokens, which are in [10, 4,096).
     lengths: As in `CacheConfig`.
   """
   folder = pathlib.Path(folder)

@@ -1,4 +1,4 @@
-"""Writes rows that the test datasets are imported from."""
+"""Writes rows for the import of test datasets."""
 
 from collections.abc import Iterable, Mapping
 import json
@@ -17,7 +17,7 @@ def write_rows(
 
   Args:
     folder: Made if missing.
-    name: Of the dataset, at version 1.0.0.
+    name: Name of the dataset, at version 1.0.0.
     features: As `flan_jax.sources.tfds_import` documents them.
     rows: With `_split`.
   """

@@ -13,6 +13,7 @@ from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.cache.store import split_keys
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
+from flan_jax.definitions.names import resolve
 from flan_jax.rendering import seqio_tasks
 from flan_jax.rendering.exemplars import most_tokens
 from flan_jax.testing.cached_splits import named_split
@@ -149,7 +150,7 @@ def test_seqio_tasks_have_the_same_exemplars(
 
 
 def test_subset_without_training_rows_takes_those_of_its_dataset():
-  keys = split_keys(['flan_eval_nli.3shot'])
+  keys = split_keys([resolve('flan_eval_nli.3shot')])
   assert named_split('mnli', 'train') in keys
   assert not [key for key in keys if str(key) == 'mnli_matched.train']
 

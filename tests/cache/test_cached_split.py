@@ -157,7 +157,7 @@ def test_cut_targets_carry_no_end(config, vocabulary):
     assert (target[-1] == vocabulary.eos_id) != bool(rendering['targets_cut'])
 
 
-def test_a_change_of_content_makes_another_unit(config, vocabulary):
+def test_a_change_of_content_makes_another_split(config, vocabulary):
   key = named_split('rte', 'validation')
   (cached,) = _make(config, vocabulary, key)
   assert _find(key, config, vocabulary).path == cached.path

@@ -5,8 +5,9 @@ import pytest
 from flan_jax.batches.training_splits import training_splits
 from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.storage import CacheError
-from flan_jax.cache.store import CacheStore
+from flan_jax.cache.store import CacheStore, split_key, split_keys
 from flan_jax.definitions import registry
+from flan_jax.definitions.names import resolve
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.eval_parts import eval_parts
 from flan_jax.vocabulary.load import load_vocabulary
@@ -20,13 +21,32 @@ def store(tmp_path) -> CacheStore:
   return CacheStore(config, load_vocabulary('mini'))
 
 
-def test_a_part_without_the_role_is_refused(store):
+def test_a_part_without_the_split_is_refused(store):
   with pytest.raises(ConfigError, match='mnli has no test split'):
-    eval_parts(store, 'mnli')
+    eval_parts(store, resolve('mnli'))
   with pytest.raises(ConfigError, match='mnli_matched has no training split'):
-    training_splits(store, 'mnli_matched')
+    training_splits(store, resolve('mnli_matched'))
 
 
-def test_a_missing_unit_names_the_command(store):
+def test_a_missing_split_names_the_command(store):
   with pytest.raises(CacheError, match='flan-jax cache'):
-    eval_parts(store, 'rte')
+    eval_parts(store, resolve('rte'))
+
+
+def test_a_run_needs_the_splits_of_its_purpose():
+  def splits(name: str, training: bool = True) -> list[str]:
+    return [str(key) for key in split_keys([resolve(name), None], training)]
+
+  assert splits('rte') == ['rte.train', 'rte.validation', 'rte.test']
+  assert splits('rte', training=False) == ['rte.validation', 'rte.test']
+  assert 'rte.test' not in splits('flan_all')
+  assert 'rte.train' not in splits('flan_eval_nli')
+  # Exemplars come from training rows, under every template.
+  few = splits('rte.t0.2shot.plain', training=False)
+  assert few == ['rte.validation.plain', 'rte.test.plain', 'rte.train.plain']
+
+
+def test_only_training_is_limited_to_the_templates_of_a_member():
+  (member,) = resolve('rte.t3').members
+  assert split_key(member, 'train').templates == (3,)
+  assert split_key(member, 'test').templates is None

@@ -19,6 +19,7 @@ from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.cache.store import CacheStore, split_keys
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import names, registry
+from flan_jax.definitions.names import resolve
 from flan_jax.evaluation import records
 from flan_jax.evaluation.aggregation import part_results
 from flan_jax.evaluation.eval_config import EvalConfig
@@ -62,7 +63,7 @@ _MODEL = DecoderConfig(
 def store(mini_data, shared_cache) -> CacheStore:
   config = CacheConfig(str(shared_cache), mini_data, _LENGTHS)
   mixtures = ['flan_all', *(f'flan_eval_{cluster}' for cluster in _CLUSTERS)]
-  keys = split_keys(mixtures)
+  keys = split_keys(map(resolve, mixtures))
   keys += [
     named_split('cb', split, None, 'plain') for split in ('train', 'validation')
   ]
@@ -119,11 +120,13 @@ def _groups(part) -> int:
 
 @pytest.mark.parametrize('cluster', _CLUSTERS)
 def test_a_cluster_is_held_out_and_evaluated(cluster, store, trainer, tmp_path):
-  losses = trainer.train(training_splits(store, f'flan_holdout_{cluster}'))
+  losses = trainer.train(
+    training_splits(store, resolve(f'flan_holdout_{cluster}'))
+  )
   assert np.isfinite(losses).all()
   assert trainer.step._cache_size() == 1
   mixture = f'flan_eval_{cluster}'
-  evaluation = trainer.evaluate(eval_parts(store, mixture))
+  evaluation = trainer.evaluate(eval_parts(store, resolve(mixture)))
   parts = [member.part for member in names.resolve(mixture).members]
   assert len(evaluation.results) == sum(map(_groups, parts))
   table = records.write(tmp_path, evaluation, {'mixture': mixture})
@@ -139,11 +142,11 @@ def test_a_cluster_is_held_out_and_evaluated(cluster, store, trainer, tmp_path):
 
 def test_exemplars_train_and_are_evaluated(store, trainer):
   losses = trainer.train(
-    training_splits(store, 'flan_holdout_coreference.fitshot')
+    training_splits(store, resolve('flan_holdout_coreference.fitshot'))
   )
   assert np.isfinite(losses).all() and trainer.step._cache_size() == 1
   evaluation = trainer.evaluate(
-    eval_parts(store, 'flan_eval_coreference.3shot')
+    eval_parts(store, resolve('flan_eval_coreference.3shot'))
   )
   results = {result.part: result for result in evaluation.results}
   # A part without training rows borrows no exemplars.
@@ -159,11 +162,11 @@ def test_exemplars_train_and_are_evaluated(store, trainer):
 
 
 def test_formats_without_instructions_train_and_are_evaluated(store, trainer):
-  plain = training_splits(store, 'cb.plain')
+  plain = training_splits(store, resolve('cb.plain'))
   assert np.isfinite(trainer.train(plain)).all()
   prompt = trainer.vocabulary.decode(plain[0].prompt(0, trainer.framing))
   assert 'Options:' not in prompt
-  (result,) = trainer.evaluate(eval_parts(store, 'cb.named')).results
+  (result,) = trainer.evaluate(eval_parts(store, resolve('cb.named'))).results
   assert result.format == 'named' and len(result.templates) == 1
 
 
@@ -180,7 +183,7 @@ def _gold(split) -> list[Answer]:
 
 @pytest.mark.parametrize('cluster', _CLUSTERS)
 def test_a_gold_predictor_reaches_the_ceiling(cluster, store):
-  for part in eval_parts(store, f'flan_eval_{cluster}'):
+  for part in eval_parts(store, resolve(f'flan_eval_{cluster}')):
     metrics = part.test.part.metrics
     for result in part_results(part, _gold(part.test)):
       for template in result.templates.values():
@@ -201,7 +204,7 @@ def _ceiling(split, name: str) -> float:
 
 @pytest.mark.parametrize('cluster', _CLUSTERS)
 def test_empty_answers_score_nothing(cluster, store):
-  for part in eval_parts(store, f'flan_eval_{cluster}'):
+  for part in eval_parts(store, resolve(f'flan_eval_{cluster}')):
     if part.test.rows and 'correct' in part.test.rows[0]:
       continue
     empty = [dataclasses.replace(a, text='') for a in _gold(part.test)]

@@ -7,6 +7,7 @@ import pytest
 
 from flan_jax.cache.framing import Framing
 from flan_jax.definitions import names, registry
+from flan_jax.definitions.names import resolve
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.eval_parts import eval_parts
 
@@ -29,7 +30,7 @@ class _Store:
 
 
 def test_test_and_validation_splits_are_opened():
-  (part,) = eval_parts(_Store(), 'rte.t3')
+  (part,) = eval_parts(_Store(), resolve('rte.t3'))
   assert (part.test.key.split, part.validation.key.split) == (
     'test',
     'validation',
@@ -66,4 +67,4 @@ def test_a_part_without_test_rows_is_refused():
   with pytest.raises(ConfigError, match='rte has no test split'):
     eval_parts(_Store(), _plan(splits=splits))
   with pytest.raises(ConfigError, match='no test rows of rte are left'):
-    eval_parts(_Store(rows=0), 'rte')
+    eval_parts(_Store(rows=0), resolve('rte'))

@@ -9,6 +9,7 @@ from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.store import split_keys
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
+from flan_jax.definitions.names import resolve
 from flan_jax.evaluation import records
 from flan_jax.rendering.lengths import DEFAULT_LENGTHS
 from flan_jax.vocabulary.load import load_vocabulary
@@ -57,7 +58,7 @@ def test_killed_at_any_moment_and_started_again(cli, mini_data):
     str(cli.folder / 'whole'), mini_data, dict(DEFAULT_LENGTHS)
   )
   make_cached_splits(
-    split_keys([_MIXTURE]),
+    split_keys([resolve(_MIXTURE)]),
     whole,
     load_vocabulary('mini'),
     log=lambda line: None,
@@ -65,7 +66,7 @@ def test_killed_at_any_moment_and_started_again(cli, mini_data):
   assert found == _files(cli.folder / 'whole')
   # Some splits were complete before, but not all.
   assert len(killed) < len(found)
-  count = len(split_keys([_MIXTURE]))
+  count = len(split_keys([resolve(_MIXTURE)]))
   assert cli.check(*flags) == f'Caching {count} splits ({count} found)\n'
 
 
@@ -115,7 +116,7 @@ def test_what_is_missing_is_left_out_and_results_say_so(cli, mini_data):
     '--gin.MAX_EVAL_ROWS=1',
     '--allow_missing',
   )
-  assert 'training on 2 parts' in out
+  assert 'training on 2 subsets' in out
   line = 'left out because not prepared: anli_r3.train, anli_r3.test'
   folder = cli.folder / 'model/eval/anli'
   assert line in out.splitlines()
