@@ -268,9 +268,9 @@ def _make(config, *keys):
   return make_cached_splits(keys, config, vocabulary, log=lambda line: None)
 
 
-def _texts(unit, record) -> list[str]:
+def _texts(cached, rendering) -> list[str]:
   vocabulary = load_vocabulary('mini')
-  return [vocabulary.decode(piece.tolist()) for piece in unit.spans(record)]
+  return [vocabulary.decode(span.tolist()) for span in cached.spans(rendering)]
 
 
 def test_rows_are_rendered_under_the_set(write_set, config):
@@ -278,9 +278,9 @@ def test_rows_are_rendered_under_the_set(write_set, config):
   train, test = _make(
     config, named_split('rte', 'train'), named_split('rte', 'test')
   )
-  for unit in (train, test):
-    assert unit.manifest['template_set'] == found.digest
-    assert len(unit.part.templates) == 4
+  for cached in (train, test):
+    assert cached.manifest['template_set'] == found.digest
+    assert len(cached.part.templates) == 4
   # Inverted templates train and are not evaluated, whatever the set.
   assert set(train.renderings['template'].tolist()) == {0, 1, 2, 3}
   assert set(test.renderings['template'].tolist()) == {0, 1}
@@ -341,17 +341,17 @@ class _FirstOption:
 
 def test_results_and_records_tell_the_set(write_set, config):
   found = template_set.apply(write_set({'rte': _RTE}))
-  unit, other = _make(
+  cached, other = _make(
     config, named_split('rte', 'test'), named_split('cb', 'test')
   )
   framing = Framing.of(config, load_vocabulary('mini'))
-  for made, digest in ((unit, found.digest), (other, None)):
+  for made, digest in ((cached, found.digest), (other, None)):
     queue = requests(made, framing, max_rows=2)
     models = SimpleNamespace(
       scorer=_FirstOption(), vocabulary=load_vocabulary('mini'), framing=framing
     )
     records = rank_options(queue, Session(models, None))
-    assert {record['template_set'] for record in records} == {digest}
+    assert {rendering['template_set'] for rendering in records} == {digest}
     result = PartResult.of(EvalPart(made))
     assert result.template_set == digest
 

@@ -1,4 +1,4 @@
-"""Names expand to SeqIO tasks and mixtures that plain SeqIO code can use."""
+"""SeqIO tasks and mixtures of every name, for plain SeqIO code."""
 
 import os
 import subprocess
