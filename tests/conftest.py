@@ -1,4 +1,4 @@
-"""Eight CPU devices for every test, and the folder of real rows."""
+"""Simulates eight CPU devices; fixtures that tests of several rooms share."""
 
 import os
 import pathlib
@@ -32,7 +32,7 @@ _CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope='session')
 def real_data() -> pathlib.Path:
-  """Folder of real rows, one JSON Lines file a dataset; skips without it."""
+  """Folder of real rows, one JSON Lines file per dataset; skips without it."""
   folder = pathlib.Path(
     os.environ.get('FLAN_JAX_REAL_DATA', _CHECKOUT.parent / 'shared/data')
   )
@@ -106,10 +106,10 @@ def _rule_data(path: pathlib.Path, shuffle_labels: bool) -> str:
 
 @pytest.fixture(scope='session')
 def shared_cache(shared) -> pathlib.Path:
-  """Folder of cached splits that tests add to and only read.
+  """Folder of cached splits that tests may add to but not change.
 
-  A split's path states what it was made from; the folder's name, the code that
-  made it.
+  The folder's name contains a digest of the code that makes splits, and each
+  split's path a digest of what it was made from.
   """
   rooms = ('cache', 'definitions', 'rendering', 'vocabulary')
   folder = shared / f'cache-{code_digest(rooms)}'

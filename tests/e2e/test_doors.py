@@ -1,4 +1,4 @@
-"""A user's package registers its datasets by each of the three doors."""
+"""A user's package registers datasets in each of the three ways."""
 
 import json
 import pathlib
@@ -9,7 +9,7 @@ import pytest
 
 from tests.command_line import ROOT, TRAIN
 
-# One module a door; all of them use the package's own factory.
+# Each way has a module of its own, which calls the package's factory.
 _FACTORY = """
 from flan_jax.definitions.dataset import Dataset, Template
 from flan_jax.definitions.registry import register
@@ -95,7 +95,7 @@ def _write_rows(folder: pathlib.Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_installed_package_trains_and_is_evaluated_by_all_doors(cli):
+def test_datasets_of_an_installed_package_are_trained_on_and_evaluated(cli):
   _write_package(cli.folder / 'source')
   installed = cli.folder / 'site'
   _install(cli.folder / 'source', installed)
