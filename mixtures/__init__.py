@@ -1,4 +1,4 @@
-"""The mixtures; importing this registers all of them."""
+"""Mixtures. Importing this package registers all of them."""
 
 from flan_jax.mixtures import ablations, holdout
 

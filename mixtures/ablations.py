@@ -1,10 +1,10 @@
-"""The paper's ablations of the training mixture, with one evaluation for all.
+"""The paper's ablations of the training mixture, and their evaluation mixture.
 
 `flan_clusters_K` trains on the first K clusters of figure 6.
-`flan_tasks_K_templates_T` trains on K datasets of each cluster under T
-templates each (appendix B.1). Both hold out inference, closed-book question
-answering and commonsense reasoning, which `flan_eval_clusters` evaluates.
-Formats and numbers of exemplars are suffixes of any mixture's name, as in
+`flan_tasks_K_templates_T` trains on K datasets of each cluster with T templates
+each (appendix B.1). Both hold out natural language inference, closed-book QA
+and commonsense reasoning, which `flan_eval_clusters` evaluates. A suffix of the
+name selects the format or the number of exemplars of any mixture, as in
 `flan_holdout_nli.plain`.
 """
 
@@ -25,7 +25,7 @@ from flan_jax.definitions.registry import Member, Mixture
 
 HELD_OUT = ('nli', 'closed_book_qa', 'commonsense')
 
-# Figure 6, in order. The last is part of our `misc`.
+# The order of figure 6. The last one is a part of our cluster `misc`.
 ORDER = (
   'summarization',
   'translation',
@@ -41,17 +41,17 @@ TEMPLATES_PER_TASK = (1, 2, 4, 7, 10)
 
 
 def datasets_of(cluster: str) -> tuple[Dataset, ...]:
-  """Returns the datasets of a cluster of the ablation, in order."""
+  """Returns the datasets of a cluster in `ORDER`, in order."""
   if cluster == 'conversational_qa':
     return tuple(d for d in DATASETS if d.name in CONVERSATIONAL_QA)
   return in_cluster(cluster)
 
 
 def first_templates(part: Dataset, count: int) -> tuple[int, ...]:
-  """Returns the first templates of a part, alternating between directions.
+  """Returns the indices of the first templates of a part.
 
-  The templates of a translation dataset cover both directions. The first of
-  each come before the second of either.
+  The templates of a translation dataset cover two directions. They alternate:
+  the first template of both directions comes before the second of either.
   """
   seen: dict[str | None, int] = {}
   order = []
@@ -65,7 +65,7 @@ def first_templates(part: Dataset, count: int) -> tuple[int, ...]:
 def _with_templates(
   datasets: Sequence[Dataset], count: int
 ) -> tuple[Member, ...]:
-  """Returns the members that train, each under its first templates."""
+  """Returns the training parts as members with their first templates."""
   return tuple(
     Member(part.name, first_templates(part, count))
     for dataset in datasets

@@ -1,9 +1,9 @@
 """Hold-outs: a training mixture and an evaluation mixture per cluster.
 
-`flan_holdout_nli` trains on everything that may be seen if natural language
-inference is evaluated, and `flan_eval_nli` evaluates it. Each miscellaneous
-dataset is also held out alone, as in the paper, except CoQA and QuAC, which are
-held out together.
+For example, `flan_eval_nli` evaluates natural language inference, and
+`flan_holdout_nli` trains on all clusters that do not need the same skill. As in
+the paper, each miscellaneous dataset is also held out alone, except CoQA and
+QuAC, which are held out together.
 """
 
 from collections.abc import Iterable
@@ -14,8 +14,8 @@ from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import Dataset
 from flan_jax.definitions.registry import Member, Mixture
 
-# Evaluated cluster -> clusters that may not be trained on, because they need
-# the same skill (FLAN, section 2.2 and appendix).
+# Evaluated cluster -> other clusters that are excluded from training because
+# they need the same skill (FLAN, section 2.2 and appendix).
 EXCLUDED = {
   'nli': ('paraphrase',),
   'paraphrase': ('nli',),
@@ -27,7 +27,7 @@ EXCLUDED = {
   ),
 }
 
-# Each miscellaneous dataset needs a skill of its own; these two need the same.
+# These two miscellaneous datasets need the same skill.
 CONVERSATIONAL_QA = ('coqa', 'quac')
 
 _MISC_NOTE = (
@@ -35,12 +35,13 @@ _MISC_NOTE = (
   'by one'
 )
 _STRICT_NOTE = (
-  'also leaves out datasets derived from the evaluated ones, or the other way'
+  'also excludes datasets that were made from the evaluated ones, or that the '
+  'evaluated ones were made from'
 )
 
 
 def held_out_alone() -> dict[str, tuple[str, ...]]:
-  """Returns name -> miscellaneous datasets held out together."""
+  """Returns hold-out name -> the miscellaneous datasets it holds out."""
   alone = {
     dataset.name: (dataset.name,)
     for dataset in DATASETS
@@ -50,12 +51,12 @@ def held_out_alone() -> dict[str, tuple[str, ...]]:
 
 
 def in_cluster(*clusters: str) -> tuple[Dataset, ...]:
-  """Returns this project's datasets of some clusters, in order."""
+  """Returns our datasets of the given clusters, in order."""
   return tuple(d for d in DATASETS if d.cluster in clusters)
 
 
 def training_members(datasets: Iterable[Dataset]) -> tuple[Member, ...]:
-  """Returns the parts of datasets that train."""
+  """Returns the parts that are used in training."""
   return tuple(
     Member(part.name)
     for dataset in datasets
@@ -65,7 +66,7 @@ def training_members(datasets: Iterable[Dataset]) -> tuple[Member, ...]:
 
 
 def evaluation_members(datasets: Iterable[Dataset]) -> tuple[Member, ...]:
-  """Returns the parts of datasets that are evaluated."""
+  """Returns the parts that are used in evaluation."""
   return tuple(
     Member(part.name)
     for dataset in datasets
@@ -75,7 +76,7 @@ def evaluation_members(datasets: Iterable[Dataset]) -> tuple[Member, ...]:
 
 
 def related(dataset: Dataset, others: Iterable[Dataset]) -> bool:
-  """Whether a dataset was made from one of the others, or the other way."""
+  """Returns whether `dataset` was made from one of `others`, or vice versa."""
   return any(
     other.name in dataset.derived_from or dataset.name in other.derived_from
     for other in others
@@ -88,7 +89,7 @@ def _register_pair(
   excluded: tuple[str, ...] = (),
   note: str = '',
 ) -> None:
-  """Registers the mixtures that train and evaluate a hold-out."""
+  """Registers the training and evaluation mixtures of a hold-out."""
   open_ = tuple(
     d for d in DATASETS if d not in held_out and d.cluster not in excluded
   )

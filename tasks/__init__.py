@@ -1,4 +1,4 @@
-"""The datasets, one file per cluster; importing this registers all of them."""
+"""Datasets, one module per cluster. Importing this package registers them."""
 
 from flan_jax.tasks import (
   closed_book_qa,
@@ -33,8 +33,8 @@ CLUSTERS = (
   'summarization',
 )
 
-# The datasets of our mixtures. Neither datasets that users register nor those
-# outside the paper's clusters (`extras`) are among them.
+# The datasets of our mixtures, without those that users register and without
+# the `extras`, which are outside the paper's clusters.
 DATASETS = tuple(
   value
   for module in (

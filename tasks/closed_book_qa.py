@@ -1,4 +1,4 @@
-"""Closed-book QA: 3 datasets, 4 parts, answered from knowledge alone."""
+"""Closed-book QA: 3 datasets with 4 parts, answered without a text."""
 
 from etils import epy
 from flan_jax.tasks.fields import question, tidied, tidy
@@ -9,25 +9,25 @@ from flan_jax.definitions.registry import register
 with epy.lazy_imports():
   import tensorflow as tf
 
-# What TriviaQA's hidden test answers read.
+# The placeholder for TriviaQA's hidden test answers.
 _UNKNOWN = '<unk>'
 
 
 def _choices(row):
-  """Returns the distinct choices; a repeated one is shown once."""
+  """Returns the distinct choices."""
   texts = tidy(row['choices']['text'])
   return tf.unique(tf.boolean_mask(texts, tf.not_equal(texts, ''))).y
 
 
 def _right_choice(row):
-  """Finds the key among the labels: items have 3 to 5 choices."""
+  """Looks up the key among the labels, as items have 3 to 5 choices."""
   texts = tidy(row['choices']['text'])
   right = tf.boolean_mask(texts, row['choices']['label'] == row['answerKey'])
   return tf.reduce_any(_choices(row)[:, None] == right[None, :], axis=1)
 
 
 def _is_answerable(row):
-  """Drops items without a choice to make or without the key's choice."""
+  """Drops items with fewer than two choices or without the key's choice."""
   right = _right_choice(row)
   return tf.reduce_any(right) & (tf.size(right) >= 2)
 
@@ -37,7 +37,7 @@ def _query(row):
 
 
 def _distinct(answers):
-  """Returns the tidy answers that are not empty, each once, in order."""
+  """Returns the distinct non-empty answers, tidied, in order."""
   answers = tidy(tf.strings.regex_replace(answers, '\u00a0', ' '))
   return tf.unique(tf.boolean_mask(answers, tf.not_equal(answers, ''))).y
 
@@ -47,7 +47,7 @@ def _query_answers(row):
 
 
 def _unquoted(text):
-  """Undoes the quotation marks that the published file puts around and in."""
+  """Removes the published file's quotation marks around and within a text."""
   text = tf.strings.regex_replace(tidy(text), r'^"((?:[^"]|"")*)"$', r'\1')
   return tidy(tf.strings.regex_replace(text, '""', '"'))
 
@@ -55,8 +55,8 @@ def _unquoted(text):
 def _quiz_question(row):
   """Returns the question with one question mark.
 
-  It is added where the text opens as a question and has none; "Name the …"
-  and statements stay as they are.
+  Adds the mark if the text starts like a question and has none. Leaves
+  statements and requests such as "Name the …" as they are.
   """
   text = _unquoted(row['question'])
   text = tf.strings.regex_replace(text, r'\s*\?(\s*\?)*', '?')
@@ -71,7 +71,7 @@ def _quiz_question(row):
 
 
 def _quiz_answers(row):
-  """Returns the value as published, not in lower case, then its aliases."""
+  """Returns the value as published, not lower-cased, then its aliases."""
   answer = row['answer']
   return _distinct(
     _unquoted(tf.concat([[answer['value']], answer['aliases']], axis=0))
@@ -231,7 +231,8 @@ TRIVIA_QA = register(
     metrics=('trivia_em', 'trivia_f1'),
     truncatable='question',
     group_key=('question',),
-    note='Reported on the TFDS validation split; TriviaQA wiki-dev differs.',
+    note='Evaluated on the TFDS validation split, which is not the wiki-dev '
+    'split of TriviaQA.',
     templates=(
       Template(
         'Quiz night. The host reads out:\n{question}\n\nWhat do you write on '

@@ -1,4 +1,4 @@
-"""Commonsense: 4 datasets, each asking which of a row's own choices fits."""
+"""Commonsense: 4 datasets that ask which of a row's own choices fits."""
 
 from etils import epy
 from flan_jax.tasks.fields import tidied, tidy
@@ -9,17 +9,17 @@ from flan_jax.definitions.registry import register
 with epy.lazy_imports():
   import tensorflow as tf
 
-# The tags that mark the parts of a how-to article.
+# Tags of the sections of a how-to article.
 _TAG = r'\s*\[(?:header|title|step|substeps)\]\s*'
 
 
 def _spaced(text):
-  """Returns the tidy text without spaces before punctuation marks."""
+  """Returns the tidy text without spaces before punctuation."""
   return tf.strings.regex_replace(tidy(text), r' ([,.;:?!])(\s|$)', r'\1\2')
 
 
 def _continuable(text):
-  """Returns text without tags and without what was left of tokenization.
+  """Returns the text without tags and traces of tokenization.
 
   "[header] How to rest [title] Sit. [step] Say, \" ah \" ." becomes
   'How to rest. Sit. Say, "ah".'
@@ -37,7 +37,7 @@ def _continuable(text):
 
 
 def _usable(options, correct):
-  """Tells whether the choices differ, none is empty and one is right."""
+  """Returns whether the choices are distinct, none is empty, one is right."""
   distinct = tf.size(tf.unique(options)[0]) == tf.size(options)
   filled = tf.reduce_all(options != '')
   return distinct & filled & tf.reduce_any(correct)
@@ -87,8 +87,8 @@ COPA = register(
       'test': 'validation',
     },
     rows={'train': 350, 'validation': 50, 'test': 100},
-    # The last three say the same in different forms: whether the cause or the
-    # effect is wanted. Every ordinary template shows exactly one of them.
+    # The last three are different ways to tell whether the cause or the effect
+    # is wanted. Every ordinary template shows exactly one of them.
     fields={
       'premise': tidied('premise'),
       'kind': 'question',
@@ -154,16 +154,16 @@ def _hellaswag_context(row):
 
 
 def _hellaswag_options(row):
-  """Returns the endings, strings [4], without the comma that some begin with.
+  """Returns the endings, strings [4], without a comma at the start.
 
-  The context ends as "… smiles. then", such endings read ", the man waves."
+  After a context such as "… smiles. then", an ending may be ", the man waves."
   """
   endings = _continuable(row['endings'])
   return tf.strings.regex_replace(endings, r'^[,;] ?', '')
 
 
 def _hellaswag_correct(row):
-  """Returns which ending is right, bool [4]; the label of hidden rows is -1."""
+  """Returns which ending is right, bool [4]; a hidden label is -1."""
   return tf.range(4) == tf.cast(row['label'], tf.int32)
 
 
@@ -246,7 +246,7 @@ def _goal(row):
 
 
 def _goal_is_stated(row):
-  """Some goals only name an object, as "saw": no purpose to ask for."""
+  """Returns whether the goal is more than the name of an object ("saw")."""
   return tf.strings.regex_full_match(row['goal'], r'(\S+ ){3,}\S+')
 
 
@@ -278,8 +278,8 @@ PIQA = register(
     truncatable='goal',
     group_key=('goal',),
     keep=_piqa_usable,
-    note='FLAN scored over a point lower on the rows that were clean of its '
-    'pretraining data.',
+    note='FLAN scored over one point lower on the rows that do not overlap '
+    'with its pretraining data.',
     templates=(
       Template('Goal: {goal}\n\nWhich of the two solutions works?\n{options}'),
       Template('{goal}\n{options}'),
@@ -328,7 +328,7 @@ def _story_cloze_options(row):
 
 
 def _story_cloze_correct(row):
-  """Returns which ending is right, bool [2]; the labels count from 1."""
+  """Returns which ending is right, bool [2]; labels count from 1."""
   return tf.range(1, 3) == tf.cast(row['label'], tf.int32)
 
 
@@ -342,7 +342,7 @@ STORY_CLOZE = register(
     title='Commonsense: Story Cloze',
     version='1.0.0',
     cluster='commonsense',
-    # Not 2018: TFDS does not get the labels of those files right.
+    # Not 2018: TFDS misreads the labels of those files.
     source='story_cloze/2016:1.0.0',
     splits={
       'train': 'validation[:-200]',
@@ -357,11 +357,11 @@ STORY_CLOZE = register(
     truncatable='context',
     group_key=('context',),
     keep=_story_cloze_usable,
-    manual='Ask for the Spring 2016 files on '
-    'https://www.cs.rochester.edu/nlp/rocstories/, and rename them to '
-    'cloze_test_val__spring2016.csv and cloze_test_test__spring2016.csv.',
-    note='Trained on the stories of the published validation split, which '
-    'have two endings each.',
+    manual='the Spring 2016 files, requested at '
+    'https://www.cs.rochester.edu/nlp/rocstories/ and renamed to '
+    'cloze_test_val__spring2016.csv and cloze_test_test__spring2016.csv',
+    note='Trains on the published validation split, whose stories have two '
+    'endings each.',
     templates=(
       Template(
         '{context}\n\nWhich of the two sentences ends this story well?\n'

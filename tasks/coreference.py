@@ -1,4 +1,4 @@
-"""Coreference: 3 datasets, each asking whom or what a word refers to."""
+"""Coreference: 3 datasets that ask whom or what a word refers to."""
 
 from etils import epy
 from flan_jax.tasks.fields import tidied, tidy, untokenized
@@ -9,9 +9,9 @@ from flan_jax.definitions.registry import register
 with epy.lazy_imports():
   import tensorflow as tf
 
-# TFDS counts positions in characters, TensorFlow in bytes by default.
+# TFDS gives positions in characters; TensorFlow counts bytes by default.
 _CHARS = 'UTF8_CHAR'
-# What may follow "her" as an object; before anything else it is a possessive.
+# After one of these, "her" is an object; otherwise it is a possessive.
 _AFTER_HER = (
   r"[^\w']*$|[^\w\s'].*|\s(?:a|about|again|and|as|at|because|but|by|for|from|if|"
   r'in|into|of|off|on|out|so|that|the|to|up|when|while|with)\b.*'
@@ -31,15 +31,15 @@ def _both_options(row):
 
 
 def _is_label(row):
-  """Returns which of two choices the label counts, from 0."""
+  """Returns which of two choices is right, bool [2]; labels count from 0."""
   return tf.range(2) == tf.cast(row['label'], tf.int32)
 
 
 def _marked_text(row):
-  """Returns the text with asterisks around the pronoun that is meant.
+  """Returns the text with asterisks around the pronoun in question.
 
   The same pronoun often occurs several times. `span2_index` counts words and
-  is off by one in a few rows: the nearest occurrence is meant.
+  is off by one in a few rows, so the nearest occurrence is marked.
   """
   words = tf.strings.split(row['text'])
   bare = tf.strings.regex_replace(words, r'^\W*(\w+).*$', r'\1')
@@ -68,7 +68,7 @@ def _beginning(row):
 
 
 def _endings(row):
-  """Returns either candidate, in place of the pronoun, and what follows."""
+  """Returns each candidate in place of the pronoun, and the text after it."""
   text, end = row['text'], row['pronoun_end']
   rest = tf.strings.substr(
     text, end, tf.strings.length(text, _CHARS) - end, _CHARS
@@ -172,8 +172,8 @@ WINOGRANDE = register(
     metrics=('accuracy',),
     truncatable='sentence',
     group_key=('sentence',),
-    note='The choices are the two words for the gap; the published prompts '
-    'cut the sentence at the gap and let the model choose the rest.',
+    note='The choices are the two words that can fill the gap. The published '
+    'prompts cut the sentence at the gap and ask the model to choose the rest.',
     templates=(
       Template('Fill in the gap.\n{sentence}\n{options}'),
       Template(
@@ -279,8 +279,8 @@ WSC = register(
         'wsc',
         label='label',
         choices={'False': 'no', 'True': 'yes'},
-        note='The pronoun that is meant stands between asterisks, as it often '
-        'occurs several times; the published prompts do not show which.',
+        note='Asterisks mark the pronoun in question, which often occurs '
+        'several times. The published prompts do not show which one is meant.',
       ),
       Part(
         'wsc273',
@@ -294,9 +294,9 @@ WSC = register(
         truncatable='beginning',
         group_key=('beginning',),
         templates=_WSC273_TEMPLATES,
-        note='Completion, as in the paper: the text up to the pronoun, then '
-        'either candidate with the rest of the text. There is no development '
-        'set to choose a template on.',
+        note='Completion, as in the paper: the prompt is the text up to the '
+        'pronoun, and each choice is a candidate with the rest of the text. '
+        'There is no validation split to choose a template on.',
       ),
     ),
     templates=(

@@ -1,4 +1,4 @@
-"""Field functions that several clusters share (TensorFlow, run lazily)."""
+"""Field functions shared by several clusters (in TensorFlow)."""
 
 from collections.abc import Callable
 import functools
@@ -11,18 +11,18 @@ with epy.lazy_imports():
 
 
 def tidy(text: Any) -> Any:
-  """Returns the text on one line, with single spaces and none at either end."""
+  """Returns the text on one line, stripped, with single spaces."""
   return tf.strings.strip(tf.strings.regex_replace(text, r'\s+', ' '))
 
 
 def tidy_lines(text: Any) -> Any:
-  """Returns the text with tidy lines and without empty ones."""
+  """Returns the text with each line tidied and empty lines removed."""
   text = tf.strings.regex_replace(text, r'[^\S\n]+', ' ')
   return tf.strings.strip(tf.strings.regex_replace(text, r' ?(\n ?)+', '\n'))
 
 
 def tidied(name: str) -> Callable[[Any], Any]:
-  """Returns the field function that tidies a raw feature."""
+  """Returns a field function that tidies a raw feature."""
   return functools.partial(_tidied, name)
 
 
@@ -38,7 +38,7 @@ def question(text: Any) -> Any:
 
 
 def untokenized(text: Any) -> Any:
-  """Undoes the spaces and quotation marks of tokenized corpora.
+  """Restores the spacing and quotation marks of tokenized text.
 
   "`` Well , '' he said , `` I 'll go ''" becomes '"Well," he said, "I'll go"'.
   """

@@ -1,7 +1,7 @@
-"""Miscellaneous: 7 datasets of skills of their own, and two extras.
+"""Miscellaneous: 7 datasets that each need a skill of their own, and 2 extras.
 
-`true_case` and `word_segment` are in no mixture of the paper; they share
-their source with `fix_punct`, in slices of their own.
+The extras `true_case` and `word_segment` are in none of the paper's mixtures.
+They use other slices of the source of `fix_punct`.
 """
 
 from etils import epy
@@ -19,12 +19,12 @@ from flan_jax.definitions.registry import register
 with epy.lazy_imports():
   import tensorflow as tf
 
-# What QuAC's own metric knows as the answer to what the text leaves open.
+# The answer that QuAC's metric expects if the text does not have one.
 _CANNOT_ANSWER = 'CANNOTANSWER'
 
 
 def _asked(text):
-  """Ends a text in a question mark, unless it is a command or a statement."""
+  """Adds a question mark, except to commands and statements."""
   # A slash is a question mark typed without the shift key.
   text = tf.strings.regex_replace(tidy(text), r'\s*[?/]+$', '?')
   ended = tf.strings.regex_full_match(text, r'.*[.!:]"?')
@@ -32,7 +32,7 @@ def _asked(text):
 
 
 def _numbered(lines):
-  """Numbers the lines from 1: "1. yes", a new line, "2. in May" ..."""
+  """Numbers the lines from 1: "1. yes", newline, "2. in May", and so on."""
   numbers = tf.strings.as_string(tf.range(1, tf.size(lines) + 1))
   lines = tf.strings.join([numbers, '. ', lines])
   return tf.strings.reduce_join(lines, separator='\n')
@@ -47,12 +47,12 @@ def _questions(row):
 
 
 def _replies(row):
-  """Returns the replies of all turns, as one answer."""
+  """Returns the replies of all turns as one answer."""
   return tf.expand_dims(_numbered(tidy(row['answers']['input_text'])), 0)
 
 
 def _passage(row):
-  """Returns the section without the answer that QuAC adds to its end."""
+  """Returns the section without the placeholder that QuAC appends."""
   text = tf.strings.regex_replace(row['context'], _CANNOT_ANSWER + r'\s*$', '')
   return tidy(text)
 
@@ -62,7 +62,7 @@ def _question(row):
 
 
 def _spans(row):
-  """Returns the distinct answers, the one of the dialogue first."""
+  """Returns the distinct answers, starting with the one in the dialogue."""
   answers = tf.concat(
     [[row['orig_answer']['text']], row['answers']['text']], axis=0
   )
@@ -80,10 +80,10 @@ def _trec_question(row):
 
 _PROBLEM = r'^Solve (.*) for (\w+)\.$'
 
-# Marks that nobody could restore are kept in the first group: a minus sign and
-# those within a number, as in -18, 3.5 or 10:30. The others are dashes,
-# brackets, quotation marks and those listed; signs that stand for words, as &
-# and %, are none.
+# The first group keeps marks that cannot be guessed: minus signs and marks
+# within numbers, as in -18, 3.5 or 10:30. The others are dashes, brackets,
+# quotation marks and the listed marks. Signs that replace words, such as & and
+# %, do not count as punctuation.
 _PUNCTUATION = (
   r'((?:^| )-\d+(?:\pP\d+)*|\d+(?:\pP\d+)+)'
   r'|[\p{Pd}\p{Ps}\p{Pe}\p{Pi}\p{Pf}.,;:?!\'"…]'
@@ -112,13 +112,13 @@ def _unpunctuated(row):
 
 
 def _lost_punctuation(row):
-  """Drops the rows that had no mark to lose, or nothing else."""
+  """Drops rows without punctuation and rows of nothing but punctuation."""
   text = _unpunctuated(row)
   return (text != tidy(row['en'])) & (text != '')
 
 
 def _lower_case(row):
-  # Without the encoding, capitals beyond ASCII would stay.
+  # Without the encoding, only ASCII capitals would change.
   return tf.strings.lower(tidy(row['en']), encoding='utf-8')
 
 
@@ -145,9 +145,10 @@ COQA = register(
     truncatable='story',
     group_key=('story',),
     derived_from=('cnn_dailymail',),
-    note='The whole dialogue is answered at once, without the right answers '
-    'to earlier turns. TFDS calls the official development set "test" and has '
-    'one answer a turn, where the official score takes the best of four.',
+    note='The model answers the whole dialogue at once and does not see the '
+    'correct answers to earlier turns. TFDS calls the official development set '
+    '"test" and has one answer per turn; the official score takes the best of '
+    'four.',
     templates=(
       Template(
         '{story}\n\nAnswer the questions about this text. Number each answer '
@@ -227,9 +228,9 @@ QUAC = register(
     group_key=('passage',),
     optional=('title', 'section', 'background'),
     plain=(Template('{passage}\n{question}'),),
-    note='TFDS has no dialogue history: a question with a pronoun for '
-    'something named in an earlier turn cannot be understood, so that scores '
-    'are below those of models that see the dialogue.',
+    note='TFDS has no dialogue history. A question with a pronoun that refers '
+    'to an earlier turn cannot be understood, so scores are below those of '
+    'models that see the dialogue.',
     templates=(
       Template(
         '{passage}\n\n{question}\nAnswer in words taken from the text, or with '
@@ -580,7 +581,7 @@ FIX_PUNCT = register(
     group_key=('text',),
     note=(
       'Minus signs, marks within numbers and signs such as & stay in the '
-      'input, as they could not be guessed; the published code takes out more.'
+      'input because they cannot be guessed; the published code removes more.'
     ),
     templates=(
       Template('Put the missing punctuation back into this text.\n\n{text}'),

@@ -1,7 +1,8 @@
 """Natural language inference: 7 datasets, 10 evaluated parts.
 
-The three-way datasets ask whether the statement is true, given the text
-(yes / it is impossible to tell / no); the two-way ones whether it follows.
+Datasets with three classes ask whether a statement is true, given the text
+(yes / it is impossible to tell / no). Those with two classes ask whether it
+follows from the text.
 """
 
 from etils import epy
@@ -13,12 +14,12 @@ from flan_jax.definitions.registry import register
 with epy.lazy_imports():
   import tensorflow as tf
 
-# Words of the three-way choice; `no` means that the text contradicts it.
+# Answers of the three classes; `no` means that the text contradicts it.
 _YES, _UNSURE, _NO = 'yes', 'it is impossible to tell', 'no'
 
 
 def _context(row):
-  """Returns the context, with a line for each of its `<br>` paragraphs."""
+  """Returns the context, with a line for each `<br>` paragraph."""
   text = tf.strings.regex_replace(tidy(row['context']), r'\s?<br>\s?', '\n')
   return untokenized(text)
 
@@ -32,7 +33,7 @@ def _question(row):
 
 
 def _has_label(row):
-  """Drops the rows on which the annotators did not agree (label -1)."""
+  """Drops rows on which the annotators did not agree (label -1)."""
   return row['label'] >= 0
 
 
@@ -58,7 +59,7 @@ ANLI = register(
     parts=(
       Part(
         'anli_r1',
-        # This round has fewer rows than the cap, which TFDS refuses to slice.
+        # Uncapped: TFDS refuses slices longer than the split.
         splits={
           'train': 'train',
           'validation': 'validation[:200]',

@@ -1,4 +1,4 @@
-"""Paraphrase: 4 datasets, each asking whether two texts mean the same."""
+"""Paraphrase: 4 datasets that ask whether two texts mean the same."""
 
 from etils import epy
 from flan_jax.tasks.fields import tidied, tidy
@@ -13,7 +13,7 @@ _NO, _YES = 'no', 'yes'
 
 
 def _question(text):
-  """Undoes the quotation marks that the published file puts around and in."""
+  """Removes the published file's quotation marks around and within a text."""
   text = tf.strings.regex_replace(text, r'^"((?:[^"]|"")*)"$', r'\1')
   return tidy(tf.strings.regex_replace(text, '""', '"'))
 
@@ -27,7 +27,7 @@ def _question2(row):
 
 
 def _nearest_score(row):
-  """Names the class of a score: the nearest whole number, halves upwards."""
+  """Returns the class of a score: the nearest integer; halves round up."""
   rounded = tf.floor(tf.cast(row['label'], tf.float32) + 0.5)
   return tf.strings.as_string(tf.cast(rounded, tf.int32))
 

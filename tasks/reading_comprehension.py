@@ -1,7 +1,7 @@
-"""Reading comprehension: 5 datasets, 6 parts, a text and a question about it.
+"""Reading comprehension: 5 datasets with 6 parts, questions about a text.
 
-BoolQ and MultiRC are answered with yes or no, OpenBookQA with one of a row's
-own choices, DROP and SQuAD in free words.
+Answers are yes or no (BoolQ, MultiRC), one of the row's own choices
+(OpenBookQA) or free text (DROP, SQuAD).
 """
 
 from etils import epy
@@ -16,30 +16,30 @@ with epy.lazy_imports():
 _NO, _YES = 'no', 'yes'
 _UNANSWERABLE = 'unanswerable'
 
-# Characters without width, which web pages carry along.
+# Zero-width characters from web pages.
 _INVISIBLE = r'[\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}\x{FEFF}]'
-# What marks sentences and layout in the first release of MultiRC.
+# Marks of sentences and layout in the first release of MultiRC.
 _MARKUP = r'\bSent \d+:|</?[A-Za-z]+\s*/?>'
 
 
 def _clean(text):
-  """Returns the tidy text; spaces of all kinds count as spaces."""
+  """Returns the tidy text, with plain spaces for all kinds of space."""
   text = tf.strings.regex_replace(text, _INVISIBLE, '')
   return tidy(tf.strings.regex_replace(text, r'\pZ', ' '))
 
 
 def _prose(text):
-  """Returns the clean text with punctuation where it was written."""
+  """Returns the clean text without the spaces of tokenization."""
   return tidy(untokenized(_clean(text)))
 
 
 def _unescaped(text):
-  """Replaces the numbered characters of HTML: 'caf&#233;' becomes 'café'."""
+  """Decodes numeric HTML entities: 'caf&#233;' becomes 'café'."""
   pieces = tf.strings.split(text, '&#')
   head, tails = pieces[:1], pieces[1:]
   known = tf.strings.regex_full_match(tails, r'(?s)\d{1,7};.*')
   number = tf.strings.regex_replace(tails, r'(?s)^(\d{1,7});.*', r'\1')
-  # What is no such character gets its '&' (number 38) back.
+  # Anything else gets its '&' (number 38) back.
   codes = tf.strings.to_number(tf.where(known, number, '38'), tf.int32)
   rest = tf.where(
     known,
@@ -53,9 +53,9 @@ def _unescaped(text):
 
 
 def _asked(text):
-  """Returns the question with its mark; requests ("Name two.") keep theirs.
+  """Returns the question with its mark; "Name two." keeps its period.
 
-  "Who won" and the slips "Who won." and "Who won/" all become "Who won?".
+  "Who won" and the typos "Who won." and "Who won/" all become "Who won?".
   """
   text = tf.strings.regex_replace(text, r'\s*[>/,;]+$', '')
   slip = r'^((?i:wh\w+|how)\b[^?]*[^?A-Z])\.$'
@@ -73,7 +73,7 @@ def _clean_question(row):
 
 
 def _truth(row):
-  """Names the class of a boolean."""
+  """Returns the class of a boolean."""
   return tf.where(row['answer'], 'true', 'false')
 
 
@@ -163,9 +163,9 @@ def _drop_question(row):
 
 
 def _drop_answers(row):
-  """Returns the answer and those of other annotators, without repetition.
+  """Returns the distinct answers of all annotators.
 
-  The builder writes dates as '1944-June-6'; they become '6 June 1944'.
+  Dates, which the builder writes as '1944-June-6', become '6 June 1944'.
   """
   texts = tf.concat([[row['answer']], row['validated_answers']], axis=0)
   texts = _clean(tf.map_fn(_unescaped, texts))
@@ -176,7 +176,7 @@ def _drop_answers(row):
 
 
 def _has_answer(row):
-  """Drops rows whose answers are all empty, as dates without a day are."""
+  """Drops rows whose answers are all empty, such as dates without a day."""
   return tf.size(_drop_answers(row)) > 0
 
 
@@ -187,7 +187,7 @@ DROP = register(
     version='1.0.0',
     cluster='reading_comprehension',
     source='drop:2.0.0',
-    # TFDS calls the official validation set of DROP `dev`.
+    # `dev` is TFDS's name for the official validation set of DROP.
     splits={
       'train': 'train[:30000]',
       'validation': 'train[-200:]',
@@ -202,9 +202,9 @@ DROP = register(
     group_key=('passage',),
     note=(
       'F1 over the answers of all annotators; the published code compares '
-      'with the first answer only. TFDS keeps only the first span of an '
-      'answer of several and no date without a day; rows that this leaves '
-      'without an answer are dropped.'
+      'with the first answer only. TFDS keeps only the first span of a '
+      'multi-span answer and omits dates without a day; rows left without an '
+      'answer are dropped.'
     ),
     templates=(
       Template(
@@ -291,8 +291,8 @@ MULTIRC = register(
     item_key=('passage', 'question'),
     derived_from=('cnn_dailymail',),
     note=(
-      'F1 of the right answers over all candidates; beside it the share of '
-      'questions whose candidates are all judged rightly.'
+      'F1 of the correct answers over all candidates, and the share of '
+      'questions whose candidates are all judged correctly.'
     ),
     templates=(
       Template(
@@ -368,7 +368,7 @@ def _key(row):
 
 
 def _usable_choices(row):
-  """Drops rows with an empty choice or with one that occurs twice."""
+  """Drops rows with an empty or a repeated choice."""
   choices = _choices(row)
   distinct = tf.size(tf.unique(choices)[0]) == tf.size(choices)
   return distinct & tf.reduce_all(choices != '')
@@ -391,7 +391,7 @@ OPENBOOKQA = register(
     source='openbookqa:0.1.0',
     splits={'train': 'train', 'validation': 'validation[:200]', 'test': 'test'},
     rows={'train': 4957, 'validation': 200, 'test': 500},
-    # The stem is a question or the beginning of a sentence.
+    # The stem is a question or the start of a sentence.
     fields={'fact': _fact, 'stem': _stem},
     options=_choices,
     correct=_key,
@@ -400,8 +400,8 @@ OPENBOOKQA = register(
     truncatable='stem',
     group_key=('fact',),
     note=(
-      "The prompt shows the row's fact, as FLAN's does; GPT-3's prompt does "
-      'not show it, so that the numbers cannot be compared.'
+      "The prompt shows the row's fact, as in FLAN. GPT-3's prompt does not, "
+      'so the numbers cannot be compared.'
     ),
     templates=(
       Template('Keep this in mind: {fact}\n\n{stem}\n{options}'),
@@ -470,7 +470,7 @@ def _squad_answers(row):
 
 
 def _answers_or_none(row):
-  """Returns the answers, or what stands for the lack of one."""
+  """Returns the answers, or the word for no answer."""
   texts = tf.concat([_squad_answers(row), [_UNANSWERABLE]], axis=0)
   return texts[: tf.maximum(tf.size(texts) - 1, 1)]
 
@@ -607,8 +607,8 @@ SQUAD = register(
         answers=_answers_or_none,
         templates=_SQUAD_V2_TEMPLATES,
         note=(
-          'The answer to a question without one is the word "unanswerable", '
-          'which is compared as any other.'
+          'The answer to an unanswerable question is the word '
+          '"unanswerable", which is compared like any other answer.'
         ),
       ),
     ),

@@ -1,4 +1,4 @@
-"""Reading comprehension with commonsense: 2 datasets, the second on news."""
+"""Reading comprehension with commonsense: 2 datasets."""
 
 from etils import epy
 from flan_jax.tasks.fields import tidy, tidy_lines, untokenized
@@ -14,12 +14,12 @@ _NONE = 'None of the above choices.'
 
 
 def _natural(text):
-  """Undoes the spaces of the published file, except where it may be wrong.
+  """Removes the tokenization spaces of the published file where it is safe.
 
-  A dash between spaces stays unless what stands before it is no word, and
-  quotation marks stay where one of them has no partner.
+  Keeps a dash between spaces if a word precedes it, and quotation marks if
+  one of them has no partner.
   """
-  # Twice, as one pass leaves every other of several marks in a row.
+  # Twice, because one pass skips every other mark of a sequence.
   text = untokenized(untokenized(tidy(text)))
   for pattern, replacement in (
     (r"(\w) ' (d|ll|m|re|s|ve)\b", r"\1'\2"),
@@ -40,7 +40,7 @@ def _context(row):
 
 
 def _question(row):
-  """Returns the question with one question mark, whatever it ended in."""
+  """Returns the question, which may end in any mark, with one "?"."""
   text = _natural(row['question'])
   return tf.strings.regex_replace(text, r'[\s.,;:/!?]*$', '') + '?'
 
@@ -50,7 +50,7 @@ def _answers(row):
 
 
 def _choices(row):
-  """Returns the distinct answers; a repeated one is shown once."""
+  """Returns the distinct answers."""
   answers = _answers(row)
   return tf.unique(tf.boolean_mask(answers, tf.not_equal(answers, ''))).y
 
@@ -60,7 +60,7 @@ def _right_choice(row):
 
 
 def _has_label(row):
-  """Drops the rows whose label is hidden (-1)."""
+  """Drops rows with a hidden label (-1)."""
   return row['label'] >= 0
 
 
@@ -69,9 +69,9 @@ def _is_some_answer(row):
 
 
 def _passage(row):
-  """Returns the article, then its highlights as a list, one a line.
+  """Returns the article, then its highlights as a list, one per line.
 
-  Some answers occur in the highlights only.
+  Some answers occur only in the highlights.
   """
   text = tf.strings.regex_replace(
     row['passage'], r'(?:\s*@highlight)+\s*', '\n* '
@@ -91,13 +91,13 @@ def _entities(row):
 
 
 def _right_entities(row):
-  """Marks every spelling of the answer that is among the entities."""
+  """Marks every entity that is a spelling of the answer."""
   answers = tidy(row['answers'])
   return tf.reduce_any(_entities(row)[:, None] == answers[None, :], axis=1)
 
 
 def _has_right_entity(row):
-  """Drops rows that cannot be answered by choosing an entity."""
+  """Drops rows whose answer is not among the entities."""
   return tf.reduce_any(_right_entities(row))
 
 
@@ -190,7 +190,8 @@ RECORD = register(
     truncatable='passage',
     group_key=('passage',),
     derived_from=('cnn_dailymail',),
-    note='The highlights are shown with the article; FLAN cut them off.',
+    note='The prompt shows the highlights after the article; FLAN cut them '
+    'off.',
     templates=(
       Template(
         '{passage}\n\nAnother sentence about the same events has a gap:\n'

@@ -1,8 +1,8 @@
-"""Registers every task and mixture with SeqIO, for SeqIO's own scripts.
+"""Registers every task and mixture with SeqIO, for SeqIO's scripts.
 
-Use it as `seqio_cache_tasks --module_import=flan_jax.tasks.register_all`. The
-vocabulary and the TFDS directory come from the environment variables
-FLAN_JAX_VOCABULARY and FLAN_JAX_DATA_DIR.
+For example: `seqio_cache_tasks --module_import=flan_jax.tasks.register_all`.
+The environment variables FLAN_JAX_VOCABULARY and FLAN_JAX_DATA_DIR set the
+vocabulary and the TFDS directory.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Sentiment: 4 datasets, each asking whether a text is negative or positive."""
+"""Sentiment: 4 datasets that ask whether a text is negative or positive."""
 
 from etils import epy
 
@@ -18,12 +18,12 @@ def _replace(text, *pairs):
 
 
 def _imdb_text(row):
-  """Returns the review, with a line break for each run of `<br />`."""
+  """Returns the review, with one line break for consecutive `<br />` tags."""
   return _replace(row['text'], (r'\s*(?:<br\s*/?>\s*)+', '\n'))
 
 
 def _yelp_text(row):
-  r"""Undoes the escapes of the published files: `\n`, `\"` and `""`."""
+  r"""Decodes the escapes of the published files: `\n`, `\"` and `""`."""
   return _replace(row['text'], (r'\\n', '\n'), (r'\\?""|\\"', '"'))
 
 
@@ -32,7 +32,7 @@ def _post_text(row):
 
 
 def _post_class(row):
-  """Names the class of a polarity: 0 negative, 4 positive (2 is dropped)."""
+  """Returns the class of a polarity: 0 negative, 4 positive (2 is dropped)."""
   return tf.where(row['polarity'] < 2, 'negative', 'positive')
 
 
@@ -124,7 +124,7 @@ SENTIMENT140 = register(
     group_key=('post',),
     note=(
       'The published accuracy counts the 139 neutral test rows as negative; '
-      'here they are left out.'
+      'we drop them.'
     ),
     templates=(
       Template('{post}\n\nIn what mood was this posted?\n{options}'),
@@ -243,7 +243,7 @@ YELP_POLARITY_REVIEWS = register(
     rows={'train': 30000, 'validation': 200, 'test': 38000},
     fields={'review': _yelp_text},
     label='label',
-    # One and two stars are class 1, four and five are class 2.
+    # One or two stars are class 1, four or five are class 2.
     choices={'1': _NEGATIVE, '2': _POSITIVE},
     metrics=('accuracy',),
     truncatable='review',

@@ -1,7 +1,7 @@
-"""Struct-to-text: 4 datasets that put words, records or triples into prose.
+"""Struct-to-text: 4 datasets that turn words, records or triples into prose.
 
-Each dataset offers its structure twice, in a row and as a list, so that
-templates can set it in a sentence or below one another.
+Each dataset has its structure in two fields, inline and as a list, so that
+templates can show it within a sentence or one item per line.
 """
 
 from etils import epy
@@ -20,7 +20,7 @@ _SPLITS = {
 }
 _METRICS = ('rouge1', 'rouge2', 'rougeLsum')
 
-# Attributes of restaurants as the raw rows spell them, and in words.
+# Attributes of restaurants: their raw names, and the names in words.
 _ATTRIBUTES = (
   (r'\beatType\b', 'type'),
   (r'\bpriceRange\b', 'price range'),
@@ -29,10 +29,10 @@ _ATTRIBUTES = (
 
 
 def _texts(row):
-  """Returns the target and then the references, strings [T], maybe none.
+  """Returns the target, then the references: strings [T], T may be 0.
 
   Training rows have no references, evaluation rows repeat the target among
-  them, and rows whose text is kept back have neither.
+  them, and rows with a hidden text have neither.
   """
   texts = tf.concat([[row['target']], row['references']], axis=0)
   texts = tidy(untokenized(texts))
@@ -40,7 +40,7 @@ def _texts(row):
 
 
 def _has_text(row):
-  """Drops the rows of which nobody wrote, or may see, the text."""
+  """Drops rows with a missing or hidden text."""
   return tf.size(_texts(row)) > 0
 
 
@@ -67,7 +67,7 @@ def _concept_lines(row):
 
 
 def _records(row):
-  """Returns a table's records without markup, strings [R].
+  """Returns the records of a table without markup, strings [R].
 
   "[TABLECONTEXT] [TITLE] 1994 Cup" becomes "TITLE 1994 Cup".
   """
@@ -94,7 +94,7 @@ def _record_lines(row):
 
 
 def _attribute_lines(row):
-  """Returns "name[Aldo], eatType[pub]" as lines "name: Aldo", "type: pub"."""
+  """Turns "name[Aldo], eatType[pub]" into lines "name: Aldo", "type: pub"."""
   text = _replace(tidy(row['meaning_representation']), _ATTRIBUTES)
   text = tf.strings.regex_replace(text, r'\[([^\]]*)\](?:,\s*)?', ': \\1\n')
   return tf.strings.strip(text)
@@ -105,7 +105,7 @@ def _attributes(row):
 
 
 def _relation_words(relations):
-  """Returns names of relations in words; abbreviations keep their capitals.
+  """Returns the names of relations in words; abbreviations stay in capitals.
 
   "cityServed" becomes "city served", "OCLC_number" "OCLC number".
   """
@@ -123,7 +123,7 @@ def _relation_words(relations):
 
 
 def _unquoted(text):
-  """Returns '"Retired"' as Retired, '"52.0"(minutes)' as 52.0 (minutes)."""
+  """Turns '"Retired"' into Retired, '"52.0"(minutes)' into 52.0 (minutes)."""
   return _replace(
     text, ((r'^"([^"]*)"$', r'\1'), (r'^"([^"]*)"(\(.*\))$', r'\1 \2'))
   )
@@ -295,8 +295,8 @@ E2E_NLG = register(
     group_key=('attributes',),
     plain=(Template('{attributes}'),),
     note=(
-      'Every row has one reference; rows that describe the same place are not '
-      'pooled, so scores are lower than with all of its references.'
+      'Every row has one reference. Rows that describe the same place are not '
+      'pooled, so scores are lower than with all references of a place.'
     ),
     templates=(
       Template(

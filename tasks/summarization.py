@@ -1,7 +1,7 @@
 """Summarization: 11 datasets of mails, news, dialogues, opinions and guides.
 
-AG News, which FLAN puts into this cluster, is a classification and scored as
-one; the others ask for free text.
+FLAN puts AG News into this cluster, although it is a classification dataset. It
+is scored by accuracy; the others ask for free text.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ with epy.lazy_imports():
 
 _ROUGE = ('rouge1', 'rouge2', 'rougeLsum')
 
-# `&amp;` last, so that nothing is undone twice.
+# `&amp;` comes last, so that nothing is decoded twice.
 _ENTITIES = (
   ('&lt;', '<'),
   ('&gt;', '>'),
@@ -37,7 +37,7 @@ def _replace(text, *pairs):
 
 
 def _filled(*names: str) -> Callable[[Any], Any]:
-  """Returns a predicate: all these raw features hold some text."""
+  """Returns a predicate: none of these raw features is empty."""
   return functools.partial(_all_filled, names)
 
 
@@ -47,7 +47,7 @@ def _all_filled(names, row):
 
 
 def _one(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-  """Turns a field function into the list of its only reference, [1]."""
+  """Returns a function that wraps a field's value as one reference, [1]."""
   return functools.partial(_as_list, function)
 
 
@@ -56,11 +56,10 @@ def _as_list(function, row):
 
 
 def _email(row):
-  """Returns the body on one line, without remains of quoted-printable.
+  """Returns the body on one line, without traces of quoted-printable.
 
-  Mails in that encoding have "= " where a line was broken, in the middle of a
-  word or not, and "=20" or "=09" for white space. An equals sign in any other
-  mail is left alone.
+  Mails in that encoding have "= " at each line break, even within a word, and
+  "=20" or "=09" for white space. Equals signs in other mails stay.
   """
   body = row['email_body']
   encoded = tf.strings.regex_full_match(
@@ -70,31 +69,31 @@ def _email(row):
   return tidy(tf.where(encoded, decoded, body))
 
 
-# Opinions and argument sentences that a prompt shows.
+# Number of opinions or argument sentences that a prompt shows.
 _MAX_LINES = 10
 
-# A place: capitalized words, small words between them, commas.
+# A place: capitalized words with commas and lower-case words between them.
 _PLACE = r'(?:[^\s()]+ )(?:(?:[A-Z][^\s()]*|of|the|and|de|la|on|near),? ){0,6}'
-# Datelines, with what replaces them. A source that is not known needs a dash
-# after it and a place in capitals (or none) before it, so that sentences which
-# open with a name and a bracket stay whole.
+# Datelines and their replacements. An unknown source counts only if a dash
+# follows it and a place in capitals, or nothing, precedes it. Otherwise
+# sentences that start with a name and a bracket would be cut.
 _DATELINES = (
   (rf'^(?:[A-Z]{_PLACE})?\( ?(?:CNN|Reuters|AP|AFP) ?\) ?(?:--|[-–—]) ?', ''),
   (rf'^(?:[A-Z]{{3}}{_PLACE})?\( ?[A-Z][^()]{{1,40}}\) ?(?:--|[–—]) ?', ''),
   (rf'^[A-Z]{_PLACE}\( ?CNN ?\) ?(["“‘]?[A-Z0-9])', r'\1'),
   (r'^\( ?CNN ?\) ?', ''),
 )
-# A link of the web page that older articles end in.
+# A link of the web page at the end of older articles.
 _FOOTER = r' E-mail to a friend ?\.?$'
 
 
 def _spaces(text):
-  """Turns no-break spaces into plain ones."""
+  """Replaces no-break spaces by plain ones."""
   return tf.strings.regex_replace(text, '\u00a0', ' ')
 
 
 def _news_article(row):
-  """Returns the article without its dateline and the link below it."""
+  """Returns the article without its dateline and the link at the end."""
   text = tidy(_spaces(row['article']))
   for pattern, replacement in _DATELINES:
     text = tf.strings.regex_replace(
@@ -104,12 +103,12 @@ def _news_article(row):
 
 
 def _highlights(row):
-  """Returns the highlights as one text, a line each."""
+  """Returns the highlights as one text, one per line."""
   return tidy_lines(untokenized(_spaces(row['highlights'])))[None]
 
 
 def _reports(row):
-  """Returns the row's articles one below the other, each with a number."""
+  """Returns the row's articles as one text, each with a number."""
   reports = tf.strings.split(_spaces(row['document']), '|||||')
   reports = untokenized(tidy_lines(reports))
   reports = tf.boolean_mask(reports, reports != '')
@@ -118,23 +117,23 @@ def _reports(row):
 
 
 def _has_reports(row):
-  """Tells rows from those whose documents or summary could not be fetched."""
+  """Drops rows whose documents or summary could not be downloaded."""
   return (_reports(row) != '') & (_digest(row)[0] != '')
 
 
 def _digest(row):
-  """Returns the summary without the dash that opens it."""
+  """Returns the summary without the dash at its start."""
   summary = tidy(_spaces(row['summary']))
   return tf.strings.regex_replace(summary, '^[–—-] ?', '')[None]
 
 
 def _count(lines):
-  """Returns a number for each line as text, from "1" on."""
+  """Returns the number of each line as text, from "1"."""
   return tf.strings.as_string(tf.range(1, tf.size(lines) + 1))
 
 
 def _numbered(feature, row):
-  """Returns the first texts of a list, a numbered line each."""
+  """Returns the first texts of a list as numbered lines."""
   lines = untokenized(tidy(row[feature]['value']))
   lines = tf.boolean_mask(lines, lines != '')[:_MAX_LINES]
   lines = tf.strings.join([_count(lines), '. ', lines])
@@ -150,7 +149,7 @@ def _only(feature, row):
 
 
 def _guide_text(text):
-  """Removes the records of inline pictures that the pages left behind."""
+  """Removes what is left of inline pictures."""
   text = tf.strings.regex_replace(text, r'\{"smallUrl":[^{}]*\}', ' ')
   return untokenized(tidy(_spaces(text)))
 
@@ -160,7 +159,7 @@ def _guide(row):
 
 
 def _guide_steps(row):
-  """Returns the target, then references that differ from it."""
+  """Returns the target, then the references that differ from it."""
   answers = tf.concat([row['target'][None], row['references']], axis=0)
   return tf.unique(_guide_text(answers)).y
 
@@ -230,11 +229,11 @@ AESLC = register(
 
 
 def _news_text(text):
-  r"""Undoes what became of the markup of AG's news on its way into the file.
+  r"""Repairs the broken markup of AG's news.
 
-  "&#39;" and "&quot;" lost their ampersand to a space, tags are escaped twice,
-  a backslash stands before a dollar sign and for a line break, and Reuters'
-  links to stock quotes are nothing to read.
+  "&#39;" and "&quot;" have a space in place of the ampersand, tags are escaped
+  twice, and backslashes replace line breaks and precede dollar signs. Reuters'
+  links to stock quotes are removed.
   """
   text = _replace(
     text,
@@ -255,7 +254,7 @@ def _news_text(text):
 
 
 def _news_title(row):
-  """Returns the headline without the name of an agency or cut-off markup."""
+  """Returns the headline without agency names and cut-off markup."""
   title = _news_text(row['title'])
   return _replace(title, (r'\s\((?:AP|AFP|Reuters)\)$', ''), (r'\s\.\.\.$', ''))
 
@@ -290,8 +289,8 @@ AG_NEWS_SUBSET = register(
     truncatable='text',
     group_key=('text',),
     note=(
-      'A classification in a cluster of summaries: its accuracy is reported '
-      'by itself and never averaged into ROUGE.'
+      'A classification dataset in the summarization cluster. Its accuracy is '
+      'reported separately and never averaged with ROUGE.'
     ),
     templates=(
       Template(
@@ -340,7 +339,7 @@ AG_NEWS_SUBSET = register(
 
 
 def _detokenized(text):
-  """Undoes tokenization, brackets and entities of wire text included."""
+  """Undoes the tokenization of wire text, with its brackets and entities."""
   text = _replace(
     text,
     *_ENTITIES,
@@ -353,7 +352,7 @@ def _detokenized(text):
     (r'(\d) %', r'\1%'),
     (r'\\/', '/'),
   )
-  # A mark that follows another, as in "word ) ,", is left over.
+  # A mark after another one, as in "word ) ,", is still detached.
   return _replace(
     untokenized(text),
     (r'([.?!]) \)', r'\1)'),
@@ -370,7 +369,7 @@ def _wire_text_of(name, row):
 
 
 def _no_placeholder(row):
-  """Keeps rows with all their words: no UNK, and no # for a digit."""
+  """Drops rows with placeholders: UNK for a word or # for a digit."""
   both = tf.strings.join([row['document'], ' ', row['summary']])
   masked = tf.strings.regex_full_match(both, r'(?is).*(?:\bunk\b|#).*')
   return ~masked & _all_filled(('document', 'summary'), row)
@@ -396,9 +395,9 @@ GIGAWORD = register(
     truncatable='sentence',
     group_key=('sentence',),
     note=(
-      'Rows with UNK or # are left out, more than half of the test split, and '
-      'the words are put together again ("do n\'t" is "don\'t"): scores are '
-      'not those of the whole tokenized split.'
+      'Rows with UNK or #, more than half of the test split, are dropped, and '
+      'tokenization is undone ("do n\'t" becomes "don\'t"). Scores are not '
+      'comparable with those on the whole tokenized split.'
     ),
     templates=(
       Template('{sentence}\n\nWrite a headline for this piece of news.'),
@@ -444,7 +443,7 @@ def _article(name: str) -> Callable[[Any], Any]:
 
 
 def _article_of(name, row):
-  """Returns the text, one paragraph a line, without tags and entities."""
+  """Returns the text without tags and entities, one paragraph per line."""
   text = _replace(row[name], (r'</?[A-Za-z][^<>]*>', ' '))
   return tidy_lines(_detokenized(text))
 
@@ -471,7 +470,7 @@ NEWSROOM = register(
     truncatable='text',
     group_key=('text',),
     manual=(
-      'train.jsonl, dev.jsonl and test.jsonl, for which one registers at '
+      'train.jsonl, dev.jsonl and test.jsonl, available after registration at '
       'https://summari.es/download/'
     ),
     templates=(
@@ -511,11 +510,10 @@ NEWSROOM = register(
 
 
 def _dialogue(row):
-  """Returns one turn a line, without tags for attachments as `<file_gif>`.
+  """Returns one turn per line, without attachment tags such as `<file_gif>`.
 
-  Each tag is removed by itself; what stands between two of them, and a heart
-  as `<3`, stays. A turn that was nothing else keeps its speaker, as others may
-  answer it.
+  Keeps the text between two tags, and `<3` (a heart). A turn without other
+  text keeps its speaker, as other turns may answer it.
   """
   return tidy_lines(_replace(row['dialogue'], (r' ?<[a-z][a-z_]*>', '')))
 
@@ -536,7 +534,7 @@ SAMSUM = register(
     truncatable='dialogue',
     group_key=('dialogue',),
     manual=(
-      'train.json, val.json and test.json out of '
+      'train.json, val.json and test.json from '
       'https://arxiv.org/src/1911.12237v2/anc/corpus.7z'
     ),
     templates=(
@@ -578,7 +576,7 @@ SAMSUM = register(
 
 
 def _report(row):
-  """Returns one paragraph a line, without the remains of the web page."""
+  """Returns one paragraph per line, without traces of the web page."""
   text = _replace(
     row['document'],
     (r'(?m)^\d+ \w+ \d{4} Last updated at \d+:\d+ [A-Z]+$', ''),
@@ -611,13 +609,13 @@ XSUM = register(
     truncatable='document',
     group_key=('document',),
     note=(
-      'Whoever fetches the articles gets those that are still on line: a copy '
-      'may have fewer rows than the 11,334 that are published.'
+      'Only articles that are still online can be downloaded, so a copy may '
+      'have fewer test rows than the published 11,334.'
     ),
     manual=(
-      'xsum-extracts-from-downloads.tar.gz, made as '
+      'xsum-extracts-from-downloads.tar.gz, made as described at '
       'https://github.com/EdinburghNLP/XSum/blob/master/XSum-Dataset/README.md'
-      '#running-the-download-and-extraction-scripts says'
+      '#running-the-download-and-extraction-scripts'
     ),
     templates=(
       Template('{document}\n\nSum up the article in a single sentence.'),
@@ -672,8 +670,8 @@ CNN_DAILYMAIL = register(
     group_key=('article',),
     note=(
       'Datelines are cut and the text after them is kept; the published code '
-      'keeps what stands before the dash, so that many articles are a few '
-      'words. Highlights are scored as sentences, one a line.'
+      'keeps the text before the dash, which leaves a few words of many '
+      'articles. Highlights are scored as sentences, one per line.'
     ),
     templates=(
       Template(
@@ -740,8 +738,8 @@ MULTI_NEWS = register(
     truncatable='articles',
     group_key=('articles',),
     note=(
-      'Most rows are longer than a prompt: the end of the articles, often '
-      'all but the first ones, is cut.'
+      'Most rows are too long for a prompt. The articles are cut at the end, '
+      'and often only the first ones remain.'
     ),
     templates=(
       Template(
@@ -810,8 +808,8 @@ OPINION_ABSTRACTS_IDEBATE = register(
     truncatable='arguments',
     group_key=('debate',),
     note=(
-      'A debate has about three claims, so that the published slices may '
-      'divide one; intervals are over debates.'
+      'A debate has about three claims, so the published slices may divide '
+      'one. Confidence intervals resample whole debates.'
     ),
     templates=(
       Template(

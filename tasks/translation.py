@@ -1,7 +1,6 @@
-"""Translation: 8 datasets between English and one other language each.
+"""Translation: 8 datasets, each between English and another language.
 
-Both directions are ordinary templates, five each, and each direction is a
-group of templates that is reported by itself.
+Each direction is a group of five ordinary templates and is reported separately.
 """
 
 import functools
@@ -24,11 +23,11 @@ _WMT_SPLITS = {
 
 
 def _text(code, row):
-  """Returns one side of a row in plain spaces and without invisible marks.
+  """Returns one side of a row with plain spaces and no invisible characters.
 
-  French puts no-break spaces before punctuation, and some Romanian and French
-  lines carry soft hyphens from the page they were set on. Older Romanian text
-  has s and t with a cedilla where newer text has the comma below.
+  French has no-break spaces before punctuation. Some Romanian and French lines
+  have soft hyphens from typesetting. Older Romanian text has s and t with a
+  cedilla where newer text has a comma below.
   """
   text = tf.strings.regex_replace(row[code], r'[\x{AD}\x{200B}\x{FEFF}]', '')
   text = tidy(tf.strings.regex_replace(text, r'\p{Z}+', ' '))
@@ -43,7 +42,7 @@ def _references(code, row):
 
 
 def _has_both_sides(code, row):
-  """Tells whether no side is empty, as a few lines of the training files."""
+  """Drops rows with an empty side, of which the training files have a few."""
   return (_text('en', row) != '') & (_text(code, row) != '')
 
 
@@ -52,11 +51,11 @@ def _side(code):
 
 
 def _pair(code, language, from_english, to_english):
-  """Returns what the datasets of one language pair have in common.
+  """Returns the arguments that the datasets of a language pair share.
 
   Args:
-    code: The other language, as its raw feature is named.
-    language: Its name.
+    code: Raw feature of the other language, such as `de`.
+    language: Name of the other language.
     from_english: Inputs that show `{en}` and ask for the other language.
     to_english: Inputs that show the other language and ask for English.
   """
@@ -165,7 +164,7 @@ WMT16_TRANSLATE_CSEN = register(
     rows={'train': 30000, 'validation': 200, 'test': 2999},
     manual=(
       'czeng16pre.deduped-ignoring-sections.txt.gz (CzEng 1.6pre, not '
-      'unpacked) from http://ufal.mff.cuni.cz/czeng/czeng16pre'
+      'decompressed) from http://ufal.mff.cuni.cz/czeng/czeng16pre'
     ),
     **_pair(
       'cs',
@@ -236,8 +235,8 @@ WMT16_TRANSLATE_FIEN = register(
     rows={'train': 30000, 'validation': 200, 'test': 6000},
     note=(
       'The test split joins newstest2016 and newstestB2016, two Finnish '
-      'translations of the same English; each row is scored against its own, '
-      'not against both.'
+      'translations of the same English text. Each row is scored against its '
+      'own translation, not against both.'
     ),
     **_pair(
       'fi',
@@ -274,8 +273,8 @@ WMT16_TRANSLATE_ROEN = register(
     splits=_WMT_SPLITS,
     rows={'train': 30000, 'validation': 200, 'test': 1999},
     note=(
-      'Romanian s and t with a cedilla are written with the comma below, in '
-      'training rows and references alike.'
+      'Romanian s and t with a cedilla are replaced by s and t with a comma '
+      'below, in training rows and in references.'
     ),
     **_pair(
       'ro',
@@ -313,7 +312,7 @@ WMT16_TRANSLATE_RUEN = register(
     splits=_WMT_SPLITS,
     rows={'train': 30000, 'validation': 200, 'test': 2998},
     manual=(
-      '1mcorpus.zip (the English-Russian corpus of Yandex, not unpacked) from '
+      '1mcorpus.zip (the English-Russian corpus of Yandex, not unzipped) from '
       'https://translate.yandex.ru/corpus?lang=en'
     ),
     **_pair(
