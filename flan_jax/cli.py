@@ -9,24 +9,17 @@ import traceback
 from flan_jax import config, flags, macros
 from flan_jax.errors import ConfigError, UserError
 
-# Command -> the function of `flan_jax.runs.<function>` that gin binds.
-_GIN = {
-  'train': 'train',
+# Commands that several processes can run together.
+_MULTIPROCESS = ('train', 'eval', 'infer')
+# Commands whose function gin binds; the others parse their own flags.
+_GIN = (*_MULTIPROCESS, 'cache')
+# The modules of `flan_jax.runs` that are not named as their command.
+_MODULES = {
   'eval': 'evaluate',
-  'infer': 'infer',
-  'cache': 'cache',
-}
-# Command -> the module of `flan_jax.runs` that parses its own flags.
-_PLAIN = {
-  'inspect': 'inspect',
-  'prepare': 'prepare',
   'import-data': 'import_data',
   'import': 'import_weights',
   'export': 'export_weights',
-  'plan': 'plan',
 }
-# Commands that several processes can run together.
-_MULTIPROCESS = ('train', 'eval', 'infer')
 _COMMANDS = {
   'train': 'instruction-tune a decoder, then evaluate what it never saw',
   'eval': 'evaluate checkpoints zero-shot or few-shot',
@@ -96,9 +89,9 @@ def _run(command: str, argv: Sequence[str]) -> int:
   if command == 'help':
     print('\n'.join(macros.describe(list(argv))))
     return 0
-  if command in _PLAIN:
-    module = importlib.import_module(f'flan_jax.runs.{_PLAIN[command]}')
-    return module.main(argv)
+  if command not in _GIN:
+    name = _MODULES.get(command, command)
+    return importlib.import_module(f'flan_jax.runs.{name}').main(argv)
   _run_with_gin(command, argv)
   return 0
 
@@ -122,7 +115,7 @@ def _run_with_gin(command: str, argv: Sequence[str]) -> None:
   arguments, parsed = flags.parse_gin(parser, argv)
   if command in _MULTIPROCESS:
     flags.join_processes(parsed)
-  name = _GIN[command]
+  name = _MODULES.get(command, command)
   config.prepare(arguments, name)
   function = getattr(importlib.import_module(f'flan_jax.runs.{name}'), name)
   own = {k: v for k, v in vars(parsed).items() if k in _OWN_FLAGS and v}

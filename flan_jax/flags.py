@@ -8,6 +8,8 @@ from typing import NoReturn
 
 from flan_jax.errors import ConfigError
 
+_TASK_MODULE = 'module that registers your datasets; may be repeated'
+
 
 class FlagParser(argparse.ArgumentParser):
   """Parses the flags of a command; a mistake raises ConfigError."""
@@ -25,45 +27,26 @@ class FlagParser(argparse.ArgumentParser):
     self.add_argument(
       '--data_dir', help='TFDS data directory (default: that of TFDS)'
     )
-    self.add_argument(
-      '--task_module',
-      action='append',
-      default=[],
-      help='module that registers your datasets; may be repeated',
-    )
+    self._add_list('--task_module', _TASK_MODULE)
 
   def add_gin_flags(self) -> None:
     """Adds the flags that `parse_gin` reads."""
-    self.add_argument(
+    self._add_list(
       '--gin_file',
-      action='append',
-      default=[],
-      help='gin file, searched in the working directory, among the shipped '
-      'files and in --gin_search_paths; later files override earlier ones',
+      'gin file, searched in the working directory, among the shipped files '
+      'and in --gin_search_paths; later files override earlier ones',
     )
-    self.add_argument(
-      '--gin_bindings', action='append', default=[], help=argparse.SUPPRESS
-    )
-    self.add_argument(
+    self._add_list('--gin_bindings', argparse.SUPPRESS)
+    self._add_list(
       '--gin.NAME',
-      metavar='VALUE',
-      action='append',
-      help='sets a macro (--gin.TRAIN_STEPS=100) or a parameter '
+      'sets a macro (--gin.TRAIN_STEPS=100) or a parameter '
       '(--gin.OptimizerConfig.warmup_steps=10)',
+      metavar='VALUE',
     )
-    self.add_argument(
-      '--gin_search_paths',
-      metavar='DIR[,DIR]',
-      action='append',
-      default=[],
-      help='more folders of gin files',
+    self._add_list(
+      '--gin_search_paths', 'more folders of gin files', metavar='DIR[,DIR]'
     )
-    self.add_argument(
-      '--task_module',
-      action='append',
-      default=[],
-      help='module that registers your datasets; may be repeated',
-    )
+    self._add_list('--task_module', _TASK_MODULE)
     self.add_argument(
       '--template_set',
       metavar='FILE',
@@ -84,6 +67,12 @@ class FlagParser(argparse.ArgumentParser):
     )
     self.add_argument(
       '--dry_run', action='store_true', help='check everything, compute nothing'
+    )
+
+  def _add_list(self, flag: str, text: str, metavar: str | None = None) -> None:
+    """Adds a flag that may be repeated."""
+    self.add_argument(
+      flag, action='append', default=[], help=text, metavar=metavar
     )
 
 
@@ -107,28 +96,28 @@ class Arguments:
 
   def flags(self) -> list[str]:
     """Returns the flags that give the same arguments."""
-    template_sets = () if self.template_set is None else (self.template_set,)
+    repeated = {
+      'gin_file': self.gin_files,
+      'gin_bindings': self.bindings,
+      'gin_search_paths': self.search_paths,
+      'task_module': self.task_modules,
+      'template_set': [self.template_set] if self.template_set else [],
+    }
     return [
-      *(f'--gin_file={name}' for name in self.gin_files),
-      *(f'--gin_bindings={binding}' for binding in self.bindings),
-      *(f'--gin_search_paths={path}' for path in self.search_paths),
-      *(f'--task_module={module}' for module in self.task_modules),
-      *(f'--template_set={path}' for path in template_sets),
+      f'--{name}={x}' for name, values in repeated.items() for x in values
     ]
 
 
 def override(name: str, value: str) -> str:
   """Turns `--gin.NAME=VALUE` into a binding; bare words become strings.
 
-  >>> override('TRAIN_STEPS', '100')
-  'TRAIN_STEPS = 100'
-  >>> override('MODEL_DIR', '/tmp/model')
-  "MODEL_DIR = '/tmp/model'"
+  >>> override('TRAIN_STEPS', '100'), override('MODEL_DIR', '/tmp')
+  ('TRAIN_STEPS = 100', "MODEL_DIR = '/tmp'")
   """
   try:
     ast.literal_eval(value)
   except (ValueError, SyntaxError):
-    if value[:1] not in ('%', '@'):
+    if not value.startswith(('%', '@')):
       value = repr(value)
   return f'{name} = {value}'
 
@@ -137,10 +126,6 @@ def parse_gin(
   parser: FlagParser, argv: Sequence[str]
 ) -> tuple[Arguments, argparse.Namespace]:
   """Parses the flags of a command that gin configures.
-
-  Args:
-    parser: Has the gin flags, and perhaps flags of its own.
-    argv: The flags.
 
   Returns:
     The arguments, and all flags but `--gin.NAME=VALUE`.

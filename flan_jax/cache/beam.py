@@ -9,17 +9,15 @@ import os
 from flan_jax.cache.shard import ShardTask, write_shard
 from flan_jax.cache.writer import Runner
 
-# Several workers on this machine, each a process.
-LOCAL_WORKERS = (
-  '--runner=DirectRunner',
-  '--direct_running_mode=multi_processing',
-)
-
 
 def local_options(workers: int | None = None) -> list[str]:
   """Returns the options for `workers` processes here, by default one a core."""
   count = workers or os.cpu_count() or 1
-  return [*LOCAL_WORKERS, f'--direct_num_workers={count}']
+  return [
+    '--runner=DirectRunner',
+    '--direct_running_mode=multi_processing',
+    f'--direct_num_workers={count}',
+  ]
 
 
 def make_runner(options: Sequence[str]) -> Runner:
@@ -35,8 +33,11 @@ def make_runner(options: Sequence[str]) -> Runner:
   """
   import apache_beam as beam
   from apache_beam.internal import pickler
+  from apache_beam.options import pipeline_options
 
-  parsed = _parse(options)
+  parsed = pipeline_options.PipelineOptions(list(options))
+  standard = parsed.view_as(pipeline_options.StandardOptions)
+  standard.runner = standard.runner or 'DirectRunner'
 
   def run(
     tasks: Sequence[ShardTask], done: Callable[[ShardTask], None]
@@ -63,13 +64,3 @@ def _write(task: bytes) -> str:
   from apache_beam.internal import pickler
 
   return write_shard(pickler.loads(task))['name']
-
-
-def _parse(options: Sequence[str]):
-  from apache_beam.options import pipeline_options
-
-  parsed = pipeline_options.PipelineOptions(list(options))
-  standard = parsed.view_as(pipeline_options.StandardOptions)
-  if standard.runner is None:
-    standard.runner = 'DirectRunner'
-  return parsed

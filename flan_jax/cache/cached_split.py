@@ -87,11 +87,12 @@ def find_cached_split(
   root = user_path(config.cache_dir)
   copy = copy_digest(key.part.source, config.data_dir)
   path = root / split_folder(key, config, vocabulary, copy or '*')
-  paths = [path]
-  if copy is None:
-    folders = path.parent.iterdir() if path.parent.exists() else ()
-    paths = [x for x in folders if fnmatch.fnmatch(x.name, path.name)]
-  found = sorted(path for path in paths if (path / MANIFEST).exists())
+  folders = path.parent.iterdir() if path.parent.exists() else ()
+  found = sorted(
+    folder
+    for folder in folders
+    if fnmatch.fnmatch(folder.name, path.name) and (folder / MANIFEST).exists()
+  )
   if not found:
     raise CacheError(
       f'no cache of {key} in {root} for these settings: make it with '
@@ -115,20 +116,11 @@ def find_cached_split(
 def open_cached_split(
   path: str | os.PathLike, part: Dataset | None = None
 ) -> 'CachedSplit':
-  """Opens the split in a folder; copies a remote one to local disk first.
-
-  Args:
-    path: The folder.
-    part: The part that the split is of, see `CachedSplit`.
-  """
+  """Opens the split in a folder; copies a remote one to local disk first."""
   path = epath.Path(path)
   if not storage.is_local(path):
-    manifest = storage.read_json(path / MANIFEST)
-    names = [
-      f'{shard["name"]}/{name}'
-      for shard in manifest['shards']
-      for name in (*FILES, SHARD)
-    ]
+    shards = storage.read_json(path / MANIFEST)['shards']
+    names = [f'{x["name"]}/{y}' for x in shards for y in (*FILES, SHARD)]
     path = storage.local_copy(path, [*names, MANIFEST])
   return CachedSplit(path, part)
 
@@ -157,16 +149,15 @@ class CachedSplit:
     self._tokens = [_map_tokens(shard / TOKENS, dtype) for shard in shards]
     ends = [np.load(shard / SPANS) for shard in shards]
     renderings = [np.load(shard / RENDERINGS) for shard in shards]
-    counts = [shard['counts'] for shard in self.manifest['shards']]
-    spans = [len(end) - 1 for end in ends]
-    # First row and span of each shard, and one past the last.
-    rows = np.cumsum([0, *(count['rows'] for count in counts)])
-    self._first_span = np.cumsum([0, *spans]).tolist()
-    for shard, row, span in zip(
-      renderings, rows, self._first_span, strict=False
+    self._first_span = [0]  # Of each shard, and one past the last.
+    row = 0
+    for shard, end, recorded in zip(
+      renderings, ends, self.manifest['shards'], strict=True
     ):
       shard['row'] += row
-      shard['first'] += span
+      shard['first'] += self._first_span[-1]
+      row += recorded['counts']['rows']
+      self._first_span.append(self._first_span[-1] + len(end) - 1)
     self.renderings = np.concatenate(renderings)
     self._first = self.renderings['first']
     self._targets_cut = self.renderings['targets_cut']
@@ -180,10 +171,7 @@ class CachedSplit:
     """Refuses truncated files; `verify` reads all of them."""
     for path, recorded in self._files():
       if not path.is_file() or path.stat().st_size != recorded['bytes']:
-        raise CacheError(
-          f'{path} is damaged or missing: remove {self.path} and run '
-          '`flan-jax cache` again'
-        )
+        raise _damaged(path, self.path)
 
   def _files(self):
     """Yields every file and what the manifest records of it."""
@@ -195,29 +183,19 @@ class CachedSplit:
     """Compares every file with its digest; raises CacheError if one differs."""
     for path, recorded in self._files():
       if file_digest(path) != recorded['sha256']:
-        raise CacheError(
-          f'{path} is damaged: remove {self.path} and run `flan-jax cache` '
-          'again'
-        )
+        raise _damaged(path, self.path)
 
   @property
   def name(self) -> str:
     return self.manifest['part']
 
   @functools.cached_property
-  def _digest(self) -> str:
-    return digest(
-      [
-        shard['files'][name]['sha256']
-        for shard in self.manifest['shards']
-        for name in FILES
-      ]
-    )
-
-  @property
   def digest(self) -> str:
     """Digest of the split's contents."""
-    return self._digest
+    shards = self.manifest['shards']
+    return digest(
+      [x['files'][name]['sha256'] for x in shards for name in FILES]
+    )
 
   @property
   def num_rows(self) -> int:
@@ -253,8 +231,7 @@ class CachedSplit:
 
   def prompt_lengths(self, framing: Framing) -> np.ndarray:
     """Returns the length of every rendering's `prompt`, int64 [renderings]."""
-    inputs = self.span_lengths[np.asarray(self.renderings['first'])]
-    return inputs + framing.prompt_overhead
+    return self.span_lengths[self._first] + framing.prompt_overhead
 
   @functools.cached_property
   def rows(self) -> list[dict[str, Any]]:
@@ -273,16 +250,20 @@ def _read_manifest(path: pathlib.Path) -> dict[str, Any]:
     manifest = json.loads(path.read_text(encoding='utf-8'))
     layout = manifest['layout']
   except (ValueError, KeyError, TypeError, OSError) as error:
-    raise CacheError(
-      f'{path} is damaged or missing ({error}): remove {path.parent} and run '
-      '`flan-jax cache` again'
-    ) from error
+    raise _damaged(path, path.parent) from error
   if layout != LAYOUT:
     raise CacheError(
       f'{path} has layout {layout}, this version reads {LAYOUT}: run '
       '`flan-jax cache` again'
     )
   return manifest
+
+
+def _damaged(path: pathlib.Path, folder: pathlib.Path) -> CacheError:
+  return CacheError(
+    f'{path} is damaged or missing: remove {folder} and run `flan-jax cache` '
+    'again'
+  )
 
 
 def _map_tokens(path: pathlib.Path, dtype: np.dtype) -> np.ndarray:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 import dataclasses
 import functools
+import types
 
 import numpy as np
 
@@ -72,7 +73,9 @@ class Framing:
   def of(cls, config: CacheConfig, vocabulary: Vocabulary) -> 'Framing':
     """Returns the framing of a run: [BOS] input SEP target EOS."""
     start = () if vocabulary.bos_id is None else (vocabulary.bos_id,)
-    before, after = _around_input(config.prompt_format)
+    before, after = '', None
+    if config.prompt_format is not None:
+      before, after = config.prompt_format.split(INPUT)
     return cls(
       start=(*start, *vocabulary.encode_markup(before)),
       separator=_separator_ids(after, vocabulary),
@@ -81,12 +84,11 @@ class Framing:
     )
 
   @functools.cached_property
-  def arrays(self) -> 'FramingArrays':
-    return FramingArrays(
-      **{
-        field.name: np.array(getattr(self, field.name), np.int32)
-        for field in dataclasses.fields(self)
-      }
+  def arrays(self) -> types.SimpleNamespace:
+    """The same as int32 arrays."""
+    tokens = dataclasses.asdict(self).items()
+    return types.SimpleNamespace(
+      **{name: np.array(ids, np.int32) for name, ids in tokens}
     )
 
   @property
@@ -100,30 +102,8 @@ class Framing:
     return [*span, *(() if cut else self.end)]
 
 
-@dataclasses.dataclass(frozen=True)
-class FramingArrays:
-  """The tokens of a `Framing` as int32 arrays."""
-
-  start: np.ndarray
-  separator: np.ndarray
-  end: np.ndarray
-  between: np.ndarray
-
-
 def _separator_ids(text: str | None, vocabulary: Vocabulary) -> tuple[int, ...]:
   """Returns the tokens of a separator; the end token if it is None."""
   if text is None:
     return (vocabulary.eos_id,)
   return tuple(vocabulary.encode_markup(text))
-
-
-def _around_input(prompt_format: str | None) -> tuple[str, str | None]:
-  """Returns the text before an input, and the text after it.
-
-  >>> _around_input('Q: {input} A:'), _around_input(None)
-  (('Q: ', ' A:'), ('', None))
-  """
-  if prompt_format is None:
-    return '', None
-  before, _, after = prompt_format.partition(INPUT)
-  return before, after

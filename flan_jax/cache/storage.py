@@ -14,7 +14,7 @@ from typing import Any
 from etils import epath
 
 from flan_jax.errors import UserError
-from flan_jax.runtime.paths import is_local, user_path
+from flan_jax.runtime.paths import is_local, user_path, write_whole
 
 
 class CacheError(UserError):
@@ -37,14 +37,8 @@ def read_json(path: epath.Path) -> Any | None:
 
 def write_json(path: epath.Path, value: Any) -> None:
   """Writes a JSON file, whole or not at all."""
-  text = json.dumps(value, indent=1, ensure_ascii=False)
-  if not is_local(path):  # An object store shows a file when it is whole.
-    path.write_text(text)
-    return
   path.parent.mkdir(parents=True, exist_ok=True)
-  temporary = path.parent / f'.{path.name}.{os.getpid()}.writing'
-  temporary.write_text(text)
-  os.replace(temporary, path)
+  write_whole(path, json.dumps(value, indent=1, ensure_ascii=False))
 
 
 @contextlib.contextmanager
@@ -92,7 +86,7 @@ def _host() -> str:
 
 
 def local_copy(folder: epath.Path, names: Sequence[str]) -> epath.Path:
-  """Returns a local copy of a remote folder; the folder itself if it is local.
+  """Returns a local copy of a remote folder.
 
   Copies are in `FLAN_JAX_LOCAL_CACHE`, by default below `~/.cache`. A file is
   copied once, since a cached split never changes.
@@ -101,8 +95,6 @@ def local_copy(folder: epath.Path, names: Sequence[str]) -> epath.Path:
     folder: The folder.
     names: Its files, in the order in which they are copied.
   """
-  if is_local(folder):
-    return folder
   root = os.environ.get('FLAN_JAX_LOCAL_CACHE', '~/.cache/flan_jax/copies')
   key = hashlib.sha256(os.fspath(folder).encode()).hexdigest()[:12]
   target = user_path(root) / f'{folder.name}-{key}'

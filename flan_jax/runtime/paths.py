@@ -24,6 +24,6 @@ def is_local(path: str | os.PathLike) -> bool:
 
 def write_whole(path: epath.Path, text: str) -> None:
   """Writes a file in UTF-8 so that readers see all of it or the old one."""
-  temporary = path.with_name(f'.{path.name}.writing')
+  temporary = path.with_name(f'.{path.name}.{os.getpid()}.writing')
   temporary.write_text(text, encoding='utf-8')
   temporary.replace(path)

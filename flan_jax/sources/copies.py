@@ -36,15 +36,9 @@ def find_copy(source: str, data_dir: str | None) -> pathlib.Path | None:
 
 
 def copy_digest(source: str, data_dir: str | None) -> str | None:
-  """Returns the digest of one prepared copy of a TFDS dataset.
+  """Returns the digest of the copy that `find_copy` finds.
 
-  Args:
-    source: TFDS name with version.
-    data_dir: TFDS data directory; None for TFDS's default.
-
-  Returns:
-    The digest; None if there is no copy, as on a light worker, which has only
-    the cache.
+  None if there is none, as on a light worker, which has only the cache.
   """
   folder = find_copy(source, data_dir)
   if folder is None:

@@ -55,34 +55,32 @@ def parse_features(stated: Any):
 
   if not isinstance(stated, dict) or not stated:
     raise FieldError('features', f'must name the fields; {GRAMMAR}')
-  features = {name: _parse(name, value) for name, value in stated.items()}
-  return tfds.features.FeaturesDict(features)
+  return tfds.features.FeaturesDict(
+    {k: _parse(k, v) for k, v in stated.items()}
+  )
 
 
 def _parse(field: str, stated: Any):
   import numpy as np
   import tensorflow_datasets as tfds
 
-  scalars = {
-    'text': tfds.features.Text(),
-    'int64': np.int64,
-    'float32': np.float32,
-    'bool': np.bool_,
-  }
-  if isinstance(stated, str) and stated in scalars:
-    return scalars[stated]
-  if isinstance(stated, list) and len(stated) > 1:
-    for name in stated:
-      # TFDS stores one class name a line.
-      if not isinstance(name, str) or name.splitlines() != [name.strip()]:
-        raise FieldError(
-          field, f'{name!r} is not a class name; use text on one line'
-        )
-    if len(set(stated)) < len(stated):
-      raise FieldError(field, 'a class is named twice')
-    return tfds.features.ClassLabel(names=stated)
-  if isinstance(stated, dict) and set(stated) == {'sequence'}:
-    return tfds.features.Sequence(_parse(field, stated['sequence']))
+  match stated:
+    case 'text':
+      return tfds.features.Text()
+    case 'int64' | 'float32' | 'bool':
+      return np.dtype(stated).type
+    case {'sequence': inner, **rest} if not rest:
+      return tfds.features.Sequence(_parse(field, inner))
+    case [_, _, *_]:
+      for name in stated:
+        # TFDS stores one class name a line.
+        if not isinstance(name, str) or name.splitlines() != [name.strip()]:
+          raise FieldError(
+            field, f'{name!r} is not a class name; use text on one line'
+          )
+      if len(set(stated)) < len(stated):
+        raise FieldError(field, 'a class is named twice')
+      return tfds.features.ClassLabel(names=stated)
   raise FieldError(field, f'{stated!r} is not a feature; {GRAMMAR}')
 
 

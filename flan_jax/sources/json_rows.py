@@ -35,20 +35,22 @@ class SourceFile:
   path: epath.Path
   requested: str
   features: dict[str, Any] | None = None
-  drop: tuple[str, ...] = ()
+  drop: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
-  """A checked row: its split and its fields."""
+class Rows:
+  """The checked rows of a dataset.
 
-  split: str
-  fields: dict[str, Any]
+  Attributes:
+    splits: The fields of each row, by split.
+    duplicates: Rows left out because an earlier file has them too.
+    sha256: Digest of all rows in their order, in hexadecimal.
+  """
 
-  def line(self) -> bytes:
-    """Returns the row as one canonical line, the same for equal rows."""
-    text = json.dumps([self.split, self.fields], sort_keys=True)
-    return text.encode('ascii') + b'\n'
+  splits: dict[str, list[dict[str, Any]]]
+  duplicates: int
+  sha256: str
 
 
 def find_files(path: epath.Path, builder: str | None, log: Log):
@@ -89,13 +91,13 @@ def _read_meta(path: epath.Path) -> dict[str, Any]:
 
 
 def _read_entry(path: epath.Path, meta: dict[str, Any]) -> SourceFile:
-  entry = meta.get(path.stem)
   where = f'{META_FILE}: {path.stem}'
-  if entry is None:
+  if path.stem not in meta:
     raise ImportRowsError(
       f'{META_FILE} has no entry for {path.name}{nearest(path.stem, meta)}; '
       f'add "{path.stem}": {{"tfds": "NAME/CONFIG:VERSION"}}'
     )
+  entry = meta[path.stem]
   if not isinstance(entry, dict) or not isinstance(entry.get('tfds'), str):
     raise ImportRowsError(
       f'{where}: needs "tfds", the TFDS name as "NAME/CONFIG:VERSION"'
@@ -103,71 +105,62 @@ def _read_entry(path: epath.Path, meta: dict[str, Any]) -> SourceFile:
   drop = entry.get('drop', [])
   if not isinstance(drop, list) or not all(isinstance(x, str) for x in drop):
     raise ImportRowsError(f'{where}: "drop" must be a list of field names')
-  return SourceFile(path, entry['tfds'], entry.get('features'), tuple(drop))
+  return SourceFile(path, entry['tfds'], entry.get('features'), drop)
 
 
-def merge_rows(
-  features, files: Sequence[SourceFile], log: Log
-) -> tuple[list[Row], int]:
-  """Returns the rows of all files, and how many duplicates were left out.
+def merge_rows(features, files: Sequence[SourceFile], log: Log) -> Rows:
+  """Reads and checks all files; keeps a row that several have only once.
 
-  A row that several files have is kept once. Rows that repeat within a file
-  are kept.
+  Rows that repeat within a file are kept.
   """
-  merged: list[Row] = []
+  splits: dict[str, list[dict[str, Any]]] = {}
   seen: set[bytes] = set()
-  total = 0
+  duplicates, total = 0, hashlib.sha256()
   for file in files:
-    rows = _read_rows(file, features, log)
-    total += len(rows)
-    if len(files) > 1:
-      keyed = [(hashlib.sha256(row.line()).digest(), row) for row in rows]
-      rows = [row for key, row in keyed if key not in seen]
-      seen.update(key for key, _ in keyed)
-    merged += rows
-  return merged, total - len(merged)
+    earlier = frozenset(seen)
+    for split, fields in _read_rows(file, features, log):
+      # The same for equal rows.
+      line = json.dumps([split, fields], sort_keys=True).encode() + b'\n'
+      key = hashlib.sha256(line).digest()
+      if key in earlier:
+        duplicates += 1
+        continue
+      seen.add(key)
+      total.update(line)
+      splits.setdefault(split, []).append(fields)
+  return Rows(splits, duplicates, total.hexdigest())
 
 
-def digest(rows: Sequence[Row]) -> str:
-  """Returns the SHA-256 of rows in their order, in hexadecimal."""
-  total = hashlib.sha256()
-  for row in rows:
-    total.update(row.line())
-  return total.hexdigest()
-
-
-def _read_rows(file: SourceFile, features, log: Log) -> list[Row]:
-  """Returns the checked rows of a file."""
+def _read_rows(
+  file: SourceFile, features, log: Log
+) -> Iterator[tuple[str, dict[str, Any]]]:
+  """Yields the split and the checked fields of each row."""
   found = list(_parse_lines(file.path))
   if not found:
     raise ImportRowsError(f'{file.path.name} has no rows')
-  dropped = set(file.drop)
   everywhere = set.intersection(*(set(row) for _, row in found))
-  unknown = everywhere - set(features) - dropped - {SPLIT_FIELD}
-  rows = []
+  unknown = sorted(everywhere - {*features, *file.drop, SPLIT_FIELD})
   for place, row in found:
-    fields = {k: v for k, v in row.items() if k not in dropped | unknown}
+    for name in (*file.drop, *unknown):
+      row.pop(name, None)
     try:
-      split = _split_of(fields)
-      fields = check_row(features, fields)
+      yield _split_of(row), check_row(features, row)
     except FieldError as error:
       # One of the dropped fields may be the missing one, misspelt.
-      gone = ', '.join(repr(name) for name in sorted(unknown))
+      gone = ', '.join(map(repr, unknown))
       note = f' (this file also has {gone})' if gone else ''
       raise ImportRowsError(f'{place}: {error}{note}') from error
-    rows.append(Row(split, fields))
-  for name in sorted(unknown):
+  for name in unknown:
     log(f'{file.path.name}: the dataset has no field {name!r}: dropped')
-  return rows
 
 
 def _parse_lines(path: epath.Path) -> Iterator[tuple[str, dict[str, Any]]]:
   """Yields (FILE:LINE, row); skips empty lines."""
   with path.open('rb') as lines:
     for number, line in enumerate(lines, start=1):
-      place = f'{path.name}:{number}'
       if not line.strip():
         continue
+      place = f'{path.name}:{number}'
       try:
         row = json.loads(line.decode('utf-8'))
       except ValueError as error:
@@ -179,17 +172,12 @@ def _parse_lines(path: epath.Path) -> Iterator[tuple[str, dict[str, Any]]]:
       yield place, row
 
 
-def _split_of(fields: dict[str, Any]) -> str:
-  """Takes the split out of a row's fields."""
-  split = fields.pop(SPLIT_FIELD, None)
-  if split is None:
-    raise FieldError(
-      SPLIT_FIELD, 'missing; name the split of the row, such as "train"'
-    )
+def _split_of(row: dict[str, Any]) -> str:
+  """Takes the split out of a row."""
+  split = row.pop(SPLIT_FIELD, None)
   if not isinstance(split, str) or not _SPLIT_NAME.fullmatch(split):
     raise FieldError(
       SPLIT_FIELD,
-      f'{split!r} is not the name of a split; use letters, digits and _, as in '
-      '"validation_matched"',
+      f'must name a split such as "train", not {json.dumps(split)}',
     )
   return split

@@ -8,9 +8,9 @@ import tempfile
 
 from flan_jax.runtime.paths import user_path
 from flan_jax.runtime.tensorflow_start import start_tensorflow
+from flan_jax.sources.tfds_import import import_rows, mini_corpus
 
 MINI = 'mini'
-_FOLDER = pathlib.Path(__file__).resolve().parent.parent / 'mini'
 
 
 def resolve_data_dir(data_dir: str | None, cache_dir: str) -> str | None:
@@ -24,29 +24,19 @@ def resolve_data_dir(data_dir: str | None, cache_dir: str) -> str | None:
   if data_dir != MINI:
     return data_dir
   digest = hashlib.sha256()
-  for path in sorted(_FOLDER.iterdir()):
+  for path in sorted(mini_corpus().iterdir()):
     digest.update(path.name.encode() + path.read_bytes())
-  return os.fspath(
-    user_path(cache_dir) / f'mini_corpus-{digest.hexdigest()[:8]}'
-  )
+  return f'{user_path(cache_dir)}/mini_corpus-{digest.hexdigest()[:8]}'
 
 
 def open_data_dir(
   data_dir: str | None, cache_dir: str, log: Callable[[str], None] = print
 ) -> str | None:
-  """Like `resolve_data_dir`, but imports the mini corpus on first use.
-
-  Args:
-    data_dir: A path, None or 'mini'.
-    cache_dir: The cache directory.
-    log: Called with one line if the corpus was imported.
-  """
+  """Like `resolve_data_dir`, but imports the mini corpus on first use."""
   found = resolve_data_dir(data_dir, cache_dir)
   if data_dir != MINI or user_path(found).exists():
     return found
   start_tensorflow()
-  from flan_jax.sources.tfds_import import import_rows, mini_corpus
-
   parent = pathlib.Path(found).parent
   parent.mkdir(parents=True, exist_ok=True)
   # Renamed when complete, so that an interrupted import is not mistaken for it.

@@ -30,7 +30,7 @@ import tempfile
 from typing import Any
 
 import flan_jax
-from flan_jax.runtime.paths import user_path
+from flan_jax.runtime.paths import is_local, user_path
 from flan_jax.runtime.tensorflow_start import quiet_start
 from flan_jax.sources import json_rows
 from flan_jax.sources.features import (
@@ -43,15 +43,18 @@ from flan_jax.sources.json_rows import (
   META_FILE,
   ImportRowsError,
   Log,
-  Row,
+  Rows,
   SourceFile,
 )
 
 RECORD_FILE = 'flan_jax_import.json'
 
-_OWN_VERSION = '1.0.0'
-# TFDS's own pattern allows `..`, which would lead out of the data directory.
-_OWN_CONFIG = re.compile(r'[A-Za-z0-9_][A-Za-z0-9_.-]*')
+# A name as `tfds` of `meta.json` gives it. No config leads out of a folder.
+_TFDS_NAME = re.compile(
+  r'(?P<hub>\w+:(?=[A-Za-z_]))?(?P<name>\w+)'
+  r'(/(?P<config>\w[\w.+-]*))?(:(?P<version>\d+\.\d+\.\d+))?',
+  re.ASCII,
+)
 # What a dataset keeps of the builder that describes it.
 _DESCRIBED = ('description', 'citation', 'homepage', 'disable_shuffling')
 
@@ -70,7 +73,7 @@ class Imported:
   """
 
   builder: str
-  files: tuple[str, ...]
+  files: list[str]
   rows: dict[str, int]
   duplicates: int
   status: str
@@ -84,16 +87,14 @@ class _Dataset:
   Attributes:
     name, config, version: Its TFDS name.
     features: Of TFDS's builder, or those that `meta.json` states.
-    about: Its description and notes, as arguments of `AdhocBuilder`.
-    stated: Whether `meta.json` states the features.
+    about: What its builder tells of it; None if `meta.json` describes it.
   """
 
   name: str
   config: str | None
   version: str
   features: Any
-  about: Mapping[str, Any]
-  stated: bool = False
+  about: Mapping[str, Any] | None
 
   @property
   def full_name(self) -> str:
@@ -136,7 +137,7 @@ def import_rows(
     ImportRowsError: a file, a row or a name is wrong, or the place is taken
       by a dataset that was not imported. Nothing in `data_dir` has changed.
   """
-  if '://' in os.fspath(data_dir):
+  if not is_local(data_dir):
     raise ImportRowsError(
       f'{data_dir} is not a local folder; import to one and copy it there'
     )
@@ -159,63 +160,61 @@ def _group(
 ) -> list[tuple[_Dataset, list[SourceFile]]]:
   """Returns each dataset and its files, in order of the datasets' names."""
   groups: dict[str, tuple[_Dataset, list[SourceFile]]] = {}
-  opened: dict[str, _Dataset] = {}
   for file in files:
-    key = json.dumps([file.requested, file.features])
-    if key not in opened:
-      opened[key] = _find_dataset(file, log)
-    dataset = opened[key]
+    dataset = _find_dataset(file, log)
     _, group = groups.setdefault(dataset.full_name, (dataset, []))
-    if group and group[0].features != file.features:
+    group.append(file)
+    if file.features != group[0].features:
       raise ImportRowsError(
         f'{META_FILE}: {group[0].path.stem} and {file.path.stem} state '
         f'different "features" for {file.requested}'
       )
-    group.append(file)
   return [groups[name] for name in sorted(groups)]
 
 
 def _find_dataset(file: SourceFile, log: Log) -> _Dataset:
-  """Returns the dataset that a file belongs to."""
+  """Returns the dataset of a file, in the version that TFDS writes."""
   import tensorflow_datasets as tfds
-  from tensorflow_datasets.core import naming
 
-  try:
-    name, asked = naming.parse_builder_name_kwargs(file.requested)
-  except ValueError:
+  where, requested = f'{META_FILE}: {file.path.stem}', file.requested
+  match = _TFDS_NAME.fullmatch(requested)
+  if match is None:
     raise ImportRowsError(
-      f'{file.path.name}: {file.requested!r} is not a TFDS name; write '
-      'NAME, NAME/CONFIG or NAME/CONFIG:1.0.0'
-    ) from None
-  if set(asked) - {'config', 'version'}:
-    raise ImportRowsError(
-      f'{file.path.name}: {file.requested!r} has more than name, config and '
-      'version'
+      f'{where}: {requested!r} is not a TFDS name; write NAME, NAME/CONFIG or '
+      'NAME/CONFIG:1.0.0'
     )
-  config, version = asked.get('config'), asked.get('version')
+  name, config, version = match.group('name', 'config', 'version')
   try:
-    cls = tfds.builder_cls(name.name)
+    cls = tfds.builder_cls(name)
   except tfds.core.registered.DatasetNotFoundError:
-    return _stated(file, name.name, config, version or _OWN_VERSION)
+    if file.features is None:
+      known = tfds.list_builders(with_community_datasets=False)
+      raise ImportRowsError(
+        f'{where}: TFDS has no builder {name!r}{nearest(name, known)}; '
+        f'state "features" for a dataset of your own: {GRAMMAR}'
+      ) from None
+    try:
+      features = parse_features(file.features)
+    except FieldError as error:
+      raise ImportRowsError(f'{where}: features: {error}') from error
+    return _Dataset(name, config, version or '1.0.0', features, None)
   if file.features is not None:
     raise ImportRowsError(
-      f'{META_FILE}: {file.path.stem}: TFDS has a builder {name.name} with '
-      'fields of its own; remove "features", or choose another name'
+      f'{where}: TFDS has a builder {name} with fields of its own; remove '
+      '"features", or choose another name'
     )
   if config is not None and config not in cls.builder_configs:
     raise ImportRowsError(
-      f'{file.path.name}: {cls.name} has no config {config!r}'
+      f'{where}: {name} has no config {config!r}'
       f'{nearest(config, cls.builder_configs)}'
     )
   found = _described(cls, config)
-  if name.namespace:
-    log(f'{file.requested} needs a network: using {found.full_name}')
-  if version is not None and not tfds.core.Version(found.version).match(
-    version
-  ):
+  if match['hub']:
+    log(f'{requested} needs a network: using {found.full_name}')
+  if version not in (None, found.version):
     log(
-      f'{file.requested}: TFDS {tfds.__version__} cannot write this version; '
-      f'using {found.full_name}'
+      f'{requested}: TFDS {tfds.__version__} cannot write this version; using '
+      f'{found.full_name}'
     )
   return found
 
@@ -225,43 +224,14 @@ def _described(cls, config: str | None) -> _Dataset:
   # An empty data directory, so that it describes itself and not some copy.
   with tempfile.TemporaryDirectory() as empty:
     builder = cls(data_dir=empty, config=config)
-    config = builder.builder_config and builder.builder_config.name
+    info = builder.info
     return _Dataset(
       name=builder.name,
-      config=config,
+      config=builder.builder_config and builder.builder_config.name,
       version=str(builder.version),
-      features=builder.info.features,
-      about={name: getattr(builder.info, name) for name in _DESCRIBED},
+      features=info.features,
+      about={name: getattr(info, name) for name in _DESCRIBED},
     )
-
-
-def _stated(
-  file: SourceFile, name: str, config: str | None, version: str
-) -> _Dataset:
-  """Returns a dataset whose features `meta.json` states."""
-  import tensorflow_datasets as tfds
-
-  where = f'{META_FILE}: {file.path.stem}'
-  if file.features is None:
-    known = tfds.list_builders(with_community_datasets=False)
-    raise ImportRowsError(
-      f'{file.path.name}: TFDS has no builder {name!r}{nearest(name, known)}; '
-      f'state "features" in {META_FILE} for a dataset of your own: {GRAMMAR}'
-    )
-  try:
-    features = parse_features(file.features)
-  except FieldError as error:
-    raise ImportRowsError(f'{where}: features: {error}') from error
-  if config is not None and not _OWN_CONFIG.fullmatch(config):
-    raise ImportRowsError(
-      f'{where}: {config!r} is not a config; use letters, digits, _, . and -'
-    )
-  if not tfds.core.Version.is_valid(version):
-    raise ImportRowsError(
-      f'{where}: {version!r} is not a version such as {_OWN_VERSION}'
-    )
-  about = {'description': 'Rows imported by flan_jax.'}
-  return _Dataset(name, config, version, features, about, stated=True)
 
 
 def _import(
@@ -274,45 +244,35 @@ def _import(
   """Checks the rows of a dataset and writes it to the temporary folder."""
   name, target = dataset.full_name, data_dir / dataset.folder
   old = _read_record(target)
-  rows, duplicates = json_rows.merge_rows(dataset.features, files, log)
-  if duplicates:
-    log(f'{name}: {duplicates} rows are in several files; kept once')
-  splits: dict[str, list[Row]] = {}
-  for row in rows:
-    splits.setdefault(row.split, []).append(row)
+  rows = json_rows.merge_rows(dataset.features, files, log)
+  if rows.duplicates:
+    log(f'{name}: {rows.duplicates} rows are in several files; kept once')
   record = {
     'builder': name,
     'requested': sorted({file.requested for file in files}),
     'files': [file.path.name for file in files],
     'features': files[0].features,
-    'rows': {split: len(found) for split, found in splits.items()},
-    'duplicates': duplicates,
-    'sha256': json_rows.digest(rows),
+    'rows': {split: len(found) for split, found in rows.splits.items()},
+    'duplicates': rows.duplicates,
+    'sha256': rows.sha256,
     'flan_jax': flan_jax.__version__,
   }
-  status = 'new'
-  if old is not None:
-    compared = ('builder', 'features', 'sha256')
-    same = all(old.get(key) == record[key] for key in compared)
-    status = 'up to date' if same else 'replaced'
-  if status == 'replaced':
-    log(
-      f'{name}: replaces rows imported from '
-      f'{", ".join(old.get("files", ["other files"]))}'
-    )
+  if old is None:
+    status = 'new'
+  elif all(old.get(x) == record[x] for x in ('builder', 'features', 'sha256')):
+    status = 'up to date'
+  else:
+    status = 'replaced'
+    earlier = ', '.join(old.get('files', ['other files']))
+    log(f'{name}: replaces rows imported from {earlier}')
   if status != 'up to date':
-    _write(dataset, splits, temporary)
-    text = json.dumps(record, indent=2) + '\n'
+    _write(dataset, rows, temporary)
     path = temporary / dataset.folder / RECORD_FILE
-    path.write_text(text, encoding='utf-8')
-  return Imported(
-    builder=name,
-    files=tuple(record['files']),
-    rows=record['rows'],
-    duplicates=duplicates,
-    status=status,
-    path=target,
-  )
+    path.write_text(json.dumps(record, indent=2) + '\n', encoding='utf-8')
+  kept = {
+    key: record[key] for key in ('builder', 'files', 'rows', 'duplicates')
+  }
+  return Imported(**kept, status=status, path=target)
 
 
 def _read_record(target: pathlib.Path) -> dict[str, Any] | None:
@@ -330,9 +290,7 @@ def _read_record(target: pathlib.Path) -> dict[str, Any] | None:
     return {}  # A damaged record of an import, which is replaced.
 
 
-def _write(
-  dataset: _Dataset, splits: Mapping[str, Sequence[Row]], data_dir: pathlib.Path
-) -> None:
+def _write(dataset: _Dataset, rows: Rows, data_dir: pathlib.Path) -> None:
   """Has TFDS write the rows."""
   import tensorflow_datasets as tfds
 
@@ -346,11 +304,10 @@ def _write(
       version=dataset.version,
       features=dataset.features,
       split_datasets={
-        split: [(key, row.fields) for key, row in enumerate(rows)]
-        for split, rows in splits.items()
+        split: list(enumerate(found)) for split, found in rows.splits.items()
       },
       data_dir=data_dir,
-      **dataset.about,
+      **(dataset.about or {'description': 'Rows imported by flan_jax.'}),
     ).download_and_prepare(download_config=config)
 
 
@@ -363,7 +320,7 @@ def _place(
   # TFDS keeps the name of the default config next to the configs. Its own
   # builders know theirs.
   default = pathlib.Path(dataset.name, '.config')
-  if dataset.stated and dataset.config and not (data_dir / default).exists():
+  if not dataset.about and dataset.config and not (data_dir / default).exists():
     os.rename(temporary / default, data_dir / default)
   retired = temporary / 'retired' / dataset.folder
   if target.exists():

@@ -15,10 +15,10 @@ from typing import Any
 import sentencepiece
 
 from flan_jax.definitions import registry
+from flan_jax.sources.tfds_import import mini_corpus
 from flan_jax.vocabulary.load import MINI_MODEL, load_vocabulary
 
 SIZE = 4096
-_MINI = pathlib.Path(__file__).resolve().parent.parent / 'mini'
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -34,7 +34,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 def corpus() -> Iterator[str]:
   """Yields the lines of every mini row and of every template."""
-  for path in sorted(_MINI.glob('*.jsonl')):
+  for path in sorted(mini_corpus().glob('*.jsonl')):
     for line in path.read_text(encoding='utf-8').splitlines():
       row = json.loads(line)
       row.pop('_split')

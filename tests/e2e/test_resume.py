@@ -154,4 +154,4 @@ def test_finished_cache_needs_no_tensorflow(cli, rule_data):
   tokens.write_bytes(b'\xff' + tokens.read_bytes()[1:])
   code, _, error = cli('train', *flags, '--gin.TRAIN_STEPS=9')
   assert code == 2
-  assert 'tokens.bin is damaged: remove' in error
+  assert 'tokens.bin is damaged or missing: remove' in error
