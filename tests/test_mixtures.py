@@ -1,4 +1,4 @@
-"""What trains when a cluster is held out, and the ablations of the mixture."""
+"""Members of the hold-out and ablation mixtures."""
 
 import itertools
 
@@ -11,7 +11,7 @@ from flan_jax.definitions.mixture_plan import mixing_rate
 
 registry.load()
 
-# Sums of min(rows, 3,000) over the training parts at the recorded sizes.
+# Sums of min(rows, 3,000) over the training parts, at recorded sizes.
 _RATES = {
   'flan_all': 179_371,
   'flan_holdout_nli': 146_276,
@@ -47,7 +47,7 @@ def _rate(mixture: str) -> int:
   return sum(mixing_rate(m.part.rows['train']) for m in members)
 
 
-def test_the_papers_numbers():
+def test_numbers_of_datasets_and_parts():
   assert len(DATASETS) == 62 and len(CLUSTERS) == 12
   parts = [p for d in DATASETS for p in d.resolve_parts()]
   assert sum(part.trains for part in parts) == 66
@@ -72,7 +72,7 @@ def test_a_held_out_cluster_is_never_trained_on(cluster):
   )
 
 
-def test_exclusions_are_the_papers():
+def test_exclusions_are_those_of_the_paper():
   open_ = {
     held_out: set(CLUSTERS) - _clusters(f'flan_holdout_{held_out}')
     for held_out in CLUSTERS
@@ -89,7 +89,7 @@ def test_exclusions_are_the_papers():
   }
 
 
-def test_miscellaneous_datasets_are_held_out_alone_and_two_together():
+def test_miscellaneous_datasets_are_held_out_one_by_one():
   assert _datasets('flan_eval_conversational_qa') == {'coqa', 'quac'}
   for name in ('wic', 'trec', 'cola', 'math_dataset', 'fix_punct'):
     assert _datasets(f'flan_eval_{name}') == {name}
@@ -112,9 +112,9 @@ def test_strict_hold_outs_drop_derived_datasets():
   assert _datasets('flan_holdout_nli_strict') < _datasets('flan_holdout_nli')
 
 
-def test_clusters_are_added_in_the_papers_order():
+def test_clusters_are_added_in_the_order_of_the_paper():
   counts = [len(_datasets(f'flan_clusters_{k}')) for k in range(1, 8)]
-  # The paper's figure 6 counts nine translation datasets; there are eight.
+  # Figure 6 of the paper counts nine translation datasets, but we have eight.
   assert counts == [11, 19, 24, 28, 32, 35, 37]
   for k in range(1, 7):
     assert _parts(f'flan_clusters_{k}') < _parts(f'flan_clusters_{k + 1}')
@@ -126,7 +126,7 @@ def test_clusters_are_added_in_the_papers_order():
   'tasks, templates',
   list(itertools.product((1, 2, 3, 4), (1, 2, 4, 7, 10))),
 )
-def test_tasks_and_templates_of_the_ablation(tasks, templates):
+def test_numbers_of_tasks_and_templates_in_the_ablation(tasks, templates):
   mixture = f'flan_tasks_{tasks}_templates_{templates}'
   members = names.resolve(mixture).members
   assert all(len(m.templates) == min(templates, 10) for m in members)
@@ -138,7 +138,7 @@ def test_tasks_and_templates_of_the_ablation(tasks, templates):
   assert [len(c) for c in by_cluster] == [min(tasks, size) for size in sizes]
 
 
-def test_two_templates_of_translation_are_one_a_direction():
+def test_the_first_two_templates_of_translation_cover_both_directions():
   _, part = registry.find_part('wmt14_enfr')
   first = ablations.first_templates(part, 2)
   assert {part.templates[k].group for k in first} == {'en_fr', 'fr_en'}
@@ -164,7 +164,7 @@ def test_mnli_trains_once_and_is_evaluated_twice():
   }
 
 
-def test_users_datasets_and_extras_join_no_mixture_of_ours():
+def test_our_mixtures_exclude_extras_and_datasets_of_users():
   from flan_jax.testing import rule
 
   assert rule.RULE.name not in _parts('flan_all')

@@ -1,4 +1,4 @@
-"""The rooms of the package: who may import whom, and how large a module is."""
+"""Import order of the rooms of the package, and sizes of its modules."""
 
 import ast
 import collections
@@ -37,9 +37,9 @@ _ROOMS = (
   'cli',
   '__main__',
 )
-# The test kit is for tests. It imports any room but these.
+# `testing` is for tests. It may import any room except these.
 _NOT_FOR_TESTING = ('runs', 'cli', '__main__')
-# SeqIO's scripts import it by name; nothing of ours does.
+# Only SeqIO's scripts import it.
 _ENTRY_POINT = 'flan_jax.tasks.register_all'
 _MOST_LINES = 400
 
@@ -97,7 +97,7 @@ def test_a_module_imports_only_preceding_rooms(module, path):
     assert imported <= set(_ROOMS[: _ROOMS.index(room)])
 
 
-def test_modules_do_not_import_each_other_in_a_circle():
+def test_there_are_no_import_cycles():
   graph = {name: _imports(path) for name, path in _modules().items()}
   done, path = set(), []
 

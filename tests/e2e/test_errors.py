@@ -1,4 +1,4 @@
-"""Mistakes end in one clear line, before anything is compiled."""
+"""User errors are reported in one line before anything is compiled."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def _train(data_dir, *more):
     ),
   ],
 )
-def test_mistakes_are_one_line(cli, rule_data, flags, message):
+def test_a_mistake_is_reported_in_one_line(cli, rule_data, flags, message):
   code, _, error = cli(*_train(rule_data, *flags), devices=2)
   assert code == 2
   assert error.startswith('flan-jax train: error: ')
@@ -54,8 +54,8 @@ def test_mistakes_are_one_line(cli, rule_data, flags, message):
   assert not (cli.folder / 'model').exists()
 
 
-def test_a_missing_dataset_names_the_command_that_fetches_it(cli, tmp_path):
-  # A child process reads the rows and reports the mistake.
+def test_a_missing_dataset_is_reported_with_its_command(cli, tmp_path):
+  # A child process reads the rows and reports the error.
   code, _, error = cli(
     *_train(tmp_path / 'empty', '--gin.MIXTURE_OR_TASK_NAME=rte')
   )
@@ -77,6 +77,6 @@ def test_help_lists_the_commands(cli):
   assert 'quickstart.gin' in cli.check('--help')
 
 
-def test_an_unknown_command_names_those_that_exist(cli):
+def test_an_unknown_command_is_reported_with_the_list_of_commands(cli):
   code, _, error = cli('trian')
   assert code == 2 and 'the commands are train, eval' in error

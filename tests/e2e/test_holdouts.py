@@ -1,4 +1,4 @@
-"""Every cluster can be held out: training avoids it, evaluation reads it.
+"""Every cluster can be held out from training and evaluated.
 
 All tests share one process, one compiled train step and one cache.
 """
@@ -77,7 +77,7 @@ def store(mini_data, shared_cache) -> CacheStore:
 
 
 class Trainer:
-  """Trains and evaluates one state with programs that are compiled once."""
+  """Trains and evaluates one state with programs compiled once."""
 
   def __init__(self):
     self.mesh = make_mesh(MeshConfig(), jax.devices()[:1])
@@ -149,7 +149,7 @@ def test_exemplars_train_and_are_evaluated(store, trainer):
     eval_parts(store, resolve('flan_eval_coreference.3shot'))
   )
   results = {result.part: result for result in evaluation.results}
-  # A part without training rows borrows no exemplars.
+  # A part without training rows has no exemplars.
   assert results['wsc273'].mean is None
   assert 'no training rows' in results['wsc273'].null
   assert results['winogrande'].shots == 3
@@ -158,7 +158,7 @@ def test_exemplars_train_and_are_evaluated(store, trainer):
     for record in evaluation.records
     if record['part'] == 'winogrande'
   }
-  assert max(shown) >= 2  # Three do not always fit.
+  assert max(shown) >= 2  # A prompt may lack room for three.
 
 
 def test_formats_without_instructions_train_and_are_evaluated(store, trainer):
@@ -171,7 +171,7 @@ def test_formats_without_instructions_train_and_are_evaluated(store, trainer):
 
 
 def _gold(split) -> list[Answer]:
-  """Returns the answers of a predictor that knows the references."""
+  """Returns the reference answers of a split as predictions."""
   answers = []
   for record in split.renderings:
     row, template = split.rows[record['row']], int(record['template'])
@@ -182,7 +182,7 @@ def _gold(split) -> list[Answer]:
 
 
 @pytest.mark.parametrize('cluster', _CLUSTERS)
-def test_a_gold_predictor_reaches_the_ceiling(cluster, store):
+def test_reference_answers_get_the_best_scores(cluster, store):
   for part in eval_parts(store, resolve(f'flan_eval_{cluster}')):
     metrics = part.test.part.metrics
     for result in part_results(part, _gold(part.test)):
@@ -203,7 +203,7 @@ def _ceiling(split, name: str) -> float:
 
 
 @pytest.mark.parametrize('cluster', _CLUSTERS)
-def test_empty_answers_score_nothing(cluster, store):
+def test_empty_answers_score_zero(cluster, store):
   for part in eval_parts(store, resolve(f'flan_eval_{cluster}')):
     if part.test.rows and 'correct' in part.test.rows[0]:
       continue

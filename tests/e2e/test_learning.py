@@ -1,4 +1,4 @@
-"""A learned rule generalizes to templates that were not trained."""
+"""A learned rule generalizes to templates that were not trained on."""
 
 import json
 
@@ -48,6 +48,6 @@ def test_learned_rule_generalizes_to_unseen_templates(cli, rule_data):
 @pytest.mark.usefixtures('warm_cache')
 def test_shuffled_labels_stay_at_chance(cli, shuffled_rule_data):
   result = _run(cli, shuffled_rule_data, 'shuffled')
-  # Two standard errors of 500 rows around 50 %.
+  # 50% and two standard errors of 500 rows.
   assert 45.5 <= result['mean'] <= 54.5
   assert result['interval'][0] <= 50 <= result['interval'][1]

@@ -1,4 +1,4 @@
-"""Two processes train as one process with two devices does."""
+"""Two processes give the results of one process with two devices."""
 
 import json
 
@@ -70,7 +70,7 @@ def test_two_processes_train_as_one_with_two_devices(cli, compiled, rule_data):
   assert 'results:' not in printed[1]
   assert 'training on' not in printed[1]
 
-  # Two processes resume what one has trained, and one what two have trained.
+  # Two processes resume the run of one, and one resumes the run of two.
   more = '--gin.TRAIN_STEPS=8', '--gin.CHECKPOINT_PERIOD=8'
   printed = two_processes(*arguments(rule_data, 'one', *more))
   assert 'resuming from step 6' in printed[0]

@@ -1,4 +1,4 @@
-"""A killed run continues exactly as if it had not been interrupted."""
+"""A killed run continues as if it had not been interrupted."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def _leaves(folder, step: int) -> list[np.ndarray]:
 @pytest.mark.slow
 @pytest.mark.usefixtures('warm_cache')
 def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(cli, rule_data):
-  # All in processes of their own: with other devices, XLA rounds differently.
+  # Each in its own process, as XLA rounds differently with other devices.
   cli.check_process(*_arguments(rule_data, 'whole', 12))
   process = cli.start(*_arguments(rule_data, 'broken', 12))
   folder = cli.folder / 'broken'
@@ -94,7 +94,7 @@ def test_other_data_order_is_refused(cli, rule_data):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures('warm_cache')
-def test_initial_checkpoint_gives_parameters_only(cli, rule_data):
+def test_an_initial_checkpoint_provides_only_parameters(cli, rule_data):
   cli.check(*_arguments(rule_data, 'first', 5))
   second = [
     *_arguments(rule_data, 'second', 5),
@@ -107,7 +107,7 @@ def test_initial_checkpoint_gives_parameters_only(cli, rule_data):
   first, tuned = (_metrics(cli.folder / name) for name in ('first', 'second'))
   assert [r['step'] for r in tuned] == [1, 2, 3, 4, 5]
   assert tuned[0]['loss'] < first[0]['loss'] / 2
-  # Checkpoints in MODEL_DIR take precedence, and a message tells so.
+  # Checkpoints in MODEL_DIR take precedence, and a message is printed.
   out = cli.check(*second)
   assert 'resuming from step 5' in out
   assert 'INITIAL_CHECKPOINT_PATH is not used' in out

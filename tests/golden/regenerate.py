@@ -1,7 +1,7 @@
-"""Renders mini rows of every dataset under all that they can be phrased as.
+"""Renders mini rows of every dataset under all templates and formats.
 
-Run as `python -m tests.golden.regenerate` after a change to a template or a
-field: the difference of the files is what prompts change, for review.
+Run `python -m tests.golden.regenerate` after changing a template or a field,
+and review the diff: it shows which prompts change.
 """
 
 from collections.abc import Iterator
@@ -24,15 +24,15 @@ _SEED = 0
 
 
 def golden_text(dataset: Dataset, data_dir: str) -> str:
-  """Returns the golden file of a dataset.
+  """Returns the content of the golden file of a dataset.
 
   Args:
-    dataset: All its parts are rendered.
+    dataset: The dataset; all its parts are rendered.
     data_dir: The mini corpus as a TFDS directory.
   """
   sections = []
   for part in dataset.resolve_parts():
-    # Inverted templates are for rows that train.
+    # Inverted templates render only rows of training splits.
     split = 'train' if part.trains else 'test'
     rows = _Rows(part, split, data_dir)
     sections += [
@@ -45,7 +45,7 @@ def golden_text(dataset: Dataset, data_dir: str) -> str:
 
 
 class _Rows:
-  """Rows of one part, mapped once and rendered under any templates."""
+  """Rows of one part, mapped once for all formats."""
 
   def __init__(self, part, split, data_dir):
     self._part = part
@@ -54,7 +54,7 @@ class _Rows:
     self._rows = list(rows)
 
   def sections(self, suffix: str) -> Iterator[str]:
-    """Yields every template under the first row that admits it."""
+    """Yields every template, rendered on the first row that admits it."""
     task = names.parse_task(self._part.name + suffix)
     table = compile_templates(task.part)
     todo = set(range(table.num_templates))
@@ -87,7 +87,7 @@ class _Rows:
 
 
 def main() -> None:
-  """Writes the golden file of every dataset and removes those of no dataset."""
+  """Writes the golden file of every dataset; removes all other golden files."""
   registry.load()
   with tempfile.TemporaryDirectory() as folder:
     data_dir = f'{folder}/tfds'

@@ -1,7 +1,7 @@
-"""Prompts are what was last reviewed.
+"""Prompts are the same as when they were last reviewed.
 
-After an intended change run `python -m tests.golden.regenerate` and read the
-difference.
+After an intended change, run `python -m tests.golden.regenerate` and review the
+diff.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""Tokens of the mini corpus change only with the identity of their cache."""
+"""Tokens of the mini corpus change only if the identity of their cache does."""
 
 import json
 
@@ -22,14 +22,14 @@ def _check(keys, data_dir, folder) -> None:
       continue
     if content == recorded[0]:
       pytest.fail(
-        f'{name} has other tokens under the same identity: unless mini rows '
-        f'have changed, raise RENDERING_VERSION, then run {_COMMAND}'
+        f'{name} has other tokens under the same identity: raise '
+        f'RENDERING_VERSION unless mini rows have changed, then run {_COMMAND}'
       )
-    pytest.fail(f'{name} has other tokens: run {_COMMAND} if that is meant')
+    pytest.fail(f'{name} has other tokens: run {_COMMAND} if intended')
 
 
 def test_tokens_of_some_parts_are_as_recorded(mini_data, tmp_path):
-  # Classes, options of the row, and free text with several answers.
+  # A class label, options of the row, and free text with several answers.
   names = ('cb', 'copa', 'common_gen')
   keys = [key for key in tokens.all_keys() if key.part.name in names]
   assert len(keys) == 9

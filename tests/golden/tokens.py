@@ -1,8 +1,8 @@
 """Digests of the tokens of the mini corpus.
 
-Run as `python -m tests.golden.tokens` after a change that is meant to give
-other tokens: of templates, fields or mini rows, or of the rendering itself,
-with a new `RENDERING_VERSION`.
+Run `python -m tests.golden.tokens` after an intended change of tokens, by new
+templates, fields or mini rows. After a change of the rendering itself, raise
+`RENDERING_VERSION` first.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def all_keys() -> list[SplitKey]:
 def digests(
   keys: Sequence[SplitKey], config: CacheConfig
 ) -> dict[str, list[str]]:
-  """Returns split -> the digests of what decides its tokens, and of these."""
+  """Returns split -> digests of its content (identity) and of its tokens."""
   vocabulary = load_vocabulary('mini')
   made = make_cached_splits(keys, config, vocabulary, log=lambda line: None)
   return {
@@ -42,7 +42,7 @@ def digests(
 
 
 def main() -> None:
-  """Writes the file of digests."""
+  """Records the digests of all splits."""
   registry.load()
   with tempfile.TemporaryDirectory() as folder:
     config = CacheConfig(f'{folder}/cache', f'{folder}/tfds')

@@ -67,7 +67,7 @@ def write(path, source, quantization='F32', fields=None, without=(), arch=None):
 
 
 def add(writer, name, value):
-  """Adds a value to the metadata, typed like in Python."""
+  """Adds a value to the metadata with the type it has in Python."""
   if isinstance(value, bool):
     writer.add_bool(name, value)
   elif isinstance(value, int):
@@ -81,7 +81,7 @@ def add(writer, name, value):
 
 
 def gguf_name(name):
-  """Returns GGUF's name of a Hugging Face tensor."""
+  """Returns the GGUF name of a Hugging Face tensor."""
   stem, _, kind = name.rpartition('.')
   if not stem.startswith('model.layers.'):
     return f'{NAMES[stem]}.{kind}'

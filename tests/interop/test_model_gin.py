@@ -1,4 +1,4 @@
-"""The gin file of an imported model sets all that differs from a default."""
+"""The gin file of an imported model sets every value that is not a default."""
 
 import gin
 import pytest

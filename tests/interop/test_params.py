@@ -117,7 +117,7 @@ def test_bfloat16_is_read_exactly(make_folder, open_model):
   )
 
 
-def test_the_mesh_divides_the_width(open_model, make_folder):
+def test_the_mesh_must_divide_the_width(open_model, make_folder):
   _, _, config = open_model(make_folder(hidden_size=12))
   assert import_mesh(config).shape['fsdp'] == 4
 

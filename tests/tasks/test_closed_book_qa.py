@@ -1,4 +1,4 @@
-"""Closed-book QA: what rows look like, and defects of the published code."""
+"""Prompts and answers of closed-book QA, and defects of the published code."""
 
 from flan_jax.tasks import closed_book_qa
 import pytest
@@ -70,7 +70,7 @@ def test_arc_finds_the_key_by_its_label():
     (('a', 'b'), 4, False),
   ],
 )
-def test_arc_keeps_every_item_with_a_choice_to_make(texts, key, kept):
+def test_arc_keeps_every_item_with_two_choices_or_more(texts, key, kept):
   """The published code dropped all items without exactly four choices."""
   row = tf.nest.map_structure(tf.constant, _item(*texts, key=key))
   assert bool(closed_book_qa.ARC.keep(row)) == kept
@@ -86,7 +86,7 @@ def test_natural_questions():
   )
 
 
-def test_natural_questions_keep_digits_and_add_one_question_mark():
+def test_natural_questions_keep_digits_and_end_in_one_question_mark():
   """The published code doubled the mark and emptied answers of digits."""
   assert_dataset(
     'natural_questions',
@@ -103,7 +103,7 @@ def test_natural_questions_answers_are_tidy_and_distinct():
   assert _answers(function, row) == ['May 1, 2018', 'May 2018']
 
 
-def test_trivia_qa_asks_for_the_value_as_published():
+def test_trivia_qa_trains_on_the_value_as_published():
   """The published code trained on the lower-cased, stripped value."""
   assert_dataset(
     'trivia_qa',
@@ -135,7 +135,7 @@ def test_trivia_qa_accepts_aliases():
     ('A cygnet is the young of', 'A cygnet is the young of'),
   ],
 )
-def test_trivia_qa_question_has_its_question_mark_once(raw, clean):
+def test_trivia_qa_question_ends_in_one_question_mark(raw, clean):
   function = closed_book_qa.TRIVIA_QA.fields['question']
   assert function({'question': raw}).numpy().decode() == clean
 
@@ -144,6 +144,6 @@ def test_trivia_qa_question_has_its_question_mark_once(raw, clean):
   'value, kept', [('Mars', True), ('<unk>', False), (' ', False)]
 )
 def test_trivia_qa_drops_rows_without_answer(value, kept):
-  """The published filter asked for the feature's name and dropped nothing."""
+  """The published filter tested the feature's name and dropped nothing."""
   keep = closed_book_qa.TRIVIA_QA.keep
   assert bool(keep(_trivia('Which planet?', value))) == kept

@@ -1,4 +1,4 @@
-"""What hand-written rows of the commonsense datasets look like."""
+"""Prompts of hand-written rows of the commonsense datasets."""
 
 from flan_jax.tasks import commonsense
 import pytest
@@ -123,7 +123,7 @@ def test_row(name, row, template, prompt, target):
 
 
 @pytest.mark.parametrize('row', [_CAUSE, _EFFECT])
-def test_copa_says_once_which_of_the_two_is_asked_for(row):
+def test_copa_asks_once_for_the_cause_or_the_effect(row):
   templates = commonsense.COPA.templates
   for index in evaluated(templates):
     shown = set(templates[index].input_fields()) & {'kind', 'asked', 'lead'}
@@ -131,7 +131,7 @@ def test_copa_says_once_which_of_the_two_is_asked_for(row):
   assert set(render_row(commonsense.COPA, row)) >= set(evaluated(templates))
 
 
-def test_copa_turns_causes_and_effects_around_differently():
+def test_copa_inverts_causes_and_effects_differently():
   cause = render_row(commonsense.COPA, _CAUSE)
   effect = render_row(commonsense.COPA, _EFFECT)
   assert cause[9] == (
@@ -147,7 +147,7 @@ def test_copa_turns_causes_and_effects_around_differently():
   assert 9 not in effect
 
 
-def test_hellaswag_loses_the_tags_of_how_to_articles():
+def test_hellaswag_shows_no_tags_of_how_to_articles():
   row = {
     **_SCENE,
     'context': '[header] How to rest (a bit) [title] Sit down. [step] Say, '
@@ -162,7 +162,7 @@ def test_hellaswag_loses_the_tags_of_how_to_articles():
   assert endings == [b'the man sits.', b'Nod. Wake', b'a', b'b.']
 
 
-def test_hellaswag_keeps_quotes_and_ellipses_as_they_are():
+def test_hellaswag_keeps_quotes_and_ellipses():
   text = 'She says "yes" and "no" to [ 1 ] and waits... then'
   row = {**_SCENE, 'context': text}
   assert commonsense.HELLASWAG.fields['context'](row).numpy().decode() == text
@@ -195,7 +195,7 @@ def test_labelled_rows_are_kept(part, row):
   assert part.keep(row)
 
 
-def test_piqa_asks_for_no_purpose_of_a_mere_object():
+def test_piqa_does_not_ask_for_the_goal_if_it_is_an_object():
   assert {8, 9} <= set(render_row(commonsense.PIQA, _GOAL))
   assert not {8, 9} & set(
     render_row(commonsense.PIQA, {**_GOAL, 'goal': 'cup'})

@@ -1,4 +1,4 @@
-"""Definite pronouns, WinoGrande and the two parts of WSC on our own rows."""
+"""Prompts of hand-written rows of the coreference datasets."""
 
 from flan_jax.tasks import coreference
 import pytest
@@ -42,7 +42,7 @@ def test_definite_pronoun_resolution(sentence, label, target):
     ("The cup broke on Ann 's stone, as the  _  was hard .", 1, 'stone'),
   ],
 )
-def test_winogrande_keeps_the_gap_visible(sentence, label, target):
+def test_winogrande_shows_the_gap(sentence, label, target):
   tidy = sentence.replace("Ann 's", "Ann's").replace('hard .', 'hard.')
   tidy = tidy.replace('  ', ' ')
   assert_dataset(
@@ -215,7 +215,7 @@ def test_wsc273_is_completion(text, pronoun, names, label, beginning, endings):
 
 
 def test_wsc273_is_only_evaluated():
-  # In the published code it stands in no cluster.
+  # The published code has it in no cluster.
   dataset, part = registry.find_part('wsc273')
   assert dataset.cluster == 'coreference'
   assert part.evaluates and not part.trains

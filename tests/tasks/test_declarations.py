@@ -1,4 +1,4 @@
-"""Every dataset's templates vary, and its declaration fits its builder."""
+"""Templates of a dataset vary, and its declaration matches its builder."""
 
 import itertools
 import json
@@ -21,7 +21,7 @@ _PARTS = sorted(
 )
 _DATASETS = sorted({registry.find_part(name)[0].name for name in _PARTS})
 
-# Words that every instruction has; what is left tells two of them apart.
+# Words that any instruction may have. The other words distinguish two of them.
 _COMMON = set(
   'a an and are as at be been but by can could did do does for from had has '
   'have how i if in into is it its may me more no not of on one only or other '
@@ -31,7 +31,7 @@ _COMMON = set(
 )
 
 
-# As patterns; what is an ordinary word, as `drop`, is left out.
+# Patterns, without names that are ordinary words, such as `drop`.
 _DATASET_NAMES = (
   *('anli', 'mnli', 'multinli', 'rte', 'superglue', 'glue', 'snli', 'qnli'),
   *('wnli', 'winograd', 'imdb', 'yelp', 'sst', 'sentiment140', 'twitter'),
@@ -47,7 +47,7 @@ _DATASET_NAMES = (
 
 
 def _template_sets():
-  """Yields (name, templates) once for each set, shared by several parts."""
+  """Yields (name, templates) once for each set that parts share."""
   seen = set()
   for name in _PARTS:
     templates = registry.find_part(name)[1].templates
@@ -66,7 +66,7 @@ def _content(pattern: str) -> set[str]:
 
 
 def _skeleton(pattern: str) -> str:
-  """Order of fields, lines and punctuation, every literal word as w."""
+  """Returns fields, lines and punctuation, with `w` for literal words."""
   parts = re.split(r'({\w+})', pattern)
   parts = [
     part if part.startswith('{') else re.sub(r"[\w'-]+( [\w'-]+)*", 'w', part)
@@ -102,7 +102,7 @@ def test_no_two_datasets_share_a_sentence():
             assert owners.setdefault(sentence, name) == name, sentence
 
 
-def test_instructions_name_no_dataset():
+def test_instructions_do_not_name_datasets():
   names = re.compile(rf'\b({"|".join(_DATASET_NAMES)})\b', re.IGNORECASE)
   for name in _PARTS:
     for template in registry.find_part(name)[1].templates:
@@ -110,17 +110,17 @@ def test_instructions_name_no_dataset():
 
 
 @pytest.mark.parametrize('name', _PARTS)
-def test_every_field_is_used_by_every_ordinary_template(name):
+def test_every_ordinary_template_uses_every_field(name):
   part = registry.find_part(name)[1]
   for index in evaluated(part.templates):
     template = part.templates[index]
-    # The other side of a translation is its target.
+    # In a translation, the other language is the target.
     fields = {*template.input_fields(), *template.target_fields()}
     assert fields >= set(part.fields) - set(part.optional), (name, index)
 
 
 @pytest.mark.parametrize('name', _PARTS)
-def test_declaration_fits_the_builder(name):
+def test_declaration_matches_the_builder(name):
   part = registry.find_part(name)[1]
   features = tfds_features.features(part.source)
   for feature in (*part.fields.values(), part.label, part.score):
@@ -133,7 +133,7 @@ def test_declaration_fits_the_builder(name):
 
 
 @pytest.mark.parametrize('name', _PARTS)
-def test_declared_slices_name_the_splits_of_the_source(name):
+def test_declared_slices_are_of_splits_of_the_source(name):
   part = registry.find_part(name)[1]
   meta = json.loads((_MINI / 'meta.json').read_text(encoding='utf-8'))
   rows = [

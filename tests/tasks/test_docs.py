@@ -1,4 +1,4 @@
-"""The table of docs/datasets.md is the registry's."""
+"""docs/datasets.md agrees with the registry."""
 
 import pathlib
 
@@ -17,7 +17,7 @@ _PARTS = [
 
 
 @pytest.mark.parametrize('dataset, part', _PARTS)
-def test_every_part_has_its_line(dataset, part):
+def test_every_part_has_a_correct_line(dataset, part):
   name = part.name
   if name != dataset.name:
     name = f'{dataset.name}:{name}'
@@ -34,7 +34,7 @@ def test_every_part_has_its_line(dataset, part):
     assert cell == rows
 
 
-def test_notes_stand_in_the_page():
+def test_the_page_has_every_note():
   text = ' '.join(_PAGE.read_text(encoding='utf-8').split())
   for dataset, part in registry.parts().values():
     if dataset.cluster not in ('testing', 'extras'):

@@ -1,4 +1,4 @@
-"""CoQA, QuAC, WiC, TREC and CoLA on hand-written rows."""
+"""Prompts of hand-written rows of CoQA, QuAC, WiC, TREC and CoLA."""
 
 from flan_jax.tasks import misc
 import pytest
@@ -39,20 +39,20 @@ def test_coqa_numbers_questions_and_replies():
 
 
 def test_coqa_has_one_reference_with_all_turns():
-  # A bare string would be compared with the prediction letter by letter.
+  # The metric would iterate over the characters of a bare string.
   answers = map_row(misc.COQA, None, _COQA)['answers']
   assert [a.decode() for a in answers.numpy()] == [
     '1. Ann\n2. it is Bea\n3. unknown'
   ]
 
 
-def test_coqa_can_be_turned_around():
+def test_coqa_inverted_template_asks_for_the_questions():
   prompt, target = render_row(misc.COQA, _COQA)[9]
   assert prompt.endswith('\n\n1. Ann\n2. it is Bea\n3. unknown')
   assert target == '1. Who rowed?\n2. Name the other one.\n3. Is she old?'
 
 
-def test_quac_shows_the_section_without_its_appended_answer():
+def test_quac_shows_the_section_without_the_appended_placeholder():
   assert_dataset(
     'quac',
     _QUAC,
@@ -69,12 +69,12 @@ def test_quac_accepts_every_distinct_answer_and_trains_on_the_first():
   assert answers.tolist() == [b'born in Riva.', b'in Riva.']
 
 
-def test_quac_leaves_out_what_a_row_does_not_have():
+def test_quac_skips_templates_whose_fields_are_empty():
   rendered = render_row(misc.QUAC, _QUAC)
   assert sorted(rendered) == [0, 1, 2, 4, 5, 7, 8, 9]
 
 
-def test_quac_says_when_there_is_no_answer_and_asks_for_no_question_then():
+def test_quac_without_an_answer_has_no_inverted_template():
   none = 'CANNOTANSWER'
   row = {
     **_QUAC,
@@ -99,7 +99,7 @@ def test_quac_says_when_there_is_no_answer_and_asks_for_no_question_then():
     ('What is meant by "came"', 'What is meant by "came"?'),
   ],
 )
-def test_only_what_asks_gets_a_question_mark(text, expected):
+def test_only_questions_get_a_question_mark(text, expected):
   question = misc.QUAC.fields['question']({'question': text})
   assert question.numpy().decode() == expected
 
@@ -112,7 +112,7 @@ def test_only_what_asks_gets_a_question_mark(text, expected):
     ('Name a lake .', 'Name a lake.'),
   ],
 )
-def test_trec_is_untokenized(text, expected):
+def test_trec_tokenization_is_undone(text, expected):
   question = misc.TREC.fields['question']({'text': text})
   assert question.numpy().decode() == expected
 
@@ -222,5 +222,5 @@ def test_cola(class_name, sentences):
       target=class_name,
       class_names=names,
     )
-  # The published templates 0 and 3 are one and the same.
+  # The published templates 0 and 3 are identical.
   assert len({t.input for t in misc.COLA.templates}) == 10

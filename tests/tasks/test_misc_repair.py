@@ -1,4 +1,4 @@
-"""What equations and texts to be repaired look like."""
+"""Prompts of equations and of texts to repair."""
 
 import itertools
 
@@ -69,16 +69,16 @@ _CASES = [
 
 
 @pytest.mark.parametrize('name, row, template, prompt, target', _CASES)
-def test_hand_rows_render(name, row, template, prompt, target):
+def test_row(name, row, template, prompt, target):
   assert_dataset(name, row, template, prompt, target)
 
 
 @pytest.mark.parametrize(
   'text, stripped',
   [
-    # Letters beyond ASCII are no punctuation.
+    # Letters outside ASCII are not punctuation.
     ('Rødovre, Fámjin: naïve', 'Rødovre Fámjin naïve'),
-    # What could not be guessed stays.
+    # Marks that cannot be guessed stay.
     ('At -18 or 3.5, at 10:30.', 'At -18 or 3.5 at 10:30'),
     ('In 1.2.3, 5% & more', 'In 1.2.3 5% & more'),
     ('24, 31 – or well-known', '24 31 or wellknown'),
@@ -96,7 +96,7 @@ def test_texts_without_punctuation_are_dropped():
   assert not keep({'en': '...'})
 
 
-def test_slices_of_one_source_are_disjoint_for_training():
+def test_training_slices_of_one_source_are_disjoint():
   ranges = []
   for dataset in (
     misc.TRUE_CASE,

@@ -1,7 +1,6 @@
-"""Defects of the published FLAN v1 code that are not to come back.
+"""Our datasets do not have the defects of the published FLAN v1 code.
 
-Each test names what went wrong there; how it was found is in
-`docs/datasets.md`.
+Comments in the tests describe the defects. `docs/datasets.md` lists them.
 """
 
 import collections
@@ -37,15 +36,15 @@ def _kept(part, row) -> bool:
 
 
 def test_mnli_has_the_weight_of_one_dataset():
-  # Both evaluation sets were tasks of their own, with one training slice.
+  # The two evaluation sets were separate tasks with the same training slice.
   trained = [
     p.name for p in _PARTS if p.trains and p.source == 'glue/mnli:2.0.0'
   ]
   assert trained == ['mnli']
 
 
-def test_no_two_names_of_a_task_are_the_same_prompts():
-  # Scoring with and without the tag of the model was one and the same.
+def test_formats_of_a_task_have_different_prompts():
+  # Scoring with and without the tag used the same prompts.
   formats = [
     names.parse_task(n).part for n in ('rte', 'rte.plain', 'rte.named')
   ]
@@ -62,8 +61,8 @@ def test_no_two_names_of_a_task_are_the_same_prompts():
   ],
 )
 def test_classes_are_found_by_name_not_by_order(label, answer):
-  # CB's labels are entailment, contradiction, neutral; the baseline had
-  # neutral and contradiction swapped.
+  # CB's order is entailment, contradiction, neutral. The baseline swapped
+  # neutral and contradiction.
   part = _part('cb')
   classes = _class_names(part)
   row = {'premise': 'a', 'hypothesis': 'b', 'label': classes.index(label)}
@@ -72,7 +71,7 @@ def test_classes_are_found_by_name_not_by_order(label, answer):
   assert set(ordinary) == {answer}
 
 
-def test_neutral_posts_are_no_negative_ones():
+def test_neutral_posts_are_not_negative():
   part = _part('sentiment140')
   row = {'text': 'The train leaves at nine.', 'polarity': 2}
   assert not _kept(part, row)
@@ -80,7 +79,7 @@ def test_neutral_posts_are_no_negative_ones():
 
 
 def test_similarity_is_compared_as_a_number():
-  # Options in words were compared with a float label.
+  # Verbal options were compared with a float label.
   part = _part('stsb')
   row = {'sentence1': 'a', 'sentence2': 'b', 'label': 2.6}
   mapped = map_row(part, None, tf.nest.map_structure(tf.constant, row))
@@ -90,25 +89,24 @@ def test_similarity_is_compared_as_a_number():
 
 
 @pytest.mark.parametrize('part', _PARTS, ids=lambda part: part.name)
-def test_metrics_fit_the_kind_of_answer(part):
-  # Class metrics met words, dialogue metrics met single strings.
+def test_metrics_match_the_kind_of_answer(part):
+  # Metrics of classes received text, metrics of dialogues single strings.
   for name in part.metrics:
     assert text_metrics.knows(name) or part.answers is None
     if part.answers is None and text_metrics.knows(name):
-      # Ranked options that are compared in words as well.
+      # The text of the ranked option is compared as well.
       assert part.options is not None
 
 
-def test_multirc_tells_question_and_candidate_apart():
-  # The index of the answer was filled from that of the question.
+def test_multirc_distinguishes_question_and_candidate():
+  # The index of the answer was a copy of the index of the question.
   part = _part('multirc')
   assert part.item_key == ('passage', 'question')
   assert 'exact_by_item' in part.metrics and part.group_key == ('passage',)
 
 
-def test_filters_read_values_not_names_of_fields():
-  # `in` over a dictionary of features asked for its keys, so nothing was ever
-  # dropped.
+def test_filters_test_values_not_names_of_features():
+  # `in` tested the keys of the dictionary of features, so nothing was dropped.
   assert not _kept(
     _part('gigaword'), {'document': 'UNK said #.#', 'summary': 'x y'}
   )
@@ -117,15 +115,16 @@ def test_filters_read_values_not_names_of_fields():
   assert not _kept(_part('ag_news_subset'), news)
 
 
-def test_every_template_serves_every_row_it_is_true_for():
-  # Round robin over batches dropped up to nine rows, and tied a template to a
-  # row's place in the file: here it hangs on the row's id. That no row is lost
-  # is in tests/rendering/test_seqio_tasks.py and tests/cache.
+def test_every_template_is_used_for_every_row_it_fits():
+  # Round robin over batches dropped up to nine rows and chose the template by
+  # the row's position in the file. Ours depends on the row's ID.
+  # tests/rendering/test_seqio_tasks.py and tests/cache check that no row is
+  # lost.
   task = names.parse_task('rte.all')
   assert task.every and task.template is None
 
 
-def test_the_ablation_of_clusters_reaches_its_last():
+def test_the_ablation_of_clusters_includes_the_last_one():
   sizes = [
     len(names.resolve(f'flan_clusters_{k}').members) for k in range(1, 8)
   ]
@@ -134,12 +133,12 @@ def test_the_ablation_of_clusters_reaches_its_last():
     names.resolve('flan_clusters_8')
 
 
-def test_the_number_of_exemplars_is_the_one_asked_for():
+def test_the_number_of_exemplars_is_the_requested_one():
   for shots in (1, 5, 16):
     assert names.parse_task(f'rte.{shots}shot').shots == shots
 
 
-def test_what_has_no_training_rows_has_no_exemplars():
+def test_a_part_without_training_rows_has_no_exemplars():
   with pytest.raises(registry.UnknownNameError, match='no training rows'):
     names.parse_task('wsc273.5shot')
   assert 'wsc273' in {
@@ -147,7 +146,7 @@ def test_what_has_no_training_rows_has_no_exemplars():
   }
 
 
-def test_tags_of_a_chat_are_removed_one_by_one():
+def test_text_between_tags_of_a_chat_is_kept():
   part = _part('samsum')
   row = {
     'id': '1',
@@ -159,7 +158,7 @@ def test_tags_of_a_chat_are_removed_one_by_one():
   assert '<3' in prompt
 
 
-def test_an_article_is_what_follows_its_dateline():
+def test_the_text_after_a_dateline_is_kept():
   part = _part('cnn_dailymail')
   row = {
     'article': 'LONDON, England (CNN) -- The bridge opened on Monday. It is '
@@ -181,8 +180,8 @@ def test_at_most_three_templates_are_inverted(part):
   assert len(groups) == 1 or set(groups.values()) == {5}
 
 
-def test_premise_and_hypothesis_keep_their_places():
-  # Two templates of SNLI showed them swapped under the same label.
+def test_premise_and_hypothesis_are_not_swapped():
+  # Two templates of SNLI swapped them under the same label.
   row = {'premise': 'PREMISE', 'hypothesis': 'HYPOTHESIS', 'label': 0}
   part = _part('snli')
   rendered = render_row(part, row, _class_names(part))
@@ -193,12 +192,12 @@ def test_premise_and_hypothesis_keep_their_places():
 
 
 def test_no_template_occurs_twice():
-  # CoLA's first and fourth were the same.
+  # CoLA's first and fourth templates were identical.
   for part in _PARTS:
     assert len({t.input for t in part.templates}) == len(part.templates)
 
 
-def test_unanswerable_questions_are_asked_as_such():
+def test_only_squad_v2_offers_unanswerable():
   part = _part('squad_v2')
   for k in evaluated(part.templates):
     assert 'unanswerable' in part.templates[k].input.lower()
@@ -216,7 +215,7 @@ def test_a_question_has_one_question_mark(question):
 
 
 def test_numbers_at_the_start_of_an_answer_stay():
-  # Leading non-letters were stripped, so that a year became nothing.
+  # Leading non-letters were stripped, which emptied years.
   assert text_metrics.find('trivia_em')(['1945'], [['1945']]) == 100
   assert text_metrics.find('trivia_em')([''], [['1945']]) == 0
 

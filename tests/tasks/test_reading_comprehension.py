@@ -1,4 +1,4 @@
-"""What hand-written rows of the reading comprehension datasets look like."""
+"""Prompts of hand-written rows of the reading comprehension datasets."""
 
 import json
 
@@ -195,8 +195,8 @@ def test_row(name, row, template, prompt, target):
   assert_dataset(name, row, template, prompt, target, class_names=names)
 
 
-def test_nothing_asks_what_unanswerable_does_not_answer():
-  """A question cannot be written to an answer that there is not."""
+def test_squad_v2_inverted_templates_skip_unanswerable_questions():
+  """There is no answer to write a question for."""
   part = _part('squad_v2')
   rendered = render_row(part, _squad('Who bought it?', []))
   assert set(rendered) == set(evaluated(part.templates))
@@ -212,8 +212,8 @@ def test_only_squad_v2_offers_no_answer():
     assert 'unanswerable' not in template.input
 
 
-def test_multirc_items_are_questions_not_answers():
-  """Exact match by question needs the candidates of one question together."""
+def test_multirc_items_are_questions_not_candidates():
+  """Exact match by question needs all candidates of a question."""
   part = _part('multirc')
   assert part.item_key == ('passage', 'question')
   rows = _mini('multirc')
@@ -228,7 +228,7 @@ def test_multirc_items_are_questions_not_answers():
 
 
 def test_multirc_idx_counts_answers():
-  """The published code fills `answer` with the number of the question."""
+  """The published code sets `answer` to the number of the question."""
   for split in ('train', 'validation'):
     numbers = [
       row['idx']['answer'] for row in _mini('multirc') if row['_split'] == split
@@ -254,12 +254,12 @@ def test_drop_accepts_every_annotator_and_drops_rows_without_answer():
     ('Fort&#233; &#38; &# Co', 'Forté & &# Co'),
   ],
 )
-def test_drop_answers_read_as_written(answer, shown):
+def test_drop_answers_are_in_ordinary_spelling(answer, shown):
   answers = _part('drop').answers(_drop('Which?', answer))
   assert [text.decode() for text in answers.numpy()] == [shown]
 
 
-def test_openbookqa_drops_rows_whose_choices_recur():
+def test_openbookqa_drops_rows_with_repeated_choices():
   part = _part('openbookqa')
   assert part.keep(_openbookqa('It gives off', 0))
   assert not part.keep(_openbookqa('It gives off', 0, ['a', 'b ', 'b', 'c']))
@@ -277,7 +277,7 @@ def test_openbookqa_drops_rows_whose_choices_recur():
     ('Who came? Explain.', 'Who came? Explain.'),
   ],
 )
-def test_questions_have_one_mark_and_requests_none(raw, shown):
+def test_questions_have_one_question_mark_and_requests_none(raw, shown):
   row = _multirc('Ann', 1, question=raw)
   field = reading_comprehension.MULTIRC.fields['question']
   assert field(row).numpy().decode() == shown

@@ -1,4 +1,4 @@
-"""Reading comprehension with commonsense: rows, and published defects."""
+"""Prompts of reading comprehension with commonsense, and published defects."""
 
 from flan_jax.tasks import reading_comprehension_commonsense as cluster
 import pytest
@@ -64,14 +64,14 @@ def test_cosmos_qa_shows_a_repeated_answer_once():
 
 
 @pytest.mark.parametrize('label, asked', [(0, True), (2, False)])
-def test_cosmos_qa_asks_no_question_that_no_answer_fits(label, asked):
+def test_cosmos_qa_inverted_template_needs_an_answer_in_the_text(label, asked):
   rendered = render_row(cluster.COSMOS_QA, _story(label, *_ANSWERS))
   assert (9 in rendered) == asked
 
 
 @pytest.mark.parametrize('label, kept', [(0, True), (3, True), (-1, False)])
 def test_cosmos_qa_drops_rows_without_label(label, kept):
-  """The published filter asked for the feature's name and dropped nothing."""
+  """The published filter tested the feature's name and dropped nothing."""
   assert bool(cluster.COSMOS_QA.keep({'label': label})) == kept
 
 
@@ -114,7 +114,7 @@ def test_record():
 
 
 def test_record_with_an_answer_from_a_highlight():
-  """The published code cut the highlights off, with some of the answers."""
+  """The published code cut off the highlights, and with them some answers."""
   row = _news(['Ann Moe', 'Bo Lind'], ['Bo Lind'])
   prompt, target = render_row(cluster.RECORD, row)[1]
   assert 'First customer was Bo Lind\n' in prompt

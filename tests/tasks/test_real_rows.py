@@ -1,7 +1,7 @@
-"""Real rows of every dataset render soundly, and their labels mean what we say.
+"""Real rows of every dataset render correctly, with the declared label words.
 
-Skipped where the folder of real rows is absent (`FLAN_JAX_REAL_DATA`); none of
-them are part of this project.
+Skipped if FLAN_JAX_REAL_DATA is not a folder of real rows. The project contains
+no such rows.
 """
 
 import json
@@ -34,26 +34,26 @@ _PARTS = sorted(
   for name, (_, part) in registry.parts().items()
   if part.cluster != 'testing'
 )
-# Handed out on request only, or in no public copy.
+# Available only on request, or without a public copy.
 _WITHOUT_ROWS = {
   'opinion_abstracts_idebate',
   'opinion_abstracts_rotten_tomatoes',
   'story_cloze',
   'wsc273',
 }
-# Every dropped real row has its reason.
+# The largest share of rows that filters may drop.
 _MOST_FILTERED = {
   'gigaword': 0.7,  # rows with UNK or #
   'fix_punct': 0.3,  # nothing was stripped
   'sentiment140': 0.35,  # neutral
   'snli': 0.05,  # no majority label
-  'openbookqa': 0.02,  # two choices alike
+  'openbookqa': 0.02,  # repeated choices
 }
 
 
 @pytest.fixture(scope='module')
 def real_tfds(real_data, tmp_path_factory) -> str:
-  """The real rows as a TFDS directory, each file by its own builder."""
+  """Imports the real rows with their builders; returns the TFDS folder."""
   folder = tmp_path_factory.mktemp('real')
   source = folder / 'rows'
   source.mkdir()
@@ -71,7 +71,7 @@ def real_tfds(real_data, tmp_path_factory) -> str:
 
 
 def _rendered(part, data_dir):
-  """Yields (rows in, rows kept) and each kept row under every template."""
+  """Returns the number of rows, and the kept rows under every template."""
   builder = open_builder(part.source, data_dir)
   names = None
   if isinstance(part.label, str):
@@ -101,9 +101,7 @@ def _rendered(part, data_dir):
 
 
 @pytest.mark.parametrize('name', sorted(set(_PARTS) - _WITHOUT_ROWS))
-def test_every_real_row_renders_with_its_answer_among_the_options(
-  name, real_tfds
-):
+def test_real_rows_render_with_the_answer_among_the_options(name, real_tfds):
   _, part = registry.find_part(name)
   ordinary = evaluated(part.templates)
   total, rows = _rendered(part, real_tfds)
@@ -156,7 +154,7 @@ def _answer(part, row) -> str:
     ('sentiment140', 'text'),
   ],
 )
-def test_positive_words_go_with_positive_answers(name, text, real_data):
+def test_positive_texts_have_more_positive_words(name, text, real_data):
   part = registry.find_part(name)[1]
   balance = {'negative': [], 'positive': []}
   for row in _raw_rows(real_data, name):
@@ -181,7 +179,9 @@ def test_positive_words_go_with_positive_answers(name, text, real_data):
     ('qnli', 'qnli', 'sentence', 'question'),
   ],
 )
-def test_shared_words_go_with_yes(name, file, first, second, real_data):
+def test_pairs_labelled_yes_share_more_words(
+  name, file, first, second, real_data
+):
   part = registry.find_part(name)[1]
   overlap = {}
   for row in _raw_rows(real_data, file):
@@ -193,7 +193,7 @@ def test_shared_words_go_with_yes(name, file, first, second, real_data):
   assert np.mean(overlap['yes']) > np.mean(overlap['no'])
 
 
-def test_higher_similarity_scores_go_with_more_shared_words(real_data):
+def test_similarity_scores_correlate_with_shared_words(real_data):
   part = registry.find_part('stsb')[1]
   numbers, overlaps = [], []
   for row in _raw_rows(real_data, 'stsb'):

@@ -1,6 +1,6 @@
-"""What a hand-written row of every dataset looks like, class by class.
+"""Prompts of hand-written rows, one or more for each class of a dataset.
 
-The rows are clear cases of their class, so that swapped labels cannot pass.
+The rows are clear cases of their class, so swapped labels are easy to see.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from tests.tasks.tfds_features import class_names
 
 registry.load()
 
-# Part, class by the builder's name, raw row, template, prompt, target.
+# Part, class name in the builder, raw row, template, prompt, target.
 _CASES = [
   (
     'anli_r1',
@@ -536,7 +536,7 @@ def test_row(name, class_name, row, template, prompt, target):
 
 
 @pytest.mark.parametrize('polarity, target', [(0, 'negative'), (4, 'positive')])
-def test_sentiment140_goes_by_polarity(polarity, target):
+def test_sentiment140_reads_the_polarity(polarity, target):
   assert_dataset(
     'sentiment140',
     {'text': 'so tired of  rain', 'polarity': polarity},
@@ -548,7 +548,7 @@ def test_sentiment140_goes_by_polarity(polarity, target):
 
 
 @pytest.mark.parametrize('score, target', [(0.4, '0'), (2.5, '3'), (5.0, '5')])
-def test_stsb_rounds_halves_upwards(score, target):
+def test_stsb_rounds_halves_up(score, target):
   assert_dataset(
     'stsb',
     {

@@ -1,4 +1,4 @@
-"""What rows of the struct-to-text cluster look like, and what they expect."""
+"""Prompts and answers of the struct-to-text datasets."""
 
 from flan_jax.tasks import struct_to_text
 import numpy as np
@@ -133,17 +133,17 @@ _CASES = [
 
 
 @pytest.mark.parametrize('name, row, template, prompt, target', _CASES)
-def test_hand_rows_render(name, row, template, prompt, target):
+def test_row(name, row, template, prompt, target):
   assert_dataset(name, row, template, prompt, target)
 
 
-def test_answers_are_the_target_and_the_other_references():
+def test_answers_are_the_target_and_the_references():
   row = _concepts('A.', ('A.', 'B.', 'B.', 'C .', ''))
   answers = struct_to_text.COMMON_GEN.answers(row).numpy().tolist()
   assert answers == [b'A.', b'B.', b'C.']
 
 
-def test_references_alone_are_answers():
+def test_answers_of_a_row_without_target_are_the_references():
   row = _concepts('', ('B.', 'C.'))
   answers = struct_to_text.COMMON_GEN.answers(row).numpy().tolist()
   assert answers == [b'B.', b'C.']
@@ -163,7 +163,7 @@ def test_every_prompt_shows_the_structure_once(dataset):
     assert len(shown) == 1 and shown[0] in dataset.fields
 
 
-def test_values_with_a_unit_keep_it():
+def test_values_keep_their_unit():
   row = _triples('Ada_Quint | timeInSpace | "52.0"(minutes)')
   _, part = registry.find_part('web_nlg_en')
   assert (

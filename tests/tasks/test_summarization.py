@@ -1,4 +1,4 @@
-"""Subject lines, headlines and summaries: what a row becomes, and is not."""
+"""Prompts of the summarization datasets with short texts."""
 
 from flan_jax.tasks import summarization
 from flan_jax.tasks.summarization import AG_NEWS_SUBSET, GIGAWORD
@@ -112,7 +112,7 @@ _CASES = [
   ),
 ]
 
-# Three clear items a topic.
+# Three clear examples of each topic.
 _NEWS = {
   'World': (
     ('Truce in Ombria', 'Rebels and army stopped shooting at the border.'),
@@ -156,7 +156,7 @@ def test_every_topic_has_its_own_words(topic, words):
     assert_dataset('ag_news_subset', row, 1, prompt, words, _TOPICS)
 
 
-def test_topic_templates_ask_for_the_topic_and_headlines_are_inverted():
+def test_ordinary_topic_templates_ask_for_the_topic_not_the_headline():
   row = {'title': 'A', 'description': 'B', 'label': 1}
   rendered = render_row(AG_NEWS_SUBSET, row, _TOPICS)
   ordinary = evaluated(AG_NEWS_SUBSET.templates)
@@ -177,7 +177,7 @@ def test_topic_templates_ask_for_the_topic_and_headlines_are_inverted():
     ('a 2 &lt; 3 rule', 'a 2 < 3 rule'),
   ],
 )
-def test_news_are_free_of_broken_markup(raw, clean):
+def test_broken_markup_of_news_is_repaired(raw, clean):
   text = summarization._news_text(tf.constant(raw))
   assert text.numpy().decode() == clean
 
@@ -190,7 +190,7 @@ def test_news_are_free_of_broken_markup(raw, clean):
     ('Plan (for all)', 'Plan (for all)'),
   ],
 )
-def test_headlines_end_with_their_own_words(raw, clean):
+def test_headlines_end_without_agency_or_markup(raw, clean):
   title = summarization._news_title({'title': tf.constant(raw)})
   assert title.numpy().decode() == clean
 
@@ -211,7 +211,7 @@ def test_only_quoted_printable_mail_is_decoded(raw, clean):
   assert email.numpy().decode() == clean
 
 
-def test_attachments_are_removed_one_by_one():
+def test_text_between_attachments_is_kept():
   raw = 'Al: see <file_other>. Or this<file_photo><photo_file> one >_< <3'
   dialogue = summarization._dialogue({'dialogue': tf.constant(raw)})
   assert dialogue.numpy().decode() == 'Al: see. Or this one >_< <3'

@@ -1,7 +1,7 @@
-"""Long summarization: rows of each dataset, and what is cut from their texts.
+"""Prompts of the summarization datasets with long texts.
 
-What would break: articles reduced to their dateline (as in the published
-code), prompts that run several reports together, more opinions than ten.
+These tests fail if articles are reduced to their dateline (as in the published
+code), if reports are not separated, or if a prompt has more than ten opinions.
 """
 
 import flan_jax.tasks.summarization  # noqa: F401 (registers)
@@ -24,7 +24,7 @@ def _news(article, highlights='It rained.'):
 
 
 def _article(text):
-  """Returns the article that a prompt shows."""
+  """Returns the article in the prompt."""
   rendered = render_row(registry.find_part('cnn_dailymail')[1], _news(text))
   return rendered[2][0].removeprefix('News article: ').partition('\n\n')[0]
 
@@ -48,7 +48,7 @@ def _opinions(feature, texts, **others):
     '(Riva Weekly) -- ',
   ],
 )
-def test_dateline_is_cut_and_what_follows_is_kept(dateline):
+def test_dateline_is_cut_and_the_text_after_it_is_kept(dateline):
   story = '"It rained," Ann (left) said -- and so it did.'
   assert _article(dateline + story) == story
 
@@ -63,11 +63,11 @@ def test_dateline_is_cut_and_what_follows_is_kept(dateline):
     'Ann left -- (CNN) -- and it rained.',
   ],
 )
-def test_what_only_resembles_a_dateline_is_kept(opening):
+def test_text_that_resembles_a_dateline_is_kept(opening):
   assert _article(opening) == opening
 
 
-def test_link_below_an_article_is_cut():
+def test_link_at_the_end_of_an_article_is_cut():
   assert _article('Ann left . E-mail to a friend .') == 'Ann left.'
   letter = 'She wrote an E-mail to a friend. It rained.'
   assert _article(letter) == letter
@@ -87,7 +87,7 @@ def test_highlights_are_lines():
   )
 
 
-def test_news_articles_stand_apart():
+def test_news_articles_are_separated():
   assert_dataset(
     'multi_news',
     {
@@ -162,7 +162,7 @@ def _guide(source, target, references):
   }
 
 
-def test_guide_without_records_of_pictures():
+def test_guide_has_no_traces_of_pictures():
   picture = (
     '{"smallUrl":"https:\\/\\/a.example\\/b.png","bigWidth":"30",'
     '"licensing":"<div class=\\"c\\"><\\/div>"}'
@@ -176,7 +176,7 @@ def test_guide_without_records_of_pictures():
   )
 
 
-def test_guide_references_follow_the_target_once_each():
+def test_guide_answers_are_the_target_and_distinct_references():
   import tensorflow as tf
 
   part = registry.find_part('wiki_lingua_english_en')[1]

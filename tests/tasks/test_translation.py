@@ -1,4 +1,4 @@
-"""Both directions of every translation dataset, and what its text undergoes."""
+"""Prompts in both directions of translation, and how texts are cleaned."""
 
 import re
 
@@ -15,8 +15,8 @@ _NAMES = sorted(
   if isinstance(value, Dataset)
 )
 _ENGLISH = 'The water is cold.'
-# Name, other side, template from English and its prompt, template to English
-# and its prompt.
+# Name, text in the other language, template from English and its prompt,
+# template to English and its prompt.
 _CASES = [
   (
     'para_crawl_enes',
@@ -78,7 +78,7 @@ _CASES = [
 
 
 def _code(name):
-  """Returns the language of a dataset that is not English."""
+  """Returns the code of the language other than English."""
   (code,) = set(registry.find_part(name)[1].fields) - {'en'}
   return code
 
@@ -97,7 +97,7 @@ def test_every_dataset_has_a_case():
 
 
 @pytest.mark.parametrize('name', _NAMES)
-def test_a_prompt_shows_its_source_only_and_says_the_direction(name):
+def test_a_prompt_shows_only_the_source_and_names_the_target_language(name):
   part, code = registry.find_part(name)[1], _code(name)
   groups = {f'en_{code}': ('en', code), f'{code}_en': (code, 'en')}
   for template in (*part.templates, *part.plain):
@@ -122,7 +122,7 @@ def test_no_template_is_another_with_the_language_swapped():
   assert len(set(masked)) == 80
 
 
-def test_french_spaces_and_soft_hyphens_are_plain():
+def test_french_spaces_and_soft_hyphens_are_normalized():
   row = {
     'fr': '«Qui a payé 1\u202f200\u00a0€\u00a0?»  deman\u00adda-t-il',
     'en': ' \ufeffWho paid 1,200\u00a0euros?\u200b ',

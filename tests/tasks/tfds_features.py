@@ -1,6 +1,6 @@
-"""Features of the TFDS builders, recorded because making a builder is slow.
+"""Recorded features of the TFDS builders, as making a builder is slow.
 
-Run as `python -m tests.tasks.tfds_features` after a change of a source.
+Run `python -m tests.tasks.tfds_features` after changing a source.
 """
 
 import functools
@@ -12,7 +12,7 @@ from flan_jax.definitions import registry
 
 _PATH = pathlib.Path(__file__).with_suffix('.json')
 
-# Top-level feature -> its class names, None for anything but a ClassLabel.
+# Top-level feature -> class names, or None if it is not a ClassLabel.
 Features = dict[str, list[str] | None]
 
 

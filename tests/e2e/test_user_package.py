@@ -1,4 +1,4 @@
-"""A user's package registers datasets in each of the three ways."""
+"""A user's package can register datasets in three ways."""
 
 import json
 import pathlib
@@ -9,7 +9,7 @@ import pytest
 
 from tests.command_line import ROOT, TRAIN
 
-# Each way has a module of its own, which calls the package's factory.
+# Each way is a module that calls the factory of the package.
 _FACTORY = """
 from flan_jax.definitions.dataset import Dataset, Template
 from flan_jax.definitions.registry import register
