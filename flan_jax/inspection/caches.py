@@ -1,5 +1,6 @@
 """The splits in a token cache, and which of them a run reads."""
 
+import collections
 from collections.abc import Iterator, Mapping, Sequence
 import fnmatch
 import json
@@ -86,12 +87,10 @@ def _describe(path: epath.Path, name: str) -> dict[str, Any]:
     if manifest['layout'] != identity.LAYOUT:
       return _row(name, OTHER, 'of another version', folder=folder)
     cached_split.open_cached_split(str(path)).verify()
-  except UserError as error:
-    return _row(name, DAMAGED, str(error), folder=folder)
   # A damaged file may raise anything.
   except Exception as error:
-    reason = f'{type(error).__name__}: {error}'
-    return _row(name, DAMAGED, reason, folder=folder)
+    kind = '' if isinstance(error, UserError) else f'{type(error).__name__}: '
+    return _row(name, DAMAGED, f'{kind}{error}', folder=folder)
   return _row(
     name,
     CACHED,
@@ -99,15 +98,12 @@ def _describe(path: epath.Path, name: str) -> dict[str, Any]:
     rows=manifest['counts']['rows'],
     tokens=manifest['counts']['tokens'],
     bytes=sum(
-      file['bytes']
-      for shard in manifest['shards']
-      for file in shard['files'].values()
+      f['bytes'] for s in manifest['shards'] for f in s['files'].values()
     ),
   )
 
 
 def _progress(path: epath.Path) -> str:
-  """Returns how much of a split without a manifest has been written."""
   shards = [
     int(match[1])
     for shard in path.glob(f'shard-*/{cached_split.SHARD}')
@@ -120,30 +116,22 @@ def _progress(path: epath.Path) -> str:
 def lines(found: Mapping[str, Any]) -> Iterator[str]:
   """Yields the table of `describe`, a line a split."""
   splits = found['splits']
-  yield f'{found["cache_dir"]}: {_summary(splits)}'
+  counts = collections.Counter(split['state'] for split in splits)
+  states = ', '.join(f'{counts[s]} {s}' for s in STATES if counts[s])
+  tokens = sum(split['tokens'] or 0 for split in splits)
+  yield (
+    f'{found["cache_dir"]}: {len(splits)} splits ({states}), {tokens:,} tokens'
+  )
   if found['others']:
     yield f'other splits, which this run does not read: {found["others"]}'
-  if any(split['state'] in (MISSING, UNFINISHED) for split in splits):
+  if counts[MISSING] or counts[UNFINISHED]:
     yield '`flan-jax cache` makes those that are missing or unfinished'
   yield ''
   yield f'{"split":39} {"state":14} {"rows":>7} {"tokens":>11} {"MB":>5}'
   for split in splits:
-    yield f'{split["split"]:39} {split["state"]:14} {_sizes(split)}'.rstrip()
+    line = f'{split["split"]:39} {split["state"]:14}'
+    if split['rows'] is not None:
+      size = split['bytes'] / 1e6
+      line += f' {split["rows"]:>7,} {split["tokens"]:>11,} {size:>5,.1f}'
+    yield line.rstrip()
     yield from wrapped(split['reason'], '    ')
-
-
-def _summary(splits: Sequence[Mapping[str, Any]]) -> str:
-  counts = [
-    f'{count} {state}'
-    for state in STATES
-    if (count := sum(split['state'] == state for split in splits))
-  ]
-  tokens = sum(split['tokens'] or 0 for split in splits)
-  return f'{len(splits)} splits ({", ".join(counts)}), {tokens:,} tokens'
-
-
-def _sizes(split: Mapping[str, Any]) -> str:
-  if split['rows'] is None:
-    return ''
-  size = split['bytes'] / 1e6
-  return f'{split["rows"]:>7,} {split["tokens"]:>11,} {size:>5,.1f}'

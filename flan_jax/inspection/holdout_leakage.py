@@ -11,6 +11,7 @@ Imports TensorFlow, to read rows.
 import collections
 from collections.abc import Iterator, Mapping, Sequence
 import hashlib
+import itertools
 import re
 import textwrap
 from typing import Any
@@ -67,11 +68,11 @@ def check(training: MixturePlan, data_dir: str | None = None) -> dict[str, Any]:
     if (reason := _breach(part, training.held_out, closed, evaluated))
   ]
   rows = compare_rows(trained, evaluated, data_dir)
-  verdicts = 'failed' if breaches else 'passed', _row_verdict(rows)
+  rule, row = 'failed' if breaches else 'passed', _row_verdict(rows)
   return {
-    'failed': 'failed' in verdicts,
-    'rule_verdict': verdicts[0],
-    'row_verdict': verdicts[1],
+    'failed': 'failed' in (rule, row),
+    'rule_verdict': rule,
+    'row_verdict': row,
     'mixture': training.name,
     'evaluations': [plan.name for plan in evaluations],
     'trained': [part.name for part in trained],
@@ -112,9 +113,9 @@ def _breach(
 
   Holding out a single dataset does not exclude the rest of its cluster.
   """
-  if part.name in [other.name for other in evaluated]:
+  if any(part.name == other.name for other in evaluated):
     return 'is evaluated'
-  if part.dataset.name in [other.dataset.name for other in evaluated]:
+  if any(part.dataset.name == other.dataset.name for other in evaluated):
     return f'is a part of {part.dataset.name}, which is evaluated'
   if part.cluster == held_out:
     return f'is in the cluster {part.cluster}, which is held out'
@@ -126,16 +127,15 @@ def _breach(
 def _derived(
   trained: Sequence[Dataset], evaluated: Sequence[Dataset]
 ) -> list[dict[str, str]]:
-  found = {}
-  for one in evaluated:
-    for other in trained:
-      pair = one.dataset.name, other.dataset.name
-      if pair[1] in one.derived_from:
-        found[*pair, 'evaluated'] = None
-      if pair[0] in other.derived_from:
-        found[*pair, 'trained'] = None
-  fields = ('evaluated', 'trained', 'made')
-  return [dict(zip(fields, key, strict=True)) for key in found]
+  found = []
+  for one, other in itertools.product(evaluated, trained):
+    pair = {'evaluated': one.dataset.name, 'trained': other.dataset.name}
+    if other.dataset.name in one.derived_from:
+      found.append({**pair, 'made': 'evaluated'})
+    if one.dataset.name in other.derived_from:
+      found.append({**pair, 'made': 'trained'})
+  # Parts of a dataset give the same pair.
+  return [pair for i, pair in enumerate(found) if pair not in found[:i]]
 
 
 def _row_verdict(rows: Mapping[str, Any]) -> str:
@@ -184,10 +184,11 @@ def compare_rows(
         hit = group, evaluated_row, row, digest, text
         hits[other.name, part.name].append(hit)
   parts = {part.name: part for part in (*trained, *evaluated)}
-  order = list(found['evaluated'])
   found['overlaps'] = [
-    _overlap(parts[pair[0]], parts[pair[1]], hits[pair])
-    for pair in sorted(hits, key=lambda pair: order.index(pair[0]))
+    _overlap(parts[one], parts[other], hits[one, other])
+    for one in found['evaluated']
+    for other in found['trained']
+    if (one, other) in hits
   ]
   return found
 
@@ -196,9 +197,9 @@ def _overlap(
   evaluated: Dataset, trained: Dataset, hits: Sequence[tuple]
 ) -> dict[str, Any]:
   groups, evaluated_rows, trained_rows, digests, _ = zip(*hits, strict=True)
-  # The first hit of each text.
-  first = dict(zip(reversed(digests), reversed(hits), strict=True))
-  firsts = [first[digest] for digest in dict.fromkeys(digests)]
+  first_hits = {}
+  for digest, hit in zip(digests, hits, strict=True):
+    first_hits.setdefault(digest, hit)
   return {
     'evaluated': evaluated.name,
     'trained': trained.name,
@@ -212,7 +213,9 @@ def _overlap(
         'evaluated_id': evaluated_row,
         'trained_id': row,
       }
-      for _, evaluated_row, row, _, text in firsts[:_EXAMPLES]
+      for _, evaluated_row, row, _, text in list(first_hits.values())[
+        :_EXAMPLES
+      ]
     ],
   }
 
@@ -227,10 +230,7 @@ def normalize(text: str) -> str:
 
 
 def _read(
-  parts: Sequence[Dataset],
-  side: str,
-  data_dir: str | None,
-  found: dict[str, Any],
+  parts: Sequence[Dataset], side: str, data_dir: str | None, found: dict
 ) -> Iterator[tuple[Dataset, str, int, dict[bytes, str]]]:
   """Yields (part, row id, group, hash -> main text), and counts the rows."""
   for part in parts:
@@ -259,10 +259,7 @@ def _read(
 
 
 def _main_texts(part: Dataset, row: Mapping[str, tf.Tensor]) -> tf.Tensor:
-  """Returns the main texts of a mapped row, strings [texts].
-
-  If all are empty, each is the row's fields together.
-  """
+  """Returns the main texts of a mapped row, strings [texts]."""
   texts = tf.stack([row[name] for name in part.truncatable_fields] or [''])
   whole = tf.strings.join([row[name] for name in part.fields], separator=' ')
   return tf.where(tf.reduce_all(tf.equal(texts, '')), whole, texts)
@@ -271,11 +268,10 @@ def _main_texts(part: Dataset, row: Mapping[str, tf.Tensor]) -> tf.Tensor:
 def _hashed(texts: Sequence[bytes]) -> dict[bytes, str]:
   """Returns hash -> text of the texts that are long enough."""
   decoded = [text.decode('utf-8', 'replace') for text in texts]
-  normal = {text: normalize(text) for text in decoded}
   return {
     hashlib.blake2b(key.encode(), digest_size=8).digest(): text
-    for text, key in normal.items()
-    if len(key) >= MIN_LENGTH
+    for text in decoded
+    if len(key := normalize(text)) >= MIN_LENGTH
   }
 
 
@@ -283,11 +279,11 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
   """Yields the report of `check` as text."""
   rows = found['rows']
   sides = ('evaluated', 'trained')
-  totals = {
-    side: f'{sum(rows[side].values())} rows of {len(rows[side])} of '
+  totals = [
+    f'{sum(rows[side].values())} rows of {len(rows[side])} of '
     f'{len(found[side])} {side} subsets'
     for side in sides
-  }
+  ]
   yield (
     f'{found["mixture"]} trains on {len(found["trained"])} subsets; '
     f'{" and ".join(found["evaluations"])} evaluates {len(found["evaluated"])}'
@@ -296,8 +292,8 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
   for breach in found['breaches']:
     yield f'  error: {breach["trained"]} {breach["reason"]}'
   yield (
-    f'ROW {found["row_verdict"]}: {totals["evaluated"]} compared with '
-    f'{totals["trained"]}; {rows["short"]} rows are too short'
+    f'ROW {found["row_verdict"]}: {" compared with ".join(totals)}; '
+    f'{rows["short"]} rows are too short'
   )
   for overlap in rows['overlaps']:
     yield (

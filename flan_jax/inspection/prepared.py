@@ -1,9 +1,9 @@
 """Which datasets are prepared, and how many rows they have (no TensorFlow)."""
 
-import dataclasses
 import json
 import pathlib
 import shlex
+from typing import NamedTuple
 
 from flan_jax.definitions import names, registry
 from flan_jax.definitions.dataset import Dataset
@@ -20,17 +20,11 @@ STATES = (PREPARED, DOWNLOAD, MANUAL)
 COPY, ESTIMATE, RECORDED = 'copy', 'estimate', 'recorded'
 
 
-@dataclasses.dataclass(frozen=True)
-class Rows:
-  """Rows of one split of a part, before filters.
-
-  Attributes:
-    count: Number of rows.
-    origin: `COPY`, `ESTIMATE` or `RECORDED`.
-  """
+class Rows(NamedTuple):
+  """Number of rows in one split of a part, before filters."""
 
   count: int
-  origin: str
+  origin: str  # `COPY`, `ESTIMATE` or `RECORDED`.
 
 
 def data_root(data_dir: str | None) -> pathlib.Path:
@@ -57,19 +51,18 @@ def status_of(part: Dataset, data_dir: str | None) -> str:
 
 
 def rows_of(part: Dataset, split: str, data_dir: str | None) -> Rows:
-  """Returns the number of rows in a split of a resolved part.
-
-  Args:
-    part: The part; it has the split.
-    split: One of `dataset.SPLITS`.
-    data_dir: TFDS data directory; None for the default of TFDS.
-  """
+  """Returns the number of rows in a split of a resolved part."""
   folder = find_copy(part.source, data_dir)
   if folder is None:
     return Rows(part.rows.get(split, 0), RECORDED)
+  text = (folder / 'dataset_info.json').read_text(encoding='utf-8')
+  sizes = {
+    found['name']: sum(map(int, found.get('shardLengths', ())))
+    for found in json.loads(text).get('splits', ())
+  }
   family = [p for p in part.dataset.resolve_parts() if p.source == part.source]
   try:
-    found = splits.resolve(family, _split_sizes(folder))[part.name, split]
+    found = splits.resolve(family, sizes)[part.name, split]
   except splits.MissingDataError:
     return Rows(0, COPY)
   size = found.stop - found.start
@@ -78,15 +71,6 @@ def rows_of(part: Dataset, split: str, data_dir: str | None) -> Rows:
   # Takes each row for a group.
   low, high = splits.divide(range(size), found.splits)[split]
   return Rows(min(high, size) - low, ESTIMATE)
-
-
-def _split_sizes(folder: pathlib.Path) -> dict[str, int]:
-  """Returns TFDS split -> rows of a prepared copy."""
-  text = (folder / 'dataset_info.json').read_text(encoding='utf-8')
-  return {
-    split['name']: sum(map(int, split.get('shardLengths', ())))
-    for split in json.loads(text).get('splits', ())
-  }
 
 
 def tasks_of(name: str) -> list[TaskName]:

@@ -1,10 +1,9 @@
 """The rows of a task under each of its templates; reading uses TensorFlow."""
 
-from collections.abc import Iterator, Mapping, Sequence
-import dataclasses
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flan_jax.definitions.dataset import Template, evaluated
+from flan_jax.definitions.dataset import Dataset, evaluated
 from flan_jax.definitions.names import TaskName
 from flan_jax.errors import ConfigError
 from flan_jax.inspection.prepared import (
@@ -14,53 +13,32 @@ from flan_jax.inspection.prepared import (
   manual_folder,
   prepare_command,
   status_of,
+  tasks_of,
 )
 from flan_jax.rendering.splits import MissingDataError
 from flan_jax.runtime.tensorflow_start import quiet_start
 from flan_jax.vocabulary.base import Vocabulary
-from flan_jax.vocabulary.load import load_vocabulary
+from flan_jax.vocabulary.load import MINI, load_vocabulary
 
 # Rows that are searched for those that a template applies to.
 _MOST_ROWS = 1000
 
 
-@dataclasses.dataclass(frozen=True)
-class Wanted:
-  """The rows to show.
+def describe(
+  name: str,
+  data_dir: str | None,
+  rows: int = 2,
+  split: str | None = None,
+  vocabulary: str = MINI,
+) -> dict[str, Any]:
+  """Renders rows of a task or dataset, as SeqIO and the cache do.
 
-  Attributes:
+  Args:
+    name: The name of a task, or of a dataset for all its parts.
+    data_dir: TFDS data directory; None for the default of TFDS.
     rows: Rows under each template.
     split: Their split; None for train, or test if there is no train.
     vocabulary: VOCABULARY, which decides what fits.
-  """
-
-  rows: int
-  split: str | None
-  vocabulary: str
-
-  def split_of(self, task: TaskName) -> str:
-    """Returns the split of a task to read.
-
-    Raises:
-      ConfigError: the task does not have the split.
-    """
-    split = self.split or ('train' if task.part.trains else 'test')
-    if split not in task.part.splits:
-      known = ', '.join(task.part.splits)
-      raise ConfigError(f'{task.part.name} has no {split} rows; it has {known}')
-    return split
-
-
-def describe(
-  name: str, tasks: Sequence[TaskName], wanted: Wanted, data_dir: str | None
-) -> dict[str, Any]:
-  """Renders rows of each task, as SeqIO and the cache do.
-
-  Args:
-    name: The name that the user gave.
-    tasks: The tasks that it stands for, one for each part.
-    wanted: The rows to show.
-    data_dir: TFDS data directory; None for the default of TFDS.
 
   Returns:
     {'task', 'data_dir', 'parts': [{'part', 'cluster', 'tfds', 'split',
@@ -72,61 +50,77 @@ def describe(
     ConfigError: a task does not have the split.
     MissingDataError: a task is not prepared; names the command to run.
   """
+  tasks = tasks_of(name)
+  splits = [_split_of(task.part, split) for task in tasks]
   for task in tasks:
-    wanted.split_of(task)
-    _check_prepared(task, data_dir)
-  vocabulary = load_vocabulary(wanted.vocabulary)
+    _check_prepared(task.part, data_dir)
+  loaded = load_vocabulary(vocabulary)
   with quiet_start():
     import flan_jax.rendering.seqio_tasks  # noqa: F401
     from flan_jax.vocabulary.seqio import as_seqio
 
     # Loads its libraries.
-    as_seqio(vocabulary).encode_tf('')
+    as_seqio(loaded).encode_tf('')
   return {
     'task': name,
     'data_dir': str(data_root(data_dir)),
-    'parts': [_part(task, wanted, vocabulary, data_dir) for task in tasks],
+    'parts': [
+      _part(task, own, rows, loaded, data_dir)
+      for task, own in zip(tasks, splits, strict=True)
+    ],
   }
 
 
-def _check_prepared(task: TaskName, data_dir: str | None) -> None:
-  status = status_of(task.part, data_dir)
+def _split_of(part: Dataset, split: str | None) -> str:
+  split = split or ('train' if part.trains else 'test')
+  if split not in part.splits:
+    known = ', '.join(part.splits)
+    raise ConfigError(f'{part.name} has no {split} rows; it has {known}')
+  return split
+
+
+def _check_prepared(part: Dataset, data_dir: str | None) -> None:
+  status = status_of(part, data_dir)
   if status == PREPARED:
     return
   first = ''
   if status == MANUAL:
-    folder = manual_folder(data_dir)
-    first = f'download {task.part.manual} to {folder} and '
-  command = prepare_command(task.part.name, data_dir)
+    first = f'download {part.manual} to {manual_folder(data_dir)} and '
   raise MissingDataError(
-    f'{task.part.name} is not prepared: {task.part.source} is not in '
-    f'{data_root(data_dir)}; {first}run `{command}`, or bring your '
-    'own rows with `flan-jax import-data`'
+    f'{part.name} is not prepared: {part.source} is not in '
+    f'{data_root(data_dir)}; {first}run `{prepare_command(part.name, data_dir)}'
+    '`, or bring your own rows with `flan-jax import-data`'
   )
 
 
 def _part(
-  task: TaskName, wanted: Wanted, vocabulary: Vocabulary, data_dir: str | None
+  task: TaskName,
+  split: str,
+  rows: int,
+  vocabulary: Vocabulary,
+  data_dir: str | None,
 ) -> dict[str, Any]:
-  split, templates = wanted.split_of(task), task.part.templates
+  part = task.part
   examples: dict[int, list] = {k: [] for k in _shown(task)}
-  # Inverted templates have no rows to be evaluated.
+  # Inverted templates are not evaluated.
   pending = {
-    k for k in examples if split == 'train' or not templates[k].inverted
+    k for k in examples if split == 'train' or not part.templates[k].inverted
   }
   for k, example in _examples(task, split, vocabulary, data_dir):
-    if len(examples[k]) < wanted.rows:
+    if len(examples[k]) < rows:
       examples[k].append(example)
-    pending -= {k} if len(examples[k]) == wanted.rows else set()
+    if len(examples[k]) == rows:
+      pending.discard(k)
     if not pending:
       break
   return {
-    'part': task.part.name,
-    'cluster': task.part.cluster,
-    'tfds': task.part.source,
+    'part': part.name,
+    'cluster': part.cluster,
+    'tfds': part.source,
     'split': split,
     'templates': [
-      _template(task, k, split, found) for k, found in examples.items()
+      _template(task, k, found, lacks_rows=k in pending and not found)
+      for k, found in examples.items()
     ],
   }
 
@@ -141,25 +135,12 @@ def _shown(task: TaskName) -> tuple[int, ...]:
 
 
 def _template(
-  task: TaskName, k: int, split: str, examples: list
+  task: TaskName, k: int, examples: list, lacks_rows: bool
 ) -> dict[str, Any]:
   template = task.part.templates[k]
   base, *suffixes = task.name.split('.')
   if task.template is None:
     suffixes = [f't{k}', *(s for s in suffixes if s != 'all')]
-  return {
-    'task': '.'.join([base, *suffixes]),
-    'template': k,
-    'group': template.group,
-    'inverted': template.inverted,
-    'remark': _remark(template, split, examples),
-    'input': template.input,
-    'target': template.target,
-    'examples': examples,
-  }
-
-
-def _remark(template: Template, split: str, examples: list) -> str:
   remarks = []
   if template.inverted:
     remarks.append('inverted: trained on, never evaluated')
@@ -167,9 +148,18 @@ def _remark(template: Template, split: str, examples: list) -> str:
     remarks.append(f'only for {", ".join(template.only_if)}')
   elif template.only_if:
     remarks.append('for some rows only')
-  if not examples and (split == 'train' or not template.inverted):
+  if lacks_rows:
     remarks.append(f'applies to none of the first {_MOST_ROWS} rows')
-  return '; '.join(remarks)
+  return {
+    'task': '.'.join([base, *suffixes]),
+    'template': k,
+    'group': template.group,
+    'inverted': template.inverted,
+    'remark': '; '.join(remarks),
+    'input': template.input,
+    'target': template.target,
+    'examples': examples,
+  }
 
 
 def _examples(
@@ -211,7 +201,9 @@ def _example(example, task: TaskName, pool, vocabulary) -> dict[str, Any]:
     remarks.append(('input shortened', 'prompt cut at its end')[cut - 1])
   if example['targets_cut']:
     remarks.append('target cut')
-  options = zip(example['options'], example['correct'], strict=True)
+  options = ()
+  if task.rank:
+    options = zip(example['options'], example['correct'], strict=True)
   return {
     'id': example['id'].decode(),
     'exemplars': [list(pair) for pair in exemplars],
@@ -220,7 +212,6 @@ def _example(example, task: TaskName, pool, vocabulary) -> dict[str, Any]:
     'options': [
       {'words': words.decode(), 'correct': bool(correct)}
       for words, correct in options
-      if task.rank
     ],
     'remarks': remarks,
   }

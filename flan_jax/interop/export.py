@@ -1,18 +1,21 @@
 """Writes a model as a Hugging Face folder."""
 
-from collections.abc import Iterator, Mapping
-import json
+from collections.abc import Iterable, Mapping
+import math
 import pathlib
 from typing import Any
+
+from flax import traverse_util
 
 # Registers bfloat16 with NumPy.
 import ml_dtypes  # noqa: F401
 import numpy as np
 
-from flan_jax.interop import tokenizer_json
-from flan_jax.interop.family import Family, mapped_arrays
+from flan_jax.interop.family import Family, Mapped, mapped_arrays
 from flan_jax.interop.hf_config import to_hf_config
+from flan_jax.interop.output_folder import write_json
 from flan_jax.interop.safetensors_folder import INDEX
+from flan_jax.interop.tokenizer_json import CONTEXT
 from flan_jax.model import DecoderConfig
 from flan_jax.vocabulary.base import Vocabulary
 from flan_jax.vocabulary.hugging_face import read_config, token_name
@@ -56,57 +59,46 @@ def write_weights(
   """
   from safetensors import numpy as safetensors_numpy
 
-  plan = _shards(family, config, np.dtype(dtype).itemsize, shard_bytes)
+  item_bytes = np.dtype(dtype).itemsize
+  shards = _shards(mapped_arrays(family, config), item_bytes, shard_bytes)
+  flat = traverse_util.flatten_dict(params, sep='/')
   weight_map: dict[str, str] = {}
-  for number, names in enumerate(plan, start=1):
+  for number, arrays in enumerate(shards, start=1):
     file = 'model.safetensors'
-    if len(plan) > 1:
-      file = f'model-{number:05d}-of-{len(plan):05d}.safetensors'
-    tensors = dict(_tensors(family, config, params, dtype, names))
+    if len(shards) > 1:
+      file = f'model-{number:05d}-of-{len(shards):05d}.safetensors'
+    tensors = {a.source: _tensor(flat[a.param], a, dtype) for a in arrays}
     # transformers requires the format.
     safetensors_numpy.save_file(tensors, folder / file, {'format': 'pt'})
     weight_map |= dict.fromkeys(tensors, file)
-  if len(plan) > 1:
-    size = config.param_count() * np.dtype(dtype).itemsize
+  if len(shards) > 1:
+    size = config.param_count() * item_bytes
     index = {'metadata': {'total_size': size}, 'weight_map': weight_map}
-    _write_json(folder / INDEX, index)
+    write_json(folder / INDEX, index)
 
 
 def _shards(
-  family: Family, config: DecoderConfig, item_bytes: int, most: int
-) -> list[set[str]]:
-  """Returns the names of the tensors of each file."""
-  shards: list[set[str]] = []
+  arrays: Iterable[Mapped], item_bytes: int, most: int
+) -> list[list[Mapped]]:
+  """Returns the tensors of each file."""
+  shards: list[list[Mapped]] = []
   left = 0
-  for array in mapped_arrays(family, config):
-    size = int(np.prod(array.shape)) * item_bytes
+  for array in arrays:
+    size = math.prod(array.shape) * item_bytes
     if size > left or not shards:
-      shards.append(set())
+      shards.append([])
       left = most
-    shards[-1].add(array.source)
+    shards[-1].append(array)
     left -= size
   return shards
 
 
-def _tensors(
-  family: Family,
-  config: DecoderConfig,
-  params: Mapping[str, Any],
-  dtype: str,
-  names: set[str],
-) -> Iterator[tuple[str, np.ndarray]]:
-  """Yields the named tensors in Hugging Face's orientation."""
-  for array in mapped_arrays(family, config):
-    if array.source not in names:
-      continue
-    outer, _, inner = array.param.partition('/')
-    values = params[outer][inner][array.layer] if inner else params[outer]
-    values = np.asarray(values).astype(dtype, copy=False)
-    # safetensors ignores strides.
-    yield (
-      array.source,
-      np.ascontiguousarray(values.T if array.transposed else values),
-    )
+def _tensor(param: Any, array: Mapped, dtype: str) -> np.ndarray:
+  """Returns a tensor in Hugging Face's orientation."""
+  values = param if array.layer is None else param[array.layer]
+  values = np.asarray(values).astype(dtype, copy=False)
+  # safetensors ignores strides.
+  return np.ascontiguousarray(values.T if array.transposed else values)
 
 
 def write_settings(
@@ -125,17 +117,18 @@ def write_settings(
     vocabulary: Vocabulary of the model.
     dtype: Type of the weights.
   """
-  pad = token_name(read_config(folder), 'pad_token')
+  tokenizer = read_config(folder)
+  pad = token_name(tokenizer, 'pad_token')
   ids = {
     'bos_token_id': vocabulary.bos_id,
     'eos_token_id': vocabulary.eos_id,
     'pad_token_id': vocabulary.special.get(pad),
   }
   ids = {name: number for name, number in ids.items() if number is not None}
-  context = tokenizer_json.context(folder) or _CONTEXT
+  context = tokenizer.get(CONTEXT) or _CONTEXT
   settings = to_hf_config(family, config, context)
-  _write_json(folder / 'config.json', {**settings, 'torch_dtype': dtype, **ids})
-  _write_json(folder / 'generation_config.json', ids)
+  write_json(folder / 'config.json', {**settings, 'torch_dtype': dtype, **ids})
+  write_json(folder / 'generation_config.json', ids)
 
 
 def write_readme(folder: pathlib.Path, prompt_format: str | None) -> None:
@@ -149,8 +142,3 @@ def write_readme(folder: pathlib.Path, prompt_format: str | None) -> None:
   prompt = '{input}' + end if prompt_format is None else prompt_format
   text = _README.format(name=folder.name, prompt=prompt, end=end)
   (folder / 'README.md').write_text(text, encoding='utf-8')
-
-
-def _write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
-  text = json.dumps(content, indent=2, ensure_ascii=False)
-  path.write_text(text + '\n', encoding='utf-8')

@@ -6,9 +6,11 @@ from typing import Any
 
 from flan_jax.interop import tokenizer_json
 from flan_jax.interop.model_source import InteropError
+from flan_jax.interop.output_folder import write_json
 from flan_jax.interop.safetensors_folder import copy_tokenizer
 from flan_jax.vocabulary.base import TOKENIZER_JSON, Vocabulary
 from flan_jax.vocabulary.hugging_face import (
+  TOKENIZER_CONFIG,
   TokenizerVocabulary,
   read_config,
 )
@@ -39,8 +41,7 @@ def write_tokenizer(vocabulary: Vocabulary, folder: pathlib.Path) -> None:
       copy_tokenizer(path.parent, folder)
     else:
       shutil.copyfile(path, folder / TOKENIZER_JSON)
-      settings = read_config(path.parent)
-      tokenizer_json.write_config(folder, settings)
+      write_json(folder / TOKENIZER_CONFIG, read_config(path.parent))
     return
   tokenizer, settings = _converted(path)
   for text in _PROBES:
@@ -50,9 +51,8 @@ def write_tokenizer(vocabulary: Vocabulary, folder: pathlib.Path) -> None:
         f'{path} cannot be exported: its tokenizer.json would tokenize '
         f'{text!r} differently'
       )
-  tokenizer_json.save(
-    tokenizer, folder, {**settings, **read_config(path.parent)}
-  )
+  settings |= read_config(path.parent)
+  tokenizer_json.save(tokenizer, folder, settings)
 
 
 def _converted(path: pathlib.Path) -> tuple[Any, dict[str, Any]]:

@@ -3,15 +3,69 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flan_jax.interop import llama, mistral, qwen2, qwen3
 from flan_jax.interop.family import Family
 from flan_jax.interop.model_source import InteropError
 from flan_jax.model import DecoderConfig
 
-FAMILIES: dict[str, Family] = {
-  family.name: family
-  for family in (llama.FAMILY, mistral.FAMILY, qwen2.FAMILY, qwen3.FAMILY)
+_LAYER = 'model.layers.{layer}.'
+_ATTENTION = _LAYER + 'self_attn.'
+
+_LLAMA_TENSORS = {
+  'model.embed_tokens.weight': 'embedding',
+  _LAYER + 'input_layernorm.weight': 'layers/attention_norm',
+  _ATTENTION + 'q_proj.weight': 'layers/query',
+  _ATTENTION + 'k_proj.weight': 'layers/key',
+  _ATTENTION + 'v_proj.weight': 'layers/value',
+  _ATTENTION + 'o_proj.weight': 'layers/output',
+  _LAYER + 'post_attention_layernorm.weight': 'layers/feed_forward_norm',
+  _LAYER + 'mlp.gate_proj.weight': 'layers/gate',
+  _LAYER + 'mlp.up_proj.weight': 'layers/up',
+  _LAYER + 'mlp.down_proj.weight': 'layers/down',
+  'model.norm.weight': 'final_norm',
+  'lm_head.weight': 'unembedding',
 }
+
+# Llama 2 and 3, SmolLM and SmolLM2, and most models of type llama.
+_LLAMA = Family(
+  name='llama',
+  architecture='LlamaForCausalLM',
+  tensors=_LLAMA_TENSORS,
+  # Saved by older versions of transformers.
+  buffers=(_ATTENTION + 'rotary_emb.inv_freq',),
+)
+# Llama, with an attention window in its first version.
+_MISTRAL = Family(
+  name='mistral',
+  architecture='MistralForCausalLM',
+  tensors=_LLAMA_TENSORS,
+)
+# Qwen2 and Qwen2.5: Llama with biases of queries, keys and values.
+_QWEN2 = Family(
+  name='qwen2',
+  architecture='Qwen2ForCausalLM',
+  tensors={
+    **_LLAMA_TENSORS,
+    _ATTENTION + 'q_proj.bias': 'layers/query_bias',
+    _ATTENTION + 'k_proj.bias': 'layers/key_bias',
+    _ATTENTION + 'v_proj.bias': 'layers/value_bias',
+  },
+  fields={'qkv_bias': True},
+  window_switch='use_sliding_window',
+)
+# Llama with RMSNorm of the heads of queries and keys.
+_QWEN3 = Family(
+  name='qwen3',
+  architecture='Qwen3ForCausalLM',
+  tensors={
+    **_LLAMA_TENSORS,
+    _ATTENTION + 'q_norm.weight': 'layers/query_norm',
+    _ATTENTION + 'k_norm.weight': 'layers/key_norm',
+  },
+  fields={'qk_norm': True},
+  window_switch='use_sliding_window',
+)
+
+FAMILIES = {f.name: f for f in (_LLAMA, _MISTRAL, _QWEN2, _QWEN3)}
 
 
 def find_family(config: Mapping[str, Any]) -> Family:

@@ -10,9 +10,8 @@ import numpy as np
 from flan_jax.interop import gguf_tokenizer
 from flan_jax.interop.model_source import Index, InteropError
 
-# GGUF's architectures and ours. GGUF also calls Mistral models llama; both
-# compute the same.
-_ARCHITECTURES = {'llama': 'llama', 'qwen2': 'qwen2', 'qwen3': 'qwen3'}
+# GGUF also calls Mistral models llama; both compute the same.
+_ARCHITECTURES = ('llama', 'qwen2', 'qwen3')
 
 # GGUF's metadata, prefixed by the architecture, and the keys of config.json.
 _CONFIG_KEYS = {
@@ -94,10 +93,9 @@ class GgufFile:
   def _config(self) -> dict[str, Any]:
     kind = self.field('general.architecture')
     if kind not in _ARCHITECTURES:
-      known = ', '.join(_ARCHITECTURES)
       raise InteropError(
         f'{self.path}: the architecture {kind} cannot be imported; supported '
-        f'are {known}'
+        f'are {", ".join(_ARCHITECTURES)}'
       )
     values = {
       ours: self.field(f'{kind}.{key}') for key, ours in _CONFIG_KEYS.items()
@@ -114,7 +112,7 @@ class GgufFile:
       width = config['hidden_size'] // config['num_attention_heads']
       config['partial_rotary_factor'] = rotated / config.get('head_dim', width)
     return {
-      'model_type': _ARCHITECTURES[kind],
+      'model_type': kind,
       'vocab_size': self.shapes[_TENSORS[_EMBEDDING]][0],
       'tie_word_embeddings': 'lm_head.weight' not in self.shapes,
       **config,
@@ -158,9 +156,7 @@ def _plain(value: Any) -> Any:
 def _hf_name(name: str) -> str:
   """Returns Hugging Face's name of a tensor; GGUF's if there is none."""
   found = _LAYER_NAME.fullmatch(name)
-  if found is None:
+  if found is None or found[2] not in _LAYER_TENSORS:
     return _TENSORS.get(name, name)
   layer, part, kind = found.groups()
-  if part not in _LAYER_TENSORS:
-    return name
   return f'model.layers.{layer}.{_LAYER_TENSORS[part]}.{kind}'

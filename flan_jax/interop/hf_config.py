@@ -14,20 +14,19 @@ _ACTIVATIONS = {
   'gelu_pytorch_tanh': 'gelu',
   'gelu_new': 'gelu',
 }
-_REQUIRED = (
-  'vocab_size',
-  'hidden_size',
-  'intermediate_size',
-  'num_hidden_layers',
-  'num_attention_heads',
-)
+# Sizes in config.json -> ours.
+_SIZES = {
+  'vocab_size': 'vocab_size',
+  'num_hidden_layers': 'num_layers',
+  'hidden_size': 'd_model',
+  'intermediate_size': 'd_ff',
+  'num_attention_heads': 'num_heads',
+  'num_key_value_heads': 'num_kv_heads',
+  'head_dim': 'head_dim',
+}
+_OPTIONAL = ('num_key_value_heads', 'head_dim')
 # Defaults of these families in transformers.
 _ROPE_BASE, _NORM_EPS = 10_000.0, 1e-6
-
-
-def context_length(config: Mapping[str, Any]) -> int | None:
-  """Returns the context length in tokens; None if config.json has none."""
-  return config.get('max_position_embeddings')
 
 
 def decoder_config(
@@ -45,24 +44,19 @@ def decoder_config(
   Raises:
     InteropError: `DecoderConfig` does not support the model; lists why.
   """
-  missing = [key for key in _REQUIRED if config.get(key) is None]
-  if missing:
+  given = {key: config[key] for key in _SIZES if config.get(key) is not None}
+  if missing := [k for k in _SIZES if k not in given and k not in _OPTIONAL]:
     raise InteropError(f'config.json lacks {", ".join(missing)}')
-  refused = list(_refusals(family, config, context or context_length(config)))
-  if refused:
+  context = context or config.get('max_position_embeddings')
+  if refused := list(_refusals(family, config, context)):
     raise InteropError(
       f'this {family.name} model uses features that are not supported: '
       f'{"; ".join(refused)}'
     )
-  heads, width = config['num_attention_heads'], config['hidden_size']
+  heads = given['num_attention_heads']
+  optional = {'num_kv_heads': heads, 'head_dim': given['hidden_size'] // heads}
   return DecoderConfig(
-    vocab_size=config['vocab_size'],
-    num_layers=config['num_hidden_layers'],
-    d_model=width,
-    d_ff=config['intermediate_size'],
-    num_heads=heads,
-    num_kv_heads=config.get('num_key_value_heads') or heads,
-    head_dim=config.get('head_dim') or width // heads,
+    **{**optional, **{_SIZES[key]: size for key, size in given.items()}},
     position='rope',
     rope_base=float(_rope(config).get('rope_theta', _ROPE_BASE)),
     activation=_ACTIVATIONS[config.get('hidden_act', 'silu')],
@@ -129,13 +123,7 @@ def to_hf_config(
   return {
     'architectures': [family.architecture],
     'model_type': family.name,
-    'vocab_size': config.vocab_size,
-    'hidden_size': config.d_model,
-    'intermediate_size': config.d_ff,
-    'num_hidden_layers': config.num_layers,
-    'num_attention_heads': config.num_heads,
-    'num_key_value_heads': config.num_kv_heads,
-    'head_dim': config.head_dim,
+    **{theirs: getattr(config, ours) for theirs, ours in _SIZES.items()},
     'hidden_act': names[config.activation],
     'rms_norm_eps': config.norm_eps,
     'rope_theta': config.rope_base,

@@ -7,28 +7,6 @@ from flan_jax.model import DecoderConfig
 
 NAME = 'model.gin'
 
-# Written even if equal to the default.
-_ALWAYS = (
-  'vocab_size',
-  'num_layers',
-  'd_model',
-  'd_ff',
-  'num_heads',
-  'num_kv_heads',
-  'head_dim',
-)
-# Fields that define the model, not how it is computed.
-_SHAPE = (
-  *_ALWAYS,
-  'position',
-  'rope_base',
-  'activation',
-  'norm_eps',
-  'tie_embeddings',
-  'qkv_bias',
-  'qk_norm',
-)
-
 _TEXT = """\
 # {title}
 #
@@ -60,8 +38,7 @@ def write(
     folder: Folder with the checkpoint and the tokenizer.
     title: One line that describes the model.
     config: Shape of the decoder.
-    chat: The chat template as a PROMPT_FORMAT, added as a comment; None if
-      there is none.
+    chat: The chat template as a PROMPT_FORMAT, for a comment, or None.
 
   Returns:
     Path of the file.
@@ -83,9 +60,9 @@ def write(
 
 
 def _bindings(config: DecoderConfig) -> list[str]:
-  defaults = {f.name: f.default for f in dataclasses.fields(DecoderConfig)}
+  values = {f: getattr(config, f.name) for f in dataclasses.fields(config)}
   return [
-    f'DecoderConfig.{name} = {getattr(config, name)!r}'
-    for name in _SHAPE
-    if name in _ALWAYS or getattr(config, name) != defaults[name]
+    f'DecoderConfig.{field.name} = {value!r}'
+    for field, value in values.items()
+    if value != field.default
   ]

@@ -1,7 +1,10 @@
 """The folder that an import or export writes."""
 
+from collections.abc import Mapping
+import json
 import os
 import pathlib
+from typing import Any
 
 from flan_jax.interop.model_source import InteropError
 from flan_jax.runtime.paths import user_path
@@ -19,3 +22,9 @@ def check_output(path: str | os.PathLike) -> pathlib.Path:
   if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
     raise InteropError(f'{folder} is not an empty folder: choose another --out')
   return folder
+
+
+def write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
+  """Writes JSON as `transformers` does."""
+  text = json.dumps(content, indent=2, ensure_ascii=False)
+  path.write_text(text + '\n', encoding='utf-8')

@@ -1,10 +1,10 @@
 """Reads the tensors of a model directly onto a mesh."""
 
-from collections.abc import Mapping
 import functools
 import math
 from typing import Any
 
+from flax import traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -52,8 +52,8 @@ def import_params(
       them.
   """
   arrays = list(mapped_arrays(family, config))
-  check_tensors(source, family, config, arrays)
-  shardings = _flat(param_shardings(config, mesh))
+  _check_tensors(source, family, config, arrays)
+  shardings = traverse_util.flatten_dict(param_shardings(config, mesh), sep='/')
   flat: dict[str, jax.Array] = {}
   for array in arrays:
     sharding = shardings[array.param]
@@ -68,7 +68,7 @@ def import_params(
       shape = (config.num_layers, *layer.shape)
       flat[array.param] = jnp.zeros(shape, dtype, device=sharding)
     flat[array.param] = _put(flat[array.param], layer, array.layer)
-  return _nested(flat)
+  return traverse_util.unflatten_dict(flat, sep='/')
 
 
 def _read(
@@ -90,17 +90,10 @@ def _put(stack, layer, number):
   return jax.lax.dynamic_update_index_in_dim(stack, layer, number, 0)
 
 
-def check_tensors(
-  source: Source,
-  family: Family,
-  config: DecoderConfig,
-  arrays: list[Mapped],
+def _check_tensors(
+  source: Source, family: Family, config: DecoderConfig, arrays: list[Mapped]
 ) -> None:
-  """Checks that each tensor is used exactly once and has the right shape.
-
-  Raises:
-    InteropError: lists the tensors for which this does not hold.
-  """
+  """Checks that each tensor is used exactly once and has the right shape."""
   problems = []
   left = dict(source.shapes)
   for array in arrays:
@@ -111,7 +104,9 @@ def check_tensors(
       problems.append(f'{array.source}: shape {shape}, expected {array.shape}')
   if config.tie_embeddings and _HEAD in left and _is_embedding(source):
     left.pop(_HEAD)
-  for name in left.keys() & _buffers(family, config):
+  layers = range(config.num_layers)
+  buffers = {n.format(layer=layer) for n in family.buffers for layer in layers}
+  for name in left.keys() & buffers:
     if _is_frequencies(source, name, config):
       left.pop(name)
   problems += [f'{name}: unexpected in {family.name}' for name in sorted(left)]
@@ -125,18 +120,14 @@ def _is_embedding(source: Source) -> bool:
   shape = source.shapes[_EMBEDDING]
   if source.shapes[_HEAD] != shape:
     return False
-  for start in range(0, shape[0], _ROWS):
-    index = (slice(start, min(start + _ROWS, shape[0])), slice(0, shape[1]))
-    if not np.array_equal(
-      source.read(_EMBEDDING, index), source.read(_HEAD, index)
-    ):
-      return False
-  return True
-
-
-def _buffers(family: Family, config: DecoderConfig) -> set[str]:
-  layers = range(config.num_layers)
-  return {n.format(layer=layer) for n in family.buffers for layer in layers}
+  blocks = (
+    (slice(start, min(start + _ROWS, shape[0])), slice(0, shape[1]))
+    for start in range(0, shape[0], _ROWS)
+  )
+  return all(
+    np.array_equal(source.read(_EMBEDDING, block), source.read(_HEAD, block))
+    for block in blocks
+  )
 
 
 def _is_frequencies(source: Source, name: str, config: DecoderConfig) -> bool:
@@ -148,20 +139,3 @@ def _is_frequencies(source: Source, name: str, config: DecoderConfig) -> bool:
   stored = source.read(name, (slice(0, half),)).astype(np.float32)
   # Some are saved in bfloat16.
   return np.allclose(stored, expected, rtol=1e-2)
-
-
-def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
-  """Flattens a tree of parameters to the keys of `PARAM_AXES`."""
-  layers = {f'layers/{name}': leaf for name, leaf in tree['layers'].items()}
-  return {**{k: v for k, v in tree.items() if k != 'layers'}, **layers}
-
-
-def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-  tree: dict[str, Any] = {'layers': {}}
-  for name, leaf in flat.items():
-    outer, _, inner = name.partition('/')
-    if inner:
-      tree[outer][inner] = leaf
-    else:
-      tree[name] = leaf
-  return tree

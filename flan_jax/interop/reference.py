@@ -132,29 +132,27 @@ def compare(
   Args:
     reference: From `load`.
     config: Shape of our decoder.
-    params: Parameters of our decoder.
-    vocabulary: Vocabulary of our decoder.
+    params: Its parameters.
+    vocabulary: Its vocabulary.
     prompts: The texts.
   """
   model, tokenizer = reference
-  return [
-    _compare(model, tokenizer, config, params, vocabulary, prompt)
-    for prompt in prompts
-  ]
-
-
-def _compare(model, tokenizer, config, params, vocabulary, prompt):
-  start = () if vocabulary.bos_id is None else (vocabulary.bos_id,)
-  ids = [*start, *vocabulary.encode(prompt)]
-  theirs, ours = logits(model, ids), our_logits(config, params, ids)
-  return Comparison(
-    prompt=prompt,
-    tokens=len(ids),
-    difference=float(np.abs(theirs - ours).max()),
-    largest=float(np.abs(theirs).max()),
-    agreed=int((theirs.argmax(-1) == ours.argmax(-1)).sum()),
-    same_tokens=list(tokenizer(prompt)['input_ids']) == ids,
-  )
+  start = [] if vocabulary.bos_id is None else [vocabulary.bos_id]
+  compared = []
+  for prompt in prompts:
+    ids = start + vocabulary.encode(prompt)
+    theirs, ours = logits(model, ids), our_logits(config, params, ids)
+    compared.append(
+      Comparison(
+        prompt=prompt,
+        tokens=len(ids),
+        difference=float(np.abs(theirs - ours).max()),
+        largest=float(np.abs(theirs).max()),
+        agreed=int((theirs.argmax(-1) == ours.argmax(-1)).sum()),
+        same_tokens=list(tokenizer(prompt)['input_ids']) == ids,
+      )
+    )
+  return compared
 
 
 def table(comparisons: Sequence[Comparison]) -> str:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 import dataclasses
-import json
 import pathlib
 from typing import Any
 
+from flan_jax.interop.output_folder import write_json
 from flan_jax.vocabulary.base import TOKENIZER_JSON
 from flan_jax.vocabulary.hugging_face import TOKENIZER_CONFIG, read_config
 
@@ -234,27 +234,15 @@ def save(
       special_tokens=[(bos, tokenizer.token_to_id(bos))],
     )
   tokenizer.save(str(folder / TOKENIZER_JSON))
-  write_config(
-    folder,
-    {
-      'tokenizer_class': 'PreTrainedTokenizerFast',
-      'clean_up_tokenization_spaces': False,
-      **{name: value for name, value in settings.items() if value is not None},
-    },
-  )
+  config = {
+    'tokenizer_class': 'PreTrainedTokenizerFast',
+    'clean_up_tokenization_spaces': False,
+    **{name: value for name, value in settings.items() if value is not None},
+  }
+  write_json(folder / TOKENIZER_CONFIG, config)
 
 
 def set_context(folder: pathlib.Path, tokens: int) -> None:
   """Writes the context length to tokenizer_config.json."""
-  write_config(folder, {**read_config(folder), CONTEXT: tokens})
-
-
-def context(folder: pathlib.Path) -> int | None:
-  """Returns the context length in tokenizer_config.json, or None."""
-  return read_config(folder).get(CONTEXT)
-
-
-def write_config(folder: pathlib.Path, config: Mapping[str, Any]) -> None:
-  """Writes tokenizer_config.json."""
-  text = json.dumps(config, indent=2, ensure_ascii=False)
-  (folder / TOKENIZER_CONFIG).write_text(text + '\n', encoding='utf-8')
+  config = {**read_config(folder), CONTEXT: tokens}
+  write_json(folder / TOKENIZER_CONFIG, config)

@@ -5,7 +5,7 @@ import dataclasses
 
 from flan_jax import interop
 from flan_jax.flags import FlagParser
-from flan_jax.interop import chat_template, hf_config, model_gin, reference
+from flan_jax.interop import chat_template, model_gin, reference
 from flan_jax.interop.output_folder import check_output
 from flan_jax.interop.params import import_mesh
 from flan_jax.interop.tokenizer_json import set_context
@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
   config = interop.decoder_config(family, source.config, flags.context)
   out.mkdir(parents=True, exist_ok=True)
   source.write_tokenizer(out)
-  context = flags.context or hf_config.context_length(source.config)
+  context = flags.context or source.config.get('max_position_embeddings')
   if context is not None:
     set_context(out, context)
   vocabulary = load_vocabulary(str(out))

@@ -13,7 +13,6 @@ from flan_jax.definitions.dataset import SPLITS
 from flan_jax.errors import ConfigError
 from flan_jax.flags import FlagParser
 from flan_jax.inspection import caches, datasets, mixture_rates, rows
-from flan_jax.inspection.prepared import tasks_of
 from flan_jax.runs.inspect_cache import inspect_cache
 from flan_jax.runtime.tensorflow_start import start_tensorflow
 from flan_jax.sources.mini import open_data_dir
@@ -70,8 +69,9 @@ def _inspect(flags: argparse.Namespace) -> tuple[dict[str, Any], Iterable[str]]:
   if plan.purpose:
     found = mixture_rates.describe(plan, data_dir)
     return found, mixture_rates.lines(found)
-  wanted = rows.Wanted(flags.rows, flags.split, flags.vocabulary)
-  found = rows.describe(name, tasks_of(name), wanted, data_dir)
+  found = rows.describe(
+    name, data_dir, flags.rows, flags.split, flags.vocabulary
+  )
   return found, rows.lines(found)
 
 

@@ -1,6 +1,5 @@
 """Splits of the token cache for tests: by name, and with random tokens."""
 
-from collections.abc import Sequence
 import itertools
 import json
 import os
@@ -26,14 +25,7 @@ def named_split(
   templates: tuple[int, ...] | None = None,
   form: str = 'instructions',
 ) -> SplitKey:
-  """Returns the key of a split of a registered part.
-
-  Args:
-    name: Name of the part.
-    split: One of `dataset.SPLITS`.
-    templates: As in `SplitKey`.
-    form: One of `dataset.FORMATS`.
-  """
+  """Returns the key of a split of a registered part, in a format."""
   _, part = registry.find_part(name)
   return SplitKey(in_format(part, form), split, templates)
 
@@ -51,26 +43,24 @@ def write_cached_split(
 ) -> CachedSplit:
   """Writes a training split and opens it.
 
-  Two rows form a group. The renderings of a row have templates 0, 1, …
+  Rows are of groups of two; renderings of a row are numbered as templates.
 
   Args:
     folder: Folder of the split, which must not exist.
     name: Name of the part.
     inputs: Tokens of each rendering's input, [renderings].
     targets: Tokens of each rendering's target, [renderings].
-    per_row: Renderings of each row, [rows]; one each where None.
-    cut: Whether each rendering's target was cut, [renderings]; none where None.
-    shards: Shards, of rows in equal parts.
+    per_row: Renderings of each row, [rows]; None for one.
+    cut: Whether each rendering's target was cut, [renderings]; None for no.
+    shards: Number of shards, with equal numbers of rows.
     seed: Seed of the tokens, which are in [10, 4,096).
     lengths: As in `CacheConfig`.
   """
   folder = pathlib.Path(folder)
   folder.mkdir(parents=True)
   count = len(inputs)
-  if per_row is None:
-    per_row = np.ones(count, int)
-  if cut is None:
-    cut = np.zeros(count, bool)
+  per_row = np.ones(count, int) if per_row is None else per_row
+  cut = np.zeros(count, bool) if cut is None else cut
   row_start = np.concatenate([[0], np.cumsum(per_row)])
   bounds = np.linspace(0, len(per_row), shards + 1).astype(int)
   generator = np.random.default_rng(seed)
@@ -80,10 +70,19 @@ def write_cached_split(
     shard = folder / cached_split.shard_name(index, shards)
     shard.mkdir()
     renderings = _renderings(per_row[first:last], cut[chosen])
+    np.save(shard / cached_split.RENDERINGS, renderings)
     spans = np.stack([inputs[chosen], targets[chosen]], 1).reshape(-1)
-    _write_arrays(shard, renderings, spans, generator)
-    _write_rows(shard, name, first, last)
-    summaries.append(_summary(shard, last - first, len(renderings)))
+    ends = np.concatenate([[0], np.cumsum(spans)]).astype(np.int64)
+    np.save(shard / cached_split.SPANS, ends)
+    tokens = generator.integers(_LEAST_TOKEN, 4096, ends[-1], np.uint16)
+    tokens.tofile(shard / cached_split.TOKENS)
+    rows = (
+      {'id': f'{name}/{row}', 'group': f'{row // 2:016x}', 'answers': []}
+      for row in range(first, last)
+    )
+    lines = ''.join(json.dumps(row) + '\n' for row in rows)
+    (shard / cached_split.ROWS).write_text(lines, encoding='utf-8')
+    summaries.append(_summary(shard, int(last - first), len(renderings)))
   manifest = {
     'layout': identity.LAYOUT,
     'part': name,
@@ -99,9 +98,7 @@ def write_cached_split(
     },
     'shards': summaries,
   }
-  (folder / cached_split.MANIFEST).write_text(
-    json.dumps(manifest), encoding='utf-8'
-  )
+  (folder / cached_split.MANIFEST).write_text(json.dumps(manifest))
   return CachedSplit(folder)
 
 
@@ -116,32 +113,10 @@ def _renderings(per_row: np.ndarray, cut: np.ndarray) -> np.ndarray:
   return renderings
 
 
-def _write_arrays(
-  shard: pathlib.Path,
-  renderings: np.ndarray,
-  spans: np.ndarray,
-  generator: np.random.Generator,
-) -> None:
-  ends = np.concatenate([[0], np.cumsum(spans)]).astype(np.int64)
-  tokens = generator.integers(_LEAST_TOKEN, 4096, ends[-1], np.uint16)
-  tokens.tofile(shard / cached_split.TOKENS)
-  np.save(shard / cached_split.SPANS, ends)
-  np.save(shard / cached_split.RENDERINGS, renderings)
-
-
-def _write_rows(shard: pathlib.Path, name: str, first: int, last: int) -> None:
-  rows: Sequence[dict] = [
-    {'id': f'{name}/{row}', 'group': f'{row // 2:016x}', 'answers': []}
-    for row in range(first, last)
-  ]
-  lines = ''.join(json.dumps(row) + '\n' for row in rows)
-  (shard / cached_split.ROWS).write_text(lines, encoding='utf-8')
-
-
 def _summary(shard: pathlib.Path, rows: int, renderings: int) -> dict:
   return {
     'name': shard.name,
-    'counts': {'rows': int(rows), 'renderings': renderings},
+    'counts': {'rows': rows, 'renderings': renderings},
     'files': {
       name: {
         'bytes': (shard / name).stat().st_size,

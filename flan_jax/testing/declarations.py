@@ -24,10 +24,8 @@ def render_row(
 
   Args:
     part: A resolved part.
-    row: Raw features in the builder's names: text, numbers, class indices,
-      lists of them.
-    class_names: The builder's names of the label's classes, if the label is a
-      ClassLabel.
+    row: Raw features: text, numbers, class indices, lists of them.
+    class_names: TFDS's names of the label's classes, if it is a ClassLabel.
 
   Returns:
     Template -> (input, target).
@@ -70,12 +68,10 @@ def assert_dataset(
   """
   part = registry.find_part(name)[1]
   rendered = render_row(part, row, class_names)
-  assert template in rendered, (
-    f'{name}: template {template} does not apply to this row'
-  )
-  assert rendered[template] == (prompt, target), (
-    f'{name}, template {template} renders {rendered[template]!r}'
-  )
+  where = f'{name}, template {template}'
+  assert template in rendered, f'{where} does not apply to this row'
+  found = rendered[template]
+  assert found == (prompt, target), f'{where} renders {found!r}'
   for index, (text, answer) in rendered.items():
     _assert_sound(part, index, text, answer)
 

@@ -63,25 +63,20 @@ def rows(path: str, count: int = 64, seed: int = 0) -> Iterator[dict[str, Any]]:
   Raises:
     UserError: the file has fewer different rows.
   """
-  texts, labels = {}, []
+  labels = {}
   for line in pathlib.Path(path).read_text(encoding='utf-8').splitlines():
     row = json.loads(line)
-    fields = [
-      value
-      for name, value in row.items()
-      if isinstance(value, str) and name not in ('_split', 'uid')
-    ]
-    text = '\n'.join(fields)
-    if text not in texts and len(texts) < count:
-      texts[text] = None
-      labels.append(row['label'] % 2)
-  if len(texts) < count:
+    label = row['label'] % 2
+    fields = (row[name] for name in row if name not in ('_split', 'uid'))
+    labels.setdefault('\n'.join(f for f in fields if isinstance(f, str)), label)
+  if len(labels) < count:
     raise UserError(
-      f'{path} has only {len(texts)} different rows: pass --rows={len(texts)} '
-      'or another file'
+      f'{path} has only {len(labels)} different rows: pass '
+      f'--rows={len(labels)} or another file'
     )
-  random.Random(seed).shuffle(labels)
-  for text, label in zip(texts, labels, strict=True):
+  shuffled = list(labels.values())[:count]
+  random.Random(seed).shuffle(shuffled)
+  for text, label in zip(labels, shuffled, strict=False):
     yield {'text': text, 'label': label, '_split': 'train'}
 
 
@@ -93,13 +88,9 @@ def main() -> None:
   parser.add_argument('--rows', type=int, default=64)
   parser.add_argument('--seed', type=int, default=0)
   flags = parser.parse_args()
+  made = rows(flags.input, flags.rows, flags.seed)
   features = {'text': 'text', 'label': list(MEMORIZE.choices)}
-  write_rows(
-    flags.output,
-    'memorize',
-    features,
-    rows(flags.input, flags.rows, flags.seed),
-  )
+  write_rows(flags.output, 'memorize', features, made)
 
 
 if __name__ == '__main__':

@@ -43,24 +43,20 @@ def run_processes(
     **(environment or {}),
   }
 
-  def start(index: int) -> subprocess.Popen:
-    named = ()
-    if count > 1:
-      named = (
-        f'--coordinator_address={address}',
-        f'--process_count={count}',
-        f'--process_index={index}',
+  flags = f'--coordinator_address={address}', f'--process_count={count}'
+  running = []
+  for index in range(count):
+    joins = (*flags, f'--process_index={index}') if count > 1 else ()
+    running.append(
+      subprocess.Popen(
+        [sys.executable, '-m', 'flan_jax', *arguments, *joins],
+        cwd=folder,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
       )
-    return subprocess.Popen(
-      [sys.executable, '-m', 'flan_jax', *arguments, *named],
-      cwd=folder,
-      env=variables,
-      stdout=subprocess.PIPE,
-      stderr=subprocess.STDOUT,
-      text=True,
     )
-
-  running = [start(index) for index in range(count)]
   try:
     printed = [process.communicate(timeout=timeout)[0] for process in running]
   finally:

@@ -76,7 +76,7 @@ def rows(
   """
   generator = random.Random(seed)
   seen = set()
-  for split, count in (('train', 2000), ('validation', 100), ('test', 500)):
+  for split, count in RULE.rows.items():
     labels = [index % 2 for index in range(count)]
     shown = labels.copy()
     if shuffle_labels:
@@ -105,10 +105,9 @@ def main() -> None:
   parser.add_argument('--shuffle_labels', action='store_true')
   parser.add_argument('--seed', type=int, default=0)
   flags = parser.parse_args()
+  made = rows(flags.seed, flags.shuffle_labels)
   features = {'words': 'text', 'label': list(RULE.choices)}
-  write_rows(
-    flags.output, 'rule', features, rows(flags.seed, flags.shuffle_labels)
-  )
+  write_rows(flags.output, 'rule', features, made)
 
 
 if __name__ == '__main__':

@@ -61,24 +61,20 @@ def write_model(
 
   (folder / 'config.json').write_text(json.dumps(dict(config)))
   family = find_family(config)
+  arrays = list(mapped_arrays(family, decoder_config(family, config)))
   rng = np.random.default_rng(0)
   shard: dict[str, np.ndarray] = {}
   weight_map: dict[str, str] = {}
-
-  def flush() -> None:
-    name = f'model-{len(set(weight_map.values())) + 1:05d}.safetensors'
-    weight_map.update(dict.fromkeys(shard, name))
-    safetensors_numpy.save_file(shard, folder / name, {'format': 'pt'})
-    shard.clear()
-
-  for array in mapped_arrays(family, decoder_config(family, config)):
+  for array in arrays:
     # Keeps logits moderate at any width.
     scale = array.shape[-1] ** -0.5
     values = scale * rng.standard_normal(array.shape, np.float32)
     shard[array.source] = values.astype(dtype)
-    if sum(values.nbytes for values in shard.values()) > shard_bytes:
-      flush()
-  flush()
-  (folder / INDEX).write_text(
-    json.dumps({'metadata': {}, 'weight_map': weight_map})
-  )
+    size = sum(values.nbytes for values in shard.values())
+    if size > shard_bytes or array is arrays[-1]:
+      name = f'model-{len(weight_map):05d}.safetensors'
+      safetensors_numpy.save_file(shard, folder / name, {'format': 'pt'})
+      weight_map |= dict.fromkeys(shard, name)
+      shard = {}
+  index = {'metadata': {}, 'weight_map': weight_map}
+  (folder / INDEX).write_text(json.dumps(index))

@@ -6,7 +6,6 @@ import pytest
 
 from flan_jax.definitions import registry
 from flan_jax.inspection import rows
-from flan_jax.inspection.prepared import tasks_of
 from flan_jax.sources import tfds_import
 
 registry.load()
@@ -40,8 +39,7 @@ def rte(tmp_path_factory) -> str:
 @pytest.fixture
 def describe(rte):
   def describe(name, count=1, split=None):
-    wanted = rows.Wanted(count, split, 'mini')
-    return rows.describe(name, tasks_of(name), wanted, rte)
+    return rows.describe(name, rte, count, split)
 
   return describe
 
