@@ -92,12 +92,7 @@ def _rule_data(path: pathlib.Path, shuffle_labels: bool) -> str:
     from flan_jax.testing.row_files import write_rows
 
     rows = folder.with_name('rows')
-    write_rows(
-      rows,
-      'rule',
-      {'words': 'text', 'label': list(rule.RULE.choices)},
-      rule.rows(shuffle_labels=shuffle_labels),
-    )
+    write_rows(rows, rule.RULE, rule.rows(shuffle_labels=shuffle_labels))
     tfds_import.import_rows(rows, str(folder), log=lambda line: None)
 
   name = f'{path.name}-{code_digest(["testing", "sources"])}'

@@ -5,16 +5,7 @@ from typing import Any
 
 from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import Dataset
-from flan_jax.inspection.prepared import (
-  MANUAL,
-  PREPARED,
-  RECORDED,
-  STATES,
-  data_root,
-  prepare_command,
-  rows_of,
-  status_of,
-)
+from flan_jax.inspection import prepared
 from flan_jax.runtime.console import wrapped
 
 # The cluster of datasets that the paper does not have.
@@ -33,8 +24,8 @@ def describe(data_dir: str | None) -> dict[str, Any]:
   """
   described = [_describe(d, data_dir) for d in registry.datasets()]
   return {
-    'data_dir': str(data_root(data_dir)),
-    'command': prepare_command('NAME', data_dir),
+    'data_dir': str(prepared.data_root(data_dir)),
+    'command': prepared.prepare_command('NAME', data_dir),
     'datasets': [d for d in described if d['cluster'] != _EXTRAS],
     'extras': [d for d in described if d['cluster'] == _EXTRAS],
     'mixtures': [mixture.name for mixture in registry.mixtures()],
@@ -48,12 +39,12 @@ def _describe(dataset: Dataset, data_dir: str | None) -> dict[str, Any]:
   that are prepared. `choices` is None unless the classes are fixed.
   """
   parts = dataset.resolve_parts()
-  states = [status_of(part, data_dir) for part in parts]
+  states = [prepared.status_of(part, data_dir) for part in parts]
   # The state of the part with the most left to do.
-  status = max(states, key=STATES.index)
+  status = max(states, key=prepared.STATES.index)
   training = [part for part in parts if part.trains]
-  rows = [rows_of(part, 'train', data_dir) for part in training]
-  command = prepare_command(dataset.name, data_dir)
+  rows = [prepared.rows_of(part, 'train', data_dir) for part in training]
+  command = prepared.prepare_command(dataset.name, data_dir)
   return {
     'name': dataset.name,
     'cluster': dataset.cluster,
@@ -64,10 +55,12 @@ def _describe(dataset: Dataset, data_dir: str | None) -> dict[str, Any]:
     'choices': _shared(part.choices and dict(part.choices) for part in parts),
     'metrics': _shared(list(part.metrics) for part in parts),
     'train_rows': sum(part.rows.get('train', 0) for part in training),
-    'prepared_train_rows': sum(r.count for r in rows if r.origin != RECORDED),
+    'prepared_train_rows': sum(
+      r.count for r in rows if r.origin != prepared.RECORDED
+    ),
     'status': status,
     'part_status': states,
-    'command': None if status == PREPARED else command,
+    'command': None if status == prepared.PREPARED else command,
     'manual': dataset.manual,
   }
 
@@ -83,21 +76,21 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
   datasets = found['datasets']
   clusters = dict.fromkeys(dataset['cluster'] for dataset in datasets)
   counts = [
-    f'{sum(d["status"] == state for d in datasets)} {state}' for state in STATES
+    f'{sum(d["status"] == state for d in datasets)} {state}'
+    for state in prepared.STATES
   ]
   yield f'{len(clusters)} clusters, {len(datasets)} datasets'
   yield f'{", ".join(counts)} in {found["data_dir"]}'
   yield f'Prepare a dataset or the datasets of a mixture: {found["command"]}'
   yield ''
   yield f'{"":35}{"train rows":>10}{"templates":>11}  state'
-  for cluster in clusters:
-    members = [d for d in datasets if d['cluster'] == cluster]
-    yield f'{cluster} ({len(members)})'
-    for dataset in members:
-      yield from _dataset_lines(dataset)
+  groups = {c: [d for d in datasets if d['cluster'] == c] for c in clusters}
   if found['extras']:
-    yield f'{_EXTRAS} ({len(found["extras"])}), in no mixture'
-    for dataset in found['extras']:
+    groups[_EXTRAS] = found['extras']
+  for cluster, members in groups.items():
+    note = ', in no mixture' if cluster == _EXTRAS else ''
+    yield f'{cluster} ({len(members)}){note}'
+    for dataset in members:
       yield from _dataset_lines(dataset)
   yield ''
   yield f'{len(found["mixtures"])} mixtures'
@@ -110,8 +103,8 @@ def _dataset_lines(dataset: Mapping[str, Any]) -> Iterator[str]:
   if isinstance(templates, list) or isinstance(inverted, list):
     numbers = 'by subset'
   state, rows = dataset['status'], dataset['prepared_train_rows']
-  if state == PREPARED and rows != dataset['train_rows']:
-    state = f'{PREPARED}, {rows:,} rows'
+  if state == prepared.PREPARED and rows != dataset['train_rows']:
+    state = f'{prepared.PREPARED}, {rows:,} rows'
   yield (
     f'  {dataset["name"]:33}{dataset["train_rows"]:>10,}{numbers:>11}  {state}'
   )
@@ -122,5 +115,5 @@ def _dataset_lines(dataset: Mapping[str, Any]) -> Iterator[str]:
         dataset['parts'], dataset['part_status'], strict=True
       )
     )
-  if dataset['status'] == MANUAL:
+  if dataset['status'] == prepared.MANUAL:
     yield from wrapped(f'download manually: {dataset["manual"]}', ' ' * 6)

@@ -9,14 +9,7 @@ from flan_jax.definitions.mixture_plan import (
   PlanMember,
   mixing_rate,
 )
-from flan_jax.inspection.prepared import (
-  ESTIMATE,
-  PREPARED,
-  RECORDED,
-  data_root,
-  rows_of,
-  status_of,
-)
+from flan_jax.inspection import prepared
 from flan_jax.runtime.console import wrapped
 
 
@@ -44,7 +37,7 @@ def describe(plan: MixturePlan, data_dir: str | None) -> dict[str, Any]:
     'purpose': plan.purpose,
     'held_out': plan.held_out,
     'note': plan.note,
-    'data_dir': str(data_root(data_dir)),
+    'data_dir': str(prepared.data_root(data_dir)),
     'split': split,
     'members': members,
     'sum_of_rates': total if trains else None,
@@ -61,7 +54,7 @@ def _describe(
   is the number of draws per mixture epoch.
   """
   part = member.part
-  rows = rows_of(part, split, data_dir)
+  rows = prepared.rows_of(part, split, data_dir)
   lacks_exemplars = member.shots and member.exemplar_part is None
   return {
     'part': part.name,
@@ -70,7 +63,7 @@ def _describe(
     'templates': member.templates and list(member.templates),
     'shots': None if lacks_exemplars else member.shots,
     'format': member.format,
-    'status': status_of(part, data_dir),
+    'status': prepared.status_of(part, data_dir),
     'rows': rows.count,
     'rows_from': rows.origin,
     'rate': mixing_rate(rows.count) if split == 'train' else None,
@@ -111,12 +104,12 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
   for what in ('clusters', 'datasets'):
     if kept_out := found.get(f'excluded_{what}'):
       yield from wrapped(f'not trained on, {what}: {", ".join(kept_out)}')
-  here = sum(member['status'] == PREPARED for member in members)
+  here = sum(member['status'] == prepared.PREPARED for member in members)
   yield from wrapped(
     f'{found["split"]} rows before filters: {here} subsets as prepared in '
     f'{found["data_dir"]}, {len(members) - here} as recorded'
   )
-  if any(member['rows_from'] == ESTIMATE for member in members):
+  if any(member['rows_from'] == prepared.ESTIMATE for member in members):
     yield '~: estimated, because a split is divided by groups of rows'
   yield ''
   columns = f'{"rate":>10}{"share":>9}' if trains else ''
@@ -139,8 +132,10 @@ def _rate(members: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _member_lines(member: Mapping[str, Any]) -> Iterator[str]:
-  rows = f'{"~" * (member["rows_from"] == ESTIMATE)}{member["rows"]:,}'
-  origin = RECORDED if member['rows_from'] == RECORDED else 'copy'
+  rows = f'{"~" * (member["rows_from"] == prepared.ESTIMATE)}{member["rows"]:,}'
+  origin = (
+    prepared.RECORDED if member['rows_from'] == prepared.RECORDED else 'copy'
+  )
   line = f'  {member["part"]:33}{rows:>10}  {origin:11}{_rate([member])}'
   yield line.rstrip()
   details = []

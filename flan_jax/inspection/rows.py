@@ -6,15 +6,7 @@ from typing import Any
 from flan_jax.definitions.dataset import Dataset, evaluated
 from flan_jax.definitions.names import TaskName
 from flan_jax.errors import ConfigError
-from flan_jax.inspection.prepared import (
-  MANUAL,
-  PREPARED,
-  data_root,
-  manual_folder,
-  prepare_command,
-  status_of,
-  tasks_of,
-)
+from flan_jax.inspection import prepared
 from flan_jax.rendering.splits import MissingDataError
 from flan_jax.runtime.tensorflow_start import quiet_start
 from flan_jax.vocabulary.base import Vocabulary
@@ -50,7 +42,7 @@ def describe(
     ConfigError: a task does not have the split.
     MissingDataError: a task is not prepared; names the command to run.
   """
-  tasks = tasks_of(name)
+  tasks = prepared.tasks_of(name)
   splits = [_split_of(task.part, split) for task in tasks]
   for task in tasks:
     _check_prepared(task.part, data_dir)
@@ -63,7 +55,7 @@ def describe(
     as_seqio(loaded).encode_tf('')
   return {
     'task': name,
-    'data_dir': str(data_root(data_dir)),
+    'data_dir': str(prepared.data_root(data_dir)),
     'parts': [
       _part(task, own, rows, loaded, data_dir)
       for task, own in zip(tasks, splits, strict=True)
@@ -80,16 +72,17 @@ def _split_of(part: Dataset, split: str | None) -> str:
 
 
 def _check_prepared(part: Dataset, data_dir: str | None) -> None:
-  status = status_of(part, data_dir)
-  if status == PREPARED:
+  status = prepared.status_of(part, data_dir)
+  if status == prepared.PREPARED:
     return
   first = ''
-  if status == MANUAL:
-    first = f'download {part.manual} to {manual_folder(data_dir)} and '
+  if status == prepared.MANUAL:
+    first = f'download {part.manual} to {prepared.manual_folder(data_dir)} and '
+  command = prepared.prepare_command(part.name, data_dir)
   raise MissingDataError(
     f'{part.name} is not prepared: {part.source} is not in '
-    f'{data_root(data_dir)}; {first}run `{prepare_command(part.name, data_dir)}'
-    '`, or bring your own rows with `flan-jax import-data`'
+    f'{prepared.data_root(data_dir)}; {first}run `{command}`, or bring your '
+    'own rows with `flan-jax import-data`'
   )
 
 

@@ -51,10 +51,10 @@ def write_weights(
 
   Args:
     folder: The folder to write to.
-    family: Family of the model.
+    family: From `family_for`.
     config: Shape of the decoder.
     params: Its parameters.
-    dtype: Type to write.
+    dtype: Type of the tensors.
     shard_bytes: Maximum size of a file in bytes.
   """
   from safetensors import numpy as safetensors_numpy
@@ -108,11 +108,11 @@ def write_settings(
   vocabulary: Vocabulary,
   dtype: str,
 ) -> None:
-  """Writes config.json and generation_config.json.
+  """Writes config.json and generation_config.json beside a tokenizer.
 
   Args:
-    folder: The folder; it holds the tokenizer.
-    family: Family of the model.
+    folder: The folder of the tokenizer.
+    family: From `family_for`.
     config: Shape of the decoder.
     vocabulary: Vocabulary of the model.
     dtype: Type of the weights.
@@ -132,12 +132,7 @@ def write_settings(
 
 
 def write_readme(folder: pathlib.Path, prompt_format: str | None) -> None:
-  """Writes a README.md that states the prompt format.
-
-  Args:
-    folder: The folder; it holds the tokenizer.
-    prompt_format: PROMPT_FORMAT of the training run.
-  """
+  """Writes a README.md that states the PROMPT_FORMAT of the training run."""
   end = token_name(read_config(folder), 'eos_token')
   prompt = '{input}' + end if prompt_format is None else prompt_format
   text = _README.format(name=folder.name, prompt=prompt, end=end)

@@ -6,6 +6,7 @@ from typing import Any
 
 from flan_jax.interop import tokenizer_json
 from flan_jax.interop.model_source import InteropError
+from flan_jax.interop.tokenizer_json import SPLITTINGS
 
 Field = Callable[..., Any]
 
@@ -34,30 +35,23 @@ def write(field: Field, folder: pathlib.Path) -> None:
     tokenizer = tokenizer_json.sentencepiece_bpe(
       pieces, space_prefix=field(f'{_PREFIX}add_space_prefix', True)
     )
-  elif kind == 'gpt2' and splitting in tokenizer_json.SPLITTINGS:
+  elif kind == 'gpt2' and splitting in SPLITTINGS:
     tokenizer = tokenizer_json.byte_level_bpe(
-      pieces,
-      field(f'{_PREFIX}merges'),
-      tokenizer_json.SPLITTINGS[splitting],
+      pieces, field(f'{_PREFIX}merges'), SPLITTINGS[splitting]
     )
   else:
-    known = ', '.join(tokenizer_json.SPLITTINGS)
     raise InteropError(
       f'the tokenizer ({kind}, {splitting}) cannot be rebuilt; supported are '
-      f'llama, and gpt2 with {known}'
+      f'llama, and gpt2 with {", ".join(SPLITTINGS)}'
     )
   adds_bos = kind == 'llama' or splitting in _ADDS_BOS
   settings = {
-    'bos_token': _token(field, pieces, 'bos'),
-    'eos_token': _token(field, pieces, 'eos'),
-    'pad_token': _token(field, pieces, 'padding'),
-    'unk_token': _token(field, pieces, 'unknown'),
     'add_bos_token': field(f'{_PREFIX}add_bos_token', adds_bos),
     'chat_template': field('tokenizer.chat_template'),
   }
+  uses = {'bos': 'bos', 'eos': 'eos', 'padding': 'pad', 'unknown': 'unk'}
+  for theirs, ours in uses.items():
+    number = field(f'{_PREFIX}{theirs}_token_id')
+    if number is not None:
+      settings[f'{ours}_token'] = pieces.names[number]
   tokenizer_json.save(tokenizer, folder, settings)
-
-
-def _token(field: Field, pieces: tokenizer_json.Pieces, use: str) -> str | None:
-  number = field(f'{_PREFIX}{use}_token_id')
-  return None if number is None else pieces.names[number]

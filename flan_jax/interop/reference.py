@@ -76,10 +76,10 @@ def read_prompts(path: str | None) -> tuple[str, ...]:
 
 
 def load(path: pathlib.Path) -> tuple[Any, Any]:
-  """Loads a model and its tokenizer with `transformers`, in float32.
+  """Loads a Hugging Face folder or GGUF file with `transformers`, in float32.
 
-  Args:
-    path: A Hugging Face folder or a GGUF file.
+  Returns:
+    The model and its tokenizer.
   """
   import torch
   import transformers

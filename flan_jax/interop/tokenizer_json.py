@@ -71,11 +71,8 @@ class Pieces:
 
   def ids(self) -> dict[str, int]:
     """Returns name -> id of the pieces that are used."""
-    return {
-      name: number
-      for number, name in enumerate(self.names)
-      if self.types[number] != UNUSED
-    }
+    numbered = enumerate(self.names)
+    return {name: n for n, name in numbered if self.types[n] != UNUSED}
 
   def of_type(self, kind: int) -> list[str]:
     pairs = zip(self.names, self.types, strict=True)
@@ -160,22 +157,14 @@ def sentencepiece_unigram(pieces: Pieces, space_prefix: bool) -> Any:
 
 def _merges(pieces: Pieces) -> list[tuple[str, str]]:
   """Returns the pairs that form a piece, by the score of the piece."""
-  ids = {
-    name: number
-    for number, name in enumerate(pieces.names)
-    if pieces.types[number] == NORMAL
-  }
-  merges = []
-  for name, number in ids.items():
-    score = pieces.scores[number]
-    halves = ((name[:i], name[i:]) for i in range(1, len(name)))
-    merges += [
-      (score, left, right)
-      for left, right in halves
-      if left in ids and right in ids
-    ]
-  merges.sort(key=lambda merge: -merge[0])
-  return [(left, right) for _, left, right in merges]
+  pairs = zip(pieces.names, pieces.scores, pieces.types, strict=True)
+  scores = {name: score for name, score, kind in pairs if kind == NORMAL}
+  return [
+    (name[:i], name[i:])
+    for name in sorted(scores, key=scores.get, reverse=True)
+    for i in range(1, len(name))
+    if name[:i] in scores and name[i:] in scores
+  ]
 
 
 def _with_spaces(tokenizer: Any, pieces: Pieces, space_prefix: bool) -> Any:
@@ -205,12 +194,8 @@ def _add_tokens(tokenizer: Any, pieces: Pieces) -> None:
   tokenizer.add_special_tokens(
     [AddedToken(name, normalized=False, special=True) for name in special]
   )
-  tokenizer.add_tokens(
-    [
-      AddedToken(name, normalized=False)
-      for name in pieces.of_type(USER_DEFINED)
-    ]
-  )
+  own = pieces.of_type(USER_DEFINED)
+  tokenizer.add_tokens([AddedToken(name, normalized=False) for name in own])
 
 
 def save(
@@ -221,8 +206,8 @@ def save(
   Args:
     tokenizer: From one of the functions above.
     folder: The folder to write to.
-    settings: Contents of tokenizer_config.json, such as bos_token. With
-      `add_bos_token`, the tokenizer starts sequences with the bos_token.
+    settings: Contents of tokenizer_config.json. `add_bos_token` also makes
+      tokenizer.json start sequences with `bos_token`.
   """
   from tokenizers import processors
 

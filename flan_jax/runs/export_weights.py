@@ -16,13 +16,7 @@ from flan_jax.vocabulary.load import load_vocabulary
 
 
 def main(argv: Sequence[str]) -> int:
-  """Runs the command.
-
-  Args:
-    argv: The flags, without the command's name.
-
-  Returns:
-    The exit code, 0.
+  """Runs the command with the given flags.
 
   Raises:
     UserError: the model cannot be exported.
@@ -53,15 +47,7 @@ def main(argv: Sequence[str]) -> int:
 def _vocabulary(
   recorded: Mapping[str, Any] | None, path: str | None
 ) -> Vocabulary:
-  """Opens the vocabulary that a checkpoint was trained with.
-
-  Args:
-    recorded: Its record in the checkpoint.
-    path: Where it is now; None for the recorded path.
-
-  Raises:
-    InteropError: it is missing, or not the vocabulary of the checkpoint.
-  """
+  """Opens the recorded vocabulary of a checkpoint, which may have moved."""
   if path is None and recorded is None:
     raise interop.InteropError(
       'the checkpoint does not record its vocabulary: set --vocabulary'

@@ -9,13 +9,7 @@ from flan_jax.sources.tfds_import import import_rows
 
 
 def main(argv: Sequence[str]) -> int:
-  """Runs the command; prints a line for each dataset.
-
-  Args:
-    argv: The flags, without the command's name.
-
-  Returns:
-    The exit code, 0.
+  """Runs the command with the given flags; prints a line for each dataset.
 
   Raises:
     ImportRowsError: a file, a row or a name is wrong; nothing was imported.

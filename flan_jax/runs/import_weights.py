@@ -14,10 +14,7 @@ from flan_jax.vocabulary.load import load_vocabulary
 
 
 def main(argv: Sequence[str]) -> int:
-  """Runs the command.
-
-  Args:
-    argv: The flags, without the command's name.
+  """Runs the command with the given flags.
 
   Returns:
     The exit code: 0, or 1 if --check finds that the logits differ.

@@ -23,10 +23,7 @@ _GIN_FILE = 'runs/inspect.gin'
 def inspect_cache(
   argv: Sequence[str],
 ) -> tuple[argparse.Namespace, dict[str, Any]]:
-  """Returns the flags, and the description by `caches.describe`.
-
-  Args:
-    argv: The flags of `flan-jax inspect`, with `--cache`.
+  """Returns the parsed flags, and the description by `caches.describe`.
 
   Raises:
     UserError: a flag or a setting is wrong.

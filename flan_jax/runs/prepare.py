@@ -20,20 +20,16 @@ from flan_jax.sources.mini import MINI
 
 
 def main(argv: Sequence[str]) -> int:
-  """Runs the command.
+  """Runs the command with the given flags.
 
   Prepared datasets are skipped and downloaded files used again, so that the
   same command continues after an interruption.
-
-  Args:
-    argv: The flags, without the command's name.
 
   Returns:
     The exit code: 0, or 1 if a download failed; all have been tried then.
 
   Raises:
-    ConfigError: a flag that is unknown or does not fit.
-    UnknownNameError: no such task or mixture; suggests the three nearest.
+    UserError: a flag is wrong, or there is no such task or mixture.
   """
   flags = _parse(argv)
   registry.load(flags.task_module)
@@ -64,16 +60,13 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
   )
   flags = parser.parse_args(argv)
   if flags.data_dir == MINI:
-    raise ConfigError(
-      'the mini corpus ships with flan_jax: there is nothing to prepare'
-    )
+    raise ConfigError('--data_dir=mini ships with flan_jax: nothing to prepare')
   return flags
 
 
 def _prepare(
   downloads: Sequence[Dataset], manual: Sequence[Dataset], data_dir: str | None
 ) -> int:
-  """Prepares what is not prepared yet; returns the exit code."""
   todo, missing, failed = list(downloads), [], []
   folder = prepared.manual_folder(data_dir)
   has_files = folder.is_dir() and any(folder.iterdir())

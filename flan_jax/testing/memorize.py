@@ -89,8 +89,7 @@ def main() -> None:
   parser.add_argument('--seed', type=int, default=0)
   flags = parser.parse_args()
   made = rows(flags.input, flags.rows, flags.seed)
-  features = {'text': 'text', 'label': list(MEMORIZE.choices)}
-  write_rows(flags.output, 'memorize', features, made)
+  write_rows(flags.output, MEMORIZE, made)
 
 
 if __name__ == '__main__':

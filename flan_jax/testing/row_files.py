@@ -1,4 +1,4 @@
-"""Writes rows for the import of test datasets."""
+"""Writes rows that the test datasets are imported from."""
 
 from collections.abc import Iterable, Mapping
 import json
@@ -6,24 +6,26 @@ import os
 import pathlib
 from typing import Any
 
+from flan_jax.definitions.dataset import Dataset
+
 
 def write_rows(
   folder: str | os.PathLike,
-  name: str,
-  features: Mapping[str, Any],
+  dataset: Dataset,
   rows: Iterable[Mapping[str, Any]],
 ) -> None:
   """Writes NAME.jsonl and meta.json, for `flan-jax import-data`.
 
   Args:
-    folder: Made if missing.
-    name: Name of the dataset, at version 1.0.0.
-    features: As `flan_jax.sources.tfds_import` documents them.
-    rows: With `_split`.
+    folder: Created if missing.
+    dataset: A dataset of text fields and a label.
+    rows: Rows with `_split`.
   """
   folder = pathlib.Path(folder)
   folder.mkdir(parents=True, exist_ok=True)
   lines = ''.join(json.dumps(row) + '\n' for row in rows)
-  (folder / f'{name}.jsonl').write_text(lines, encoding='utf-8')
-  meta = {name: {'tfds': f'{name}:1.0.0', 'features': dict(features)}}
+  (folder / f'{dataset.name}.jsonl').write_text(lines, encoding='utf-8')
+  features = dict.fromkeys(dataset.fields.values(), 'text')
+  features[dataset.label] = list(dataset.choices)
+  meta = {dataset.name: {'tfds': dataset.source, 'features': features}}
   (folder / 'meta.json').write_text(json.dumps(meta, indent=1))

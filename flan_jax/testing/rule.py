@@ -105,9 +105,7 @@ def main() -> None:
   parser.add_argument('--shuffle_labels', action='store_true')
   parser.add_argument('--seed', type=int, default=0)
   flags = parser.parse_args()
-  made = rows(flags.seed, flags.shuffle_labels)
-  features = {'words': 'text', 'label': list(RULE.choices)}
-  write_rows(flags.output, 'rule', features, made)
+  write_rows(flags.output, RULE, rows(flags.seed, flags.shuffle_labels))
 
 
 if __name__ == '__main__':
