@@ -47,23 +47,21 @@ def describe(
     unless the split is complete, `folder` is None where it is missing.
   """
   root = user_path(config.cache_dir)
-  folders = {
-    f'{path.parent.name}/{path.name}': path for path in sorted(root.glob('*/*'))
-  }
-  named = {f: match['name'] for f in folders if (match := _FOLDER.match(f))}
+  folders = [f'{p.parent.name}/{p.name}' for p in sorted(root.glob('*/*'))]
+  left = {f: match['name'] for f in folders if (match := _FOLDER.match(f))}
+  splits = []
   if keys is None:
-    splits = [_describe(folders[f], name) for f, name in named.items()]
-    return {'cache_dir': str(root), 'splits': splits, 'others': 0}
-  splits, left = [], dict(named)
-  for key in keys:
+    splits, left = [_describe(root, f, name) for f, name in left.items()], {}
+  for key in keys or ():
     copy = copy_digest(key.part.source, config.data_dir)
     pattern = identity.split_folder(key, config, vocabulary, copy or '*')
     read = fnmatch.filter(left, pattern)
-    splits += [_describe(folders[f], left.pop(f)) for f in read] or [
+    splits += [_describe(root, f, left.pop(f)) for f in read] or [
       _row(str(key), MISSING)
     ]
-  for folder in [f for f in left if left[f] in map(str, keys)]:
-    about = _describe(folders[folder], left.pop(folder))
+  names = set(map(str, keys or ()))
+  for folder in [f for f, name in left.items() if name in names]:
+    about = _describe(root, folder, left.pop(folder))
     reason = 'of other templates, lengths, vocabulary, copy or version'
     splits.append({**about, 'state': OTHER, 'reason': reason})
   return {'cache_dir': str(root), 'splits': splits, 'others': len(left)}
@@ -76,9 +74,9 @@ def _row(
   return {'split': name, 'state': state, 'reason': reason, **empty, **more}
 
 
-def _describe(path: epath.Path, name: str) -> dict[str, Any]:
+def _describe(root: epath.Path, folder: str, name: str) -> dict[str, Any]:
   """Describes the split in a folder; reads every file, as a run does."""
-  folder = f'{path.parent.name}/{path.name}'
+  path = root / folder
   manifest_path = path / cached_split.MANIFEST
   if not manifest_path.exists():
     return _row(name, UNFINISHED, _progress(path), folder=folder)

@@ -102,8 +102,8 @@ def _evaluations(training: MixturePlan) -> list[MixturePlan]:
 
 
 def _parts(plans: Sequence[MixturePlan]) -> list[Dataset]:
-  members = [member for plan in plans for member in plan.members]
-  return list({member.part.name: member.part for member in members}.values())
+  parts = {m.part.name: m.part for plan in plans for m in plan.members}
+  return list(parts.values())
 
 
 def _breach(
@@ -200,6 +200,7 @@ def _overlap(
   first_hits = {}
   for digest, hit in zip(digests, hits, strict=True):
     first_hits.setdefault(digest, hit)
+  shown = list(first_hits.values())[:_EXAMPLES]
   return {
     'evaluated': evaluated.name,
     'trained': trained.name,
@@ -213,9 +214,7 @@ def _overlap(
         'evaluated_id': evaluated_row,
         'trained_id': row,
       }
-      for _, evaluated_row, row, _, text in list(first_hits.values())[
-        :_EXAMPLES
-      ]
+      for _, evaluated_row, row, _, text in shown
     ],
   }
 
@@ -309,4 +308,4 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
   yield f'DERIVED: {len(found["derived"]) or "no"} declared pairs'
   for pair in found['derived']:
     made, origin = sides if pair['made'] == 'evaluated' else sides[::-1]
-    yield (f'  {pair[made]} ({made}) is made from {pair[origin]} ({origin})')
+    yield f'  {pair[made]} ({made}) is made from {pair[origin]} ({origin})'

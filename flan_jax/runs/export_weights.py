@@ -68,19 +68,14 @@ def _parser() -> FlagParser:
   parser = FlagParser(
     'export', 'Writes a checkpoint as a folder that transformers loads.'
   )
-  parser.add_argument(
+  add = parser.add_argument
+  add(
     '--checkpoint',
     required=True,
     help='a checkpoint, or a model directory (its newest checkpoint)',
   )
-  parser.add_argument('--out', required=True, help='folder to write')
-  parser.add_argument(
-    '--dtype',
-    choices=('float32', 'bfloat16'),
-    default='float32',
-    help='type of the weights',
-  )
-  parser.add_argument(
-    '--vocabulary', help='path of the vocabulary, if it has moved'
-  )
+  add('--out', required=True, help='folder to write')
+  types = ('float32', 'bfloat16')
+  add('--dtype', choices=types, default=types[0], help='type of the weights')
+  add('--vocabulary', help='path of the vocabulary, if it has moved')
   return parser

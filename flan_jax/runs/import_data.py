@@ -28,15 +28,14 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     'Writes JSON Lines as a TFDS data directory, without a network. Rows have '
     'the fields of the TFDS dataset and "_split".',
   )
-  parser.add_argument(
+  add = parser.add_argument
+  add(
     '--input',
     required=True,
     help='folder of *.jsonl with meta.json, or one file of it',
   )
-  parser.add_argument(
-    '--data_dir', required=True, help='TFDS data directory to write to'
-  )
-  parser.add_argument(
+  add('--data_dir', required=True, help='TFDS data directory to write to')
+  add(
     '--builder',
     help='TFDS name of a single file, such as super_glue/rte:1.0.2, instead of '
     'meta.json',

@@ -5,7 +5,8 @@ import dataclasses
 
 from flan_jax import interop
 from flan_jax.flags import FlagParser
-from flan_jax.interop import chat_template, model_gin, reference
+from flan_jax.interop import model_gin, reference
+from flan_jax.interop.chat_template import chat_prompt_format
 from flan_jax.interop.output_folder import check_output
 from flan_jax.interop.params import import_mesh
 from flan_jax.interop.tokenizer_json import set_context
@@ -51,13 +52,10 @@ def main(argv: Sequence[str]) -> int:
     'imported': {'from': str(source.path.absolute()), 'family': family.name},
   }
   Checkpointer.save_params(out, params, record)
-  chat = chat_template.chat_prompt_format(
-    out, adds_bos=vocabulary.bos_id is not None
-  )
+  chat = chat_prompt_format(out, adds_bos=vocabulary.bos_id is not None)
   about = f'{family.name} model with {config.param_count():,} parameters'
-  path = model_gin.write(
-    out, f'{source.path.name}, a {about}, imported.', config, chat
-  )
+  title = f'{source.path.name}, a {about}, imported.'
+  path = model_gin.write(out, title, config, chat)
   print(f'{source.path}: {about}')
   if padding:
     print(
@@ -70,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
   theirs = reference.load(source.path)
   compared = reference.compare(theirs, config, params, vocabulary, prompts)
   print(reference.table(compared))
-  return 0 if all(one.fits for one in compared) else 1
+  return int(not all(one.fits for one in compared))
 
 
 def _parser() -> FlagParser:

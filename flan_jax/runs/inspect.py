@@ -80,41 +80,38 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     'with a mixture, such as flan_holdout_nli, its members and rates.',
   )
   parser.add_data_flags()
-  parser.add_argument('name', nargs='?', help='a task or a mixture')
-  parser.add_argument(
+  add = parser.add_argument
+  add('name', nargs='?', help='a task or a mixture')
+  add(
     '--check',
     metavar='MIXTURE',
     help='check that a training mixture shares no rows with the evaluation of '
     'what it holds out; exits with 1 if it does',
   )
-  parser.add_argument(
+  add(
     '--cache',
     action='store_true',
     help='show the cached splits of a run, or all splits in CACHE_DIR; takes '
     '--format and the flags of flan-jax cache',
   )
-  parser.add_argument(
+  add(
     '--cache_dir',
     default='~/.cache/flan_jax',
     help='where --data_dir=mini, the shipped corpus, is imported to',
   )
-  parser.add_argument('--format', choices=('text', 'json'), default='text')
-  parser.add_argument(
-    '--rows', type=int, default=2, help='rows under each template; default 2'
-  )
-  parser.add_argument(
+  add('--format', choices=('text', 'json'), default='text')
+  add('--rows', type=int, default=2, help='rows under each template; default 2')
+  add(
     '--split',
     choices=SPLITS,
     help='split of the rows; default train, or test if there is no train',
   )
-  parser.add_argument(
+  add(
     '--vocabulary',
     default=MINI,
     help='vocabulary that decides what fits; default mini',
   )
-  parser.add_argument(
-    '--template_set', help='file of templates that replace the declared ones'
-  )
+  add('--template_set', help='file of templates that replace the declared ones')
   flags = parser.parse_args(argv)
   if flags.check and flags.name:
     raise ConfigError(f'--check takes the mixture; remove {flags.name}')

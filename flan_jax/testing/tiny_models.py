@@ -72,7 +72,8 @@ def write_model(
     shard[array.source] = values.astype(dtype)
     size = sum(values.nbytes for values in shard.values())
     if size > shard_bytes or array is arrays[-1]:
-      name = f'model-{len(weight_map):05d}.safetensors'
+      number = len(set(weight_map.values())) + 1
+      name = f'model-{number:05d}.safetensors'
       safetensors_numpy.save_file(shard, folder / name, {'format': 'pt'})
       weight_map |= dict.fromkeys(shard, name)
       shard = {}
