@@ -1,11 +1,13 @@
 """Registered datasets and mixtures, and what is prepared (no TensorFlow)."""
 
+import collections
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import Dataset
 from flan_jax.inspection import prepared
+from flan_jax.inspection.prepared import MANUAL, PREPARED, RECORDED, STATES
 from flan_jax.runtime.console import wrapped
 
 # The cluster of datasets that the paper does not have.
@@ -41,7 +43,7 @@ def _describe(dataset: Dataset, data_dir: str | None) -> dict[str, Any]:
   parts = dataset.resolve_parts()
   states = [prepared.status_of(part, data_dir) for part in parts]
   # The state of the part with the most left to do.
-  status = max(states, key=prepared.STATES.index)
+  status = max(states, key=STATES.index)
   training = [part for part in parts if part.trains]
   rows = [prepared.rows_of(part, 'train', data_dir) for part in training]
   command = prepared.prepare_command(dataset.name, data_dir)
@@ -55,12 +57,10 @@ def _describe(dataset: Dataset, data_dir: str | None) -> dict[str, Any]:
     'choices': _shared(part.choices and dict(part.choices) for part in parts),
     'metrics': _shared(list(part.metrics) for part in parts),
     'train_rows': sum(part.rows.get('train', 0) for part in training),
-    'prepared_train_rows': sum(
-      r.count for r in rows if r.origin != prepared.RECORDED
-    ),
+    'prepared_train_rows': sum(r.count for r in rows if r.origin != RECORDED),
     'status': status,
     'part_status': states,
-    'command': None if status == prepared.PREPARED else command,
+    'command': None if status == PREPARED else command,
     'manual': dataset.manual,
   }
 
@@ -75,12 +75,10 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
   """Yields `describe` as a tree of clusters, datasets and their subsets."""
   datasets = found['datasets']
   clusters = dict.fromkeys(dataset['cluster'] for dataset in datasets)
-  counts = [
-    f'{sum(d["status"] == state for d in datasets)} {state}'
-    for state in prepared.STATES
-  ]
+  counts = collections.Counter(dataset['status'] for dataset in datasets)
+  states = ', '.join(f'{counts[state]} {state}' for state in STATES)
   yield f'{len(clusters)} clusters, {len(datasets)} datasets'
-  yield f'{", ".join(counts)} in {found["data_dir"]}'
+  yield f'{states} in {found["data_dir"]}'
   yield f'Prepare a dataset or the datasets of a mixture: {found["command"]}'
   yield ''
   yield f'{"":35}{"train rows":>10}{"templates":>11}  state'
@@ -103,17 +101,13 @@ def _dataset_lines(dataset: Mapping[str, Any]) -> Iterator[str]:
   if isinstance(templates, list) or isinstance(inverted, list):
     numbers = 'by subset'
   state, rows = dataset['status'], dataset['prepared_train_rows']
-  if state == prepared.PREPARED and rows != dataset['train_rows']:
-    state = f'{prepared.PREPARED}, {rows:,} rows'
+  if state == PREPARED and rows != dataset['train_rows']:
+    state = f'{PREPARED}, {rows:,} rows'
   yield (
     f'  {dataset["name"]:33}{dataset["train_rows"]:>10,}{numbers:>11}  {state}'
   )
   if len(dataset['parts']) > 1:
-    yield from (
-      f'    {part:52}  {state}'
-      for part, state in zip(
-        dataset['parts'], dataset['part_status'], strict=True
-      )
-    )
-  if dataset['status'] == prepared.MANUAL:
+    parts = zip(dataset['parts'], dataset['part_status'], strict=True)
+    yield from (f'    {part:52}  {state}' for part, state in parts)
+  if dataset['status'] == MANUAL:
     yield from wrapped(f'download manually: {dataset["manual"]}', ' ' * 6)

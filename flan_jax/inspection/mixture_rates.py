@@ -10,6 +10,7 @@ from flan_jax.definitions.mixture_plan import (
   mixing_rate,
 )
 from flan_jax.inspection import prepared
+from flan_jax.inspection.prepared import ESTIMATE, PREPARED, RECORDED
 from flan_jax.runtime.console import wrapped
 
 
@@ -104,12 +105,12 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
   for what in ('clusters', 'datasets'):
     if kept_out := found.get(f'excluded_{what}'):
       yield from wrapped(f'not trained on, {what}: {", ".join(kept_out)}')
-  here = sum(member['status'] == prepared.PREPARED for member in members)
+  here = sum(member['status'] == PREPARED for member in members)
   yield from wrapped(
     f'{found["split"]} rows before filters: {here} subsets as prepared in '
     f'{found["data_dir"]}, {len(members) - here} as recorded'
   )
-  if any(member['rows_from'] == prepared.ESTIMATE for member in members):
+  if any(member['rows_from'] == ESTIMATE for member in members):
     yield '~: estimated, because a split is divided by groups of rows'
   yield ''
   columns = f'{"rate":>10}{"share":>9}' if trains else ''
@@ -132,10 +133,8 @@ def _rate(members: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _member_lines(member: Mapping[str, Any]) -> Iterator[str]:
-  rows = f'{"~" * (member["rows_from"] == prepared.ESTIMATE)}{member["rows"]:,}'
-  origin = (
-    prepared.RECORDED if member['rows_from'] == prepared.RECORDED else 'copy'
-  )
+  rows = f'{"~" * (member["rows_from"] == ESTIMATE)}{member["rows"]:,}'
+  origin = RECORDED if member['rows_from'] == RECORDED else 'copy'
   line = f'  {member["part"]:33}{rows:>10}  {origin:11}{_rate([member])}'
   yield line.rstrip()
   details = []

@@ -162,17 +162,14 @@ def _examples(
   from flan_jax.rendering import render, seqio_tasks
   from flan_jax.rendering.source import SplitSource
 
-  source = SplitSource(task.part, data_dir)
-  rows = source.get_dataset(split, shuffle=False)
-  examples = render.render_rows(
-    rows.take(_MOST_ROWS), task.part, _shown(task), every=True
-  )
+  rows = SplitSource(task.part, data_dir).get_dataset(split, shuffle=False)
+  rows = rows.take(_MOST_ROWS)
+  examples = render.render_rows(rows, task.part, _shown(task), every=True)
   examples = render.tokenize_rows(examples, task.part, vocabulary)
   pool = None
   if task.shots:
-    pool = seqio_tasks.ExemplarPool(
-      SplitSource(task.part.exemplar_part, data_dir), task.shots
-    )
+    exemplars = SplitSource(task.part.exemplar_part, data_dir)
+    pool = seqio_tasks.ExemplarPool(exemplars, task.shots)
     examples = seqio_tasks.add_exemplars(examples, pool, vocabulary)
   for example in examples.as_numpy_iterator():
     yield int(example['template']), _example(example, task, pool, vocabulary)
@@ -189,8 +186,7 @@ def _example(example, task: TaskName, pool, vocabulary) -> dict[str, Any]:
     exemplars = pool.exemplars(k, *about)[: ends // 2]
     plural = '' if len(exemplars) == 1 else 's'
     remarks.append(f'{len(exemplars)} exemplar{plural}')
-  cut = int(example['inputs_cut'])
-  if cut:
+  if cut := int(example['inputs_cut']):
     remarks.append(('input shortened', 'prompt cut at its end')[cut - 1])
   if example['targets_cut']:
     remarks.append('target cut')
@@ -214,10 +210,8 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
   """Yields `describe` as text, template by template."""
   yield '|: prompt, >: answer, x: wrong option of .rank'
   for part in found['parts']:
-    yield (
-      f'{part["part"]} ({part["cluster"]}): {part["split"]} rows of '
-      f'{part["tfds"]}'
-    )
+    about = f'{part["part"]} ({part["cluster"]})'
+    yield f'{about}: {part["split"]} rows of {part["tfds"]}'
     yield f'in {found["data_dir"]}'
     for template in part['templates']:
       yield ''

@@ -11,7 +11,7 @@ from flax import traverse_util
 import ml_dtypes  # noqa: F401
 import numpy as np
 
-from flan_jax.interop.family import Family, Mapped, mapped_arrays
+from flan_jax.interop.families import Family, Mapped, mapped_arrays
 from flan_jax.interop.hf_config import to_hf_config
 from flan_jax.interop.output_folder import write_json
 from flan_jax.interop.safetensors_folder import INDEX

@@ -1,11 +1,38 @@
-"""The families of models that can be imported and exported."""
+"""The families of models, and how Hugging Face's files lay them out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+import dataclasses
 from typing import Any
 
-from flan_jax.interop.family import Family
+from flax import traverse_util
+
 from flan_jax.interop.model_source import InteropError
-from flan_jax.model import DecoderConfig
+from flan_jax.model import DecoderConfig, abstract_params
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+  """A kind of model in Hugging Face's format.
+
+  Attributes:
+    name: The `model_type` in config.json.
+    architecture: The class of `transformers` that computes it.
+    tensors: Name of a tensor, with {layer} for the index of a layer -> our
+      parameter, such as 'layers/query'. Tensors whose parameter a configuration
+      does not have are not expected.
+    fields: Fields of `DecoderConfig` that are the same in the whole family.
+    window_switch: Key of config.json that switches `sliding_window` on; None
+      if it is always on.
+    buffers: Names of tensors that are not learned.
+  """
+
+  name: str
+  architecture: str
+  tensors: Mapping[str, str]
+  fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  window_switch: str | None = None
+  buffers: tuple[str, ...] = ()
+
 
 _LAYER = 'model.layers.{layer}.'
 _ATTENTION = _LAYER + 'self_attn.'
@@ -106,3 +133,30 @@ def family_for(config: DecoderConfig) -> Family:
     'transformers has no class with both qkv_bias and qk_norm, so this model '
     'cannot be exported'
   )
+
+
+@dataclasses.dataclass(frozen=True)
+class Mapped:
+  """The tensor of one parameter, or of one layer of a stacked parameter."""
+
+  param: str  # Our parameter, such as 'layers/query'.
+  layer: int | None  # Index of the layer; None if it is not stacked.
+  source: str  # Name of the tensor.
+  shape: tuple[int, ...]  # Shape of the tensor.
+  transposed: bool  # Whether ours is its transpose.
+
+
+def mapped_arrays(family: Family, config: DecoderConfig) -> Iterator[Mapped]:
+  """Yields the tensors of a model, the layers of a parameter together."""
+  params = traverse_util.flatten_dict(abstract_params(config), sep='/')
+  for name, param in family.tensors.items():
+    if param not in params:
+      continue
+    layers, shape = (None,), params[param].shape
+    if param.startswith('layers/'):
+      layers, shape = range(shape[0]), shape[1:]
+    # Linear layers of PyTorch are stored as [output, input].
+    transposed = len(shape) == 2 and param != 'embedding'
+    shape = shape[::-1] if transposed else shape
+    for layer in layers:
+      yield Mapped(param, layer, name.format(layer=layer), shape, transposed)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flan_jax.interop.family import Family
+from flan_jax.interop.families import Family
 from flan_jax.interop.model_source import InteropError
 from flan_jax.model import DecoderConfig
 

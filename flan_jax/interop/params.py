@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flan_jax.interop.family import Family, Mapped, mapped_arrays
+from flan_jax.interop.families import Family, Mapped, mapped_arrays
 from flan_jax.interop.model_source import InteropError, Source
 from flan_jax.model import DecoderConfig, param_shardings
 from flan_jax.sharding import MeshConfig, make_mesh

@@ -31,23 +31,14 @@ PROMPTS = (
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-  """The comparison of one prompt.
-
-  Attributes:
-    prompt: The text.
-    tokens: Its length in tokens.
-    difference: Largest absolute difference between two logits.
-    largest: Largest absolute logit of the reference.
-    agreed: Positions at which the most probable token is the same.
-    same_tokens: Whether the tokenizations are equal.
-  """
+  """The comparison of one prompt."""
 
   prompt: str
-  tokens: int
-  difference: float
-  largest: float
-  agreed: int
-  same_tokens: bool
+  tokens: int  # Length of the prompt.
+  difference: float  # Largest absolute difference between two logits.
+  largest: float  # Largest absolute logit of the reference.
+  agreed: int  # Positions with the same most probable token.
+  same_tokens: bool  # Whether the tokenizations are equal.
 
   @property
   def fits(self) -> bool:

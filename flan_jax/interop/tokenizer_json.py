@@ -57,17 +57,11 @@ SPLITTINGS = {
 
 @dataclasses.dataclass(frozen=True)
 class Pieces:
-  """The pieces of a tokenizer, each list indexed by id.
-
-  Attributes:
-    names: Texts.
-    types: Types, such as `NORMAL`.
-    scores: SentencePiece scores, higher first; empty for byte-level BPE.
-  """
+  """The pieces of a tokenizer, each list indexed by id."""
 
   names: Sequence[str]
-  types: Sequence[int]
-  scores: Sequence[float] = ()
+  types: Sequence[int]  # Such as `NORMAL`.
+  scores: Sequence[float] = ()  # Higher merges first; empty for byte level.
 
   def ids(self) -> dict[str, int]:
     """Returns name -> id of the pieces that are used."""

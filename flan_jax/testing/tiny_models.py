@@ -10,7 +10,7 @@ import ml_dtypes  # noqa: F401
 import numpy as np
 
 from flan_jax.interop import decoder_config, find_family, tokenizer_json
-from flan_jax.interop.family import mapped_arrays
+from flan_jax.interop.families import mapped_arrays
 from flan_jax.interop.safetensors_folder import INDEX
 
 # Special tokens of the tokenizer, besides all bytes and some merges.
