@@ -22,35 +22,22 @@ from collections.abc import Mapping
 from flan_jax.definitions.dataset import ANSWER_TARGET
 
 
-def _same(*names: str) -> dict[str, str]:
-  return {name: f'{{{name}}}' for name in names}
+def _same(*names: str, **others: str) -> dict[str, str]:
+  return {**{name: f'{{{name}}}' for name in names}, **others}
 
 
 def _languages(code: str, language: str) -> dict[str, str]:
-  """Returns the fields of a pair of languages; the first is English."""
-  return {
-    'lang1': 'English',
-    'lang2': language,
-    'sent1': '{en}',
-    'sent2': f'{{{code}}}',
-  }
+  sentences = {'sent1': '{en}', 'sent2': f'{{{code}}}'}
+  return {'lang1': 'English', 'lang2': language, **sentences}
 
 
 # Published key -> our datasets or parts, if their names differ.
 _KEYS = {
   'para_crawl': ('para_crawl_enes',),
-  'wmt16_translate': (
-    'wmt16_translate_csen',
-    'wmt16_translate_deen',
-    'wmt16_translate_fien',
-    'wmt16_translate_roen',
-    'wmt16_translate_ruen',
-    'wmt16_translate_tren',
+  'wmt16_translate': tuple(
+    f'wmt16_translate_{pair}en' for pair in ('cs', 'de', 'fi', 'ro', 'ru', 'tr')
   ),
 }
-
-# A field of every published dataset with choices.
-_OPTIONS = {'options_': '{options}'}
 
 _SUMMARY = {'summary': ANSWER_TARGET}
 _TARGET = {'target': ANSWER_TARGET}
@@ -68,7 +55,7 @@ _FIELDS: Mapping[str, Mapping[str, str]] = {
   'snli': _ENTAILMENT,
   'wnli': _PAIR,
   # commonsense
-  'copa': {**_same('premise'), 'question': '{kind}'},
+  'copa': _same('premise', question='{kind}'),
   'hellaswag': _same('context'),
   'piqa': _same('goal'),
   'story_cloze': _same('context'),
@@ -81,17 +68,15 @@ _FIELDS: Mapping[str, Mapping[str, str]] = {
   'glue_mrpc': _PAIR,
   'glue_qqp': _same('question1', 'question2'),
   'paws_wiki': _PAIR,
-  'stsb': {**_PAIR, 'answer_str': ANSWER_TARGET},
+  'stsb': _same('sentence1', 'sentence2', answer_str=ANSWER_TARGET),
   # closed_book_qa
   'arc': _same('question'),
   'natural_questions': _same('question'),
   'trivia_qa': _same('question'),
   # struct_to_text
-  'common_gen': {
-    **_same('concepts'),
-    'concepts_newline': '{concept_lines}',
-    **_TARGET,
-  },
+  'common_gen': _same(
+    'concepts', concepts_newline='{concept_lines}', target=ANSWER_TARGET
+  ),
   'dart': {
     'tripleset': '{records}',
     'tripleset_newline': '{record_lines}',
@@ -109,27 +94,19 @@ _FIELDS: Mapping[str, Mapping[str, str]] = {
   'wmt16_translate_ruen': _languages('ru', 'Russian'),
   'wmt16_translate_tren': _languages('tr', 'Turkish'),
   # reading_comprehension
-  'bool_q': {**_same('title', 'question'), 'text': '{passage}'},
-  'drop': {'context': '{passage}', **_same('question')},
-  'multirc': {
-    'paragraph': '{passage}',
-    **_same('question'),
-    'response': '{candidate}',
-  },
-  'openbookqa': {**_same('fact'), 'question': '{stem}'},
-  'squad_v1': {**_same('title', 'question'), 'context': '{passage}'},
-  'squad_v2': {**_same('title', 'question'), 'context': '{passage}'},
+  'bool_q': _same('title', 'question', text='{passage}'),
+  'drop': _same('question', context='{passage}'),
+  'multirc': _same('question', paragraph='{passage}', response='{candidate}'),
+  'openbookqa': _same('fact', question='{stem}'),
+  'squad_v1': _same('title', 'question', context='{passage}'),
+  'squad_v2': _same('title', 'question', context='{passage}'),
   # reading_comprehension_commonsense
   'cosmos_qa': _same('context', 'question'),
-  'record': {**_same('passage', 'query'), 'options_str': '{options}'},
+  'record': _same('passage', 'query', options_str='{options}'),
   # coreference
   'definite_pronoun_resolution': _same('sentence', 'pronoun'),
   'winogrande': {'context': '{sentence}'},
-  'wsc': {
-    'context': '{text}',
-    'text1': '{candidate}',
-    'text2': '{pronoun}',
-  },
+  'wsc': {'context': '{text}', 'text1': '{candidate}', 'text2': '{pronoun}'},
   'wsc273': {'context': '{beginning}'},
   # misc
   'coqa': {
@@ -137,7 +114,7 @@ _FIELDS: Mapping[str, Mapping[str, str]] = {
     'numbered_questions': '{questions}',
     'numbered_answers': ANSWER_TARGET,
   },
-  'quac': {**_same('title', 'background', 'question'), 'context': '{passage}'},
+  'quac': _same('title', 'background', 'question', context='{passage}'),
   'wic': _same('word', 'sentence1', 'sentence2'),
   'trec': {'text': '{question}'},
   'cola': _same('sentence'),
@@ -150,19 +127,19 @@ _FIELDS: Mapping[str, Mapping[str, str]] = {
   'cnn_dailymail': {'text': '{article}', 'highlights': ANSWER_TARGET},
   'gigaword': {'text': '{sentence}', **_SUMMARY},
   'multi_news': {'text': '{articles}', **_SUMMARY},
-  'newsroom': {**_same('text', 'title'), **_SUMMARY},
+  'newsroom': _same('text', 'title', **_SUMMARY),
   'opinion_abstracts_idebate': {
     'argument_sentences': '{arguments}',
     'debate_name': '{debate}',
     'claim': ANSWER_TARGET,
   },
-  'opinion_abstracts_rotten_tomatoes': {
-    **_same('movie'),
-    'numbered_reviews': '{reviews}',
-    'first_review': '{reviews}',
-    'critic_consensus': ANSWER_TARGET,
-  },
-  'samsum': {**_same('dialogue'), **_SUMMARY},
+  'opinion_abstracts_rotten_tomatoes': _same(
+    'movie',
+    numbered_reviews='{reviews}',
+    first_review='{reviews}',
+    critic_consensus=ANSWER_TARGET,
+  ),
+  'samsum': _same('dialogue', **_SUMMARY),
   'wiki_lingua_english_en': {'source': '{guide}', **_TARGET},
   'xsum': {'text': '{document}', **_SUMMARY},
   # In the published code but not in the paper.
@@ -195,4 +172,4 @@ def fields_of(name: str) -> dict[str, str]:
   Args:
     name: Our dataset or part. One that is not published has only the options.
   """
-  return {**_OPTIONS, **_FIELDS.get(name, {})}
+  return {'options_': '{options}', **_FIELDS.get(name, {})}

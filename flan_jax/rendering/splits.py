@@ -1,14 +1,15 @@
 """Which rows of a copy of a dataset train, validate and test.
 
-A copy is cut by the slices that the dataset declares. If it is too small for
-them (slices are empty or overlap, or leave fewer rows to train than to validate
-on), there is one rule: the rows at hand are divided by a hash of their group.
+One rule: where the declared TFDS slices have rows, they are used. Otherwise a
+hash of their group divides the rows at hand, which is recorded as adapted.
 """
 
 from collections.abc import Mapping, Sequence
 import dataclasses
 import itertools
 import re
+
+import numpy as np
 
 from flan_jax.definitions.dataset import SPLITS, Dataset
 from flan_jax.errors import UserError
@@ -71,72 +72,32 @@ def resolve(
     MissingDataError: no declared TFDS split has any rows.
   """
   declared = {
-    (part.name, split): _parse(part.splits[split])
+    (part.name, split): _parse(spec)
     for part in parts
-    for split in SPLITS
-    if split in part.splits
+    for split, spec in part.splits.items()
   }
-  candidates = dict.fromkeys(home for home, _ in declared.values())
-  present = [home for home in candidates if sizes.get(home)]
-  if not present:
+  homes = dict.fromkeys(home for home, _ in declared.values())
+  served: dict[str, dict] = {home: {} for home in homes if sizes.get(home)}
+  if not served:
     raise MissingDataError(
-      f'{parts[0].source}: this copy has no rows in any of '
-      f'{sorted(candidates)}; prepare or import it again'
+      f'{parts[0].source}: this copy has no rows in any of {sorted(homes)}; '
+      f'prepare or import it again'
     )
-  largest = max(present, key=lambda s: (sizes[s], 'val' in s, 'train' in s))
-  served: dict[str, dict] = {home: {} for home in present}
+  largest = max(served, key=lambda s: (sizes[s], 'val' in s, 'train' in s))
   for key, (home, rows) in declared.items():
-    borrowed = home not in present
-    served[largest if borrowed else home][key] = None if borrowed else rows
-  found = {
-    key: part
-    for home, wanted in served.items()
-    for key, part in _serve(home, sizes[home], wanted).items()
-  }
-  recorded = {
-    (part.name, split): rows
-    for part in parts
-    for split, rows in part.rows.items()
-  }
-  return {
-    key: _compare(part, recorded.get(key, part.stop - part.start))
-    for key, part in found.items()
-  }
-
-
-def _serve(
-  home: str, size: int, wanted: Mapping[tuple[str, str], slice | None]
-) -> dict[tuple[str, str], Slice]:
-  """Cuts one TFDS split for the (part, split) pairs that it serves.
-
-  Args:
-    home: The TFDS split.
-    size: Its rows.
-    wanted: (part name, split) -> the declared rows; None if those belong to a
-      TFDS split that this copy lacks.
-  """
-  ranges = {
-    key: None if rows is None else range(size)[rows]
-    for key, rows in wanted.items()
-  }
-  splits = tuple(s for s in SPLITS if any(split == s for _, split in wanted))
-  # Several parts may declare the same slice, which is no overlap.
-  distinct = {str(wanted[key]): rows for key, rows in ranges.items() if rows}
-  ordered = sorted(distinct.values(), key=lambda rows: (rows.start, rows.stop))
-  overlap = any(a.stop > b.start for a, b in itertools.pairwise(ordered))
-  rows_of = {split: len(rows or ()) for (_, split), rows in ranges.items()}
-  uneven = rows_of.get('validation', 0) > rows_of.get('train', size)
-  if len(splits) > 1 and (overlap or uneven or not all(ranges.values())):
-    reason = f'{home} divided over {", ".join(splits)} by group'
-    return dict.fromkeys(wanted, Slice(home, 0, size, splits, reason))
+    present = home in served
+    served[home if present else largest][key] = rows if present else slice(0)
   found = {}
-  for key, rows in ranges.items():
-    if rows is None:
-      found[key] = Slice(home, 0, size, reason=f'rows borrowed from {home}')
-    elif not rows:
-      found[key] = Slice(home, 0, size, reason=f'all {size} rows of {home}')
-    else:
-      found[key] = Slice(home, rows.start, rows.stop)
+  for home, wanted in served.items():
+    found |= _serve(home, sizes[home], wanted)
+  for part in parts:
+    for split in part.splits:
+      one = found[part.name, split]
+      rows = one.stop - one.start
+      recorded = part.rows.get(split, rows)
+      if not one.reason and rows != recorded:
+        reason = f'{rows} rows instead of {recorded}'
+        found[part.name, split] = dataclasses.replace(one, reason=reason)
   return found
 
 
@@ -148,12 +109,28 @@ def _parse(spec: str) -> tuple[str, slice]:
   return home, slice(int(start) if start else None, int(stop) if stop else None)
 
 
-def _compare(found: Slice, recorded: int) -> Slice:
-  rows = found.stop - found.start
-  if found.reason or rows == recorded:
-    return found
-  reason = f'{rows} rows instead of {recorded}'
-  return dataclasses.replace(found, reason=reason)
+def _serve(
+  home: str, size: int, wanted: Mapping[tuple[str, str], slice]
+) -> dict[tuple[str, str], Slice]:
+  """Cuts one TFDS split for the (part, split) pairs that it serves."""
+  ranges = {key: range(size)[rows] for key, rows in wanted.items()}
+  # Several parts may declare the same slice, which is no overlap.
+  distinct = {str(wanted[key]): rows for key, rows in ranges.items()}
+  ordered = sorted(distinct.values(), key=lambda rows: (rows.start, rows.stop))
+  overlap = any(a.stop > b.start for a, b in itertools.pairwise(ordered))
+  rows_of = {split: len(rows) for (_, split), rows in ranges.items()}
+  uneven = rows_of.get('validation', 0) > rows_of.get('train', size)
+  if all(ranges.values()) and not overlap and not uneven:
+    return {
+      key: Slice(home, rows.start, rows.stop) for key, rows in ranges.items()
+    }
+  splits = tuple(split for split in SPLITS if split in rows_of)
+  if len(splits) == 1:
+    whole = Slice(home, 0, size, reason=f'all {size} rows of {home}')
+  else:
+    reason = f'{home} divided over {", ".join(splits)} by group'
+    whole = Slice(home, 0, size, splits, reason)
+  return dict.fromkeys(wanted, whole)
 
 
 def divide(
@@ -172,20 +149,15 @@ def divide(
   >>> divide([10, 20, 20, 30, 40, 50], ('train', 'validation'))
   {'train': (0, 50), 'validation': (50, 9223372036854775807)}
   """
-  groups = [
-    (h, len(list(rows))) for h, rows in itertools.groupby(sorted(hashes))
-  ]
-  ranges, low, passed, target = {}, 0, 0, 0.0
-  for position, (split, share) in enumerate(
-    zip(splits, _SHARES[splits], strict=True)
-  ):
-    target += share * len(hashes)
-    left = len(splits) - position - 1
-    first = True
-    while len(groups) > left and (first or passed + groups[0][1] / 2 <= target):
-      passed += groups.pop(0)[1]
-      first = False
-    high = groups[0][0] if left and groups else _MAX_HASH
+  groups, rows = np.unique(np.asarray(hashes, np.int64), return_counts=True)
+  middles = np.cumsum(rows) - rows / 2
+  targets = np.cumsum(np.multiply(_SHARES[splits], len(hashes)))
+  wanted = np.searchsorted(middles, targets, side='right')
+  ranges, low, end = {}, 0, 0
+  for position, split in enumerate(splits, 1):
+    most = len(groups) - (len(splits) - position)  # A group for each after it.
+    end = max(end, min(max(end + 1, wanted[position - 1]), most))
+    high = int(groups[end]) if end < len(groups) else _MAX_HASH
     ranges[split] = (low, high)
     low = high
   return ranges
