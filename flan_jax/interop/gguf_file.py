@@ -97,10 +97,11 @@ class GgufFile:
         f'{self.path}: the architecture {kind} cannot be imported; supported '
         f'are {", ".join(_ARCHITECTURES)}'
       )
-    values = {
-      ours: self.field(f'{kind}.{key}') for key, ours in _CONFIG_KEYS.items()
+    config = {
+      ours: _plain(value)
+      for key, ours in _CONFIG_KEYS.items()
+      if (value := self.field(f'{kind}.{key}')) is not None
     }
-    config = {key: _plain(v) for key, v in values.items() if v is not None}
     scaling = self.field(f'{kind}.rope.scaling.type', 'none')
     # Llama 3.1 and later store the scale of each frequency in a tensor.
     if 'rope_freqs.weight' in self.shapes:
@@ -135,14 +136,14 @@ class GgufFile:
     """
     if self.config['model_type'] != 'llama':
       return rows
-    for projection, heads in (
-      ('.q_proj.', self.config['num_attention_heads']),
-      ('.k_proj.', self.config['num_key_value_heads']),
-    ):
-      if projection in name:
-        stored = np.arange(self.shapes[name][0]).reshape(heads, -1, 2)
-        return stored.swapaxes(1, 2).reshape(-1)[rows]
-    return rows
+    if '.q_proj.' in name:
+      heads = self.config['num_attention_heads']
+    elif '.k_proj.' in name:
+      heads = self.config['num_key_value_heads']
+    else:
+      return rows
+    stored = np.arange(self.shapes[name][0]).reshape(heads, -1, 2)
+    return stored.swapaxes(1, 2).reshape(-1)[rows]
 
   def write_tokenizer(self, folder: pathlib.Path) -> None:
     gguf_tokenizer.write(self.field, folder)

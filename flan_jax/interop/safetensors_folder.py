@@ -42,17 +42,15 @@ class SafetensorsFolder:
     self.shapes: dict[str, tuple[int, ...]] = {}
     for file in _weight_files(path):
       try:
-        self._add(file)
+        with _open(file) as opened:
+          slices = {name: opened.get_slice(name) for name in opened.keys()}
+          shapes = {k: tuple(found.get_shape()) for k, found in slices.items()}
       except safetensors.SafetensorError as error:
         raise InteropError(f'{file} is damaged: {error}') from error
-
-  def _add(self, path: pathlib.Path) -> None:
-    with _open(path) as file:
-      for name in file.keys():
-        if name in self._files:
-          raise InteropError(f'{self.path}: two files contain {name}')
-        self._files[name] = path
-        self.shapes[name] = tuple(file.get_slice(name).get_shape())
+      for name in shapes.keys() & self.shapes.keys():
+        raise InteropError(f'{path}: two files contain {name}')
+      self.shapes |= shapes
+      self._files |= dict.fromkeys(shapes, file)
 
   def read(self, name: str, index: Index) -> np.ndarray:
     # Opened for each tensor, because a mapped file keeps what was read in

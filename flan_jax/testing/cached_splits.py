@@ -114,14 +114,12 @@ def _renderings(per_row: np.ndarray, cut: np.ndarray) -> np.ndarray:
 
 
 def _summary(shard: pathlib.Path, rows: int, renderings: int) -> dict:
+  paths = [shard / name for name in cached_split.FILES]
   return {
     'name': shard.name,
     'counts': {'rows': rows, 'renderings': renderings},
     'files': {
-      name: {
-        'bytes': (shard / name).stat().st_size,
-        'sha256': file_digest(shard / name),
-      }
-      for name in cached_split.FILES
+      path.name: {'bytes': path.stat().st_size, 'sha256': file_digest(path)}
+      for path in paths
     },
   }

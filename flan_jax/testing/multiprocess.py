@@ -34,7 +34,9 @@ def run_processes(
   Raises:
     RuntimeError: a process failed; the message ends with its output.
   """
-  address = f'localhost:{_free_port()}'
+  with socket.socket() as listener:
+    listener.bind(('localhost', 0))
+    address = f'localhost:{listener.getsockname()[1]}'
   variables = {
     **os.environ,
     'PYTHONPATH': str(_ROOT),
@@ -66,9 +68,3 @@ def run_processes(
     if process.returncode:
       raise RuntimeError(f'process {index} failed:\n{printed[index][-3000:]}')
   return printed
-
-
-def _free_port() -> int:
-  with socket.socket() as listener:
-    listener.bind(('localhost', 0))
-    return listener.getsockname()[1]
