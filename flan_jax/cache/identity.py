@@ -59,14 +59,7 @@ class SplitKey:
 def split_folder(
   key: SplitKey, config: CacheConfig, vocabulary: Vocabulary, copy: str
 ) -> str:
-  """Returns the folder of a split below the cache directory.
-
-  Args:
-    key: The split.
-    config: Its lengths and prompt format.
-    vocabulary: The vocabulary of its tokens.
-    copy: Digest of the TFDS copy.
-  """
+  """Returns a folder in the cache directory; `copy` is by `copy_digest`."""
   content = content_digest(key, config, vocabulary)
   return f'{key.part.dataset.name}/{key}-{content}-{copy}'
 
@@ -79,22 +72,18 @@ def content_digest(
     {
       'layout': LAYOUT,
       'rendering': RENDERING_VERSION,
-      'part': _describe(key.part),
+      # What decides the rows and prompts of a part, functions by source.
+      'part': {
+        field.name: _plain(getattr(key.part, field.name))
+        for field in dataclasses.fields(key.part)
+        if field.name not in _NOT_HASHED
+      },
       'vocabulary': vocabulary.digest,
       'lengths': dict(config.lengths),
       'prompt_format': config.prompt_format,
       'templates': key.templates,
     }
   )
-
-
-def _describe(part: Dataset) -> dict[str, Any]:
-  """Returns what decides a part's rows and prompts, functions by source."""
-  return {
-    field.name: _plain(getattr(part, field.name))
-    for field in dataclasses.fields(part)
-    if field.name not in _NOT_HASHED
-  }
 
 
 def _plain(value: Any) -> Any:

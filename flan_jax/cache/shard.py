@@ -4,12 +4,12 @@ Imports TensorFlow. A task carries all that it needs, so that a worker on
 another machine needs neither the registry nor the configuration.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 import dataclasses
 import json
 import pathlib
 import socket
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import tensorflow as tf
@@ -53,7 +53,7 @@ class ShardTask:
     count: Shards of the split.
     start: First row of the split's slice to read.
     stop: One past the last row.
-    renderings: Most renderings of a row; None for all.
+    per_row: Most renderings of a row; None for all.
     version: Version of flan_jax that planned the task.
   """
 
@@ -65,7 +65,7 @@ class ShardTask:
   count: int
   start: int
   stop: int
-  renderings: int | None
+  per_row: int | None
   version: str = __version__
 
   @property
@@ -77,10 +77,10 @@ class ShardTask:
     return self.stop - self.start
 
   @property
-  def most_renderings(self) -> int:
-    """The most renderings of a row."""
+  def renderings(self) -> int:
+    """The most renderings that the shard can have."""
     templates = len(self.key.templates or self.key.part.templates)
-    return min(self.renderings or templates, templates)
+    return self.rows * min(self.per_row or templates, templates)
 
 
 def write_shard(task: ShardTask) -> dict[str, Any]:
@@ -104,14 +104,24 @@ def write_shard(task: ShardTask) -> dict[str, Any]:
 
 def _write_files(task: ShardTask, folder: pathlib.Path) -> dict[str, Any]:
   vocabulary = load_vocabulary(task.vocabulary)
-  targets = [template.target for template in task.key.part.templates]
-  with _ShardWriter(folder, task.key.split, vocabulary, targets) as writer:
+  with (
+    open(folder / cached_split.TOKENS, 'wb') as tokens,
+    open(folder / cached_split.ROWS, 'w', encoding='utf-8') as rows,
+  ):
+    writer = _ShardWriter(task, vocabulary, tokens, rows)
     for example in _examples(task, vocabulary):
       writer.add(example)
-    summary = {'name': task.name, **writer.finish()}
-  (folder / cached_split.SHARD).write_text(
-    json.dumps(summary), encoding='utf-8'
-  )
+    writer.end_row()
+  summary = {'name': task.name, 'counts': writer.finish(folder)}
+  summary['files'] = {
+    name: {
+      'bytes': (folder / name).stat().st_size,
+      'sha256': file_digest(folder / name),
+    }
+    for name in cached_split.FILES
+  }
+  path = folder / cached_split.SHARD
+  path.write_text(json.dumps(summary), encoding='utf-8')
   return summary
 
 
@@ -124,7 +134,7 @@ def _examples(
     task.key.split, shuffle=False, rows=(task.start, task.stop)
   )
   rendered = render_rows(
-    rows, part, task.key.templates, every=True, renderings=task.renderings
+    rows, part, task.key.templates, every=True, renderings=task.per_row
   )
   framing = Framing.of(task.config, vocabulary)
   most = (
@@ -142,16 +152,12 @@ class _ShardWriter:
   """Streams renderings to the files of one shard."""
 
   def __init__(
-    self,
-    path: pathlib.Path,
-    split: str,
-    vocabulary: Vocabulary,
-    targets: Sequence[str],
+    self, task: ShardTask, vocabulary: Vocabulary, tokens: IO, rows: IO
   ):
-    self._path = path
-    self._trains = split == 'train'
+    self._tokens, self._row_file = tokens, rows
+    self._trains = task.key.split == 'train'
+    self._templates = task.key.part.templates
     self._vocabulary = vocabulary
-    self._targets = targets
     self._dtype = cached_split.token_dtype(vocabulary)
     self._ends: list[int] = [0]
     self._renderings: list[tuple] = []
@@ -161,19 +167,10 @@ class _ShardWriter:
     self._rows = 0
     self._cut = {'inputs_shortened': 0, 'prompts_cut': 0, 'targets_cut': 0}
 
-  def __enter__(self):
-    self._tokens = open(self._path / cached_split.TOKENS, 'wb')
-    self._row_file = open(self._path / cached_split.ROWS, 'w', encoding='utf-8')
-    return self
-
-  def __exit__(self, *_):
-    self._tokens.close()
-    self._row_file.close()
-
   def add(self, example: dict[str, Any]) -> None:
     """Appends one rendering; those of a row are consecutive."""
     if example['id'] != self._row_id:
-      self._write_row()
+      self.end_row()
       self._row_id, self._row = example['id'], _row(example)
       self._rows += 1
     if not self._trains:
@@ -199,14 +196,15 @@ class _ShardWriter:
     self._cut['prompts_cut'] += int(example['inputs_cut'] == 2)
     self._cut['targets_cut'] += int(example['targets_cut'])
 
-  def _write_row(self) -> None:
+  def end_row(self) -> None:
+    """Writes the object of the last row."""
     if self._row is not None:
       text = json.dumps(self._row, ensure_ascii=False)
       self._row_file.write(text + '\n')
 
   def _keep_target(self, example: dict[str, Any]) -> None:
     """Keeps the target of a template if it is not the row's answer."""
-    pattern = self._targets[example['template']]
+    pattern = self._templates[example['template']].target
     if pattern != ANSWER_TARGET:
       text = example['targets_pretokenized'].decode()
       self._row.setdefault('targets', {})[pattern] = text
@@ -222,30 +220,16 @@ class _ShardWriter:
     self._tokens.write(np.asarray(ids).astype(self._dtype).tobytes())
     self._ends.append(self._ends[-1] + len(ids))
 
-  def finish(self) -> dict[str, Any]:
-    """Writes the index; returns the counts and the digest of each file."""
-    self._write_row()
-    self._tokens.flush()
-    self._row_file.flush()
-    np.save(self._path / cached_split.SPANS, np.asarray(self._ends, np.int64))
-    np.save(
-      self._path / cached_split.RENDERINGS,
-      np.asarray(self._renderings, cached_split.RENDERING),
-    )
+  def finish(self, folder: pathlib.Path) -> dict[str, int]:
+    """Writes the index; returns the counts."""
+    renderings = np.asarray(self._renderings, cached_split.RENDERING)
+    np.save(folder / cached_split.RENDERINGS, renderings)
+    np.save(folder / cached_split.SPANS, np.asarray(self._ends, np.int64))
     return {
-      'counts': {
-        'rows': self._rows,
-        'renderings': len(self._renderings),
-        'tokens': self._ends[-1],
-        **self._cut,
-      },
-      'files': {
-        name: {
-          'bytes': (self._path / name).stat().st_size,
-          'sha256': file_digest(self._path / name),
-        }
-        for name in cached_split.FILES
-      },
+      'rows': self._rows,
+      'renderings': len(renderings),
+      'tokens': self._ends[-1],
+      **self._cut,
     }
 
 

@@ -23,16 +23,11 @@ def split_keys(
     training: Whether datasets and tasks are trained on as well.
   """
   keys = []
-  for plan in plans:
-    if plan is None:
-      continue
+  for plan in filter(None, plans):
     needed = plan.splits_needed(training)
     for member in plan.members:
-      keys += [
-        split_key(member, split)
-        for split in needed
-        if split in member.part.splits
-      ]
+      declared = [split for split in needed if split in member.part.splits]
+      keys += [split_key(member, split) for split in declared]
       if member.shots and member.exemplar_part and 'test' in needed:
         keys.append(SplitKey(member.exemplar_part, 'train'))
   return list(dict.fromkeys(keys))
@@ -90,11 +85,7 @@ class CacheStore:
     return found
 
   def ensure(self, keys: Sequence[SplitKey]) -> None:
-    """Has missing splits made.
-
-    Raises:
-      CacheError: they could not be made; the child has printed why.
-    """
+    """Has missing splits made; raises CacheError if that fails."""
     missing = self.missing(keys)
     if not missing:
       return

@@ -5,6 +5,7 @@ workers of `beam`) and writes the manifest of a split when all its shards are
 complete.
 """
 
+import collections
 from collections.abc import Callable, Iterable, Mapping, Sequence
 import dataclasses
 import os
@@ -40,7 +41,6 @@ class Plan:
     renderings: Renderings that they write, at most.
     tokens: Roughly how many tokens that is.
     finished: Number of splits that are complete.
-    missing: Part -> why it cannot be read; empty unless that was allowed.
   """
 
   tasks: tuple[ShardTask, ...]
@@ -48,7 +48,6 @@ class Plan:
   renderings: int
   tokens: int
   finished: int
-  missing: Mapping[str, str]
 
   @property
   def splits(self) -> int:
@@ -66,7 +65,11 @@ def run_here(
 
 
 class CacheWriter:
-  """Plans and makes cached splits."""
+  """Plans and makes cached splits.
+
+  Attributes:
+    missing: Part -> why it cannot be read; empty unless that was allowed.
+  """
 
   def __init__(
     self,
@@ -75,17 +78,11 @@ class CacheWriter:
     vocabulary: Vocabulary,
     allow_missing: bool = False,
   ):
-    """Initializes the writer.
-
-    Args:
-      keys: The splits.
-      config: Directories and lengths.
-      vocabulary: The vocabulary of the tokens.
-      allow_missing: Leaves out splits whose source is not prepared.
+    """Opens the source of every split.
 
     Raises:
-      MissingDataError: a source is not prepared. All are checked before
-        anything is written; the message names the commands that prepare it.
+      MissingDataError: a source is not prepared, unless `allow_missing` leaves
+        it out; the message names the commands that prepare it.
     """
     self._config = config
     self._vocabulary = vocabulary
@@ -107,26 +104,23 @@ class CacheWriter:
     folder = split_folder(key, self._config, self._vocabulary, copy)
     return user_path(self._config.cache_dir) / folder
 
-  def _is_finished(self, key: SplitKey) -> bool:
-    manifest = self._path(key) / cached_split.MANIFEST
-    return storage.read_json(manifest) is not None
-
   def plan(self) -> Plan:
     """Returns what has to be written."""
-    todo = [key for key in self._sources if not self._is_finished(key)]
-    tasks = [task for key in todo for task in self._tasks(key)]
-    renderings = tokens = 0
-    for task in tasks:
-      count = task.rows * task.most_renderings
-      renderings += count
-      tokens += count * self._tokens_of_a_rendering(task.key)
+    todo = [
+      key
+      for key in self._sources
+      if storage.read_json(self._path(key) / cached_split.MANIFEST) is None
+    ]
+    tasks = tuple(task for key in todo for task in self._tasks(key))
     return Plan(
-      tasks=tuple(tasks),
+      tasks=tasks,
       rows=sum(task.rows for task in tasks),
-      renderings=renderings,
-      tokens=tokens,
+      renderings=sum(task.renderings for task in tasks),
+      tokens=sum(
+        task.renderings * self._tokens_of_a_rendering(task.key)
+        for task in tasks
+      ),
       finished=len(self._sources) - len(todo),
-      missing=self.missing,
     )
 
   def _tokens_of_a_rendering(self, key: SplitKey) -> int:
@@ -143,7 +137,9 @@ class CacheWriter:
     # The rows of a divided split are counted in reading order.
     count = 1 if found.splits else max(1, -(-rows // ROWS_PER_SHARD))
     bounds = [rows * i // count for i in range(count + 1)]
-    renderings = renderings_of(source.num_input_examples(key.split))
+    per_row = None
+    if key.split == 'train':
+      per_row = renderings_of(source.num_input_examples(key.split))
     return [
       ShardTask(
         folder=os.fspath(self._path(key)),
@@ -154,7 +150,7 @@ class CacheWriter:
         count=count,
         start=bounds[index],
         stop=bounds[index + 1],
-        renderings=renderings if key.split == 'train' else None,
+        per_row=per_row,
       )
       for index in range(count)
     ]
@@ -178,10 +174,9 @@ class CacheWriter:
     Raises:
       CacheError: the cache directory cannot be written.
     """
-    left: dict[SplitKey, int] = {}
-    tasks, total = self.plan().tasks, {}
-    for task in tasks:
-      left[task.key] = left.get(task.key, 0) + 1
+    tasks = self.plan().tasks
+    total = collections.Counter()
+    left = collections.Counter(task.key for task in tasks)
     for key in left:
       storage.remove_leftovers(self._path(key))
 
@@ -190,7 +185,7 @@ class CacheWriter:
       left[task.key] -= 1
       if not left[task.key]:
         manifest = self._finish(task.key)
-        _add(total, manifest['counts'])
+        total.update(manifest['counts'])
         log(_summary(manifest))
 
     try:
@@ -210,9 +205,9 @@ class CacheWriter:
     ]
     if None in shards:
       raise storage.CacheError(f'{path}: a shard was not written')
-    counts: dict[str, int] = {}
+    counts = collections.Counter()
     for shard in shards:
-      _add(counts, shard['counts'])
+      counts.update(shard['counts'])
     source_rows = source.num_input_examples(key.split)
     manifest = {
       'layout': LAYOUT,
@@ -245,11 +240,7 @@ class CacheWriter:
     return manifest
 
   def open(self) -> list[CachedSplit]:
-    """Opens the splits, in order, without those that were left out.
-
-    Raises:
-      CacheError: one is missing or damaged.
-    """
+    """Opens the splits in order; raises CacheError if one is damaged."""
     return [
       cached_split.open_cached_split(self._path(key), key.part)
       for key in self._sources
@@ -264,12 +255,6 @@ def make_cached_splits(
 ) -> list[CachedSplit]:
   """Makes every split that is missing in this process, and opens all.
 
-  Args:
-    keys: The splits.
-    config: Directories and lengths.
-    vocabulary: The vocabulary of the tokens.
-    log: Called with one line for each split.
-
   Raises:
     MissingDataError: a source is not prepared, see `CacheWriter`.
   """
@@ -278,36 +263,16 @@ def make_cached_splits(
   return writer.open()
 
 
-def _add(total: dict[str, int], counts: Mapping[str, int]) -> None:
-  for name, count in counts.items():
-    total[name] = total.get(name, 0) + count
-
-
 def counted(counts: Mapping[str, int]) -> str:
   """Returns the counts of cached splits in words."""
-  words = [
-    f'{counts[name]:,} {what}'
-    for name, what in _COUNTED.items()
-    if name in ('rows', 'renderings', 'tokens') or counts[name]
-  ]
-  return ', '.join(words)
-
-
-_COUNTED = {
-  'rows': 'rows',
-  'renderings': 'renderings',
-  'tokens': 'tokens',
-  'rows_filtered': 'rows filtered',
-  'inputs_shortened': 'inputs shortened',
-  'prompts_cut': 'prompts cut at the end',
-  'targets_cut': 'targets cut',
-}
+  always = ('rows', 'renderings', 'tokens')
+  if_any = ('rows_filtered', 'inputs_shortened', 'prompts_cut', 'targets_cut')
+  names = [*always, *(name for name in if_any if counts[name])]
+  return ', '.join(f'{counts[x]:,} {x.replace("_", " ")}' for x in names)
 
 
 def _summary(manifest: Mapping[str, Any]) -> str:
-  line = (
-    f'cached {manifest["part"]}.{manifest["split"]}: '
-    f'{counted(manifest["counts"])}'
-  )
+  name, counts = f'{manifest["part"]}.{manifest["split"]}', manifest['counts']
   adapted = manifest['adapted']
-  return f'{line} | split adapted: {adapted}' if adapted else line
+  note = f' | split adapted: {adapted}' if adapted else ''
+  return f'cached {name}: {counted(counts)}{note}'

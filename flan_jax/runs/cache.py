@@ -1,6 +1,6 @@
 """`flan-jax cache`: renders and tokenizes what a run needs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 import dataclasses
 import shlex
 from typing import TYPE_CHECKING
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import gin
 import tqdm
 
+from flan_jax.cache.cached_split import token_dtype
 from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.store import split_keys
 from flan_jax.definitions import names
@@ -65,7 +66,7 @@ def cache(
   cache_dir = cache_config.cache_dir
   loaded = load_vocabulary(base_model.locate(vocabulary, cache_dir))
   with quiet_start():
-    from flan_jax.cache.writer import CacheWriter
+    from flan_jax.cache.writer import CacheWriter, counted
     from flan_jax.vocabulary.seqio import as_seqio
 
     as_seqio(loaded).encode_tf('')  # Creates what it needs on first use.
@@ -74,7 +75,9 @@ def cache(
   config = dataclasses.replace(cache_config, data_dir=data_dir)
   writer = CacheWriter(keys, config, loaded, allow_missing)
   plan = writer.plan()
-  _print_plan(plan, token_bytes=2 if loaded.size <= 2**16 else 4)
+  for part, reason in writer.missing.items():
+    print(f'left out: {part} ({reason})')
+  _print_plan(plan, token_dtype(loaded).itemsize)
   if dry_run or not plan.tasks:
     return
   run = _runner(plan.rows, pipeline_options)
@@ -83,12 +86,10 @@ def cache(
   ) as bar:
     log = bar.write if verbose else lambda line: None
     counts = writer.make(log, run, bar.update)
-  print(_summary(plan.splits, counts), flush=True)
+  print(f'Cached {plan.splits} splits: {counted(counts)}', flush=True)
 
 
 def _print_plan(plan: 'Plan', token_bytes: int) -> None:
-  for part, reason in plan.missing.items():
-    print(f'left out: {part} ({reason})')
   needed = plan.splits + plan.finished
   line = f'Caching {needed} splits ({plan.finished} found)'
   if plan.tasks:
@@ -101,12 +102,6 @@ def _print_plan(plan: 'Plan', token_bytes: int) -> None:
       'on one core'
     )
   print(line, flush=True)
-
-
-def _summary(splits: int, counts: Mapping[str, int]) -> str:
-  from flan_jax.cache.writer import counted
-
-  return f'Cached {splits} splits: {counted(counts)}'
 
 
 def _runner(rows: int, pipeline_options: str | None) -> 'Runner':
