@@ -5,7 +5,6 @@ dataclasses and run functions.
 """
 
 from collections.abc import Iterator, Sequence
-import difflib
 import importlib
 import logging
 import os
@@ -15,9 +14,9 @@ from typing import Any
 import gin
 
 from flan_jax.definitions import registry, template_set
-from flan_jax.errors import ConfigError
+from flan_jax.errors import ConfigError, nearest
 from flan_jax.flags import Arguments
-from flan_jax.macros import MACROS, nearest
+from flan_jax.macros import MACROS
 from flan_jax.runtime.paths import user_path
 
 _CONFIGURABLES = (
@@ -132,9 +131,8 @@ def _nearest_binding(message: str) -> str:
   known = [selector for selector, _ in gin.config._REGISTRY.items()]
   known = [name.removeprefix('flan_jax.') for name in known]
   for unknown in message.split("'")[1::2]:
-    close = difflib.get_close_matches(unknown.strip('@()'), known, n=1)
-    if close:
-      return f'; nearest: {close[0]}'
+    if hint := nearest(unknown.strip('@()'), known, cutoff=0.6):
+      return hint
   return ''
 
 

@@ -4,6 +4,9 @@ The command line prints the message of a `UserError` in one line and exits
 with 2. Every other exception passes through with its traceback.
 """
 
+from collections.abc import Iterable
+import difflib
+
 
 class UserError(Exception):
   """A mistake that the user can fix.
@@ -14,3 +17,9 @@ class UserError(Exception):
 
 class ConfigError(UserError):
   """A setting that cannot work; names the setting."""
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.4) -> str:
+  """Returns '; nearest: …' with up to three similar names, or ''."""
+  close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=cutoff)
+  return f'; nearest: {", ".join(close)}' if close else ''

@@ -5,9 +5,7 @@ reported as a misspelling. `docs/settings.md` and `flan-jax help` show this
 table.
 """
 
-import difflib
-
-from flan_jax.errors import ConfigError
+from flan_jax.errors import ConfigError, nearest
 
 # Name -> meaning.
 MACROS = {
@@ -60,12 +58,6 @@ MACROS = {
   'WRITE_OPTIONS': 'also let the model write an answer where options are given',
   'Z_LOSS': 'coefficient of the z-loss; 0 for none',
 }
-
-
-def nearest(name: str, known) -> str:
-  """Returns ', nearest: …' if a known name is similar, else ''."""
-  close = difflib.get_close_matches(name, sorted(known), n=1)
-  return f', nearest: {close[0]}' if close else ''
 
 
 def describe(names: list[str]) -> list[str]:

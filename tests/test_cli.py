@@ -76,7 +76,7 @@ def test_help_of_a_command_lists_its_flags(capsys, command):
     (['trian'], "no command 'trian'; the commands are train, eval"),
     (['train', '--lerning_rate=3'], "unknown flag '--lerning_rate=3'"),
     (['train', '--process_index=1'], 'go together'),
-    (['help', 'SEDE'], "no macro 'SEDE', nearest: SEED"),
+    (['help', 'SEDE'], "no macro 'SEDE'; nearest: SEED"),
   ],
 )
 def test_mistakes_in_flags(capsys, argv, message):

@@ -39,47 +39,40 @@ def split_key(member: PlanMember, split: str) -> SplitKey:
   return SplitKey(member.part, split, templates)
 
 
+@dataclasses.dataclass
 class CacheStore:
   """Finds cached splits, and has `flan-jax cache` make missing ones.
 
   The child process needs TensorFlow; this process never does.
 
   Attributes:
+    config: Directories and lengths.
+    vocabulary: The vocabulary of the tokens.
+    flags: Flags of the child process; None: nothing is made.
+    allow_missing: Leaves out members whose splits cannot be made.
     left_out: Splits that are missing and were left out, by name.
   """
 
-  def __init__(
-    self,
-    config: CacheConfig,
-    vocabulary: Vocabulary,
-    flags: Sequence[str] | None = None,
-    allow_missing: bool = False,
-  ):
-    """Initializes the store.
+  config: CacheConfig
+  vocabulary: Vocabulary
+  flags: Sequence[str] | None = None
+  allow_missing: bool = False
+  left_out: list[str] = dataclasses.field(default_factory=list)
 
-    Args:
-      config: Directories and lengths.
-      vocabulary: The vocabulary of the tokens.
-      flags: Flags of the child process; None: nothing is made.
-      allow_missing: Leaves out members whose splits cannot be made.
-    """
-    data_dir = resolve_data_dir(config.data_dir, config.cache_dir)
-    self._config = dataclasses.replace(config, data_dir=data_dir)
-    self._vocabulary = vocabulary
-    self._flags = flags
-    self._allow_missing = allow_missing
-    self.left_out: list[str] = []
+  def __post_init__(self):
+    data_dir = resolve_data_dir(self.config.data_dir, self.config.cache_dir)
+    self.config = dataclasses.replace(self.config, data_dir=data_dir)
 
   @property
   def framing(self) -> Framing:
-    return Framing.of(self._config, self._vocabulary)
+    return Framing.of(self.config, self.vocabulary)
 
   def missing(self, keys: Sequence[SplitKey]) -> list[SplitKey]:
     """Returns the splits that are not cached yet."""
     found = []
     for key in keys:
       try:
-        find_cached_split(key, self._config, self._vocabulary)
+        find_cached_split(key, self.config, self.vocabulary)
       except CacheError:
         found.append(key)
     return found
@@ -89,15 +82,15 @@ class CacheStore:
     missing = self.missing(keys)
     if not missing:
       return
-    if self._flags is None:
+    if self.flags is None:
       self.find(missing[0])
     print(f'caching {len(missing)} splits first', flush=True)
-    if not child.succeeds('cache', self._flags):
+    if not child.succeeds('cache', self.flags):
       raise CacheError('the cache could not be made, see above')
 
   def find(self, key: SplitKey) -> CachedSplit:
     """Opens a split; raises CacheError if it is missing or damaged."""
-    split = find_cached_split(key, self._config, self._vocabulary)
+    split = find_cached_split(key, self.config, self.vocabulary)
     split.verify()
     return split
 
@@ -113,7 +106,7 @@ class CacheStore:
     for member in members:
       key = split_key(member, split)
       declared = split in member.part.splits
-      if self._allow_missing and declared and self.missing([key]):
+      if self.allow_missing and declared and self.missing([key]):
         self.left_out.append(str(key))
       else:
         found.append(member)

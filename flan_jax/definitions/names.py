@@ -51,7 +51,7 @@ def _match(name: str) -> re.Match:
   if not match:
     raise UnknownNameError(
       f'{name!r} is not a task name; the grammar is '
-      f'{GRAMMAR}{registry.nearest(name)}'
+      f'{GRAMMAR}{registry.nearest_name(name)}'
     )
   return match
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
-import difflib
 import functools
 import importlib
 import importlib.metadata
 
 from flan_jax.definitions.dataset import Dataset, Part, Template
-from flan_jax.errors import UserError
+from flan_jax.errors import UserError, nearest
 
 ENTRY_POINT_GROUP = 'flan_jax.tasks'
 
@@ -186,12 +185,10 @@ def find_part(name: str) -> tuple[Dataset, Dataset]:
   dataset_name, _, part_name = name.rpartition(':')
   found = parts().get(part_name)
   if found is None or (dataset_name and found[0].name != dataset_name):
-    raise UnknownNameError(f'unknown task {name!r}{nearest(name)}')
+    raise UnknownNameError(f'unknown task {name!r}{nearest_name(name)}')
   return found
 
 
-def nearest(name: str) -> str:
-  """Returns ', nearest: …' with up to three registered names like `name`."""
-  names = [*parts(), *_DATASETS, *_MIXTURES]
-  close = difflib.get_close_matches(name, sorted(set(names)), n=3, cutoff=0.4)
-  return f'; nearest: {", ".join(close)}' if close else ''
+def nearest_name(name: str) -> str:
+  """Returns '; nearest: …' with registered names like `name`, or ''."""
+  return nearest(name, {*parts(), *_DATASETS, *_MIXTURES})

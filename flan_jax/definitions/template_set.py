@@ -11,9 +11,8 @@ and fields of FLAN's published templates are understood as well
 """
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 import dataclasses
-import difflib
 import functools
 import importlib.resources
 import json
@@ -31,7 +30,7 @@ from flan_jax.definitions.dataset import (
   Template,
   placeholders,
 )
-from flan_jax.errors import UserError
+from flan_jax.errors import UserError, nearest
 from flan_jax.runtime.paths import user_path
 
 # The dictionary that is read if a Python file has several.
@@ -219,14 +218,9 @@ def _datasets(path: str, key: Any) -> tuple[str, ...]:
   ours = {*registry.parts(), *(d.name for d in registry.datasets())}
   names = published_names.datasets_of(key)
   if not set(names) <= ours:
-    hint = _nearest(str(key), {*ours, *published_names.keys()})
+    hint = nearest(str(key), {*ours, *published_names.keys()})
     raise TemplateSetError(f'{path}: unknown dataset {key!r}{hint}')
   return names
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-  close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.4)
-  return f'; nearest: {", ".join(close)}' if close else ''
 
 
 def _templates(where: str, name: str, entries: Any) -> tuple[Template, ...]:
@@ -296,7 +290,7 @@ def _as_object(where: str, entry: Any) -> dict[str, Any]:
     )
   for name, value in entry.items():
     if name not in _KEYS:
-      hint = _nearest(str(name), _KEYS)
+      hint = nearest(str(name), _KEYS)
       raise TemplateSetError(f'{where}: unknown key {name!r}{hint}')
     texts = value if isinstance(value, list | tuple) else ()
     if not isinstance(value, _KEYS[name]) or not all(
@@ -324,7 +318,7 @@ def _in_our_fields(
     raise TemplateSetError(f'{where}: {error}') from error
   for name in names:
     if name not in patterns:
-      hint = _nearest(name, patterns)
+      hint = nearest(name, patterns)
       raise TemplateSetError(f'{where}: unknown field {name!r}{hint}')
   pieces = []
   for literal, name, _, _ in string.Formatter().parse(pattern):

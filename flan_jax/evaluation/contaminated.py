@@ -44,7 +44,8 @@ class Contaminated:
     for part, ids in found.items():
       if part not in registry.parts():
         raise ConfigError(
-          f'CONTAMINATED {path}: no subset {part!r}{registry.nearest(part)}'
+          f'CONTAMINATED {path}: no subset {part!r}'
+          f'{registry.nearest_name(part)}'
         )
       if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
         raise ConfigError(

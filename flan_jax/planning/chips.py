@@ -18,9 +18,8 @@ Sources, read in November 2026; '-' where nothing is published.
 """
 
 import dataclasses
-import difflib
 
-from flan_jax.errors import ConfigError
+from flan_jax.errors import ConfigError, nearest
 
 # A row per chip:
 # - JAX devices that it consists of; the two cores of a v4 or v5p act as one.
@@ -157,6 +156,6 @@ def chip_named(name: str) -> Chip:
   """
   if name in CHIPS:
     return CHIPS[name]
-  close = difflib.get_close_matches(name, CHIPS, n=1)
-  hint = f', nearest: {close[0]}' if close else ''
-  raise ConfigError(f'no chip {name!r} among {", ".join(CHIPS)}{hint}')
+  raise ConfigError(
+    f'no chip {name!r} among {", ".join(CHIPS)}{nearest(name, CHIPS)}'
+  )

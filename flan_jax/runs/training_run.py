@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 import dataclasses
-import difflib
 import os
 from typing import Any
 
@@ -17,7 +16,7 @@ from flan_jax.cache.identity import SplitKey
 from flan_jax.cache.store import split_keys
 from flan_jax.definitions import names, registry
 from flan_jax.definitions.mixture_plan import MixturePlan
-from flan_jax.errors import ConfigError
+from flan_jax.errors import ConfigError, nearest
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.evaluator import Evaluation
 from flan_jax.evaluation.mixture_evaluation import MixtureEvaluation
@@ -185,11 +184,9 @@ class TrainingRun:
     best = self._settings.loop.keep_best
     names = () if self._validation is None else self._validation.names
     if best is not None and best not in names:
-      close = difflib.get_close_matches(best, names, n=1)
-      hint = f'; nearest: {close[0]}' if close else ''
       raise ConfigError(
         f'KEEP_BEST is {best!r}, but the validation rows give no such metric'
-        f'{hint}'
+        f'{nearest(best, names)}'
       )
 
   def resume_or_start(self) -> None:

@@ -10,12 +10,11 @@ TFDS checks rows too, but does not name the place inside a sequence, and
 converts some wrong values silently (1.5 to an integer, "3" to a number).
 """
 
-from collections.abc import Iterable, Mapping
-import difflib
+from collections.abc import Mapping
 import json
 from typing import Any
 
-from flan_jax.errors import UserError
+from flan_jax.errors import UserError, nearest
 
 GRAMMAR = (
   'use "text", "int64", "float32", "bool", a list of two or more class names, '
@@ -37,12 +36,6 @@ class FieldError(UserError):
 
   def __init__(self, field: str, problem: str):
     super().__init__(f'field {field!r}: {problem}')
-
-
-def nearest(word: Any, words: Iterable[str]) -> str:
-  """Returns '; nearest: …' with up to three similar words."""
-  close = difflib.get_close_matches(str(word), words, n=3)
-  return f'; nearest: {", ".join(close)}' if close else ''
 
 
 def parse_features(stated: Any):
@@ -123,7 +116,7 @@ def _check(feature, value: Any, path: str) -> Any:
   else:
     return value  # Images and the like, which TFDS alone checks.
   if not isinstance(value, kind) or (type(value) is bool and kind is not bool):
-    near = nearest(value, getattr(feature, 'names', None) or ())
+    near = nearest(str(value), getattr(feature, 'names', None) or ())
     raise FieldError(path, f'{words} is needed, not {_short(value)}{near}')
   return value
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from etils import epath
 
-from flan_jax.errors import UserError
-from flan_jax.sources.features import FieldError, check_row, nearest
+from flan_jax.errors import UserError, nearest
+from flan_jax.sources.features import FieldError, check_row
 
 META_FILE = 'meta.json'
 SPLIT_FIELD = '_split'
@@ -57,15 +57,14 @@ def find_files(path: epath.Path, builder: str | None, log: Log):
   """Returns the files to import, in order of their names."""
   if not path.exists():
     raise ImportRowsError(f'{path} does not exist')
-  if builder is not None:
-    if path.is_dir():
-      raise ImportRowsError(
-        f'{path} is a folder: name a builder for a single file only, and those '
-        f'of a folder in {META_FILE}'
-      )
-    return [SourceFile(path, builder)]
   if not path.is_dir():
+    if builder is not None:
+      return [SourceFile(path, builder)]
     return [_read_entry(path, _read_meta(path.parent / META_FILE))]
+  if builder is not None:
+    raise ImportRowsError(
+      f'{path} is a folder: name the builders of its files in {META_FILE}'
+    )
   found = sorted(x for x in path.iterdir() if x.suffix == '.jsonl')
   if not found:
     raise ImportRowsError(f'{path} has no *.jsonl file')

@@ -30,13 +30,13 @@ import tempfile
 from typing import Any
 
 import flan_jax
+from flan_jax.errors import nearest
 from flan_jax.runtime.paths import is_local, user_path
 from flan_jax.runtime.tensorflow_start import quiet_start
 from flan_jax.sources import json_rows
 from flan_jax.sources.features import (
   GRAMMAR,
   FieldError,
-  nearest,
   parse_features,
 )
 from flan_jax.sources.json_rows import (
