@@ -1,4 +1,4 @@
-"""A comparison with `transformers` passes within rounding errors only."""
+"""A comparison with `transformers` passes only within rounding errors."""
 
 import dataclasses
 
@@ -20,7 +20,7 @@ _FINE = reference.Comparison(
   ('changes', 'fits'),
   [({}, True), ({'difference': 1e-2}, False), ({'same_tokens': False}, False)],
 )
-def test_what_fits(changes, fits):
+def test_only_equal_tokens_and_close_logits_fit(changes, fits):
   assert dataclasses.replace(_FINE, **changes).fits == fits
 
 

@@ -196,7 +196,7 @@ def test_row(name, row, template, prompt, target):
 
 
 def test_squad_v2_inverted_templates_skip_unanswerable_questions():
-  """There is no answer to write a question for."""
+  """Without an answer there is no question to ask for."""
   part = _part('squad_v2')
   rendered = render_row(part, _squad('Who bought it?', []))
   assert set(rendered) == set(evaluated(part.templates))
