@@ -4,10 +4,8 @@ from flan_jax.model.decoder import hidden_states
 from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.model.multihead import resolve_attention
 from flan_jax.model.parameters import (
-  Decoder,
   abstract_params,
   init_params,
-  logical_axes,
   param_shardings,
 )
 from flan_jax.model.prediction import (
@@ -16,18 +14,3 @@ from flan_jax.model.prediction import (
   target_logits,
   target_outputs,
 )
-
-__all__ = [
-  'Decoder',
-  'DecoderConfig',
-  'TargetOutputs',
-  'abstract_params',
-  'hidden_states',
-  'init_params',
-  'logical_axes',
-  'param_shardings',
-  'resolve_attention',
-  'target_log_probs',
-  'target_logits',
-  'target_outputs',
-]

@@ -4,6 +4,7 @@ Other implementations are tested against this one; `multihead.attend` chooses
 among them.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -18,25 +19,18 @@ HIDDEN = -1e30
 
 
 class AttentionContext(NamedTuple):
-  """The inputs of attention other than queries, keys and values.
+  """The inputs of attention other than queries, keys and values."""
 
-  Attributes:
-    segments: Number of the packed example, from 1 [B, L]. 0 is padding, which
-      neither sees nor is seen.
-    positions: Position of each token in its own example [B, L].
-    branches: 0 for the prompt, from 1 for the option branches that share it
-      [B, L]. None if there are no branches; positions then rise by one from
-      token to token within an example.
-    bias: Bias per head and distance, from `position.distance_bias` [H, P]. None
-      without a relative bias.
-    bias_table: Bias of one block of queries, from `block_attention.bias_table`
-      [H, Q, W]. None with branches.
-  """
-
+  # Number of the packed example, from 1. 0 is padding, which neither sees nor
+  # is seen.
   segments: Int[Array, 'B L']
-  positions: Int[Array, 'B L']
+  positions: Int[Array, 'B L']  # Position of each token in its own example.
+  # 0 for the prompt, from 1 for the option branches that share it. None if
+  # there are none; positions then rise by one from token to token.
   branches: Int[Array, 'B L'] | None = None
+  # Bias per head and distance, from `position.distance_bias`.
   bias: Float[Array, 'H P'] | None = None
+  # Bias of one block, from `block_attention.bias_table`; None with branches.
   bias_table: Float[Array, 'H Q W'] | None = None
 
 
@@ -50,12 +44,7 @@ def visible_keys(
 
   It does if both are in the same segment, the key does not come after the
   query, and the key belongs to the shared prompt or to the query's own branch.
-
-  Args:
-    segments_BxL: See `AttentionContext`.
-    branches_BxL: See `AttentionContext`.
-    queries: Indices of the queries; all by default.
-    keys: Indices of the keys; all by default.
+  `AttentionContext` describes segments and branches.
   """
   index_L = jnp.arange(segments_BxL.shape[1])
   visible = index_L[None, queries, None] >= index_L[None, None, keys]
@@ -80,12 +69,8 @@ def attend_reference(
   batch, length, heads, width = query_BxLxHxh.shape
   groups = heads // key_BxLxKxh.shape[2]
   query = query_BxLxHxh.reshape(batch, length, -1, groups, width)
-  logits = jnp.einsum(
-    'BQKGh,BSKh->BKGQS',
-    query,
-    key_BxLxKxh,
-    preferred_element_type=jnp.float32,
-  )
+  product = functools.partial(jnp.einsum, preferred_element_type=jnp.float32)
+  logits = product('BQKGh,BSKh->BKGQS', query, key_BxLxKxh)
   logits = logits * width**-0.5
   if context.bias is not None:
     bias = position.relative_bias(context.bias, context.positions)

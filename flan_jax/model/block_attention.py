@@ -46,8 +46,7 @@ def attend_in_blocks(
       accelerator.
   """
   batch, length, heads, width = query_BxLxHxh.shape
-  kv_heads = key_BxLxKxh.shape[2]
-  query = query_BxLxHxh.reshape(batch, length, kv_heads, -1, width)
+  query = query_BxLxHxh.reshape(batch, length, key_BxLxKxh.shape[2], -1, width)
   query = query.transpose(0, 2, 3, 1, 4) * width**-0.5
   key, value = (x.transpose(0, 2, 1, 3) for x in (key_BxLxKxh, value_BxLxKxh))
   bias = context.bias_table if context.branches is None else context.bias
@@ -56,22 +55,15 @@ def attend_in_blocks(
   if pieces:
     rows = max(1, _PIECE // (heads * block * length), -(-batch // _MOST_PIECES))
 
-  def of_rows(x, first):
-    return None if x is None else x[first : first + rows]
+  by_row = (query, key, value, context._replace(bias=None, bias_table=None))
 
-  mixed = jnp.concatenate(
-    [
-      _attend(
-        of_rows(query, first),
-        of_rows(key, first),
-        of_rows(value, first),
-        bias,
-        AttentionContext(*(of_rows(x, first) for x in context[:3])),
-        block,
-      )
-      for first in range(0, batch, rows)
-    ]
-  )
+  def piece(first):
+    query, key, value, context = jax.tree.map(
+      lambda x: x[first : first + rows], by_row
+    )
+    return _attend(query, key, value, bias, context, block)
+
+  mixed = jnp.concatenate([piece(first) for first in range(0, batch, rows)])
   return mixed.transpose(0, 3, 1, 2, 4).reshape(batch, length, heads, width)
 
 
@@ -83,11 +75,6 @@ def bias_table(
   Where positions rise with the index, the bias of every block is a slice of the
   bias of the last one, which sees the most keys. All blocks, rows and layers
   therefore share one table.
-
-  Args:
-    bias_HxP: From `position.distance_bias`.
-    length: Tokens of a row.
-    block: See `attend_in_blocks`.
   """
   block = _block_size(length, block)
   stop = -(-length // block) * block
@@ -109,26 +96,16 @@ def _blocks(length, block):
 
 def _product(subscripts, x, y):
   """Multiplies float32 or bfloat16 values with a float32 result."""
-  full = x.dtype == jnp.float32
+  precision = jax.lax.Precision.HIGHEST if x.dtype == jnp.float32 else None
   return jnp.einsum(
-    subscripts,
-    x,
-    y,
-    precision=jax.lax.Precision.HIGHEST if full else None,
-    preferred_element_type=jnp.float32,
+    subscripts, x, y, precision=precision, preferred_element_type=jnp.float32
   )
 
 
-def _block_bias(bias, context, queries, keys, groups):
-  """Returns the bias of a block [1 or B, K, G, Q, S].
-
-  Args:
-    bias: From `bias_table`; with branches, from `position.distance_bias`.
-    context: Positions and branches.
-    queries: Indices of the block's queries.
-    keys: Indices of the keys it may see.
-    groups: Query heads per key head [G].
-  """
+def _block_bias(context, queries, keys, groups, bias):
+  """Slices or looks up the bias of a block [1 or B, K, G, Q, S], or None."""
+  if bias is None:
+    return None
   if context.branches is None:
     rows, width = bias.shape[1:]
     first = width - rows - queries.start
@@ -140,10 +117,13 @@ def _block_bias(bias, context, queries, keys, groups):
   return bias.reshape(bias.shape[0], -1, groups, *bias.shape[2:])
 
 
-def _logits(query, key, bias, visible):
-  logits = _product('BKGQh,BKSh->BKGQS', query, key)
+def _logits(query, key, bias, context, queries, keys):
+  logits = _product(
+    'BKGQh,BKSh->BKGQS', query[:, :, :, queries], key[:, :, keys]
+  )
   if bias is not None:
     logits = logits + bias
+  visible = visible_keys(context.segments, context.branches, queries, keys)
   return jnp.where(visible[:, None, None], logits, HIDDEN)
 
 
@@ -156,11 +136,8 @@ def _attend(query, key, value, bias, context, block):
 def _forward(query, key, value, all_bias, context, block):
   mixed, log_sums = [], []
   for queries, keys in _blocks(query.shape[3], block):
-    bias = None
-    if all_bias is not None:
-      bias = _block_bias(all_bias, context, queries, keys, query.shape[2])
-    visible = visible_keys(context.segments, context.branches, queries, keys)
-    logits = _logits(query[:, :, :, queries], key[:, :, keys], bias, visible)
+    bias = _block_bias(context, queries, keys, query.shape[2], all_bias)
+    logits = _logits(query, key, bias, context, queries, keys)
     most = jnp.max(logits, axis=-1, keepdims=True)
     weights = jnp.exp(logits - most)
     total = jnp.sum(weights, axis=-1, keepdims=True)
@@ -182,19 +159,12 @@ def _backward(block, kept, grad):
   grad_key, grad_value = (jnp.zeros(x.shape, jnp.float32) for x in (key, value))
   grad_bias = None if all_bias is None else jnp.zeros_like(all_bias)
   for queries, keys in _blocks(query.shape[3], block):
-    bias = bias_vjp = None
-    if all_bias is not None:
-      of_block = functools.partial(
-        _block_bias,
-        context=context,
-        queries=queries,
-        keys=keys,
-        groups=query.shape[2],
-      )
-      bias, bias_vjp = jax.vjp(of_block, all_bias)
-    visible = visible_keys(context.segments, context.branches, queries, keys)
+    of_block = functools.partial(
+      _block_bias, context, queries, keys, query.shape[2]
+    )
+    bias, bias_vjp = jax.vjp(of_block, all_bias)
+    logits = _logits(query, key, bias, context, queries, keys)
     part = (slice(None), slice(None), slice(None), queries)
-    logits = _logits(query[part], key[:, :, keys], bias, visible)
     weights = jnp.exp(logits - log_sums[part][..., None])
     narrow = weights.astype(value.dtype)
     grad_value = grad_value.at[:, :, keys].add(
@@ -202,10 +172,9 @@ def _backward(block, kept, grad):
     )
     through = _product('BKGQh,BKSh->BKGQS', grad[part], value[:, :, keys])
     grad_logits = weights * (through - along[part][..., None])
-    if bias_vjp is not None:
-      of_bias = grad_logits
-      if bias.shape[0] == 1:
-        of_bias = _sum_rows(grad_logits)
+    if bias is not None:
+      shared = bias.shape[0] == 1
+      of_bias = _sum_rows(grad_logits) if shared else grad_logits
       grad_bias = grad_bias + bias_vjp(of_bias)[0]
     narrow = grad_logits.astype(query.dtype)
     grad_query.append(_product('BKGQS,BKSh->BKGQh', narrow, key[:, :, keys]))

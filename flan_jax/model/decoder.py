@@ -53,11 +53,7 @@ def forward(
   dropout_key: Array | None = None,
   keep_heads: bool = False,
 ) -> tuple[Float[Array, 'B L D'], Any]:
-  """Computes `hidden_states` and, on request, keys and values of all layers.
-
-  Returns:
-    Hidden states, and None or (keys, values), each [N, B, L, K, h].
-  """
+  """Returns `hidden_states`, and keys and values [N, B, L, K, h] or None."""
   with layers.matmul_precision(config):
     context, rotations = attention_context(config, params, batch)
     # Like every parameter, the table is gathered over `fsdp` before its use.
@@ -95,14 +91,7 @@ def run_layers(
 ) -> tuple[Any, Any]:
   """Runs the layers in order, as a scan or unrolled.
 
-  Args:
-    config: Shape of the decoder.
-    layer: Maps (carry, its slice of `per_layer`) to (carry, its output).
-    carry: Passed from layer to layer.
-    per_layer: Inputs of the layers, stacked [N, ...].
-
-  Returns:
-    The last carry and the stacked outputs, as from `jax.lax.scan`.
+  Like `jax.lax.scan`, passes a carry from layer to layer and stacks outputs.
   """
   if config.remat != 'none':
     layer = jax.checkpoint(
@@ -120,7 +109,7 @@ def attention_context(
   config: DecoderConfig, params: Params, batch: Batch
 ) -> tuple[attention.AttentionContext, Any]:
   """Returns the context of attention, and the rotations of RoPE or None."""
-  positions_BxL = jnp.asarray(batch['positions'])
+  positions = jnp.asarray(batch['positions'])
   bias = rotations = None
   if config.position == 'relative_bias':
     bias = position.distance_bias(
@@ -128,11 +117,11 @@ def attention_context(
     )
   else:
     rotations = position.rope_rotations(
-      positions_BxL, config.head_dim, config.rope_base
+      positions, config.head_dim, config.rope_base
     )
   context = attention.AttentionContext(
     segments=jnp.asarray(batch['segments']),
-    positions=positions_BxL,
+    positions=positions,
     branches=batch.get('branches'),
     bias=bias,
   )

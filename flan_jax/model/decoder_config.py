@@ -1,5 +1,6 @@
 """The configuration of a decoder."""
 
+from collections.abc import Iterator
 import dataclasses
 
 from flan_jax.errors import ConfigError
@@ -23,122 +24,99 @@ class DecoderConfig:
   """A decoder-only transformer with a gated feed-forward layer.
 
   Brackets give the letter of a size in array names.
-
-  Attributes:
-    vocab_size: Rows of the embedding, in tokens [V].
-    num_layers: Layers [N].
-    d_model: Width of the residual stream [D].
-    d_ff: Width of each of the two branches of the feed-forward layer [F].
-    num_heads: Query heads [H].
-    num_kv_heads: Key and value heads [K]; each serves H / K query heads.
-    head_dim: Width of one head [h].
-    position: 'relative_bias', a bias per head and bucket of distances that all
-      layers share (T5, LaMDA), or 'rope', rotated queries and keys (Llama).
-    relative_buckets: Buckets of the relative bias, an even number. Buckets of
-      the first half hold one distance each; the others grow geometrically.
-    relative_max_distance: Distance in tokens from which on all distances share
-      the last bucket.
-    rope_base: Base of the geometric series of RoPE's wavelengths.
-    activation: Activation of the gate, 'gelu' (tanh approximation) or 'silu'.
-    norm_eps: Added to the mean square in RMS normalization.
-    tie_embeddings: Whether the embedding also computes the logits.
-    dropout_rate: Fraction of values set to zero, in [0, 1), in the embedded
-      tokens and in what attention and feed-forward add to the residual stream.
-    compute_dtype: 'float32' or 'bfloat16', the type of activations and matrix
-      products. Parameters, normalization, softmax and logits are float32.
-      'float32' means full float32 products on every platform (no TF32 and no
-      bfloat16 passes).
-    scan_layers: Whether layers run in `jax.lax.scan`, which compiles one layer
-      instead of N. The numbers are the same.
-    remat: What the backward pass recomputes to save memory: 'none'; 'dots', all
-      but matrix products with parameters; 'full', everything. Attention weights
-      are never kept.
-    qkv_bias: Whether queries, keys and values each have a bias (Qwen2).
-    qk_norm: Whether each query and key is normalized over its head (Qwen3).
-    attention: 'auto', the fastest that platform and model allow; 'reference',
-      all pairs at once; 'blocks', or 'pieces' on a CPU, see `block_attention`;
-      'splash' or 'cudnn', kernels for TPU and GPU, see `kernel_attention`.
-    attention_block: Queries per block of 'blocks' and 'pieces'.
-    vocab_block: Vocabulary entries whose logits are in memory at a time. None:
-      all of up to 65,536, else 16,384.
   """
 
-  vocab_size: int
-  num_layers: int
-  d_model: int
-  d_ff: int
-  num_heads: int
-  num_kv_heads: int
-  head_dim: int
+  vocab_size: int  # Rows of the embedding, in tokens [V].
+  num_layers: int  # Layers [N].
+  d_model: int  # Width of the residual stream [D].
+  d_ff: int  # Width of each branch of the feed-forward layer [F].
+  num_heads: int  # Query heads [H].
+  num_kv_heads: int  # Key and value heads [K]; each serves H / K query heads.
+  head_dim: int  # Width of one head [h].
+  # 'relative_bias', a bias per head and bucket of distances that all layers
+  # share (T5, LaMDA), or 'rope', rotated queries and keys (Llama).
   position: str = 'relative_bias'
-  relative_buckets: int = 32
-  relative_max_distance: int = 128
-  rope_base: float = 10_000.0
-  activation: str = 'gelu'
-  norm_eps: float = 1e-6
-  tie_embeddings: bool = False
+  relative_buckets: int = 32  # See `position.distance_buckets`.
+  relative_max_distance: int = 128  # First distance of the last bucket, tokens.
+  rope_base: float = 10_000.0  # Base of RoPE's series of wavelengths.
+  activation: str = 'gelu'  # Of the gate: 'gelu' (tanh form) or 'silu'.
+  norm_eps: float = 1e-6  # Added to the mean square in RMS normalization.
+  tie_embeddings: bool = False  # Whether the embedding computes the logits.
+  # Fraction of values set to zero, in [0, 1), in the embedded tokens and in
+  # what attention and feed-forward add to the residual stream.
   dropout_rate: float = 0.0
+  # 'float32' or 'bfloat16', the type of activations and matrix products.
+  # Parameters, normalization, softmax and logits are float32. 'float32'
+  # products are full on every platform (no TF32).
   compute_dtype: str = 'float32'
+  # Whether layers run in `jax.lax.scan`, which compiles one layer instead of N.
+  # The numbers are the same.
   scan_layers: bool = True
+  # What the backward pass recomputes to save memory: 'none'; 'dots', all but
+  # matrix products with parameters; 'full', everything. Attention weights are
+  # never kept.
   remat: str = 'none'
-  qkv_bias: bool = False
-  qk_norm: bool = False
+  qkv_bias: bool = False  # Whether queries, keys, values have biases (Qwen2).
+  qk_norm: bool = False  # Whether queries and keys are normalized (Qwen3).
+  # 'auto', the fastest that platform and model allow; 'reference', all pairs at
+  # once; 'blocks', or 'pieces' on a CPU, see `block_attention`; 'splash' or
+  # 'cudnn', kernels for TPU and GPU, see `kernel_attention`.
   attention: str = 'auto'
-  attention_block: int = 256
+  attention_block: int = 256  # Queries per block of 'blocks' and 'pieces'.
+  # Vocabulary entries whose logits are in memory at a time; None for all of up
+  # to 65,536, else 16,384.
   vocab_block: int | None = None
 
   def __post_init__(self):
+    for problem in self._problems():
+      raise ConfigError(problem)
+
+  def _problems(self) -> Iterator[str]:
     for field in dataclasses.fields(self):
       size = getattr(self, field.name)
       # All fields without a default are sizes.
       if field.default is dataclasses.MISSING:
         if not isinstance(size, int) or size < 1:
-          raise ConfigError(
-            f'{field.name} must be a positive integer, not {size!r}.'
-          )
+          yield f'{field.name} must be a positive integer, not {size!r}.'
     if self.num_heads % self.num_kv_heads:
-      raise ConfigError(
+      yield (
         f'num_heads={self.num_heads} is not a multiple of '
         f'num_kv_heads={self.num_kv_heads}.'
       )
     for name, choices in _CHOICES.items():
       value = getattr(self, name)
       if value not in choices:
-        raise ConfigError(f'{name} must be one of {choices}, not {value!r}.')
+        yield f'{name} must be one of {choices}, not {value!r}.'
     if self.position == 'rope':
-      self._check_rope()
+      yield from self._rope_problems()
     else:
-      self._check_relative_bias()
+      yield from self._relative_bias_problems()
     if not 0.0 <= self.dropout_rate < 1.0:
-      raise ConfigError(
-        f'dropout_rate must be in [0, 1), not {self.dropout_rate!r}.'
-      )
+      yield f'dropout_rate must be in [0, 1), not {self.dropout_rate!r}.'
     if self.norm_eps <= 0:
-      raise ConfigError(f'norm_eps must be positive, not {self.norm_eps!r}.')
+      yield f'norm_eps must be positive, not {self.norm_eps!r}.'
     for name in ('attention_block', 'vocab_block'):
       size = getattr(self, name)
       if size is not None and size < 1:
-        raise ConfigError(f'{name} must be positive, not {size!r}.')
+        yield f'{name} must be positive, not {size!r}.'
 
-  def _check_rope(self):
+  def _rope_problems(self):
     if self.head_dim % 2:
-      raise ConfigError(
+      yield (
         f"position='rope' rotates pairs, so head_dim={self.head_dim} must be "
         'even.'
       )
     if self.rope_base <= 1:
-      raise ConfigError(f'rope_base must exceed 1, not {self.rope_base!r}.')
+      yield f'rope_base must exceed 1, not {self.rope_base!r}.'
 
-  def _check_relative_bias(self):
-    if self.relative_buckets < 2 or self.relative_buckets % 2:
-      raise ConfigError(
-        'relative_buckets must be even and at least 2, not '
-        f'{self.relative_buckets!r}.'
-      )
-    if self.relative_max_distance <= self.relative_buckets // 2:
-      raise ConfigError(
+  def _relative_bias_problems(self):
+    buckets = self.relative_buckets
+    if buckets < 2 or buckets % 2:
+      yield f'relative_buckets must be even and at least 2, not {buckets!r}.'
+    if self.relative_max_distance <= buckets // 2:
+      yield (
         f'relative_max_distance={self.relative_max_distance} must exceed half '
-        f'of relative_buckets={self.relative_buckets}.'
+        f'of relative_buckets={buckets}.'
       )
 
   def logits_block(self) -> int:
@@ -150,14 +128,12 @@ class DecoderConfig:
 
   def param_count(self) -> int:
     """Returns the number of parameters."""
-    attention = self.d_model * self.head_dim
-    attention *= 2 * self.num_heads + 2 * self.num_kv_heads
+    heads, kv_heads = self.num_heads, self.num_kv_heads
+    attention = 2 * self.d_model * self.head_dim * (heads + kv_heads)
     feed_forward = 3 * self.d_model * self.d_ff
     if self.qkv_bias:
-      attention += self.head_dim * (self.num_heads + 2 * self.num_kv_heads)
-    norms = 2 * self.d_model
-    if self.qk_norm:
-      norms += 2 * self.head_dim
+      attention += self.head_dim * (heads + 2 * kv_heads)
+    norms = 2 * self.d_model + 2 * self.head_dim * self.qk_norm
     tables = 1 if self.tie_embeddings else 2
     total = self.num_layers * (attention + feed_forward + norms)
     total += tables * self.vocab_size * self.d_model + self.d_model

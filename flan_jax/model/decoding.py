@@ -1,23 +1,19 @@
 """Decodes token by token, with cached keys and values."""
 
+import functools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from flan_jax.model import attention, decoder, layers, prediction
+from flan_jax.model import attention, decoder, layers, position, prediction
 from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.model.parameters import Params
 
 
 class KeyValues(NamedTuple):
-  """Keys and values of all layers.
-
-  Attributes:
-    keys: Rotated if positions are encoded by RoPE [N, B, K, S, h].
-    values: [N, B, K, S, h].
-  """
+  """Keys (rotated by RoPE, if configured) and values of all layers."""
 
   keys: Float[Array, 'N B K S h']
   values: Float[Array, 'N B K S h']
@@ -25,13 +21,8 @@ class KeyValues(NamedTuple):
 
 def empty(config: DecoderConfig, rows: int, length: int) -> KeyValues:
   """Returns an empty cache for `rows` sequences [B] of `length` tokens [S]."""
-  shape = (
-    config.num_layers,
-    rows,
-    config.num_kv_heads,
-    length,
-    config.head_dim,
-  )
+  heads, width = config.num_kv_heads, config.head_dim
+  shape = (config.num_layers, rows, heads, length, width)
   dtype = jnp.dtype(config.compute_dtype)
   return KeyValues(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
 
@@ -39,12 +30,7 @@ def empty(config: DecoderConfig, rows: int, length: int) -> KeyValues:
 def prefill(
   config: DecoderConfig, params: Params, batch: decoder.Batch
 ) -> tuple[Float[Array, 'B L D'], KeyValues]:
-  """Reads packed prompts.
-
-  Args:
-    config: Shape of the decoder.
-    params: From `parameters.init_params`.
-    batch: As for `decoder.hidden_states`.
+  """Reads packed prompts, with the arguments of `decoder.hidden_states`.
 
   Returns:
     Hidden states, and keys and values [S = L].
@@ -72,15 +58,14 @@ def decode_step(
   Returns:
     Logits in float32, and the cache with the tokens added.
   """
-  batch = {
-    'positions': positions_B[:, None],
-    'segments': jnp.ones_like(positions_B)[:, None],
-  }
+  positions_Bx1 = positions_B[:, None]
+  batch = {'positions': positions_Bx1, 'segments': jnp.ones_like(positions_Bx1)}
   with layers.matmul_precision(config):
     context, rotations = decoder.attention_context(config, params, batch)
     bias_BxHxS = None
-    if context.bias is not None:
-      bias_BxHxS = _bias(context.bias, positions_B, cache.keys.shape[3])
+    if context.bias is not None:  # The index of a key is its position.
+      index_S = jnp.arange(cache.keys.shape[3])
+      bias_BxHxS = position.look_up(context.bias, positions_Bx1 - index_S[None])
     x_Bx1xD = jnp.take(params['embedding'], tokens_B[:, None], axis=0)
     x_Bx1xD = x_Bx1xD.astype(config.compute_dtype)
 
@@ -106,22 +91,11 @@ def decode_step(
   return logits_BxV, _append(cache, new, positions_B)
 
 
-def _bias(bias_HxP, positions_B, length):
-  """Returns the bias of each key; its index is its position [B, H, S]."""
-  distance_BxS = positions_B[:, None] - jnp.arange(length)[None]
-  distance_BxS = jnp.clip(distance_BxS, 0, bias_HxP.shape[1] - 1)
-  return jnp.moveaxis(jnp.take(bias_HxP, distance_BxS, axis=1), 0, 1)
-
-
 def _attend(query_Bx1xHxh, key, value, before, positions_B, bias_BxHxS):
   """Attends with one query per sequence to the cache and the token itself."""
-  rows, width = query_Bx1xHxh.shape[0], query_Bx1xHxh.shape[-1]
-  kv_heads = key.shape[2]
+  rows, _, kv_heads, width = key.shape
   query = query_Bx1xHxh.reshape(rows, kv_heads, -1, width) * width**-0.5
-
-  def product(subscripts, x, y):
-    return jnp.einsum(subscripts, x, y, preferred_element_type=jnp.float32)
-
+  product = functools.partial(jnp.einsum, preferred_element_type=jnp.float32)
   past = product('BKGh,BKSh->BKGS', query, before.keys)
   own = product('BKGh,BKh->BKG', query, key[:, 0])[..., None]
   if bias_BxHxS is not None:
@@ -147,10 +121,9 @@ def _append(cache, new, positions_B):
 
   def write(old, own):
     # K is between the indexed axes, so NumPy's rules put rows first.
-    own = own.transpose(1, 0, 2, 3)
-    return old.at[:, rows_B, :, positions_B].set(own)
+    return old.at[:, rows_B, :, positions_B].set(own.swapaxes(0, 1))
 
-  return KeyValues(*(write(o, n) for o, n in zip(cache, new, strict=True)))
+  return jax.tree.map(write, cache, new)
 
 
 def insert(
@@ -169,8 +142,8 @@ def insert(
     row: Row of the prompt in `read`.
     start: Index of the prompt's first token in the row.
   """
-  layers_, _, heads, length, width = cache.keys.shape
-  size = (layers_, 1, heads, length, width)
+  depth, _, heads, length, width = cache.keys.shape
+  size = (depth, 1, heads, length, width)
 
   def move(old, new):
     # Pad, because `dynamic_slice` would move a slice that overruns the end.
@@ -178,4 +151,4 @@ def insert(
     part = jax.lax.dynamic_slice(new, (0, row, 0, start, 0), size)
     return jax.lax.dynamic_update_slice(old, part, (0, slot, 0, 0, 0))
 
-  return KeyValues(*(move(o, n) for o, n in zip(cache, read, strict=True)))
+  return jax.tree.map(move, cache, read)

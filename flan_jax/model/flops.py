@@ -13,49 +13,28 @@ import dataclasses
 
 from flan_jax.model.decoder_config import DecoderConfig
 
-# A product's backward pass is two products of its size.
-_TRAINING_OVER_FORWARD = 3
-
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-  """What a model reads and predicts, in a batch or in a whole run.
+  """What a model reads and predicts, in a batch or in a whole run."""
 
-  Attributes:
-    tokens: Tokens read, without padding.
-    targets: Tokens predicted.
-    pairs: Visible pairs of query and key in one head of one layer.
-  """
-
-  tokens: float
-  targets: float
-  pairs: float
+  tokens: float  # Tokens read, without padding.
+  targets: float  # Tokens predicted.
+  pairs: float  # Visible pairs of query and key in one head of one layer.
 
 
 @dataclasses.dataclass(frozen=True)
 class Flops:
-  """Floating-point operations by kind.
+  """Floating-point operations by kind."""
 
-  Attributes:
-    projections: Of queries, keys, values and the output of attention.
-    feed_forward: Of the gated feed-forward layers.
-    attention: Of queries with keys, and of weights with values.
-    logits: Of the output layer.
-  """
-
-  projections: float
-  feed_forward: float
-  attention: float
-  logits: float
+  projections: float  # Of queries, keys, values and the output of attention.
+  feed_forward: float  # Of the gated feed-forward layers.
+  attention: float  # Of queries with keys, and of weights with values.
+  logits: float  # Of the output layer.
 
   @property
   def total(self) -> float:
-    return self.projections + self.feed_forward + self.attention + self.logits
-
-  def __mul__(self, factor: float) -> 'Flops':
-    return Flops(*(factor * kind for kind in dataclasses.astuple(self)))
-
-  __rmul__ = __mul__
+    return sum(dataclasses.astuple(self))
 
 
 def forward_flops(config: DecoderConfig, work: Work) -> Flops:
@@ -75,17 +54,13 @@ def forward_flops(config: DecoderConfig, work: Work) -> Flops:
 
 def training_flops(config: DecoderConfig, work: Work) -> Flops:
   """Returns the operations of a forward and a backward pass."""
-  return _TRAINING_OVER_FORWARD * forward_flops(config, work)
+  # A product's backward pass is two products of its size.
+  forward = dataclasses.astuple(forward_flops(config, work))
+  return Flops(*(3 * kind for kind in forward))
 
 
 def causal_rows(rows: float, length: int, targets: float) -> Work:
-  """Returns the work of full rows that hold one example each.
-
-  Args:
-    rows: Number of rows.
-    length: Tokens per row.
-    targets: Predicted tokens per row.
-  """
+  """Returns the work of full rows of one example each; targets are per row."""
   return Work(rows * length, rows * targets, rows * visible_pairs([length]))
 
 

@@ -19,6 +19,10 @@ PLATFORMS = {'splash': 'tpu', 'cudnn': 'gpu'}
 # Splash needs rows of whole vector registers.
 _LANES = 128
 _LARGEST_BLOCK = 512
+_BLOCKS = (
+  *('block_q', 'block_q_dkv', 'block_q_dq'),
+  *('block_kv', 'block_kv_dkv', 'block_kv_dq'),
+)
 # Mosaic cannot compile splash's bfloat16 products for these chips.
 _WITHOUT_SPLASH = ('TPU v2', 'TPU v3')
 
@@ -26,13 +30,7 @@ _WITHOUT_SPLASH = ('TPU v2', 'TPU v3')
 def refusal(
   kernel: str, config: DecoderConfig, device: jax.Device
 ) -> str | None:
-  """Returns why a kernel cannot run, as the end of a sentence, or None.
-
-  Args:
-    kernel: A key of `PLATFORMS`.
-    config: Shape of the decoder.
-    device: One of the devices.
-  """
+  """Returns why a kernel cannot run, as the end of a sentence, or None."""
   platform = PLATFORMS[kernel]
   if device.platform != platform:
     return f'runs on {platform.upper()}s only, not on {device.device_kind}'
@@ -55,14 +53,8 @@ def attend_splash(
   """Computes the same as `attention.attend_reference`, without a bias.
 
   Under a mesh, each device computes its own rows and heads. Key heads are
-  repeated if there are fewer than devices on the model axis.
-
-  Args:
-    query_BxLxHxh: Queries.
-    key_BxLxKxh: Keys.
-    value_BxLxKxh: Values.
-    context: Visibility; no bias and no branches.
-    interpret: Whether to run the kernel as plain JAX, on any device.
+  repeated if there are fewer than devices on the model axis. `interpret` runs
+  the kernel as plain JAX, on any device.
 
   Raises:
     ConfigError: The row length is not a multiple of 128, or the mesh cannot
@@ -74,28 +66,22 @@ def attend_splash(
       f"attention='splash' needs a row length that is a multiple of {_LANES}, "
       f"not {length}: change PACK_LENGTH, or use attention='blocks'."
     )
-  arguments = (
-    query_BxLxHxh * width**-0.5,
-    key_BxLxKxh,
-    value_BxLxKxh,
-    context.segments,
-  )
-  local = functools.partial(_splash, interpret=interpret)
+  query, key, value = query_BxLxHxh * width**-0.5, key_BxLxKxh, value_BxLxKxh
+  attend = functools.partial(_splash, interpret=interpret)
   mesh = jax.sharding.get_abstract_mesh()
-  if mesh.empty:
-    return local(*arguments)
-  repeats = _repeats(heads, key_BxLxKxh.shape[2], mesh.shape['model'])
-  query, key, value, segments = arguments
-  key, value = (x.repeat(repeats, axis=2) for x in (key, value))
-  by_head = rules.partition_spec(['batch', 'length', 'heads'])
-  by_row = rules.partition_spec(['batch', 'length'])
-  return jax.shard_map(
-    local,
-    in_specs=(by_head, by_head, by_head, by_row),
-    out_specs=by_head,
-    # The kernel does not declare the axes along which its result varies.
-    check_vma=False,
-  )(query, key, value, segments)
+  if not mesh.empty:
+    repeats = _repeats(heads, key.shape[2], mesh.shape['model'])
+    key, value = (x.repeat(repeats, axis=2) for x in (key, value))
+    by_head = rules.partition_spec(['batch', 'length', 'heads'])
+    by_row = rules.partition_spec(['batch', 'length'])
+    attend = jax.shard_map(
+      attend,
+      in_specs=(by_head, by_head, by_head, by_row),
+      out_specs=by_head,
+      # The kernel does not declare the axes along which its result varies.
+      check_vma=False,
+    )
+  return attend(query, key, value, context.segments)
 
 
 def _repeats(heads, kv_heads, devices):
@@ -118,17 +104,10 @@ def _splash(query_BxLxHxh, key, value, segments_BxL, interpret):
 
   length, heads = query_BxLxHxh.shape[1:3]
   mask = splash_attention_mask.CausalMask((length, length))
-  block = math.gcd(length, _LARGEST_BLOCK)
+  sizes = dict.fromkeys(_BLOCKS, math.gcd(length, _LARGEST_BLOCK))
   kernel = splash_attention_kernel.make_splash_mha_single_device(
     splash_attention_mask.MultiHeadMask([mask] * heads),
-    block_sizes=splash_attention_kernel.BlockSizes(
-      block_q=block,
-      block_kv=block,
-      block_q_dkv=block,
-      block_kv_dkv=block,
-      block_q_dq=block,
-      block_kv_dq=block,
-    ),
+    block_sizes=splash_attention_kernel.BlockSizes(**sizes),
     interpret=interpret,
   )
 
@@ -147,20 +126,9 @@ def attend_cudnn(
   context: attention.AttentionContext,
   implementation: str = 'cudnn',
 ) -> Float[Array, 'B L H h']:
-  """Computes the same as `attention.attend_reference`, without a bias.
-
-  Args:
-    query_BxLxHxh: Queries.
-    key_BxLxKxh: Keys.
-    value_BxLxKxh: Values.
-    context: Visibility; no bias and no branches.
-    implementation: See `jax.nn.dot_product_attention`.
-  """
-  visible = attention.visible_keys(context.segments)
+  """Computes the same as `attention.attend_reference`, without a bias."""
+  mask = attention.visible_keys(context.segments)[:, None]
+  heads = (query_BxLxHxh, key_BxLxKxh, value_BxLxKxh)
   return jax.nn.dot_product_attention(
-    query_BxLxHxh,
-    key_BxLxKxh,
-    value_BxLxKxh,
-    mask=visible[:, None],
-    implementation=implementation,
+    *heads, mask=mask, implementation=implementation
   )

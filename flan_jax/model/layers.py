@@ -4,7 +4,6 @@ All functions take the weights of one layer, named as in `parameters`.
 """
 
 from collections.abc import Callable, Mapping
-import contextlib
 import functools
 from typing import Any
 
@@ -76,11 +75,8 @@ def feed_forward_block(
 ) -> Float[Array, 'B L D']:
   """Returns what the feed-forward layer adds to the residual stream."""
   y_BxLxD = rms_norm(x_BxLxD, weights['feed_forward_norm'], config.norm_eps)
-  hidden = _gated(
-    config.activation,
-    _project(y_BxLxD, weights['gate']),
-    _project(y_BxLxD, weights['up']),
-  )
+  gate, up = (_project(y_BxLxD, weights[name]) for name in ('gate', 'up'))
+  hidden = _gated(config.activation, gate, up)
   hidden = rules.constrain(hidden, 'batch', 'length', 'mlp')
   return _project(hidden, weights['down'])
 
@@ -125,16 +121,11 @@ def _project_forward(x_BxLxX, weights_XxY):
 
 def _project_backward(kept, grad_BxLxY):
   x_BxLxX, weights_XxY = kept
-  precision = precision_of(x_BxLxX.dtype)
-  grad_BxLxX = jnp.einsum(
-    'BLY,XY->BLX',
-    grad_BxLxY,
-    weights_XxY.astype(x_BxLxX.dtype),
-    precision=precision,
+  times = functools.partial(jnp.einsum, precision=precision_of(x_BxLxX.dtype))
+  grad_BxLxX = times(
+    'BLY,XY->BLX', grad_BxLxY, weights_XxY.astype(x_BxLxX.dtype)
   )
-  product = functools.partial(
-    jnp.einsum, precision=precision, preferred_element_type=weights_XxY.dtype
-  )
+  product = functools.partial(times, preferred_element_type=weights_XxY.dtype)
   if x_BxLxX.shape[-1] <= grad_BxLxY.shape[-1]:
     grad_XxY = product('BLX,BLY->XY', x_BxLxX, grad_BxLxY)
   else:
@@ -163,10 +154,8 @@ def dropout(
   return jnp.where(kept, x / keep, 0).astype(x.dtype)
 
 
-def matmul_precision(
-  config: DecoderConfig,
-) -> contextlib.AbstractContextManager:
-  """Sets full precision for float32 products; bfloat16 needs no setting."""
+def matmul_precision(config: DecoderConfig):
+  """Returns a context in which float32 products have full precision."""
   return jax.default_matmul_precision(precision_of(config.compute_dtype))
 
 

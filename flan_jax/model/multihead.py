@@ -49,9 +49,8 @@ def prepare(
   config: DecoderConfig, context: attention.AttentionContext
 ) -> attention.AttentionContext:
   """Adds what all layers share to the context."""
-  if context.bias is None or context.branches is not None:
-    return context
-  if config.attention == 'reference':
+  shared = context.bias is not None and context.branches is None
+  if not shared or config.attention == 'reference':
     return context
   table = block_attention.bias_table(
     context.bias, context.segments.shape[1], config.attention_block

@@ -12,6 +12,7 @@ also what training updates and checkpoints hold:
   value_bias [N, K*h], query_norm, key_norm [N, h].
 """
 
+import functools
 from typing import Any
 
 from flax import nnx
@@ -24,9 +25,10 @@ from flan_jax.sharding import rules
 Params = dict[str, Any]
 
 
-def _param(initializer, rngs, shape, axes) -> nnx.Param:
-  value = initializer(rngs.params(), shape, jnp.float32)
-  return nnx.Param(value, logical_axes=axes)
+def _param(rngs, initializer, **sizes) -> nnx.Param:
+  """Initializes a parameter from the size of each logical axis."""
+  value = initializer(rngs.params(), tuple(sizes.values()), jnp.float32)
+  return nnx.Param(value, logical_axes=tuple(sizes))
 
 
 class Layers(nnx.Module):
@@ -36,41 +38,34 @@ class Layers(nnx.Module):
   """
 
   def __init__(self, config: DecoderConfig, rngs: nnx.Rngs):
-    depth, width = config.num_layers, config.d_model
+    width = config.d_model
     heads = config.num_heads * config.head_dim
     kv_heads = config.num_kv_heads * config.head_dim
-    initializer = nnx.initializers.variance_scaling(
-      1.0, 'fan_in', 'truncated_normal', batch_axis=(0,)
+    param = functools.partial(_param, rngs, layers=config.num_layers)
+    norm = functools.partial(param, nnx.initializers.ones)
+    bias = functools.partial(param, nnx.initializers.zeros)
+    projection = functools.partial(
+      param,
+      nnx.initializers.variance_scaling(
+        1.0, 'fan_in', 'truncated_normal', batch_axis=(0,)
+      ),
     )
-
-    def norm(size):
-      axes = ('layers', 'norm')
-      return _param(nnx.initializers.ones, rngs, (depth, size), axes)
-
-    def bias(size, axis):
-      axes = ('layers', axis)
-      return _param(nnx.initializers.zeros, rngs, (depth, size), axes)
-
-    def projection(fan_in, fan_out, *axes):
-      shape = (depth, fan_in, fan_out)
-      return _param(initializer, rngs, shape, ('layers', *axes))
-
-    self.attention_norm = norm(width)
-    self.query = projection(width, heads, 'embed', 'heads')
-    self.key = projection(width, kv_heads, 'embed', 'kv')
-    self.value = projection(width, kv_heads, 'embed', 'kv')
+    self.attention_norm = norm(norm=width)
+    self.query = projection(embed=width, heads=heads)
+    self.key = projection(embed=width, kv=kv_heads)
+    self.value = projection(embed=width, kv=kv_heads)
     if config.qkv_bias:
-      self.query_bias = bias(heads, 'heads')
-      self.key_bias = bias(kv_heads, 'kv')
-      self.value_bias = bias(kv_heads, 'kv')
+      self.query_bias = bias(heads=heads)
+      self.key_bias = bias(kv=kv_heads)
+      self.value_bias = bias(kv=kv_heads)
     if config.qk_norm:
-      self.query_norm = norm(config.head_dim)
-      self.key_norm = norm(config.head_dim)
-    self.output = projection(heads, width, 'heads', 'embed')
-    self.feed_forward_norm = norm(width)
-    self.gate = projection(width, config.d_ff, 'embed', 'mlp')
-    self.up = projection(width, config.d_ff, 'embed', 'mlp')
-    self.down = projection(config.d_ff, width, 'mlp', 'embed')
+      self.query_norm = norm(norm=config.head_dim)
+      self.key_norm = norm(norm=config.head_dim)
+    self.output = projection(heads=heads, embed=width)
+    self.feed_forward_norm = norm(norm=width)
+    self.gate = projection(embed=width, mlp=config.d_ff)
+    self.up = projection(embed=width, mlp=config.d_ff)
+    self.down = projection(mlp=config.d_ff, embed=width)
 
 
 class Decoder(nnx.Module):
@@ -84,29 +79,23 @@ class Decoder(nnx.Module):
 
   def __init__(self, config: DecoderConfig, rngs: nnx.Rngs):
     vocab, width = config.vocab_size, config.d_model
-    initializer = nnx.initializers.variance_scaling(
+    param = functools.partial(_param, rngs)
+    projection = nnx.initializers.variance_scaling(
       1.0, 'fan_in', 'truncated_normal'
     )
     deviation = width**-0.5 if config.tie_embeddings else 1.0
-    self.embedding = _param(
-      nnx.initializers.normal(deviation),
-      rngs,
-      (vocab, width),
-      ('vocab', 'embed'),
-    )
+    embedding = nnx.initializers.normal(deviation)
+    self.embedding = param(embedding, vocab=vocab, embed=width)
     if config.position == 'relative_bias':
-      self.relative_bias = _param(
-        initializer,
-        rngs,
-        (config.relative_buckets, config.num_heads),
-        ('relative_buckets', 'heads'),
+      self.relative_bias = param(
+        projection,
+        relative_buckets=config.relative_buckets,
+        heads=config.num_heads,
       )
     self.layers = Layers(config, rngs)
-    self.final_norm = _param(nnx.initializers.ones, rngs, (width,), ('norm',))
+    self.final_norm = param(nnx.initializers.ones, norm=width)
     if not config.tie_embeddings:
-      self.unembedding = _param(
-        initializer, rngs, (width, vocab), ('embed', 'vocab')
-      )
+      self.unembedding = param(projection, embed=width, vocab=vocab)
 
   def params(self) -> Params:
     """Returns the parameters as a plain nested dictionary of arrays."""
@@ -132,18 +121,14 @@ def param_shardings(config: DecoderConfig, mesh: jax.sharding.Mesh) -> Params:
     ConfigError: The mesh does not divide a parameter or the query heads.
   """
   rules.check_heads(config.num_heads, mesh)
-  return rules.tree_shardings(
-    mesh, logical_axes(config), abstract_params(config)
-  )
+  abstract = abstract_params(config)
+  return rules.tree_shardings(mesh, logical_axes(config), abstract)
 
 
 def abstract_params(
   config: DecoderConfig, mesh: jax.sharding.Mesh | None = None
 ) -> Params:
-  """Returns the shapes and types of the parameters.
-
-  With a mesh, they carry shardings as well.
-  """
+  """Returns the parameters' shapes, types and, with a mesh, shardings."""
   abstract = jax.eval_shape(lambda: Decoder(config, nnx.Rngs(0)).params())
   if mesh is None:
     return abstract

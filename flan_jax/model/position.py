@@ -35,12 +35,7 @@ def distance_buckets(num_buckets: int, max_distance: int) -> np.ndarray:
 def distance_bias(
   table_ZxH: Float[Array, 'Z H'], max_distance: int
 ) -> Float[Array, 'H P']:
-  """Returns the bias of each head for each distance up to `max_distance`.
-
-  Args:
-    table_ZxH: The learned bias of each bucket [Z] and head.
-    max_distance: Distance from which on the bias is constant.
-  """
+  """Spreads the learned bias of each bucket [Z] over distances [P]."""
   buckets_P = distance_buckets(table_ZxH.shape[0], max_distance)
   return jnp.take(table_ZxH, buckets_P, axis=0).T
 
@@ -51,18 +46,23 @@ def relative_bias(
   queries: slice = slice(None),
   keys: slice = slice(None),
 ) -> Float[Array, 'B H Q S']:
-  """Looks up the bias of each pair of query and key.
+  """Returns the term to add to the logits of each query and key.
 
   Args:
     bias_HxP: From `distance_bias`.
     positions_BxL: Position of each token in its own example.
-    queries: Indices of the queries; all by default.
-    keys: Indices of the keys; all by default.
-
-  Returns:
-    The term to add to the attention logits.
+    queries: Indices of the queries.
+    keys: Indices of the keys.
   """
-  distance = positions_BxL[:, queries, None] - positions_BxL[:, None, keys]
+  return look_up(
+    bias_HxP, positions_BxL[:, queries, None] - positions_BxL[:, None, keys]
+  )
+
+
+def look_up(
+  bias_HxP: Float[Array, 'H P'], distance: Int[Array, 'B ... S']
+) -> Float[Array, 'B H ... S']:
+  """Returns the bias of distances; negative ones count as 0."""
   distance = jnp.clip(distance, 0, bias_HxP.shape[1] - 1)
   return jnp.moveaxis(jnp.take(bias_HxP, distance, axis=1), 0, 1)
 
@@ -73,12 +73,8 @@ def index_bias(
   """Returns the relative bias of contiguous positions, the same for all rows.
 
   Each row of the result is the previous one shifted by one place. The result is
-  therefore made, and its gradient summed, by reshaping instead of look-ups.
-
-  Args:
-    bias_HxP: From `distance_bias`.
-    queries: Indices of the queries, with start and stop.
-    keys: Indices of the keys, with start and stop.
+  therefore made, and its gradient summed, by reshaping instead of look-ups. The
+  slices of queries and keys need a start and a stop.
   """
   rows, columns = queries.stop - queries.start, keys.stop - keys.start
   # All distances, from that of the last query to the first key down to that of
@@ -113,12 +109,8 @@ def rope_rotations(
 ) -> tuple[Float[Array, 'B L 1 R'], Float[Array, 'B L 1 R']]:
   """Returns cosine and sine of the angle of each position and pair [R].
 
-  Pair i turns by `base ** (-i / R)` radians per position.
-
-  Args:
-    positions_BxL: Position of each token in its own example.
-    width: Width of a head; R is half of it.
-    base: Base of the geometric series of wavelengths.
+  Pair i turns by `base ** (-i / R)` radians per position, where R is half of
+  the width of a head.
   """
   half = width // 2
   frequencies = base ** (-np.arange(half, dtype=np.float32) / half)

@@ -15,17 +15,11 @@ from flan_jax.sharding import rules
 
 
 class TargetOutputs(NamedTuple):
-  """Predictions of the target tokens, all [B, T].
+  """Predictions of the target tokens, all [B, T]."""
 
-  Attributes:
-    log_probs: Log-probability of the label, in nats.
-    correct: Whether no token is more probable than the label.
-    log_normalizers: Logarithm of the softmax denominator.
-  """
-
-  log_probs: Float[Array, 'B T']
-  correct: Bool[Array, 'B T']
-  log_normalizers: Float[Array, 'B T']
+  log_probs: Float[Array, 'B T']  # Log-probability of the label, in nats.
+  correct: Bool[Array, 'B T']  # Whether no token is more probable.
+  log_normalizers: Float[Array, 'B T']  # Logarithm of the softmax denominator.
 
 
 def target_outputs(
@@ -36,11 +30,8 @@ def target_outputs(
 ) -> TargetOutputs:
   """Predicts the target tokens; logits exist at target positions only.
 
-  Args:
-    config: Shape of the decoder.
-    params: From `parameters.init_params`.
-    batch: See `decoder`; needs target_positions and target_labels.
-    dropout_key: Key for dropout; None for no dropout.
+  Takes the arguments of `decoder.hidden_states`. The batch needs
+  target_positions and target_labels.
   """
   hidden_BxLxD = decoder.hidden_states(config, params, batch, dropout_key)
   hidden_BxTxD = jnp.take_along_axis(
@@ -49,9 +40,10 @@ def target_outputs(
   hidden_BxTxD = rules.constrain(hidden_BxTxD, 'batch', 'length', 'residual')
   labels_BxT = jnp.asarray(batch['target_labels'])
   with layers.matmul_precision(config):
-    if config.logits_block() == config.vocab_size:
-      return _outputs_whole(config, params, hidden_BxTxD, labels_BxT)
-    return _outputs_in_blocks(config, params, hidden_BxTxD, labels_BxT)
+    if config.logits_block() < config.vocab_size:
+      return _outputs_in_blocks(config, params, hidden_BxTxD, labels_BxT)
+    table, product = _table(config, params)
+    return TargetOutputs(*_predict(product, hidden_BxTxD, table, labels_BxT))
 
 
 def target_log_probs(
@@ -91,11 +83,6 @@ def _table(config, params):
   return params['unembedding'], 'BTD,DV->BTV'
 
 
-def _outputs_whole(config, params, hidden_BxTxD, labels_BxT):
-  table, product = _table(config, params)
-  return TargetOutputs(*_predict(product, hidden_BxTxD, table, labels_BxT))
-
-
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _predict(product, hidden_BxTxD, table, labels_BxT):
   """Returns the fields of `TargetOutputs`.
@@ -132,13 +119,11 @@ def _predict_backward(product, kept, gradients):
   times = functools.partial(
     jnp.einsum, precision=layers.precision_of(hidden_BxTxD.dtype)
   )
-  narrow = table.astype(hidden_BxTxD.dtype)
-  grad_table = times(
-    f'{inputs},{logits}->{weights}',
-    hidden_BxTxD,
-    grad_BxTxV,
-    preferred_element_type=table.dtype,
+  for_table = functools.partial(times, preferred_element_type=table.dtype)
+  grad_table = for_table(
+    f'{inputs},{logits}->{weights}', hidden_BxTxD, grad_BxTxV
   )
+  narrow = table.astype(hidden_BxTxD.dtype)
   grad_hidden_BxTxD = times(f'{logits},{weights}->{inputs}', grad_BxTxV, narrow)
   return grad_hidden_BxTxD, grad_table, None
 
@@ -147,22 +132,20 @@ _predict.defvjp(_predict_forward, _predict_backward)
 
 
 def _own(vocab_size, labels_BxT):
-  """Returns which token is the label [B, T, V]; see `_block_sums`."""
+  """Returns which token is the label [B, T, V].
+
+  Labels are compared because the gradient of a look-up is a scatter, which is
+  slow and moves logits between devices.
+  """
   return jnp.arange(vocab_size)[None, None] == labels_BxT[:, :, None]
 
 
 class _Sums(NamedTuple):
-  """Sums over the logits of the tokens seen so far, all [B, T].
+  """Sums over the logits of the tokens seen so far, all [B, T]."""
 
-  Attributes:
-    most: The largest logit, a constant to the gradient.
-    total: Sum of exp(logit - most).
-    label: The label's logit; 0 before it is seen.
-  """
-
-  most: Float[Array, 'B T']
-  total: Float[Array, 'B T']
-  label: Float[Array, 'B T']
+  most: Float[Array, 'B T']  # The largest logit, a constant to the gradient.
+  total: Float[Array, 'B T']  # Sum of exp(logit - most).
+  label: Float[Array, 'B T']  # The label's logit; 0 before it is seen.
 
   def outputs(self) -> TargetOutputs:
     normalizers = self.most + jnp.log(self.total)
@@ -171,23 +154,6 @@ class _Sums(NamedTuple):
       correct=self.label >= self.most,
       log_normalizers=normalizers,
     )
-
-
-def _block_sums(logits, ids, labels_BxT):
-  """Returns the sums over a block of logits [B, T, ...] of tokens `ids` [...].
-
-  The label's logit is selected by comparison: the gradient of a look-up is a
-  scatter, which is slow and moves logits between devices.
-  """
-  axes = tuple(range(2, logits.ndim))
-  most = jax.lax.stop_gradient(jnp.max(logits, axis=axes))
-
-  def wide(x_BxT):
-    return jnp.expand_dims(x_BxT, axes)
-
-  total = jnp.sum(jnp.exp(logits - wide(most)), axis=axes)
-  own = jnp.expand_dims(ids, (0, 1)) == wide(labels_BxT)
-  return most, total, jnp.sum(jnp.where(own, logits, 0), axis=axes)
 
 
 def _outputs_in_blocks(config, params, hidden_BxTxD, labels_BxT):
@@ -218,12 +184,15 @@ def _outputs_in_blocks(config, params, hidden_BxTxD, labels_BxT):
       product, hidden_BxTxD, part, preferred_element_type=jnp.float32
     )
     logits = rules.constrain(logits, 'batch', 'length', 'vocab', 'block')
-    place_V = first + jnp.arange(block)
-    new_1xV = (place_V >= start)[None]
-    logits = jnp.where(new_1xV[None, None], logits, -jnp.inf)
-    ids_SxV = jnp.arange(shares)[:, None] * width + place_V[None]
-    ids_SxV = jnp.where(new_1xV, ids_SxV, -1)
-    most, total, label = _block_sums(logits, ids_SxV, labels_BxT)
+    place_W = first + jnp.arange(block)
+    new_1xW = (place_W >= start)[None]
+    logits = jnp.where(new_1xW[None, None], logits, -jnp.inf)
+    ids_SxW = jnp.arange(shares)[:, None] * width + place_W[None]
+    ids_SxW = jnp.where(new_1xW, ids_SxW, -1)
+    own = ids_SxW[None, None] == labels_BxT[:, :, None, None]
+    label = jnp.sum(jnp.where(own, logits, 0), axis=(2, 3))
+    most = jax.lax.stop_gradient(jnp.max(logits, axis=(2, 3)))
+    total = jnp.sum(jnp.exp(logits - most[:, :, None, None]), axis=(2, 3))
     highest = jnp.maximum(sums.most, most)
     total = total * jnp.exp(most - highest)
     total += sums.total * jnp.exp(sums.most - highest)

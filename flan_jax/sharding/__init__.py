@@ -6,28 +6,4 @@ from flan_jax.sharding.mesh import (
   check_batch,
   make_mesh,
 )
-from flan_jax.sharding.rules import (
-  RULES,
-  batch_sharding,
-  constrain,
-  named_sharding,
-  place,
-  replicated,
-  tree_shardings,
-  with_shardings,
-)
-
-__all__ = [
-  'RULES',
-  'MeshConfig',
-  'batch_sharding',
-  'batch_shards',
-  'check_batch',
-  'constrain',
-  'make_mesh',
-  'named_sharding',
-  'place',
-  'replicated',
-  'tree_shardings',
-  'with_shardings',
-]
+from flan_jax.sharding.rules import batch_sharding, place, replicated

@@ -14,18 +14,14 @@ AXES = ('data', 'fsdp', 'model')
 
 @dataclasses.dataclass(frozen=True)
 class MeshConfig:
-  """Devices along each axis of the mesh; -1 on one axis means the rest.
+  """Devices along each axis of the mesh; -1 on one axis means the rest."""
 
-  Attributes:
-    data: Copies of the model; each reads its own rows.
-    fsdp: Devices that read rows of their own and share the storage of
-      parameters, optimizer state and gradients.
-    model: Devices that work on the same rows and divide heads, feed-forward
-      layer and vocabulary.
-  """
-
-  data: int = -1
+  data: int = -1  # Copies of the model; each reads its own rows.
+  # Devices that read rows of their own and share the storage of parameters,
+  # optimizer state and gradients.
   fsdp: int = 1
+  # Devices that work on the same rows and divide heads, feed-forward layer and
+  # vocabulary.
   model: int = 1
 
   def __post_init__(self):
@@ -47,14 +43,12 @@ class MeshConfig:
     sizes = dataclasses.astuple(self)
     known = math.prod(size for size in sizes if size != -1)
     if device_count % known or (-1 not in sizes and known != device_count):
-      wanted = 'times'.join(
-        f' {axis}={size} ' for axis, size in zip(AXES, sizes, strict=True)
-      )
+      named = zip(AXES, sizes, strict=True)
+      wanted = ' times '.join(f'{axis}={size}' for axis, size in named)
+      relation = 'a multiple of ' if -1 in sizes else ''
       raise ConfigError(
-        f'A mesh of{wanted}does not fit {device_count} devices: '
-        f'{device_count} is not '
-        + ('a multiple of ' if -1 in sizes else '')
-        + f'{known}.'
+        f'A mesh of {wanted} does not fit {device_count} devices: '
+        f'{device_count} is not {relation}{known}.'
       )
     return tuple(device_count // known if s == -1 else s for s in sizes)
 
@@ -72,7 +66,10 @@ def make_mesh(
   """
   devices = jax.devices() if devices is None else list(devices)
   shape = config.shape(len(devices))
-  slices = _slice_count(devices)
+  # Devices other than TPUs count as one slice.
+  slices = 1
+  if devices[0].platform == 'tpu':
+    slices = len({getattr(device, 'slice_index', 0) for device in devices})
   if shape[0] % slices:
     raise ConfigError(
       f'Mesh axis data={shape[0]} is not a multiple of the number of slices: '
@@ -91,13 +88,6 @@ def make_mesh(
     )
   types = (jax.sharding.AxisType.Auto,) * len(AXES)
   return jax.sharding.Mesh(laid_out, AXES, axis_types=types)
-
-
-def _slice_count(devices):
-  """Returns the number of TPU slices; other devices count as one."""
-  if devices[0].platform != 'tpu':
-    return 1
-  return len({getattr(device, 'slice_index', 0) for device in devices})
 
 
 def batch_shards(mesh: jax.sharding.Mesh) -> int:

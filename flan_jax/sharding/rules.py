@@ -36,14 +36,7 @@ MAY_STAY_WHOLE = frozenset({'vocab'})
 
 def partition_spec(logical_axes: Sequence[str]) -> PartitionSpec:
   """Returns the mesh axes of each dimension, by the table."""
-  return PartitionSpec(*(_entry(RULES[axis]) for axis in logical_axes))
-
-
-def _entry(mesh_axes):
-  """Returns no, one or several mesh axes as an entry of a PartitionSpec."""
-  if len(mesh_axes) > 1:
-    return mesh_axes
-  return mesh_axes[0] if mesh_axes else None
+  return PartitionSpec(*(RULES[axis] for axis in logical_axes))
 
 
 def named_sharding(
@@ -52,13 +45,7 @@ def named_sharding(
   shape: Sequence[int],
   name: str = 'array',
 ) -> NamedSharding:
-  """Returns the sharding of one array.
-
-  Args:
-    mesh: A mesh with the axes `mesh.AXES`.
-    logical_axes: A key of `RULES` for each dimension.
-    shape: Size of each dimension.
-    name: Name of the array in errors.
+  """Returns the sharding of one array; errors name it `name`.
 
   Raises:
     ConfigError: The mesh does not divide a dimension.
@@ -77,7 +64,7 @@ def _fitted_spec(mesh, logical_axes, shape, name):
     mesh_axes = RULES[axis]
     shards = math.prod(mesh.shape[mesh_axis] for mesh_axis in mesh_axes)
     if size % shards == 0:
-      spec.append(_entry(mesh_axes))
+      spec.append(mesh_axes)
     elif axis in MAY_STAY_WHOLE:
       spec.append(None)
     else:
@@ -123,13 +110,11 @@ def tree_shardings(mesh: Mesh, logical_axes: Any, abstract: Any) -> Any:
 
 def with_shardings(abstract: Any, shardings: Any) -> Any:
   """Returns `ShapeDtypeStruct`s with these shardings."""
-  return jax.tree.map(
-    lambda leaf, sharding: jax.ShapeDtypeStruct(
-      leaf.shape, leaf.dtype, sharding=sharding
-    ),
-    abstract,
-    shardings,
-  )
+
+  def with_sharding(leaf, sharding):
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+
+  return jax.tree.map(with_sharding, abstract, shardings)
 
 
 def place(arrays: Any, sharding: NamedSharding) -> Any:

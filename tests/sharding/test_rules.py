@@ -7,6 +7,7 @@ import pytest
 
 from flan_jax import model, sharding
 from flan_jax.errors import ConfigError
+from flan_jax.sharding import rules
 
 CONFIG = model.DecoderConfig(
   vocab_size=40,
@@ -61,17 +62,19 @@ def test_an_odd_vocabulary_stays_whole():
 
 def test_rank_and_axes_must_agree():
   with pytest.raises(ValueError, match=r'table has shape \(4, 4\)'):
-    sharding.named_sharding(make_mesh(8, 1, 1), ['embed'], (4, 4), 'table')
+    sharding.rules.named_sharding(
+      make_mesh(8, 1, 1), ['embed'], (4, 4), 'table'
+    )
 
 
 def test_constrain_acts_only_under_a_mesh():
   x = jnp.ones((8, 4))
-  assert sharding.constrain(x, 'batch', 'length') is x
+  assert rules.constrain(x, 'batch', 'length') is x
   mesh = make_mesh(2, 2, 2)
 
   @jax.jit
   def pinned(x):
-    return sharding.constrain(x, 'batch', 'mlp')
+    return rules.constrain(x, 'batch', 'mlp')
 
   with jax.set_mesh(mesh):
     assert pinned(x).sharding.spec == P(('data', 'fsdp'), 'model')

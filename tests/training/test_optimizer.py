@@ -114,7 +114,7 @@ def test_sharding_of_the_factored_state():
     },
   }
   params = random_tree(0)
-  shardings = sharding.tree_shardings(mesh, axes, params)
+  shardings = sharding.rules.tree_shardings(mesh, axes, params)
   optimizer = make_optimizer(CONFIG)
   state = jax.eval_shape(optimizer.init, params)
   got = optimizer_lib.optimizer_sharding(optimizer, params, shardings)
@@ -159,7 +159,7 @@ def test_sharding_follows_optax_where_dimensions_are_equal():
     'layers': {'up': ('layers', 'embed', 'mlp')},
   }
   got = optimizer_lib.optimizer_sharding(
-    optimizer, params, sharding.tree_shardings(mesh, axes, params)
+    optimizer, params, sharding.rules.tree_shardings(mesh, axes, params)
   )
 
   def rows(tree, name):
