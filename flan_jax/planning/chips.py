@@ -46,7 +46,7 @@ l4           1  121 30.3   60     24  300  32    -   72  0.56
 t4           1    -  8.1    -     16  320  16    -   70  0.35
 """
 
-# `jax.Device.device_kind` -> name of the chip.
+# `jax.Device.device_kind`, without a leading 'NVIDIA ' -> name of the chip.
 _KINDS = {
   'TPU v2': 'v2',
   'TPU v3': 'v3',
@@ -58,50 +58,37 @@ _KINDS = {
   'TPU v6 lite': 'v6e',
   'TPU v6e': 'v6e',
   'TPU7x': 'tpu7x',
-  'NVIDIA A100-SXM4-40GB': 'a100-40',
   'A100-SXM4-40GB': 'a100-40',
-  'NVIDIA A100-SXM4-80GB': 'a100-80',
   'A100-SXM4-80GB': 'a100-80',
-  'NVIDIA A100 80GB PCIe': 'a100-80-pcie',
-  'NVIDIA H100 80GB HBM3': 'h100',
-  'NVIDIA H100 PCIe': 'h100-pcie',
-  'NVIDIA H200': 'h200',
-  'NVIDIA L4': 'l4',
+  'A100 80GB PCIe': 'a100-80-pcie',
+  'H100 80GB HBM3': 'h100',
+  'H100 PCIe': 'h100-pcie',
+  'H200': 'h200',
+  'L4': 'l4',
   'Tesla T4': 't4',
-  'NVIDIA T4': 't4',
+  'T4': 't4',
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Chip:
-  """One kind of chip; every number is for a whole chip, None if unpublished.
+  """One kind of chip; every number is for a whole chip, None if unpublished."""
 
-  Attributes:
-    name: As in topology names, `v5p`, or the product's name, `h100`.
-    devices: JAX devices that it consists of.
-    bf16_flops: Peak FLOP/s of bfloat16 products.
-    f32_flops: Peak FLOP/s of full float32 products.
-    tf32_flops: Peak FLOP/s of float32 products with operands rounded to TF32.
-    memory_bytes: High-bandwidth memory, of which the system reserves some.
-    memory_bandwidth: Bytes per second to and from that memory.
-    interconnect_bandwidth: Bytes per second to other chips over all links, in
-      one direction.
-    mean_watts: Mean power under load.
-    max_watts: Maximum power under load.
-    dollars_per_hour: On-demand list price.
-  """
-
-  name: str
-  devices: int
+  name: str  # As in topology names, `v5p`, or the product's name, `h100`.
+  devices: int  # JAX devices that it consists of.
+  # Peak FLOP/s of products in bfloat16, in full float32, and in float32 with
+  # operands rounded to TF32.
   bf16_flops: float | None
   f32_flops: float | None
   tf32_flops: float | None
+  # High-bandwidth memory, of which the system reserves some.
   memory_bytes: int
-  memory_bandwidth: float
+  memory_bandwidth: float  # Bytes per second to and from that memory.
+  # Bytes per second to other chips over all links, in one direction.
   interconnect_bandwidth: float
-  mean_watts: float | None
-  max_watts: float | None
-  dollars_per_hour: float | None
+  mean_watts: float | None  # Mean power under load.
+  max_watts: float | None  # Maximum power under load.
+  dollars_per_hour: float | None  # On-demand list price.
 
   @property
   def is_tpu(self) -> bool:
@@ -144,8 +131,7 @@ def chip_of_kind(device_kind: str) -> Chip | None:
   >>> chip_of_kind('TPU v5 lite').name
   'v5e'
   """
-  name = _KINDS.get(device_kind)
-  return None if name is None else CHIPS[name]
+  return CHIPS.get(_KINDS.get(device_kind.removeprefix('NVIDIA ')))
 
 
 def chip_named(name: str) -> Chip:

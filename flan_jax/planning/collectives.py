@@ -1,13 +1,13 @@
 """The communication between devices in a compiled program."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 import dataclasses
 import re
 from typing import Any
 
 import numpy as np
 
-from flan_jax.planning.hlo import Computation, Instruction, Program
+from flan_jax.planning.hlo import Program
 
 KINDS = (
   'all-gather',
@@ -24,39 +24,26 @@ _FUSED_REDUCE_SCATTER = 'all-reduce-scatter'
 
 @dataclasses.dataclass(frozen=True)
 class Collective:
-  """One instruction by which devices exchange data.
+  """One instruction by which devices exchange data."""
 
-  Attributes:
-    kind: One of `KINDS`.
-    times: How often a step runs it.
-    sent: Bytes that a device sends each time, by the best algorithm for a ring
-      (with n devices, an all-reduce sends 2 (n - 1) / n of the array).
-    group: Numbers of the devices of one of the exchanging groups.
-  """
-
-  kind: str
-  times: int
+  kind: str  # One of `KINDS`.
+  times: int  # How often a step runs it.
+  # Bytes that a device sends each time, by the best algorithm for a ring: with
+  # n devices, an all-reduce sends 2 (n - 1) / n of the array.
   sent: float
-  group: tuple[int, ...]
+  group: tuple[int, ...]  # Numbers of the devices of one exchanging group.
 
 
 def collectives(program: Program, devices: int) -> list[Collective]:
-  """Returns the collectives of a step, with the iterations of loops.
-
-  Args:
-    program: The program of one device.
-    devices: Number of devices that run it.
-  """
+  """Returns the collectives of a step on a number of devices."""
   return [
-    _collective(kind, place, instruction, times, devices)
+    _collective(*found, times, devices)
     for computation, times in program.executed()
-    for kind, place, instruction in _instructions(program, computation)
+    for found in _instructions(program, computation)
   ]
 
 
-def _instructions(
-  program: Program, computation: Computation
-) -> Iterator[tuple[str, Computation, Instruction]]:
+def _instructions(program, computation):
   """Yields kind, place and instruction of a computation's collectives.
 
   A TPU may overlap a collective with other work by splitting it into several
@@ -69,7 +56,7 @@ def _instructions(
       yield kind, computation, instruction
     if instruction.opcode != 'fusion':
       continue
-    inside = program.computations[instruction.called['calls'][0]]
+    inside = program.fused(instruction)
     scatter = inside.name.startswith(_FUSED_REDUCE_SCATTER)
     for member in inside.instructions.values():
       kind = _kind(member)
@@ -83,7 +70,7 @@ def _instructions(
 
 def by_kind(found: Iterable[Collective]) -> dict[str, dict[str, float]]:
   """Returns the count and the bytes a device sends per step, for each kind."""
-  table: dict[str, dict[str, float]] = {}
+  table = {}
   for one in found:
     row = table.setdefault(one.kind, {'count': 0, 'bytes': 0.0})
     row['count'] += one.times
@@ -91,36 +78,22 @@ def by_kind(found: Iterable[Collective]) -> dict[str, dict[str, float]]:
   return dict(sorted(table.items(), key=lambda item: KINDS.index(item[0])))
 
 
-def _kind(instruction: Instruction) -> str | None:
+def _kind(instruction):
   kind = instruction.opcode.removesuffix('-start')
   return kind if kind in KINDS else None
 
 
-def _collective(
-  kind: str,
-  computation: Computation,
-  instruction: Instruction,
-  times: int,
-  devices: int,
-) -> Collective:
-  given = sum(
-    array.bytes
-    for operand in computation.operands(instruction)
-    for array in operand.arrays
-  )
+def _collective(kind, computation, instruction, times, devices):
+  operands = computation.operands(instruction)
+  given = sum(array.bytes for o in operands for array in o.arrays)
   if kind == 'collective-permute':
     pairs = re.search(r'source_target_pairs=\{\{([\d,]+)\}', instruction.text)
-    group = tuple(map(int, pairs[1].split(','))) if pairs else ()
+    group = _numbers(pairs[1]) if pairs else ()
     return Collective(kind, times, given, group)
   group = first_group(instruction.text, devices)
-  others = len(group) - 1
-  sent = {
-    'all-gather': given * others,
-    'all-reduce': 2 * given * others / len(group),
-    'reduce-scatter': given * others / len(group),
-    'all-to-all': given * others / len(group),
-  }
-  return Collective(kind, times, sent[kind], group)
+  factor = {'all-gather': len(group), 'all-reduce': 2}.get(kind, 1)
+  sent = factor * given * (len(group) - 1) / len(group)
+  return Collective(kind, times, sent, group)
 
 
 def first_group(text: str, devices: int) -> tuple[int, ...]:
@@ -137,7 +110,7 @@ def first_group(text: str, devices: int) -> tuple[int, ...]:
   """
   listed = re.search(r'replica_groups=\{\{([\d,]+)\}', text)
   if listed:
-    return tuple(map(int, listed[1].split(',')))
+    return _numbers(listed[1])
   counted = re.search(
     r'replica_groups=\[([\d,]+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?', text
   )
@@ -153,26 +126,23 @@ def first_group(text: str, devices: int) -> tuple[int, ...]:
   return tuple(range(devices))
 
 
-def _numbers(text: str) -> list[int]:
-  return [int(number) for number in text.split(',')]
+def _numbers(text):
+  return tuple(map(int, text.split(',')))
 
 
-def _counted(shape, dims, order) -> np.ndarray:
+def _counted(shape, dims, order):
   ids = np.arange(np.prod(_numbers(dims))).reshape(_numbers(dims))
   if order is not None:
     ids = ids.transpose(_numbers(order))
   return ids.reshape(_numbers(shape))
 
 
-def _meshed(axes, dims, order, along) -> tuple[int, ...]:
-  names, sizes = zip(
-    *(axis.rsplit('=', 1) for axis in axes.split(',')), strict=True
-  )
-  shape = ','.join(sizes)
+def _meshed(axes, dims, order, along):
+  sizes = dict(axis.rsplit('=', 1) for axis in axes.split(','))
+  shape = ','.join(sizes.values())
   ids = _counted(shape, dims or shape, order)
-  index = tuple(
-    slice(None) if name in along.split(',') else 0 for name in names
-  )
+  along = along.split(',')
+  index = tuple(slice(None) if name in along else 0 for name in sizes)
   return tuple(np.ravel(ids[index]).tolist())
 
 
@@ -183,12 +153,11 @@ def links_share(group: Sequence[int], devices: Sequence[Any]) -> float | None:
   the axes it extends along.
 
   Args:
-    group: Numbers of devices.
-    devices: All devices, with coordinates if they have any.
+    group: Indices into `devices`.
+    devices: All devices.
 
   Returns:
-    A share in (0, 1]; 1 if devices have no coordinates, None for a group within
-    one chip.
+    1 if devices have no coordinates, None for a group within one chip.
   """
   places = [getattr(devices[number], 'coords', None) for number in group]
   if any(place is None for place in places):

@@ -25,21 +25,13 @@ BETWEEN_SLICES = 3.125e9
 
 @dataclasses.dataclass(frozen=True)
 class StepWork:
-  """The work of a step.
+  """The work of a step, over all devices unless noted."""
 
-  Attributes:
-    flops: Operations that the model needs, over all devices.
-    recomputed: Operations repeated to save memory, over all devices.
-    traffic: Bytes to and from a device's memory; None if unknown.
-    collectives: What a device sends.
-    tokens: Tokens of a batch, over all devices.
-  """
-
-  flops: float
-  recomputed: float
-  traffic: int | None
-  collectives: Sequence[Collective]
-  tokens: int
+  flops: float  # Operations that the model needs.
+  recomputed: float  # Operations repeated to save memory.
+  traffic: int | None  # Bytes to and from a device's memory; None if unknown.
+  collectives: Sequence[Collective]  # What a device sends.
+  tokens: int  # Tokens of a batch.
 
 
 def estimate_step(
@@ -65,20 +57,16 @@ def estimate_step(
   if peak is None:
     return None
   share = work.flops / len(devices)
-  seconds = {
-    'compute': (share + work.recomputed / len(devices))
-    / (peak * ASSUMED['compute']),
-    'memory': None,
-    'interconnect': _interconnect(work, topology, devices),
-  }
+  computed = share + work.recomputed / len(devices)
+  seconds = {'compute': computed / (peak * ASSUMED['compute'])}
   if work.traffic is not None:
     bandwidth = chip.memory_bandwidth / chip.devices
     seconds['memory'] = work.traffic / (bandwidth * ASSUMED['memory'])
-  known = {name: value for name, value in seconds.items() if value is not None}
-  bound = max(known, key=known.get)
-  overlapped, serial = known[bound], sum(known.values())
+  seconds['interconnect'] = _interconnect(work, topology, devices)
+  bound = max(seconds, key=seconds.get)
+  overlapped, serial = seconds[bound], sum(seconds.values())
   return {
-    **{f'{name}_s': value for name, value in seconds.items()},
+    **{f'{name}_s': seconds.get(name) for name in ASSUMED},
     'bound': bound,
     'overlapped_s': overlapped,
     'serial_s': serial,
@@ -93,14 +81,12 @@ def _interconnect(work, topology, devices):
   chip, seconds = topology.chip, 0.0
   within = chip.interconnect_bandwidth / chip.devices
   for one in work.collectives:
+    links = links_share(one.group, devices)
     if crosses_slices(one.group, devices):
-      rate = BETWEEN_SLICES / chip.devices
-    else:
-      links = links_share(one.group, devices)
-      if links is None:  # Within a chip.
-        continue
+      seconds += one.times * one.sent / (BETWEEN_SLICES / chip.devices)
+    elif links is not None:  # Not within a chip.
       rate = within * links * ASSUMED['interconnect']
-    seconds += one.times * one.sent / rate
+      seconds += one.times * one.sent / rate
   return seconds
 
 
@@ -117,18 +103,16 @@ def estimate_run(
     highest; None if the chip's power or price is not published.
   """
   chip = topology.chip
-  seconds = (step['overlapped_s'], step['serial_s'])
-  hours = [one * steps / 3600 for one in seconds]
+  hours = [step[name] * steps / 3600 for name in ('overlapped_s', 'serial_s')]
   chip_hours = [topology.chips * h for h in hours]
 
-  def times(rate):
-    return None if rate is None else [rate * h for h in chip_hours]
+  def times(rate, scale=1):
+    return None if rate is None else [rate / scale * h for h in chip_hours]
 
-  watts = chip.watts
   return {
     'steps': steps,
     'hours': hours,
     'chip_hours': chip_hours,
-    'kwh': times(None if watts is None else watts / 1000),
+    'kwh': times(chip.watts, 1000),
     'dollars': times(chip.dollars_per_hour),
   }

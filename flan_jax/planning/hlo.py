@@ -21,51 +21,33 @@ _CALLED = re.compile(
 _TRIP_COUNT = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 # Opcodes whose parentheses hold a number, not operands.
 _LITERAL = ('constant', 'parameter')
-# Attributes that name computations applied to single elements.
-_ELEMENTWISE = ('to_apply',)
 
 
 @dataclasses.dataclass(frozen=True)
 class Array:
-  """An array, or an element of a tuple.
+  """An array, or an element of a tuple."""
 
-  Attributes:
-    dtype: As XLA writes it, for example `bf16`.
-    dims: Sizes on one device.
-    in_memory: Whether it is in main memory (HBM) and not within the chip.
-  """
-
-  dtype: str
-  dims: tuple[int, ...]
-  in_memory: bool = True
+  dtype: str  # As XLA writes it, for example `bf16`.
+  dims: tuple[int, ...]  # Sizes on one device.
+  in_memory: bool = True  # In main memory (HBM) and not within the chip.
 
   @property
   def bytes(self) -> int:
-    bits = _BITS.get(self.dtype)
-    if bits is None:
-      bits = int(re.search(r'\d+', self.dtype)[0])
+    digits = re.search(r'\d+', self.dtype)
+    bits = int(digits[0]) if digits else _BITS[self.dtype]
     return math.prod(self.dims) * bits // 8
 
 
 @dataclasses.dataclass(frozen=True)
 class Instruction:
-  """One instruction.
+  """One instruction."""
 
-  Attributes:
-    name: Unique in its computation.
-    opcode: For example `all-gather` or `fusion`.
-    arrays: Its result, several arrays for a tuple.
-    operands: Names of instructions of the same computation.
-    called: Attribute, such as `body`, to the computations it names.
-    text: Everything after the opcode.
-  """
-
-  name: str
-  opcode: str
-  arrays: tuple[Array, ...]
-  operands: tuple[str, ...]
-  called: dict[str, tuple[str, ...]]
-  text: str
+  name: str  # Unique in its computation.
+  opcode: str  # For example `all-gather` or `fusion`.
+  arrays: tuple[Array, ...]  # Its result, several arrays for a tuple.
+  operands: tuple[str, ...]  # Names of instructions of the same computation.
+  called: dict[str, tuple[str, ...]]  # Attribute -> names of computations.
+  text: str  # Everything after the opcode.
 
   @property
   def bytes(self) -> int:
@@ -82,17 +64,11 @@ class Instruction:
 
 @dataclasses.dataclass(frozen=True)
 class Computation:
-  """A function of the program.
+  """A function of the program."""
 
-  Attributes:
-    name: Unique in the program.
-    instructions: By name, in order.
-    root: The instruction whose result is returned.
-  """
-
-  name: str
-  instructions: dict[str, Instruction]
-  root: Instruction
+  name: str  # Unique in the program.
+  instructions: dict[str, Instruction]  # By name, in order.
+  root: Instruction  # The instruction whose result is returned.
 
   def operands(self, instruction: Instruction) -> list[Instruction]:
     return [self.instructions[name] for name in instruction.operands]
@@ -105,28 +81,18 @@ class Computation:
     return instruction
 
   def users(self, instruction: Instruction) -> list[Instruction]:
-    return [
-      user
-      for user in self.instructions.values()
-      if instruction.name in user.operands
-    ]
+    name = instruction.name
+    return [i for i in self.instructions.values() if name in i.operands]
 
 
 @dataclasses.dataclass(frozen=True)
 class Loop:
-  """A `while` instruction.
-
-  Attributes:
-    instruction: The `while`.
-    body: The repeated computation.
-    count: Iterations; None if the text does not tell.
-    times: How often the loop itself runs.
-  """
+  """A `while` instruction."""
 
   instruction: Instruction
   body: Computation
-  count: int | None
-  times: int
+  count: int | None  # Iterations; None if the text does not tell.
+  times: int  # How often the loop itself runs.
 
   def carried(self) -> Iterator[tuple[Array, bool]]:
     """Yields each carried array, and whether iterations change it."""
@@ -137,12 +103,7 @@ class Loop:
 
 
 class Program:
-  """A compiled program of one device.
-
-  Attributes:
-    computations: By name.
-    entry: The computation that runs first.
-  """
+  """A compiled program of one device: its computations and where it starts."""
 
   def __init__(self, text: str):
     """Parses the result of `jax.stages.Compiled.as_text`.
@@ -150,7 +111,7 @@ class Program:
     Raises:
       ValueError: The text holds no program.
     """
-    self.computations: dict[str, Computation] = {}
+    self.computations = {}
     entry, header, lines = None, None, []
     for line in text.splitlines():
       if header is None:
@@ -179,8 +140,10 @@ class Program:
       computation, times = todo.pop()
       yield computation, times
       for instruction in computation.instructions.values():
-        for name, repeats in self._runs(computation, instruction):
-          todo.append((self.computations[name], times * repeats))
+        todo.extend(self._runs(computation, instruction, times))
+
+  def fused(self, fusion: Instruction) -> Computation:
+    return self.computations[fusion.called['calls'][0]]
 
   def loops(self) -> list[Loop]:
     """Returns the loops, outer before inner, otherwise in order."""
@@ -196,7 +159,7 @@ class Program:
       if instruction.opcode == 'while'
     ]
 
-  def _runs(self, computation, instruction):
+  def _runs(self, computation, instruction, times):
     """Yields the computations that an instruction runs, and how often."""
     if instruction.opcode == 'fusion':
       return
@@ -204,11 +167,12 @@ class Program:
     if instruction.opcode == 'while':
       repeats = self._trip_count(computation, instruction) or 1
     for attribute, names in instruction.called.items():
-      if attribute not in _ELEMENTWISE or instruction.opcode == 'call':
+      # `to_apply` mostly names a computation applied to single elements.
+      if attribute != 'to_apply' or instruction.opcode == 'call':
         for name in names:
-          yield name, repeats
+          yield self.computations[name], times * repeats
 
-  def _trip_count(self, computation, loop) -> int | None:
+  def _trip_count(self, computation, loop):
     """Returns the iterations of a loop from a constant to a constant."""
     known = _TRIP_COUNT.search(loop.text)
     if known:
@@ -217,20 +181,19 @@ class Program:
     test = condition.root
     if test.opcode != 'compare' or 'direction=LT' not in test.text:
       return None
-    counter, limit = condition.operands(test)
-    place = counter.index
-    if limit.opcode != 'constant' or place is None:
+    place = condition.instructions[test.operands[0]].index
+    limit = _constant(condition, test.operands[1])
+    if limit is None or place is None:
       return None
     body = self.computations[loop.called['body'][0]]
-    start = _constant(
-      computation, computation.operands(loop)[0].operands[place]
-    )
+    initial = computation.operands(loop)[0]
+    start = _constant(computation, initial.operands[place])
     last = body.source(body.root.operands[place])
     steps = [_constant(body, name) for name in last.operands]
     steps = [step for step in steps if step is not None]
     if last.opcode != 'add' or start is None or len(steps) != 1:
       return None
-    return max(0, -(-(_literal(limit) - start) // steps[0]))
+    return max(0, -(-(limit - start) // steps[0]))
 
 
 def _computation(name, lines):
@@ -252,16 +215,15 @@ def _instruction(line):
   # Metadata is long and describes origin and scheduling.
   known = _TRIP_COUNT.search(text)
   text = text.partition(', metadata={')[0] + (f' {known[0]}' if known else '')
-  called = {
-    attribute: tuple(_NAME.findall(names))
-    for attribute, names in _CALLED.findall(text)
-  }
   return Instruction(
     name=left.removeprefix('ROOT ').removeprefix('%'),
     opcode=opcode,
     arrays=tuple(arrays(shape)),
     operands=tuple(_NAME.findall(inside)),
-    called=called,
+    called={
+      attribute: tuple(_NAME.findall(names))
+      for attribute, names in _CALLED.findall(text)
+    },
     text=(inside if opcode in _LITERAL else '') + text,
   )
 
@@ -302,9 +264,5 @@ def arrays(shape: str) -> Iterator[Array]:
 def _constant(computation, name):
   """Returns the value of a scalar constant or a copy of one, else None."""
   instruction = computation.source(name)
-  return _literal(instruction) if instruction.opcode == 'constant' else None
-
-
-def _literal(constant):
-  value = re.match(r'-?\d+', constant.text)
-  return int(value[0]) if value else None
+  value = re.match(r'-?\d+', instruction.text)
+  return int(value[0]) if value and instruction.opcode == 'constant' else None

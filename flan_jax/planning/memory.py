@@ -1,11 +1,10 @@
 """The memory of a device that a compiled program needs, by kind."""
 
-from collections.abc import Iterator
 import re
 
 import jax
 
-from flan_jax.planning.hlo import Array, Program
+from flan_jax.planning.hlo import Program
 from flan_jax.planning.programs import Lowered
 from flan_jax.planning.request import Request
 
@@ -36,38 +35,28 @@ def memory(
   )
   temporary = {}
   if program == 'train':
-    copies = 1 if request.microbatches == 1 else 2
+    copies = request.gradient_copies
     temporary['gradients'] = copies * lowered.given['parameters']
-  layers = request.model.num_layers
-  temporary['activations'] = sum(
-    array.bytes for array in _stacks(parsed, layers, changed=True)
-  )
+  stacks = _stacks(parsed, request.model.num_layers)
+  temporary['activations'] = sum(a.bytes for a, changed in stacks if changed)
   temporary['weight_copies'] = sum(
-    array.bytes
-    for array in _stacks(parsed, layers, changed=False)
-    if array.dtype != 'f32'
+    a.bytes for a, changed in stacks if not changed and a.dtype != 'f32'
   )
   kinds = dict(lowered.given)
   left = max(0, total - sum(kinds.values()))
   for kind, size in temporary.items():
     kinds[kind] = min(size, left)
     left -= kinds[kind]
-  return {
-    **kinds,
-    'workspace': left,
-    'code': stats.generated_code_size_in_bytes,
-  }
+  code = stats.generated_code_size_in_bytes
+  return {**kinds, 'workspace': left, 'code': code}
 
 
-def _stacks(parsed: Program, layers: int, changed: bool) -> Iterator[Array]:
-  """Yields the arrays per layer that the forward pass carries."""
-  # The forward pass is the first loop over the layers.
-  loops = [loop for loop in parsed.loops() if loop.count == layers > 1]
-  if not loops:
-    return
-  for array, differs in loops[0].carried():
-    if array.dims[:1] == (layers,) and differs == changed:
-      yield array
+def _stacks(parsed, layers):
+  """Returns the arrays per layer that the forward pass carries."""
+  for loop in parsed.loops():
+    if loop.count == layers > 1:  # The first one is the forward pass.
+      return [each for each in loop.carried() if each[0].dims[:1] == (layers,)]
+  return []
 
 
 def memory_used(message: str, given: int) -> int | None:
@@ -80,12 +69,8 @@ def memory_used(message: str, given: int) -> int | None:
   >>> memory_used('RESOURCE_EXHAUSTED: … Used 17.5G of 16.00G hbm.', 0) / 2**30
   17.5
 
-  Args:
-    message: Message of the error.
-    given: Bytes of the program's inputs, which temporaries do not include.
-
-  Returns:
-    None if the error is about something else.
+  Returns None if the error is about something else. Temporaries do not include
+  the `given` bytes of the program's inputs.
   """
   if 'RESOURCE_EXHAUSTED' not in message:
     return None

@@ -10,11 +10,7 @@ _GIB = 2**30
 
 
 def lines(plan: Mapping[str, Any]) -> Iterator[str]:
-  """Yields the lines of a plan.
-
-  Args:
-    plan: From `plan_worker.plan_in_process`.
-  """
+  """Yields the lines of a plan, from `plan_worker.plan_in_process`."""
   mesh = ' x '.join(f'{axis} {size}' for axis, size in plan['mesh'].items())
   yield f'{plan["topology"]}: chips {plan["chips"]}, devices {plan["devices"]}'
   yield f'parameters: {plan["parameters"]:,} in float32'
@@ -44,7 +40,7 @@ def lines(plan: Mapping[str, Any]) -> Iterator[str]:
       yield from wrapped(f'note: {note}')
 
 
-def _program(name, plan, program) -> Iterator[str]:
+def _program(name, plan, program):
   shape = f'{program["rows"]} rows of {program["length"]:,} tokens'
   if name == 'train':
     batch = plan['batch']
@@ -66,10 +62,8 @@ def _program(name, plan, program) -> Iterator[str]:
   if program['collectives']:
     yield '  sent per device and step  count      GiB'
     for kind, row in program['collectives'].items():
-      sent = row['bytes'] / _GIB
-      yield f'    {kind:18} {row["count"]:8,} {sent:8.3f}'
-  if program['uncounted_loops']:
-    count = program['uncounted_loops']
+      yield f'    {kind:18} {row["count"]:8,} {row["bytes"] / _GIB:8.3f}'
+  if count := program['uncounted_loops']:
     yield f'    {count} loops of unknown length, counted once'
   if program['step']:
     yield from _step(program['step'])
@@ -127,6 +121,5 @@ def _proposal(proposal) -> Iterator[str]:
     for name, size in proposal['needed_bytes'].items()
   )
   yield f'  {proposal["name"]}: {needed}'
-  yield '    ' + ' '.join(
-    f'--gin.{name}={value}' for name, value in proposal['settings'].items()
-  )
+  settings = (f'--gin.{n}={value}' for n, value in proposal['settings'].items())
+  yield f'    {" ".join(settings)}'

@@ -29,13 +29,11 @@ def plan_in_process(request: Request) -> dict[str, Any]:
     ConfigError: The request has a mistake.
     RuntimeError: The process failed; has its traceback.
   """
-  simulated = 1
-  if request.simulated:
-    simulated = Topology.parse(request.topology).devices
+  devices = Topology.parse(request.topology).devices
   done = subprocess.run(
     [sys.executable, '-m', 'flan_jax.planning.plan_worker'],
     input=json.dumps(request.as_json()),
-    env=environment(os.environ, simulated),
+    env=environment(os.environ, devices if request.simulated else 1),
     capture_output=True,
     text=True,
     check=False,

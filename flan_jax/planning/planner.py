@@ -16,7 +16,7 @@ from flan_jax.planning.collectives import by_kind, collectives
 from flan_jax.planning.estimate import StepWork, estimate_run, estimate_step
 from flan_jax.planning.hlo import Program
 from flan_jax.planning.memory import memory, memory_used
-from flan_jax.planning.programs import Lowered, lower, step_flops
+from flan_jax.planning.programs import lower, step_flops
 from flan_jax.planning.request import Request
 from flan_jax.planning.topology import Topology
 from flan_jax.planning.traffic import traffic
@@ -61,7 +61,7 @@ def plan(request: Request, devices: Sequence[Any]) -> dict[str, Any]:
   step = programs.get('train', {}).get('step')
   return {
     'topology': topology.name,
-    'chip': None if topology.chip is None else topology.chip.name,
+    'chip': topology.chip and topology.chip.name,
     'chips': topology.chips,
     'devices': len(devices),
     'simulated': request.simulated,
@@ -95,11 +95,8 @@ def plan_program(request: Request, name: str, mesh: Mesh) -> dict[str, Any]:
   chip = Topology.parse(request.topology).chip
   available = None if chip is None else chip.memory_bytes // chip.devices
   lowered = lower(request, name, mesh)
-  result = {
-    'rows': lowered.rows,
-    'length': lowered.length,
-    'memory_bytes': available,
-  }
+  result = {'rows': lowered.rows, 'length': lowered.length}
+  result['memory_bytes'] = available
   start = time.monotonic()
   try:
     compiled = lowered.lowered.compile()
@@ -115,14 +112,10 @@ def plan_program(request: Request, name: str, mesh: Mesh) -> dict[str, Any]:
   return {**result, 'compile_seconds': time.monotonic() - start}
 
 
-def _compiled(
-  request: Request,
-  name: str,
-  lowered: Lowered,
-  compiled: jax.stages.Compiled,
-  mesh: Mesh,
-) -> dict[str, Any]:
+def _compiled(request, name, lowered, compiled, mesh):
+  """Returns what the text of a compiled program tells."""
   devices = list(mesh.devices.flat)
+  topology = Topology.parse(request.topology)
   program = Program(compiled.as_text())
   kinds = memory(request, name, lowered, compiled, program)
   flops = step_flops(request.model, name, lowered.work)
@@ -142,10 +135,5 @@ def _compiled(
     'traffic_bytes': work.traffic,
     'collectives': by_kind(work.collectives),
     'uncounted_loops': sum(loop.count is None for loop in program.loops()),
-    'step': estimate_step(
-      work,
-      Topology.parse(request.topology),
-      request.model.compute_dtype,
-      devices,
-    ),
+    'step': estimate_step(work, topology, request.model.compute_dtype, devices),
   }

@@ -26,21 +26,13 @@ _EVAL_TARGETS = 4
 
 @dataclasses.dataclass(frozen=True)
 class Lowered:
-  """A program to compile, and its inputs.
-
-  Attributes:
-    lowered: The program.
-    given: Bytes of the inputs on a device, by kind.
-    rows: Rows of a batch, over all devices.
-    length: Tokens of a row.
-    targets: Predicted tokens of a row.
-  """
+  """A program to compile, and its inputs."""
 
   lowered: jax.stages.Lowered
-  given: dict[str, int]
-  rows: int
-  length: int
-  targets: int
+  given: dict[str, int]  # Bytes of the inputs on a device, by kind.
+  rows: int  # Rows of a batch, over all devices.
+  length: int  # Tokens of a row.
+  targets: int  # Predicted tokens of a row.
 
   @property
   def work(self) -> flops.Work:
@@ -50,9 +42,8 @@ class Lowered:
 
 def lower(request: Request, program: str, mesh: Mesh) -> Lowered:
   """Traces one of `PROGRAMS` as `train` and `eval` run it."""
-  if program == 'train':
-    return _lower_train(request, mesh)
-  return _lower_evaluation(request, mesh)
+  lowering = _lower_train if program == 'train' else _lower_evaluation
+  return lowering(request, mesh)
 
 
 def _lower_train(request, mesh):
@@ -60,12 +51,9 @@ def _lower_train(request, mesh):
   state = abstract_state(request.model, optimizer, mesh)
   shape = (request.batch_rows, request.pack_length, request.targets)
   batch = _abstract_batch(*shape, mesh)
+  frozen, microbatches = request.optimizer.frozen, request.microbatches
   step = make_train_step(
-    request.model,
-    optimizer,
-    mesh,
-    request.microbatches,
-    frozen=request.optimizer.frozen,
+    request.model, optimizer, mesh, microbatches, frozen=frozen
   )
   given = {
     'parameters': device_bytes(state['params']),
@@ -117,12 +105,7 @@ def device_bytes(abstract: Any) -> int:
 def step_flops(
   config: DecoderConfig, program: str, work: flops.Work
 ) -> dict[str, float]:
-  """Returns the operations of a step, over all devices.
-
-  Returns:
-    `model`, what the model needs, and `recomputed`, what is repeated to save
-    memory.
-  """
+  """Returns what the model needs and what is recomputed, over all devices."""
   forward = flops.forward_flops(config, work)
   if program != 'train':
     return {'model': forward.total, 'recomputed': 0.0}

@@ -1,7 +1,10 @@
 """Proposes settings under which a program fits, each compiled to make sure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 import dataclasses
+import functools
+import itertools
+import operator
 from typing import Any
 
 import jax.numpy as jnp
@@ -19,38 +22,6 @@ from flan_jax.training.step import abstract_state
 _TRIES = 2
 
 
-@dataclasses.dataclass(frozen=True)
-class _Change:
-  """Settings to change; None keeps a setting."""
-
-  mesh: MeshConfig | None = None
-  remat: str | None = None
-  microbatches: int | None = None
-
-  def name(self) -> str:
-    names = ('mesh', 'rematerialization', 'microbatches')
-    values = (self.mesh, self.remat, self.microbatches)
-    changed = [n for n, v in zip(names, values, strict=True) if v is not None]
-    return ' and '.join(changed)
-
-  def bindings(self) -> dict[str, Any]:
-    """Returns the change as gin bindings."""
-    mesh = dataclasses.asdict(self.mesh) if self.mesh else {}
-    bindings = {f'MESH_{axis.upper()}': size for axis, size in mesh.items()}
-    bindings['DecoderConfig.remat'] = self.remat
-    bindings['MICROBATCHES'] = self.microbatches
-    return {n: value for n, value in bindings.items() if value is not None}
-
-  def applied_to(self, request: Request) -> Request:
-    remat = self.remat or request.model.remat
-    return dataclasses.replace(
-      request,
-      mesh=self.mesh or request.mesh,
-      model=dataclasses.replace(request.model, remat=remat),
-      microbatches=self.microbatches or request.microbatches,
-    )
-
-
 def propose(
   request: Request, plan: dict[str, Any], devices: Sequence[Any]
 ) -> list[dict[str, Any]]:
@@ -65,7 +36,7 @@ def propose(
 
   Returns:
     At most three proposals, each with `name`, `settings` (gin bindings), and
-    `needed_bytes` and `step` of each program. None if everything fits.
+    `needed_bytes` and `step` of each program. Empty if everything fits.
   """
   if all(plan[name]['fits'] is not False for name in request.programs):
     return []
@@ -73,31 +44,54 @@ def propose(
   names = sorted(request.programs, key=lambda name: bool(plan[name]['fits']))
   request = dataclasses.replace(request, programs=tuple(names))
   available = plan[names[0]]['memory_bytes']
-  meshes = _meshes(request, devices)
-  rows = _device_rows(request, request.mesh, devices)
+  meshes = _other_meshes(request, devices)
+  remats = REMATS[REMATS.index(request.model.remat) + 1 :]
+  rows = _device_rows(request, devices)
   counts = range(request.microbatches + 1, rows + 1)
   kinds = (
-    [_Change(mesh=mesh) for mesh in meshes],
-    [_Change(remat=r) for r in REMATS[REMATS.index(request.model.remat) + 1 :]],
-    [_Change(microbatches=count) for count in counts if rows % count == 0],
+    meshes,
+    [_rematerialized(request, remat) for remat in remats],
+    [_in_microbatches(request, count) for count in counts if rows % count == 0],
   )
-  found = [_first_fitting(k, request, devices, available) for k in kinds]
+  found = [_first_fitting(request, kind, devices, available) for kind in kinds]
   if not any(found):
     # The largest saving on each mesh, the requested one first.
-    together = []
-    for mesh in (None, *meshes):
-      rows = _device_rows(request, mesh or request.mesh, devices)
-      count = None if rows == request.microbatches else rows
-      together.append(_Change(mesh, REMATS[-1], count))
-    found = [_first_fitting(together, request, devices, available)]
+    together = [
+      _in_microbatches(
+        _rematerialized(changed, REMATS[-1]), _device_rows(changed, devices)
+      )
+      for changed in (request, *meshes)
+    ]
+    found = [_first_fitting(request, together, devices, available)]
   return [proposal for proposal in found if proposal is not None]
 
 
-def _first_fitting(changes, request, devices, available):
+def _rematerialized(request, remat):
+  model = dataclasses.replace(request.model, remat=remat)
+  return dataclasses.replace(request, model=model)
+
+
+def _in_microbatches(request, count):
+  return dataclasses.replace(request, microbatches=count)
+
+
+def _settings(request, changed):
+  """Returns the gin bindings of what has changed, by kind of change."""
+  kinds = {}
+  if changed.mesh != request.mesh:
+    mesh = dataclasses.asdict(changed.mesh)
+    kinds['mesh'] = {f'MESH_{a.upper()}': size for a, size in mesh.items()}
+  if changed.model.remat != request.model.remat:
+    kinds['rematerialization'] = {'DecoderConfig.remat': changed.model.remat}
+  if changed.microbatches != request.microbatches:
+    kinds['microbatches'] = {'MICROBATCHES': changed.microbatches}
+  return kinds
+
+
+def _first_fitting(request, changes, devices, available):
   """Returns the first change under which all programs fit, or None."""
   tried = 0
-  for change in changes:
-    changed = change.applied_to(request)
+  for changed in changes:
     mesh = check(changed, devices)
     if _least_bytes(changed, mesh) > available:
       continue
@@ -110,9 +104,10 @@ def _first_fitting(changes, request, devices, available):
       if not programs[name]['fits']:
         break
     else:
+      settings = _settings(request, changed)
       return {
-        'name': change.name(),
-        'settings': change.bindings(),
+        'name': ' and '.join(settings),
+        'settings': functools.reduce(operator.or_, settings.values()),
         'needed_bytes': {n: p['needed_bytes'] for n, p in programs.items()},
         'step': {n: p['step'] for n, p in programs.items()},
       }
@@ -122,8 +117,8 @@ def _first_fitting(changes, request, devices, available):
 def _least_bytes(request, mesh):
   """Returns the bytes for training without any activations."""
   state = abstract_state(request.model, make_optimizer(request.optimizer), mesh)
-  copies = 1 if request.microbatches == 1 else 2
-  return device_bytes(state) + copies * device_bytes(state['params'])
+  gradients = request.gradient_copies * device_bytes(state['params'])
+  return device_bytes(state) + gradients
 
 
 def _likely_bytes(request, mesh):
@@ -135,29 +130,24 @@ def _likely_bytes(request, mesh):
   return _least_bytes(request, mesh) + kept
 
 
-def _device_rows(request, mesh, devices):
+def _device_rows(request, devices):
   """Returns the rows of a batch per device that reads rows of its own."""
-  data, fsdp, _ = mesh.shape(len(devices))
+  data, fsdp, _ = request.mesh.shape(len(devices))
   return request.batch_rows // (data * fsdp)
 
 
-def _meshes(request: Request, devices: Sequence[Any]) -> list[MeshConfig]:
-  """Returns other meshes of the devices, lowest memory first."""
-  found = []
-  for config in _factorizations(len(devices)):
-    changed = dataclasses.replace(request, mesh=config)
+def _other_meshes(request, devices):
+  """Returns the request with other meshes, lowest memory first."""
+  found, count = [], len(devices)
+  for model, fsdp in itertools.product(range(1, count + 1), repeat=2):
+    shape = (count // (model * fsdp), fsdp, model)
+    if count % (model * fsdp) or shape == request.mesh.shape(count):
+      continue
+    changed = dataclasses.replace(request, mesh=MeshConfig(*shape))
     try:
       mesh = check(changed, devices)
     except ConfigError:  # Does not divide the model, the batch or the slices.
       continue
-    if config.shape(len(devices)) != request.mesh.shape(len(devices)):
-      # Among equals, few devices along `model` send least.
-      found.append((_likely_bytes(changed, mesh), config.model, config))
-  return [config for *_, config in sorted(found, key=lambda f: f[:2])]
-
-
-def _factorizations(count: int) -> Iterator[MeshConfig]:
-  for model in range(1, count + 1):
-    for fsdp in range(1, count // model + 1):
-      if count % (model * fsdp) == 0:
-        yield MeshConfig(count // (model * fsdp), fsdp, model)
+    # Among equals, few devices along `model` send least.
+    found.append((_likely_bytes(changed, mesh), model, changed))
+  return [changed for *_, changed in sorted(found, key=lambda f: f[:2])]

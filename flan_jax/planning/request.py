@@ -17,42 +17,31 @@ _TARGET_SHARE = 2
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-  """A run, and the hardware to plan it for.
-
-  Attributes:
-    model: Shape of the decoder.
-    optimizer: Settings of Adafactor.
-    mesh: Shape of the device mesh.
-    topology: Name of the hardware, see `topology`.
-    simulated: Whether the CPU simulates the devices.
-    batch_rows: Rows of a training batch.
-    pack_length: Tokens of a row.
-    target_budget: Predicted tokens of a row; None if left to the data.
-    microbatches: Parts that a batch is computed in.
-    eval_length: Tokens of a row in evaluation.
-    eval_tokens: Tokens of a batch in evaluation, padding included.
-    train_steps: Steps of the whole run.
-    programs: Which of `PROGRAMS` to plan.
-  """
+  """A run, and the hardware to plan it for."""
 
   model: DecoderConfig
   optimizer: OptimizerConfig
   mesh: MeshConfig
-  topology: str
-  simulated: bool
-  batch_rows: int
-  pack_length: int
-  target_budget: int | None
-  microbatches: int
-  eval_length: int
-  eval_tokens: int
-  train_steps: int
-  programs: tuple[str, ...] = PROGRAMS
+  topology: str  # Name of the hardware, see `topology`.
+  simulated: bool  # Whether the CPU simulates the devices.
+  batch_rows: int  # Rows of a training batch.
+  pack_length: int  # Tokens of a row.
+  target_budget: int | None  # Predicted tokens of a row; None: from the data.
+  microbatches: int  # Parts that a batch is computed in.
+  eval_length: int  # Tokens of a row in evaluation.
+  eval_tokens: int  # Tokens of a batch in evaluation, padding included.
+  train_steps: int  # Steps of the whole run.
+  programs: tuple[str, ...] = PROGRAMS  # Which of `PROGRAMS` to plan.
 
   @property
   def targets(self) -> int:
     """Predicted tokens of a row, assumed if left to the data."""
     return self.target_budget or self.pack_length // _TARGET_SHARE
+
+  @property
+  def gradient_copies(self) -> int:
+    """Gradients in memory: microbatches are summed in a second copy."""
+    return 1 if self.microbatches == 1 else 2
 
   def as_json(self) -> dict[str, Any]:
     return dataclasses.asdict(self)

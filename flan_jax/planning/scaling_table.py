@@ -29,19 +29,9 @@ _GIB = 2**30
 _BEGIN = '<!-- Begin of generated table -->'
 _END = '<!-- End of generated table -->'
 _COLUMNS = (
-  'model',
-  'hardware',
-  'mesh',
-  'training, GiB',
-  'evaluation, GiB',
-  'compute, memory, interconnect, s',
-  'bound by',
-  'step, s',
-  'MFU, %',
-  'run, hours',
-  'chip-hours',
-  'kWh',
-  'US dollars',
+  *('model', 'hardware', 'mesh', 'training, GiB', 'evaluation, GiB'),
+  *('compute, memory, interconnect, s', 'bound by', 'step, s', 'MFU, %'),
+  *('run, hours', 'chip-hours', 'kWh', 'US dollars'),
 )
 
 
@@ -63,19 +53,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     flags.write.write_text(replaced(flags.write.read_text(), made))
 
 
-def _planned(folder: pathlib.Path, model: str, hardware: str) -> dict[str, Any]:
+def _planned(folder, model, hardware):
   path = folder / f'{model}_{hardware}.json'
   if not path.exists():
+    command = [sys.executable, '-m', 'flan_jax', 'plan', '--format=json']
+    files = (f'models/{model}.gin', f'hardware/{hardware}.gin')
+    command += [f'--gin_file={file}' for file in files]
     done = subprocess.run(
-      [
-        sys.executable,
-        *('-m', 'flan_jax', 'plan', '--format=json'),
-        f'--gin_file=models/{model}.gin',
-        f'--gin_file=hardware/{hardware}.gin',
-      ],
-      stdout=subprocess.PIPE,
-      text=True,
-      check=False,
+      command, stdout=subprocess.PIPE, text=True, check=False
     )
     if done.returncode not in (0, 1):  # 1 means that it does not fit.
       raise SystemExit(f'planning {model} for {hardware} failed')
@@ -110,14 +95,14 @@ def row(model: str, hardware: str, plan: Mapping[str, Any]) -> list[str]:
   ]
 
 
-def _memory(program: Mapping[str, Any]) -> str:
+def _memory(program):
   needed = program['needed_bytes'] / _GIB
   available = program['memory_bytes'] / _GIB
   verdict = '' if program['fits'] else ', does not fit'
   return f'{needed:.1f} of {available:.0f}{verdict}'
 
 
-def _extent(values: Sequence[float] | None, pattern: str) -> str:
+def _extent(values, pattern):
   return '-' if values is None else extent(values, pattern)
 
 

@@ -27,19 +27,12 @@ _CHIP_CONFIGS = {'v4': {'chip_config_name': 'megacore'}}
 
 @dataclasses.dataclass(frozen=True)
 class Topology:
-  """Chips and their arrangement.
+  """Chips and their arrangement."""
 
-  Attributes:
-    name: As written.
-    chip: Kind of chip; None for a CPU.
-    shape: Chips along each axis of a slice.
-    slices: Slices of this shape; the network is fast only within a slice.
-  """
-
-  name: str
-  chip: chips.Chip | None
-  shape: tuple[int, ...]
-  slices: int = 1
+  name: str  # As written.
+  chip: chips.Chip | None  # Kind of chip; None for a CPU.
+  shape: tuple[int, ...]  # Chips along each axis of a slice.
+  slices: int = 1  # The network is fast only within a slice.
 
   @classmethod
   def parse(cls, name: str) -> 'Topology':
@@ -64,10 +57,11 @@ class Topology:
     if min(sizes) < 1 or slices == '0':
       raise ConfigError(f'topology {name!r} has no chips')
     topology = cls(name, chip, sizes, int(slices or 1))
-    if topology.is_tpu and len(sizes) > (3 if kind in _CUBES else 2):
+    dimensions = 3 if kind in _CUBES else 2
+    if topology.is_tpu and len(sizes) > dimensions:
       raise ConfigError(
         f'topology {name!r} has {len(sizes)} dimensions, but slices of {kind} '
-        f'have {3 if kind in _CUBES else 2}'
+        f'have {dimensions}'
       )
     return topology
 
@@ -95,24 +89,17 @@ def environment(
 ) -> dict[str, str]:
   """Returns the environment for a process that compiles without the devices.
 
-  JAX reads it once, so it cannot change in a process that has used JAX.
-
-  Args:
-    inherited: Environment of this process.
-    simulated_devices: Devices that the CPU simulates; 1 for no simulation.
+  JAX reads it once, so it cannot change in a process that has used JAX. Without
+  simulation, the number of simulated devices is 1.
   """
-  flags = [
-    flag
-    for flag in inherited.get('XLA_FLAGS', '').split()
-    if _DEVICE_COUNT not in flag
-  ]
+  flags = inherited.get('XLA_FLAGS', '').split()
+  flags = [flag for flag in flags if _DEVICE_COUNT not in flag]
   flags.append(f'--{_DEVICE_COUNT}={simulated_devices}')
   return {
     **inherited,
     'XLA_FLAGS': ' '.join(flags),
     'JAX_PLATFORMS': 'cpu',
-    # Keep libtpu from looking for a TPU, asking the cloud about it, and locking
-    # it.
+    # Keep libtpu from looking for a TPU and locking it.
     'TPU_SKIP_MDS_QUERY': '1',
     'TPU_WORKER_HOSTNAMES': 'localhost',
     'ALLOW_MULTIPLE_LIBTPU_LOAD': '1',
@@ -121,11 +108,7 @@ def environment(
 
 
 def devices_of(topology: Topology, simulated: bool) -> list[Any]:
-  """Returns devices to compile for.
-
-  Args:
-    topology: The hardware.
-    simulated: Whether the CPU simulates it; see `environment`.
+  """Returns devices to compile for; the CPU may simulate them.
 
   Raises:
     ConfigError: There is no such slice, or no compiler for it.
@@ -142,13 +125,9 @@ def devices_of(topology: Topology, simulated: bool) -> list[Any]:
   options = dict(_CHIP_CONFIGS.get(topology.chip.name, {}))
   if topology.slices > 1:
     options['num_slices'] = topology.slices
-  shape = 'x'.join(map(str, topology.shape))
+  name = f'{topology.chip.name}:{"x".join(map(str, topology.shape))}'
   try:
-    description = topologies.get_topology_desc(
-      platform='tpu',
-      topology_name=f'{topology.chip.name}:{shape}',
-      **options,
-    )
+    description = topologies.get_topology_desc(name, 'tpu', **options)
   except Exception as error:  # libtpu raises errors of several types.
     reason = str(error).partition('\n')[0]
     raise ConfigError(

@@ -1,6 +1,6 @@
 """Bytes that a compiled program moves to and from a device's main memory."""
 
-from flan_jax.planning.hlo import Computation, Instruction, Program
+from flan_jax.planning.hlo import Program
 
 # These move nothing themselves; the traffic of a loop or call is in its body.
 _FREE = (
@@ -33,12 +33,10 @@ def traffic(program: Program) -> int:
   )
 
 
-def _moved(
-  program: Program, computation: Computation, instruction: Instruction
-) -> int:
+def _moved(program, computation, instruction):
   operands = computation.operands(instruction)
   if instruction.opcode == 'fusion':
-    inside = _inside(program, instruction)
+    inside = program.fused(instruction)
     if _ASYNC_DONE in inside.root.text:
       return 0
     read = sum(
@@ -55,7 +53,7 @@ def _moved(
   return instruction.bytes + sum(operand.bytes for operand in operands)
 
 
-def _started(instruction: Instruction, operands: list[Instruction]) -> int:
+def _started(instruction, operands):
   """Returns the bytes of an asynchronous copy, slice or collective.
 
   Its result may repeat its operands. A copy to memory within the chip only
@@ -71,45 +69,38 @@ def _started(instruction: Instruction, operands: list[Instruction]) -> int:
   return read + sum(array.bytes for array in made if array.in_memory)
 
 
-def _inside(program: Program, fusion: Instruction) -> Computation:
-  return program.computations[fusion.called['calls'][0]]
-
-
-def _parameters(inside: Computation) -> list[Instruction]:
+def _parameters(inside):
   found = [i for i in inside.instructions.values() if i.opcode == 'parameter']
   return sorted(found, key=lambda i: int(i.text.partition(',')[0]))
 
 
-def _read(program: Program, inside: Computation, array: Instruction) -> int:
+def _read(program, inside, array):
   """Returns the bytes of an array that the instructions of a fusion read."""
   read = 0
   for user in inside.users(array):
     if user.opcode in _SLICES:
       read += user.bytes
-    elif user.opcode == _UPDATE and user.operands[0] == array.name:
-      continue  # Replaced in place.
     elif user.opcode == 'tuple':
       continue  # Handed on.
+    elif user.opcode == _UPDATE and user.operands[0] == array.name:
+      continue  # Replaced in place.
     elif user.opcode in _SAME_BYTES:
       read += _read(program, inside, user)
     elif user.opcode == 'fusion':
-      nested = _inside(program, user)
-      parameters = _parameters(nested)
+      nested = program.fused(user)
+      given = zip(user.operands, _parameters(nested), strict=True)
       read += sum(
-        _read(program, nested, parameters[place])
-        for place, name in enumerate(user.operands)
-        if name == array.name
+        _read(program, nested, p) for name, p in given if name == array.name
       )
     else:
       return array.bytes
   return read
 
 
-def _written(program: Program, inside: Computation, fusion: Instruction) -> int:
+def _written(program, inside, fusion):
   """Returns the bytes a fusion writes; replaced slices count as slices."""
-  roots = [inside.root]
-  if inside.root.opcode == 'tuple':
-    roots = inside.operands(inside.root)
+  root = inside.root
+  roots = inside.operands(root) if root.opcode == 'tuple' else [root]
   return sum(
     min(array.bytes, _replaced(program, inside, root, array.bytes))
     for array, root in zip(fusion.arrays, roots, strict=False)
@@ -126,6 +117,6 @@ def _replaced(program, inside, root, whole):
   if root.opcode == 'parameter':
     return 0
   if root.opcode == 'fusion':
-    nested = _inside(program, root)
+    nested = program.fused(root)
     return _replaced(program, nested, nested.root, whole)
   return whole

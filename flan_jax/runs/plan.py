@@ -20,9 +20,6 @@ from flan_jax.sharding import MeshConfig
 from flan_jax.training import OptimizerConfig
 from flan_jax.training.loop import LoopConfig
 
-# Read before the user's files.
-_GIN_FILE = 'runs/plan.gin'
-
 
 def main(argv: Sequence[str]) -> int:
   """Runs the command; returns 1 if something does not fit, else 0.
@@ -47,7 +44,8 @@ def main(argv: Sequence[str]) -> int:
   parser.add_argument('--only', choices=PROGRAMS, help='plan one program')
   parser.add_argument('--format', choices=('text', 'json'), default='text')
   parser.add_gin_flags()
-  arguments, flags = parse_gin(parser, [f'--gin_file={_GIN_FILE}', *argv])
+  # The user's files override the first one.
+  arguments, flags = parse_gin(parser, ['--gin_file=runs/plan.gin', *argv])
   config.prepare(arguments, 'plan')
   override = {} if flags.topology is None else {'hardware': flags.topology}
   programs = PROGRAMS if flags.only is None else (flags.only,)
@@ -92,8 +90,7 @@ def plan(
     lengths: TASK_FEATURE_LENGTHS.
     tokens_per_eval_batch: TOKENS_PER_EVAL_BATCH.
     hardware: HARDWARE, the name of a topology.
-    devices: Number of devices for the CPU to simulate; None simulates the
-      topology only if it cannot be compiled for.
+    devices: Number of devices for the CPU to simulate, if any.
     programs: Which programs to plan.
 
   Raises:
