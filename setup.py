@@ -50,7 +50,7 @@ PACKAGE_DATA = {
   'flan_jax': ['mini/*.json', 'mini/*.jsonl'],
   'flan_jax.vocabulary': ['*.model'],
   'flan_jax.gin': ['**/*.gin'],
-  'flan_jax.tasks': ['*.json'],
+  'flan_jax.tasks': ['*.json', 'published/*.json'],
 }
 
 INSTALL_REQUIRES = [
