@@ -114,12 +114,9 @@ def source_of(function: Any, seen: set | None = None) -> Iterator[str]:
   seen.add(id(function))
   yield inspect.getsource(function)
   used = {
-    name: function.__globals__.get(name) for name in _names(function.__code__)
+    **{x: function.__globals__.get(x) for x in _names(function.__code__)},
+    **inspect.getclosurevars(function).nonlocals,
   }
-  for name, cell in zip(
-    function.__code__.co_freevars, function.__closure__ or (), strict=True
-  ):
-    used[name] = cell.cell_contents
   for name, value in sorted(used.items()):
     if isinstance(value, types.FunctionType | functools.partial):
       if _is_ours(value, function):

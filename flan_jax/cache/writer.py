@@ -37,22 +37,19 @@ class Plan:
 
   Attributes:
     tasks: The shards that are missing.
-    rows: Rows that they read.
+    splits: Number of splits that they are of.
+    finished: Number of splits that are complete.
+    rows: Rows that the tasks read.
     renderings: Renderings that they write, at most.
     tokens: Roughly how many tokens that is.
-    finished: Number of splits that are complete.
   """
 
   tasks: tuple[ShardTask, ...]
+  splits: int
+  finished: int
   rows: int
   renderings: int
   tokens: int
-  finished: int
-
-  @property
-  def splits(self) -> int:
-    """Number of splits to make."""
-    return len({task.folder for task in self.tasks})
 
 
 def run_here(
@@ -114,13 +111,14 @@ class CacheWriter:
     tasks = tuple(task for key in todo for task in self._tasks(key))
     return Plan(
       tasks=tasks,
+      splits=len(todo),
+      finished=len(self._sources) - len(todo),
       rows=sum(task.rows for task in tasks),
       renderings=sum(task.renderings for task in tasks),
       tokens=sum(
         task.renderings * self._tokens_of_a_rendering(task.key)
         for task in tasks
       ),
-      finished=len(self._sources) - len(todo),
     )
 
   def _tokens_of_a_rendering(self, key: SplitKey) -> int:
@@ -136,7 +134,6 @@ class CacheWriter:
     rows = max(found.stop - found.start, 0)
     # The rows of a divided split are counted in reading order.
     count = 1 if found.splits else max(1, -(-rows // ROWS_PER_SHARD))
-    bounds = [rows * i // count for i in range(count + 1)]
     per_row = None
     if key.split == 'train':
       per_row = renderings_of(source.num_input_examples(key.split))
@@ -148,8 +145,8 @@ class CacheWriter:
         vocabulary=self._vocabulary.path,
         index=index,
         count=count,
-        start=bounds[index],
-        stop=bounds[index + 1],
+        start=rows * index // count,
+        stop=rows * (index + 1) // count,
         per_row=per_row,
       )
       for index in range(count)
@@ -223,8 +220,7 @@ class CacheWriter:
       'templates_used': key.templates,
       'template_set': key.part.template_set,
       'vocabulary': {
-        'digest': self._vocabulary.digest,
-        'size': self._vocabulary.size,
+        name: getattr(self._vocabulary, name) for name in ('digest', 'size')
       },
       'lengths': dict(self._config.lengths),
       'prompt_format': self._config.prompt_format,

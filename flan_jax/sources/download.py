@@ -5,8 +5,6 @@ import textwrap
 from flan_jax.errors import UserError
 from flan_jax.runtime.tensorflow_start import start_tensorflow
 
-_MOST_CHARACTERS = 400  # Of a text of TFDS.
-
 
 class MissingFilesError(UserError):
   """TFDS needs files that have to be downloaded manually."""
@@ -59,4 +57,4 @@ def manual_instructions(source: str) -> str:
 
 
 def _short(text: str) -> str:
-  return textwrap.shorten(text, _MOST_CHARACTERS, placeholder=' …')
+  return textwrap.shorten(text, 400, placeholder=' …')

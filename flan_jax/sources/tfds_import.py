@@ -247,12 +247,14 @@ def _import(
   rows = json_rows.merge_rows(dataset.features, files, log)
   if rows.duplicates:
     log(f'{name}: {rows.duplicates} rows are in several files; kept once')
+  counts = {split: len(found) for split, found in rows.splits.items()}
+  names = [file.path.name for file in files]
   record = {
     'builder': name,
     'requested': sorted({file.requested for file in files}),
-    'files': [file.path.name for file in files],
+    'files': names,
     'features': files[0].features,
-    'rows': {split: len(found) for split, found in rows.splits.items()},
+    'rows': counts,
     'duplicates': rows.duplicates,
     'sha256': rows.sha256,
     'flan_jax': flan_jax.__version__,
@@ -269,10 +271,7 @@ def _import(
     _write(dataset, rows, temporary)
     path = temporary / dataset.folder / RECORD_FILE
     path.write_text(json.dumps(record, indent=2) + '\n', encoding='utf-8')
-  kept = {
-    key: record[key] for key in ('builder', 'files', 'rows', 'duplicates')
-  }
-  return Imported(**kept, status=status, path=target)
+  return Imported(name, names, counts, rows.duplicates, status, target)
 
 
 def _read_record(target: pathlib.Path) -> dict[str, Any] | None:

@@ -13,11 +13,7 @@ class SentencePieceVocabulary(Vocabulary):
   """A SentencePiece model; its control symbols are the special tokens."""
 
   def __init__(self, path: pathlib.Path):
-    """Reads the model.
-
-    Raises:
-      VocabularyError: it is not a SentencePiece model, or has no end token.
-    """
+    """Reads the model; raises VocabularyError if it has no end token."""
     self.path = str(path)
     model = path.read_bytes()
     self.digest = hashlib.sha256(model).hexdigest()[:16]
@@ -36,11 +32,8 @@ class SentencePieceVocabulary(Vocabulary):
       )
     bos = processor.bos_id()
     self.bos_id = bos if bos >= 0 else None
-    self.special = {
-      processor.id_to_piece(i): i
-      for i in range(self.size)
-      if processor.is_control(i)
-    }
+    control = filter(processor.is_control, range(self.size))
+    self.special = {processor.id_to_piece(i): i for i in control}
 
   def encode(self, text: str) -> list[int]:
     return self._processor.encode(text)
