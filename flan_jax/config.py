@@ -4,7 +4,7 @@ Library code takes arguments and works without gin. This module binds gin to
 dataclasses and run functions.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 import importlib
 import logging
 import os
@@ -62,12 +62,8 @@ def register() -> None:
 def prepare(arguments: Arguments, run: str) -> None:
   """Registers the user's datasets, parses gin and applies the template set.
 
-  Args:
-    arguments: What the command line asks for.
-    run: Name of the run function, such as `train`.
-
   Raises:
-    UserError: a mistake in any of them.
+    UserError: There is a mistake in any of them.
   """
   registry.load(arguments.task_modules)
   parse(arguments, run)
@@ -82,18 +78,15 @@ def parse(arguments: Arguments, run: str) -> None:
   Later files override earlier ones, and bindings override files. The shipped
   run files hold defaults; they are read first, wherever they are named.
 
-  Args:
-    arguments: Files, bindings and search paths.
-    run: Name of the run function, such as `train`.
-
   Raises:
-    ConfigError: a file is missing, a binding names nothing, a macro is
+    ConfigError: A file is missing, a binding names nothing, a macro is
       misspelt, or a required macro is missing.
   """
   register()
   paths = [os.getcwd(), str(shipped_gin_dir()), *arguments.search_paths]
   files = [_find(name, paths) for name in arguments.gin_files]
-  files.sort(key=lambda path: not _holds_defaults(path))
+  defaults = shipped_gin_dir() / 'runs'
+  files.sort(key=lambda path: pathlib.Path(path).resolve().parent != defaults)
   for path in paths[1:]:
     gin.add_config_file_search_path(path)
   # Gin logs an error for each folder that does not hold an included file.
@@ -111,10 +104,6 @@ def parse(arguments: Arguments, run: str) -> None:
   check_required(run)
 
 
-def _holds_defaults(path: str) -> bool:
-  return pathlib.Path(path).resolve().parent == shipped_gin_dir() / 'runs'
-
-
 def _find(name: str, paths: Sequence[str]) -> str:
   candidates = [name, *(os.path.join(path, name) for path in paths)]
   for candidate in candidates:
@@ -128,38 +117,28 @@ def _find(name: str, paths: Sequence[str]) -> str:
 
 def _nearest_binding(message: str) -> str:
   """Returns a hint for gin's messages about unknown names."""
-  known = [selector for selector, _ in gin.config._REGISTRY.items()]
-  known = [name.removeprefix('flan_jax.') for name in known]
+  registered = dict(gin.config._REGISTRY.items())
+  known = [name.removeprefix('flan_jax.') for name in registered]
   for unknown in message.split("'")[1::2]:
     if hint := nearest(unknown.strip('@()'), known, cutoff=0.6):
       return hint
   return ''
 
 
-def _references(value: Any) -> Iterator[str]:
-  """Yields the selectors that a bound value refers to."""
-  if isinstance(value, gin.config.ConfigurableReference):
-    yield value.scoped_selector
-  elif isinstance(value, dict):
-    for item in (*value.keys(), *value.values()):
-      yield from _references(item)
-  elif isinstance(value, list | tuple):
-    for item in value:
-      yield from _references(item)
-
-
-def _bindings() -> dict[tuple[str, str], dict[str, Any]]:
-  return gin.config._CONFIG
+def _references(value: Any) -> list[str]:
+  """Returns the selectors that a bound value refers to."""
+  return [
+    found.scoped_selector for found in gin.config.iterate_references(value)
+  ]
 
 
 def check_macros() -> None:
   """Raises ConfigError for a macro that nothing reads or that is not set."""
-  known = {scope for scope, selector in _bindings() if selector == _MACRO}
+  bindings = gin.config._CONFIG
+  known = {scope for scope, selector in bindings if selector == _MACRO}
   read = {
     selector.removesuffix(f'/{_MACRO}')
-    for values in _bindings().values()
-    for value in values.values()
-    for selector in _references(value)
+    for selector in _references(bindings)
     if selector.endswith(f'/{_MACRO}')
   }
   for name in sorted(known - read - set(MACROS)):
@@ -178,16 +157,16 @@ def check_required(run: str) -> None:
       continue
     seen.add(selector)
     for values in _values_of(selector):
-      references = list(_references(values))
+      references = _references(values)
       if _REQUIRED in references and selector.endswith(_MACRO):
         missing.append(selector.removesuffix(f'/{_MACRO}'))
       todo += references
   if missing:
-    lines = [f'  {n}: {MACROS.get(n, "required")}' for n in sorted(missing)]
+    missing.sort()
+    lines = ''.join(f'  {n}: {MACROS.get(n, "required")}\n' for n in missing)
     raise ConfigError(
-      'these macros are required, but not set:\n'
-      + '\n'.join(lines)
-      + f'\n  set them as in --gin.{sorted(missing)[0]}=VALUE or in a gin file'
+      f'these macros are required, but not set:\n{lines}'
+      f'  set them as in --gin.{missing[0]}=VALUE or in a gin file'
     )
 
 
@@ -196,7 +175,7 @@ def _values_of(selector: str) -> list[Any]:
   scope, _, name = selector.rpartition('/')
   return [
     value
-    for (bound_scope, bound), values in _bindings().items()
+    for (bound_scope, bound), values in gin.config._CONFIG.items()
     if bound_scope == scope and (bound == name or bound.endswith(f'.{name}'))
     for value in values.values()
   ]

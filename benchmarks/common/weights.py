@@ -8,7 +8,7 @@ from jax.sharding import Mesh
 
 from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.sharding import MeshConfig, make_mesh
-from flan_jax.training import Checkpointer
+from flan_jax.training.checkpoint import Checkpointer
 
 # Of SmolLM2, as in `gin/models/smollm2_135m.gin`.
 PROMPT_FORMAT = '{input} '

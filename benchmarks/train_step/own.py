@@ -11,12 +11,8 @@ from benchmarks.train_step.shapes import LEARNING_RATE, Shape
 from flan_jax.model import DecoderConfig, flops
 from flan_jax.planning import chips
 from flan_jax.sharding import MeshConfig, make_mesh
-from flan_jax.training import (
-  OptimizerConfig,
-  init_state,
-  make_optimizer,
-  make_train_step,
-)
+from flan_jax.training.optimizer import OptimizerConfig, make_optimizer
+from flan_jax.training.step import init_state, make_train_step
 
 # The kinds of model that the sides stand for: the seed paper's, and Llama.
 _FAMILIES = {

@@ -16,20 +16,11 @@ import numpy as np
 from flan_jax.cache.cached_split import CachedSplit
 from flan_jax.cache.framing import Framing
 from flan_jax.definitions.digests import digest
-from flan_jax.rendering.exemplars import (
-  choose,
-  exemplar_keys,
-  most_tokens,
-)
+from flan_jax.rendering.exemplars import choose, exemplar_keys, most_tokens
 
 
 class FewShotSplit(CachedSplit):
-  """A split whose examples have exemplars.
-
-  Attributes:
-    pool: The training split that exemplars come from.
-    shots: Maximum number of exemplars of an example.
-  """
+  """A split whose examples have exemplars."""
 
   def __init__(
     self,
@@ -45,7 +36,7 @@ class FewShotSplit(CachedSplit):
       split: The zero-shot split.
       pool: A training split of the same dataset and format.
       shots: Maximum number of exemplars of an example.
-      seed: Seed of the choice of exemplars.
+      seed: Chooses the exemplars.
       framing: Tokens between the spans.
 
     Raises:
@@ -75,9 +66,8 @@ class FewShotSplit(CachedSplit):
     """Returns exemplars of every rendering, int32 [n, shots]; -1 for none."""
     chosen = np.full((len(self.renderings), self.shots), -1, np.int32)
     groups, keys = _groups_and_keys(self, self._seed)
-    if self.pool.path == self.path:
-      pool_groups = groups
-    else:
+    pool_groups = groups
+    if self.pool.path != self.path:
       pool_groups, _ = _groups_and_keys(self.pool, self._seed)
     templates = self.renderings['template']
     for template in np.unique(templates):
@@ -92,8 +82,7 @@ class FewShotSplit(CachedSplit):
 
   def _fit(self, chosen: np.ndarray) -> np.ndarray:
     """Drops exemplars from the end until they and the query fit."""
-    added = exemplar_lengths(self.pool, self._framing)
-    lengths = added[chosen]
+    lengths = _exemplar_lengths(self.pool, self._framing)[chosen]
     total = super().prompt_lengths(self._framing)[:, None]
     total = total + np.cumsum(lengths, axis=1)
     return np.where(total <= self._most_tokens, chosen, -1)
@@ -106,8 +95,8 @@ class FewShotSplit(CachedSplit):
   def prompt_parts(self, index: int, framing: Framing) -> list[np.ndarray]:
     start, *query = super().prompt_parts(index, framing)
     parts = [start]
-    members = self.exemplars(index)
-    for first in self.pool.renderings['first'][members].tolist():
+    chosen = self.exemplars(index)
+    for first in self.pool.renderings['first'][chosen].tolist():
       parts += (
         self.pool.span(first),
         framing.arrays.separator,
@@ -117,16 +106,12 @@ class FewShotSplit(CachedSplit):
     return parts + query
 
   def prompt_lengths(self, framing: Framing) -> np.ndarray:
-    added = exemplar_lengths(self.pool, framing)
-    lengths = added[self._exemplars]
+    lengths = _exemplar_lengths(self.pool, framing)[self._exemplars]
     return super().prompt_lengths(framing) + lengths.sum(axis=1)
 
 
-def exemplar_lengths(pool: CachedSplit, framing: Framing) -> np.ndarray:
-  """Returns the number of tokens of each rendering of a pool as an exemplar.
-
-  The last number is 0, for the index -1 (no exemplar).
-  """
+def _exemplar_lengths(pool: CachedSplit, framing: Framing) -> np.ndarray:
+  """Returns the tokens of each exemplar; at -1 (no exemplar), 0."""
   first = np.asarray(pool.renderings['first'])
   spans = pool.span_lengths[first] + pool.span_lengths[first + 1]
   lengths = spans + len(framing.separator) + len(framing.between)
@@ -137,9 +122,7 @@ def _groups_and_keys(
   split: CachedSplit, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
   """Returns group and key of every rendering's row, uint64 [renderings]."""
-  ids, groups = [], []
-  for row in split.read_rows():
-    ids.append(row['id'])
-    groups.append(int(row['group'], 16))
+  about = [(row['id'], int(row['group'], 16)) for row in split.read_rows()]
+  ids, groups = zip(*about, strict=True) if about else ((), ())
   rows = split.renderings['row']
   return np.array(groups, np.uint64)[rows], exemplar_keys(ids, seed)[rows]

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from flan_jax.batches.packing import Capacity, PackingError, assemble
+from flan_jax.batches.packing import Capacity, assemble, check_fits
 from flan_jax.batches.sampler import Sampler
 from flan_jax.batches.window import Windows
 from flan_jax.definitions.digests import digest
@@ -49,19 +49,10 @@ class BatchPlan:
   """Finds the batch of any step.
 
   A batch is a pure function of the step and of what `data_order_digest` covers.
-
-  Attributes:
-    batch_rows: Rows of a batch.
-    capacity: Capacity of a row.
-    windows: Finds the window of a step.
   """
 
   def __init__(self, sampler: Sampler, config: PackingConfig):
-    """Initializes the plan.
-
-    Raises:
-      PackingError: An example does not fit into a row.
-    """
+    """Raises PackingError if an example does not fit into a row."""
     self._sampler = sampler
     self._config = config
     self.batch_rows = config.batch_rows
@@ -72,13 +63,7 @@ class BatchPlan:
     self.capacity = Capacity(
       tokens=config.pack_length, targets=budget, segments=config.max_segments
     )
-    longest, most_targets = sampler.longest()
-    if longest > config.pack_length or most_targets > budget:
-      raise PackingError(
-        f'an example has {longest} tokens, or {most_targets} target tokens; '
-        f'PACK_LENGTH is {config.pack_length}, TARGET_BUDGET {budget}: raise '
-        'them, or lower TASK_FEATURE_LENGTHS'
-      )
+    check_fits(*sampler.longest(), self.capacity)
     self.windows = Windows(sampler, self.capacity, config.batch_rows)
 
   @property
@@ -121,16 +106,11 @@ class BatchPlan:
       np.concatenate(parts), draws.length, draws.targets, counts, self.capacity
     )
 
-  def no_rows(self) -> dict[str, np.ndarray]:
-    """Returns a batch without rows, with the types and widths of any batch."""
-    none = _NOTHING
-    return assemble(none, none, none, counts=none, capacity=self.capacity)
-
   def fill(self, step: int = 0) -> float:
     """Returns the share of the places of a step's window that hold tokens."""
     window, _ = self.windows.find(step)
-    places = window.rows * self.capacity.tokens
-    return float(window.draws.length.sum() / places)
+    used = window.draws.length.sum()
+    return float(used / (window.rows * self.capacity.tokens))
 
 
 def _target_budget(mean: float) -> int:
@@ -143,17 +123,11 @@ class Loader:
   """Yields the batches of steps `first`, `first + 1`, … as global arrays.
 
   A thread assembles batches and sends them to the devices two steps ahead. Each
-  process assembles only the rows of its devices.
+  process assembles only the rows of its devices. `sharding` is that of a batch,
+  rows over the first axis.
   """
 
   def __init__(self, plan: BatchPlan, first: int, sharding: Any):
-    """Starts loading.
-
-    Args:
-      plan: Finds batches.
-      first: The first step.
-      sharding: Sharding of a batch, rows over the first axis.
-    """
     self._thread = futures.ThreadPoolExecutor(1, 'loader')
     self._batches = (
       self._thread.submit(global_batch, plan, step, sharding)
@@ -181,11 +155,12 @@ def global_batch(plan: BatchPlan, step: int, sharding: Any) -> dict[str, Any]:
 
 def abstract_batch(plan: BatchPlan, sharding: Any) -> dict[str, Any]:
   """Returns shapes, types and sharding of every batch; reads none."""
+  empty = assemble(*[_NOTHING] * 4, plan.capacity)
   return {
     name: jax.ShapeDtypeStruct(
       (plan.batch_rows, *array.shape[1:]), array.dtype, sharding=sharding
     )
-    for name, array in plan.no_rows().items()
+    for name, array in empty.items()
   }
 
 
@@ -195,11 +170,6 @@ def local_rows(sharding: Any, total: int, process: int) -> np.ndarray:
 
   These are the rows of its devices. If processes share some of their rows but
   not all, they are all rows of the batch, which JAX then divides.
-
-  Args:
-    sharding: Sharding of a batch, rows over the first axis.
-    total: Number of rows of a batch.
-    process: Index of the process.
   """
   held: dict[int, set[int]] = {}
   for device, index in sharding.devices_indices_map((total,)).items():

@@ -32,6 +32,16 @@ class Capacity:
   segments: int
 
 
+def check_fits(longest: int, most_targets: int, capacity: Capacity) -> None:
+  """Raises PackingError if the largest example of a set exceeds a row."""
+  if longest > capacity.tokens or most_targets > capacity.targets:
+    raise PackingError(
+      f'an example has {longest} tokens, or {most_targets} target tokens; '
+      f'PACK_LENGTH is {capacity.tokens}, TARGET_BUDGET {capacity.targets}: '
+      'raise them, or lower TASK_FEATURE_LENGTHS'
+    )
+
+
 def pack(
   lengths: np.ndarray, targets: np.ndarray, capacity: Capacity
 ) -> list[list[int]]:
@@ -62,19 +72,13 @@ def pack_rows(
   capacity: Capacity,
   sizes: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Packs examples into rows: the largest first, each where it fits best.
-
-  Args:
-    lengths: Tokens of each example, [n].
-    targets: Predicted tokens of each example, [n].
-    capacity: Capacity of a row.
-    sizes: Size of each example, for the order, [n].
+  """Packs examples as `pack` does, the one of the largest size, [n], first.
 
   Returns:
     The examples row after row, in order of placement, [n]; and the first of
     each row, ending with n, [rows + 1].
   """
-  _check_each_fits(lengths, targets, capacity)
+  check_fits(lengths.max(initial=0), targets.max(initial=0), capacity)
   order = np.argsort(-sizes, kind='stable')
   lengths, targets = lengths[order], targets[order]
   rows = _Rows(
@@ -105,16 +109,12 @@ def sizes_in(
 
 
 class _Rows:
-  """Rows being filled, found by their number of free places."""
+  """Rows being filled, found by their number of free places.
+
+  A row that cannot hold `least_length` tokens or `least_targets` is closed.
+  """
 
   def __init__(self, capacity: Capacity, least_length: int, least_targets: int):
-    """Starts without rows.
-
-    Args:
-      capacity: Capacity of a row.
-      least_length: A row with fewer free places is closed.
-      least_targets: A row that can hold fewer targets is closed.
-    """
     self._capacity = capacity
     self._least_length = least_length
     self._least_targets = least_targets
@@ -154,11 +154,9 @@ class _Rows:
     return row
 
   def _take(self, length: int, targets: int) -> tuple[int, int]:
-    """Unstacks the fullest row that can hold an example.
+    """Unstacks the fullest row that can hold an example, if it finds one.
 
-    Returns:
-      The row and its free places; -1 for the row if none of those tried can
-      hold the example.
+    Returns the row, -1 for none, and its free places.
     """
     occupied = self._occupied >> length
     free, tries = length, _TRIES
@@ -185,18 +183,6 @@ class _Rows:
       self._occupied ^= 1 << free
 
 
-def _check_each_fits(lengths, targets, capacity) -> None:
-  for values, limit, name in (
-    (lengths, capacity.tokens, 'PACK_LENGTH'),
-    (targets, capacity.targets, 'TARGET_BUDGET'),
-  ):
-    if values.size and values.max() > limit:
-      raise PackingError(
-        f'an example of {values.max()} {"target " * (name[0] == "T")}tokens '
-        f'exceeds {name} {limit}: raise it, or lower TASK_FEATURE_LENGTHS'
-      )
-
-
 @dataclasses.dataclass(frozen=True)
 class Example:
   """A prompt and its continuations.
@@ -221,13 +207,10 @@ class Example:
 
 def empty_batch(rows: int, capacity: Capacity) -> dict[str, np.ndarray]:
   """Returns a batch without examples, see `fill_row`."""
-  wide = (rows, capacity.tokens)
   narrow = (rows, capacity.targets)
+  wide = ('tokens', 'segments', 'positions', 'branches')
   return {
-    'tokens': np.zeros(wide, np.int32),
-    'segments': np.zeros(wide, np.int32),
-    'positions': np.zeros(wide, np.int32),
-    'branches': np.zeros(wide, np.int32),
+    **{name: np.zeros((rows, capacity.tokens), np.int32) for name in wide},
     'target_positions': np.zeros(narrow, np.int32),
     'target_labels': np.zeros(narrow, np.int32),
     'target_weights': np.zeros(narrow, np.float32),
@@ -261,7 +244,7 @@ def fill_row(
   Args:
     batch: From `empty_batch`; changed in place.
     row: Index of an empty row.
-    examples: The examples, which must fit.
+    examples: Examples that fit.
 
   Returns:
     For each example and target, its slice of the target axis.
@@ -283,10 +266,8 @@ def fill_row(
       batch['branches'][row, read] = branch
       batch['positions'][row, read] = np.arange(prompt, prompt + count - 1)
       predicted = slice(slot, slot + count)
-      batch['target_positions'][row, predicted] = [
-        last,
-        *range(read.start, read.stop),
-      ]
+      sources = [last, *range(read.start, read.stop)]
+      batch['target_positions'][row, predicted] = sources
       batch['target_labels'][row, predicted] = target
       batch['target_weights'][row, predicted] = 1
       places[-1].append(predicted)
@@ -301,9 +282,7 @@ def assemble(
   counts: np.ndarray,
   capacity: Capacity,
 ) -> dict[str, np.ndarray]:
-  """Returns a batch of training examples.
-
-  It equals what `fill_row` writes, but is made of all rows at once.
+  """Returns a batch of training examples, like `fill_row` for all rows at once.
 
   >>> batch = assemble(np.array([5, 6, 1, 7, 1, 8, 1, 9, 1]),
   ...                  lengths=np.array([4, 3]), targets=np.array([2, 2]),
@@ -321,10 +300,9 @@ def assemble(
 
   Args:
     tokens: Prompts and targets of all examples, one after the other.
-    lengths: Number of places of each example, one less than its tokens,
-      [examples].
-    targets: Number of target tokens of each example, [examples].
-    counts: Number of examples of each row, [rows].
+    lengths: Places of each example, one less than its tokens, [examples].
+    targets: Target tokens of each example, [examples].
+    counts: Examples of each row, [rows].
     capacity: Capacity of a row.
   """
   batch = empty_batch(len(counts), capacity)
@@ -334,7 +312,10 @@ def assemble(
   starts = ends - lengths
   # The end of each example in `tokens`; it has one token more than places.
   stops = ends + np.arange(1, len(row) + 1)
-  used = _sums(lengths, row, len(counts))
+  used, predicted = (
+    np.bincount(row, values, len(counts)).astype(np.int64)
+    for values in (lengths, targets)
+  )
   column = starts - (np.cumsum(used) - used)[row]
 
   places = np.arange(capacity.tokens) < used[:, None]
@@ -346,9 +327,7 @@ def assemble(
   within = np.arange(len(tokens) - len(row)) - np.repeat(starts, lengths)
   batch['positions'][places] = within
 
-  slots = (
-    np.arange(capacity.targets) < _sums(targets, row, len(counts))[:, None]
-  )
+  slots = np.arange(capacity.targets) < predicted[:, None]
   # The example of every target token, and its index in the target.
   owner = np.repeat(np.arange(len(row)), targets)
   number = np.arange(len(owner)) - (np.cumsum(targets) - targets)[owner]
@@ -357,8 +336,3 @@ def assemble(
   batch['target_labels'][slots] = tokens[number + (stops - targets)[owner]]
   batch['target_weights'][slots] = 1
   return batch
-
-
-def _sums(values: np.ndarray, row: np.ndarray, rows: int) -> np.ndarray:
-  """Returns the sum of the values of each row."""
-  return np.bincount(row, values, rows).astype(np.int64)

@@ -37,12 +37,7 @@ class Draws:
 
   def take(self, index: np.ndarray) -> 'Draws':
     """Returns the draws at some indices."""
-    return Draws(
-      self.split[index],
-      self.rendering[index],
-      self.length[index],
-      self.targets[index],
-    )
+    return Draws(*(column[index] for column in vars(self).values()))
 
 
 class Sampler:
@@ -67,27 +62,23 @@ class Sampler:
       splits: Training splits.
       framing: Tokens between the spans; counted in the lengths.
       seed: Decides the order.
-      rates: Draws from each split in a mixture epoch; None for min(rows,
-        3,000).
+      rates: Draws from each split in an epoch; None for min(rows, 3,000).
 
     Raises:
       ConfigError: There is no split, or one without rows.
     """
     empty = [split.name for split in splits if split.num_rows == 0]
-    if not splits or empty:
-      raise ConfigError(
-        f'no training rows in {", ".join(empty)}'
-        if empty
-        else 'the mixture has no training splits'
-      )
+    if empty:
+      raise ConfigError(f'no training rows in {", ".join(empty)}')
+    if not splits:
+      raise ConfigError('the mixture has no training splits')
     self.splits = tuple(splits)
     self.framing = framing
     self.seed = seed
     self.rates = tuple(
       rates or (mixing_rate(split.num_rows) for split in splits)
     )
-    epochs = -(-WINDOW_DRAWS // sum(self.rates))
-    self.epochs_per_window = epochs
+    self.epochs_per_window = -(-WINDOW_DRAWS // sum(self.rates))
 
   @functools.cached_property
   def _sizes(self) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -103,7 +94,8 @@ class Sampler:
     for split, rate, sizes in zip(
       self.splits, self.rates, self._sizes, strict=True
     ):
-      weight = 1 / np.repeat(np.diff(split.row_start), np.diff(split.row_start))
+      renderings = np.diff(split.row_start)
+      weight = 1 / np.repeat(renderings, renderings)
       scale = rate * self.epochs_per_window / split.num_rows
       tokens += scale * float((sizes[0] * weight).sum())
       targets += scale * float((sizes[1] * weight).sum())
@@ -111,10 +103,8 @@ class Sampler:
 
   def longest(self) -> tuple[int, int]:
     """Returns the maximum (tokens, target tokens) of one example."""
-    return (
-      max(int(length.max()) for length, _ in self._sizes),
-      max(int(targets.max()) for _, targets in self._sizes),
-    )
+    lengths, targets = zip(*self._sizes, strict=True)
+    return int(max(map(np.max, lengths))), int(max(map(np.max, targets)))
 
   def draws(self, window: int) -> Draws:
     """Returns the draws of one window, split after split."""
@@ -129,10 +119,8 @@ class Sampler:
       self._draws_of(index, *about)
       for index, about in enumerate(zip(passes, rows, strict=True))
     ]
-    names = [field.name for field in dataclasses.fields(Draws)]
-    return Draws(
-      *(np.concatenate([getattr(d, n) for d in draws]) for n in names)
-    )
+    columns = zip(*(vars(of_split).values() for of_split in draws), strict=True)
+    return Draws(*map(np.concatenate, columns))
 
   def _order(self, index: int, window: int) -> tuple[np.ndarray, ...]:
     """Returns the pass of every draw of a split, and arguments of `permute`."""

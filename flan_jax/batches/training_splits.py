@@ -11,15 +11,10 @@ from flan_jax.errors import ConfigError
 def training_splits(
   store: CacheStore, plan: MixturePlan, seed: int = 0
 ) -> list[CachedSplit]:
-  """Opens the training splits of a mixture or task.
-
-  Args:
-    store: Where they are cached.
-    plan: The mixture or task.
-    seed: Chooses exemplars.
+  """Opens the training splits of a mixture or task; `seed` chooses exemplars.
 
   Raises:
-    ConfigError: a member has no training rows.
+    ConfigError: A member has no training rows.
   """
   splits = []
   for member in store.available(plan.members, 'train'):

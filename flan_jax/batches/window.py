@@ -16,12 +16,7 @@ _HELD = 2
 
 @dataclasses.dataclass(frozen=True)
 class WindowStart:
-  """The beginning of a window.
-
-  Attributes:
-    window: Number of the window, from 0.
-    step: First step of the window, from 0.
-  """
+  """The number of a window and its first step, both from 0."""
 
   window: int = 0
   step: int = 0
@@ -33,8 +28,7 @@ class WindowPlan:
 
   Attributes:
     draws: The examples, row after row.
-    row_start: First example of each row, ending with their number,
-      int64 [rows + 1].
+    row_start: First example of each row, then their number, int64 [rows + 1].
   """
 
   draws: Draws
@@ -58,12 +52,6 @@ def plan_window(
   """Packs a window into the rows it needs, and shuffles the rows.
 
   Empty rows, shuffled too, round their number up to whole batches.
-
-  Args:
-    sampler: Draws the examples.
-    capacity: Capacity of a row.
-    batch_rows: Rows of a batch.
-    window: Number of the window.
   """
   draws = sampler.draws(window)
   sizes = sizes_in(draws.length, draws.targets, capacity)
@@ -80,7 +68,7 @@ def plan_window(
 
 
 class Windows:
-  """Finds the window of any step. Thread-safe.
+  """Finds the window of any step, as `plan_window` plans it. Thread-safe.
 
   A window takes as many steps as its rows need. Its first step therefore
   depends on the windows before it, which are planned (about 0.1 seconds each)
@@ -88,14 +76,13 @@ class Windows:
   """
 
   def __init__(self, sampler: Sampler, capacity: Capacity, batch_rows: int):
-    """Plans no window yet; for the arguments see `plan_window`."""
     self._sampler = sampler
     self._capacity = capacity
     self._batch_rows = batch_rows
     self._first_steps = {0: 0}  # Known ones, by window.
     self._plans: dict[int, futures.Future[WindowPlan]] = {}
     self._planner = futures.ThreadPoolExecutor(1, 'window-planner')
-    self._lock = threading.Lock()
+    self._lock = threading.RLock()
 
   def start_at(self, start: WindowStart) -> None:
     """Records where a window begins, as a checkpoint tells."""
@@ -105,12 +92,13 @@ class Windows:
   def start_before(self, step: int) -> WindowStart:
     """Returns the last known start up to a step; plans nothing."""
     with self._lock:
-      return self._start_before(step)
+      known = self._first_steps.items()
+      return WindowStart(*max(start for start in known if start[1] <= step))
 
   def find(self, step: int) -> tuple[WindowPlan, int]:
     """Returns the plan of a step's window, and the step's index in it."""
     with self._lock:
-      start = self._start_before(step)
+      start = self.start_before(step)
       while True:
         plan = self._plan(start.window).result()
         following = WindowStart(
@@ -123,12 +111,7 @@ class Windows:
       self._plan(following.window)
       return plan, step - start.step
 
-  def _start_before(self, step: int) -> WindowStart:
-    known = self._first_steps.items()
-    return WindowStart(*max(start for start in known if start[1] <= step))
-
   def _plan(self, window: int) -> futures.Future[WindowPlan]:
-    """Returns the plan of a window, which is started if it is not there."""
     plan = self._plans.pop(window, None)
     if plan is None:
       while len(self._plans) >= _HELD:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 import os
 
 from flan_jax.errors import ConfigError
-from flan_jax.training import Checkpointer
+from flan_jax.training.checkpoint import Checkpointer
 
 
 def labelled_checkpoints(

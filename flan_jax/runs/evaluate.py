@@ -13,7 +13,7 @@ from flan_jax.flags import Arguments
 from flan_jax.runs.checkpoint_paths import labelled_checkpoints
 from flan_jax.runs.run_setup import RunSetup
 from flan_jax.runtime import processes
-from flan_jax.training import Checkpointer
+from flan_jax.training.checkpoint import Checkpointer
 
 
 @gin.configurable(module='flan_jax')

@@ -10,7 +10,7 @@ from flan_jax.interop.export_tokenizer import write_tokenizer
 from flan_jax.interop.output_folder import check_output
 from flan_jax.interop.params import import_mesh
 from flan_jax.model import DecoderConfig, abstract_params
-from flan_jax.training import Checkpointer
+from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.vocabulary.base import Vocabulary, VocabularyError
 from flan_jax.vocabulary.load import load_vocabulary
 

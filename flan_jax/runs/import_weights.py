@@ -10,7 +10,7 @@ from flan_jax.interop.chat_template import chat_prompt_format
 from flan_jax.interop.output_folder import check_output
 from flan_jax.interop.params import import_mesh
 from flan_jax.interop.tokenizer_json import set_context
-from flan_jax.training import Checkpointer
+from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.vocabulary.load import load_vocabulary
 
 

@@ -17,8 +17,8 @@ from flan_jax.planning.plan_worker import plan_in_process
 from flan_jax.planning.request import PROGRAMS, Request
 from flan_jax.planning.topology import Topology, has_libtpu
 from flan_jax.sharding import MeshConfig
-from flan_jax.training import OptimizerConfig
 from flan_jax.training.loop import LoopConfig
+from flan_jax.training.optimizer import OptimizerConfig
 
 
 def main(argv: Sequence[str]) -> int:

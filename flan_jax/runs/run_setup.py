@@ -22,8 +22,7 @@ from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.runtime import processes
 from flan_jax.runtime.compilation import keep_compiled
 from flan_jax.sharding import MeshConfig, make_mesh
-from flan_jax.training import Checkpointer
-from flan_jax.training.checkpoint import check_vocabulary
+from flan_jax.training.checkpoint import Checkpointer, check_vocabulary
 from flan_jax.vocabulary.load import load_vocabulary
 
 

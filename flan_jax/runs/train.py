@@ -18,10 +18,8 @@ def train(
 
   Args:
     settings: The settings of the run.
-    arguments: Passed to the child process that makes missing caches; None if
-      nothing may be made.
-    profile: First and last step to profile, such as '10:12'; None for no
-      profile.
+    arguments: For the child that makes missing caches; None to make none.
+    profile: First and last step to profile, such as '10:12'; None for none.
     dry_run: Whether to stop after the checks that need no computation.
 
   Raises:

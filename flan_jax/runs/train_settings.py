@@ -7,8 +7,8 @@ import gin
 from flan_jax.batches.loader import PackingConfig
 from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.runs.run_setup import RunSetup
-from flan_jax.training import OptimizerConfig
 from flan_jax.training.loop import LoopConfig
+from flan_jax.training.optimizer import OptimizerConfig
 
 
 @gin.configurable(module='flan_jax')
@@ -22,8 +22,7 @@ class EvaluationSettings:
     base: Whether to evaluate the initial parameters too, and to compare.
     validation_mixture: Mixture or task whose validation rows are scored every
       EVAL_PERIOD steps; None for the one that is trained.
-    validation_rows: Number of validation rows of a subset that are scored; None
-      for all.
+    validation_rows: Rows of a subset that are scored for it; None for all.
   """
 
   eval_config: EvalConfig
@@ -41,14 +40,13 @@ class TrainSettings:
   Attributes:
     model_dir: Folder of the run. Training resumes from its checkpoints.
     mixture: Mixture or task to train on.
-    setup: The model and its data. The seed also decides initial parameters, the
-      order of examples and dropout.
+    setup: The model and its data. Its seed decides all that is random.
     packing: Shape of a batch.
     optimizer: Adafactor's settings.
     loop: Length and periods of the run.
     evaluation: What to evaluate.
-    initial_checkpoint: Checkpoint of the initial parameters; not used if
-      model_dir has checkpoints. None to draw them.
+    initial_checkpoint: Checkpoint of the initial parameters, None to draw them;
+      not used if model_dir has checkpoints.
   """
 
   model_dir: str

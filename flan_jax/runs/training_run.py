@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 import dataclasses
+import functools
 import os
 from typing import Any
 
@@ -19,7 +20,6 @@ from flan_jax.definitions.mixture_plan import MixturePlan
 from flan_jax.errors import ConfigError, nearest
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.evaluator import Evaluation
-from flan_jax.evaluation.mixture_evaluation import MixtureEvaluation
 from flan_jax.evaluation.validation import make_validation
 from flan_jax.flags import Arguments
 from flan_jax.model import init_params
@@ -28,17 +28,17 @@ from flan_jax.runs.run_setup import Workspace
 from flan_jax.runs.train_settings import TrainSettings
 from flan_jax.runtime import processes
 from flan_jax.sharding import batch_sharding, check_batch
-from flan_jax.training import (
-  Checkpointer,
-  abstract_state,
-  init_state,
-  make_optimizer,
-  make_train_step,
-)
+from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.loop import Loop, StepProgram
 from flan_jax.training.metric_writer import Console, MetricWriter
+from flan_jax.training.optimizer import make_optimizer
 from flan_jax.training.profile import ProfileWindow
-from flan_jax.training.step import TrainState
+from flan_jax.training.step import (
+  TrainState,
+  abstract_state,
+  init_state,
+  make_train_step,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +52,7 @@ class CheckedSettings:
     evaluated: The mixture to evaluate at the end; None for none.
     validated: The mixture whose validation rows are scored; None for `trained`.
     keys: The cached splits that the run reads.
-    initial_checkpoint: Path of the checkpoint of the initial parameters; None
-      to draw them.
+    initial_checkpoint: The checkpoint to start from; None for none.
     contaminated: Rows that pretraining may have seen; None if not known.
     profile: Steps to profile; None for none.
   """
@@ -75,23 +74,16 @@ class CheckedSettings:
     arguments: Arguments | None = None,
     profile: str | None = None,
   ) -> 'CheckedSettings':
-    """Checks settings.
-
-    Args:
-      settings: The settings.
-      arguments: Passed to the child process that makes missing caches; None if
-        nothing may be made.
-      profile: Steps to profile, as in --profile.
-
-    Raises:
-      UserError: A setting cannot work.
-    """
+    """Checks settings, see `train`; raises UserError if one cannot work."""
     window = None if profile is None else ProfileWindow.parse(profile)
     if window is not None:
       window.check(taken=0, train_steps=settings.loop.train_steps)
     setup, evaluation = settings.setup, settings.evaluation
-    trained, evaluated, validated = _resolve_each(
-      settings.mixture, evaluation.mixture, evaluation.validation_mixture
+    resolve = functools.cache(names.resolve)
+    trained = resolve(settings.mixture)
+    evaluated, validated = (
+      None if name is None else resolve(name)
+      for name in (evaluation.mixture, evaluation.validation_mixture)
     )
     keys = split_keys([trained, evaluated])
     keys += split_keys([validated], training=False)
@@ -115,13 +107,11 @@ class CheckedSettings:
   def summary(self) -> str:
     """Returns what the run would do, for --dry_run."""
     missing = ', '.join(map(str, self.workspace.store.missing(self.keys)))
-    return '\n'.join(
-      (
-        f'would train on {self.settings.mixture}, then evaluate '
-        f'{self.settings.evaluation.mixture}',
-        f'parameters: {self.settings.setup.model.param_count():,}',
-        f'splits to cache first: {missing or "none"}',
-      )
+    return (
+      f'would train on {self.settings.mixture}, then evaluate '
+      f'{self.settings.evaluation.mixture}\n'
+      f'parameters: {self.settings.setup.model.param_count():,}\n'
+      f'splits to cache first: {missing or "none"}'
     )
 
 
@@ -140,7 +130,6 @@ class TrainingRun:
     return cls(checked)
 
   def __init__(self, checked: CheckedSettings):
-    """Opens the cached splits and MODEL_DIR; see `prepare`."""
     self._checked = checked
     self._settings = settings = checked.settings
     self._mesh = checked.workspace.mesh
@@ -149,7 +138,9 @@ class TrainingRun:
     self._plan = BatchPlan(
       Sampler(self._splits, store.framing, seed), settings.packing
     )
-    self._evaluation = self._open_evaluation()
+    self._evaluation = checked.evaluated and checked.workspace.evaluation(
+      checked.evaluated, settings.evaluation.eval_config, checked.contaminated
+    )
     self._validation = make_validation(
       store,
       checked.validated,
@@ -170,16 +161,6 @@ class TrainingRun:
     self._base: Evaluation | None = None
     self._state: TrainState | None = None
 
-  def _open_evaluation(self) -> MixtureEvaluation | None:
-    workspace, evaluated = self._checked.workspace, self._checked.evaluated
-    if evaluated is None:
-      return None
-    return workspace.evaluation(
-      evaluated,
-      self._settings.evaluation.eval_config,
-      self._checked.contaminated,
-    )
-
   def _check_best(self) -> None:
     best = self._settings.loop.keep_best
     names = () if self._validation is None else self._validation.names
@@ -198,18 +179,13 @@ class TrainingRun:
       UserError: The checkpoint is of other data or of another model.
     """
     if self._settings.evaluation.base and self._evaluation is not None:
-      self._base = self._evaluation.run(
-        self._initial_params(),
-        os.path.join(self._settings.model_dir, 'eval_base'),
-        {'step': 0, 'trained_on': None},
-      )
+      folder = os.path.join(self._settings.model_dir, 'eval_base')
+      about = {'step': 0, 'trained_on': None}
+      self._base = self._evaluation.run(self._initial_params(), folder, about)
     restored = self._checkpointer.restore_latest(
       abstract_state(self._settings.setup.model, self._optimizer, self._mesh)
     )
-    if restored is None:
-      self._state = self._start()
-    else:
-      self._state = self._resume(*restored)
+    self._state = self._resume(*restored) if restored else self._start()
     taken = int(self._state['step'])
     if self._checked.profile is not None:
       self._checked.profile.check(taken, self._settings.loop.train_steps)
@@ -219,12 +195,9 @@ class TrainingRun:
     checkpoint = self._checked.initial_checkpoint
     if checkpoint is not None:
       processes.log(f'starting from the parameters of {checkpoint}')
+    setup, params = self._settings.setup, self._initial_params()
     return init_state(
-      self._settings.setup.model,
-      self._optimizer,
-      self._settings.setup.seed,
-      self._mesh,
-      self._initial_params(),
+      setup.model, self._optimizer, setup.seed, self._mesh, params
     )
 
   def _initial_params(self) -> Any:
@@ -266,31 +239,25 @@ class TrainingRun:
     )
 
   def train(self) -> None:
-    """Trains to the last step; saves checkpoints and metrics in MODEL_DIR.
-
-    Raises:
-      DivergedError: A loss or norm is not finite.
-    """
+    """Trains to the last step, see `Loop.run`."""
     settings, model = self._settings, self._settings.setup.model
     taken, shows = int(self._state['step']), processes.is_first()
     writer = MetricWriter(settings.model_dir, taken, shows)
     console = Console(taken, settings.loop.train_steps, shows)
+    train_step = make_train_step(
+      model,
+      self._optimizer,
+      self._mesh,
+      settings.loop.microbatches,
+      settings.loop.z_loss,
+      settings.optimizer.frozen,
+    )
+    chip = chip_of_kind(jax.local_devices()[0].device_kind)
+    published = chip and chip.device_flops(model.compute_dtype)
     loop = Loop(
       settings.loop,
       self._plan,
-      StepProgram(
-        make_train_step(
-          model,
-          self._optimizer,
-          self._mesh,
-          settings.loop.microbatches,
-          settings.loop.z_loss,
-          settings.optimizer.frozen,
-        ),
-        batch_sharding(self._mesh),
-        model,
-        _published_flops(model.compute_dtype),
-      ),
+      StepProgram(train_step, batch_sharding(self._mesh), model, published),
       self._checkpointer,
       self._record(),
       self._validation,
@@ -316,24 +283,9 @@ class TrainingRun:
     """Evaluates the trained parameters, and compares them with the initial."""
     if self._evaluation is None:
       return
-    folder = os.path.join(self._settings.model_dir, 'eval')
-    about = {
-      'step': int(self._state['step']),
-      'trained_on': self._settings.mixture,
-    }
+    settings, step = self._settings, int(self._state['step'])
+    folder = os.path.join(settings.model_dir, 'eval')
+    about = {'step': step, 'trained_on': settings.mixture}
     tuned = self._evaluation.run(self._state['params'], folder, about)
     if self._base is not None:
       self._evaluation.print_comparison(self._base, tuned, folder)
-
-
-def _resolve_each(*mixtures: str | None) -> list[MixturePlan | None]:
-  """Resolves each name once, even if it is given twice."""
-  given = dict.fromkeys(name for name in mixtures if name is not None)
-  plans = {name: names.resolve(name) for name in given}
-  return [plans.get(name) for name in mixtures]
-
-
-def _published_flops(compute_dtype: str) -> float | None:
-  """Returns the published peak of one of this machine's devices, if any."""
-  chip = chip_of_kind(jax.local_devices()[0].device_kind)
-  return chip and chip.device_flops(compute_dtype)

@@ -9,24 +9,17 @@ import sys
 
 
 def succeeds(command: str, flags: Sequence[str]) -> bool:
-  """Runs `flan-jax COMMAND`, which prints its own errors.
+  """Runs `flan-jax COMMAND FLAGS` and returns whether it succeeded.
 
-  The child computes on the CPU, so that it does not claim the devices of this
-  process, and does not join the other processes of a run. Ctrl-C ends it
-  silently.
-
-  Args:
-    command: Name of the command.
-    flags: Flags of the command.
-
-  Returns:
-    Whether it succeeded.
+  The child prints its own errors. It computes on the CPU, so that it does not
+  claim the devices of this process, and does not join the other processes of a
+  run. Ctrl-C ends it silently.
   """
   root = str(pathlib.Path(__file__).resolve().parents[2])
   paths = [os.environ.get('PYTHONPATH'), root]
   environment = {
     **os.environ,
-    'PYTHONPATH': os.pathsep.join(path for path in paths if path),
+    'PYTHONPATH': os.pathsep.join(filter(None, paths)),
     'JAX_PLATFORMS': 'cpu',
   }
   # In a session of its own, so that only this process handles Ctrl-C.

@@ -15,11 +15,8 @@ _CPU_INFO = pathlib.Path('/proc/cpuinfo')
 def keep_compiled(folder: str | None) -> None:
   """Turns on JAX's persistent compilation cache; call before the first compile.
 
-  JAX's own setting, JAX_COMPILATION_CACHE_DIR, takes precedence.
-
-  Args:
-    folder: COMPILATION_CACHE_DIR, which gets a folder for each kind of host;
-      None keeps nothing.
+  COMPILATION_CACHE_DIR, if set, gets a folder for each kind of host. JAX's own
+  setting, JAX_COMPILATION_CACHE_DIR, takes precedence.
   """
   if not folder or jax.config.jax_compilation_cache_dir:
     return

@@ -28,14 +28,11 @@ def wrapped(text: str, indent: str = '') -> list[str]:
 def text_output(path: str | None) -> Iterator[Callable[[str], None]]:
   """Yields a function that writes text to a file, or to standard output.
 
-  For standard output, everything else that is printed, by child processes too,
-  goes to standard error meanwhile.
-
-  Args:
-    path: The OUTPUT macro; None for standard output.
+  Everything else that is printed to standard output meanwhile, by child
+  processes too, goes to standard error.
 
   Raises:
-    ConfigError: the file cannot be written.
+    ConfigError: The file cannot be written.
   """
   if path is not None:
     file = user_path(path)

@@ -8,8 +8,7 @@ from etils import epath
 def user_path(path: str | os.PathLike) -> epath.Path:
   """Returns a path with `~` expanded; `gs://…` stays as it is.
 
-  Every path that a user gives (MODEL_DIR, CACHE_DIR, OUTPUT, PROMPTS, …) goes
-  through this function, so that it means the same everywhere.
+  Every path that a user gives goes through this function.
 
   >>> user_path('gs://bucket/run')
   PosixGPath('gs://bucket/run')

@@ -13,10 +13,10 @@ def start(
 ) -> None:
   """Joins the other processes; call it before JAX looks for devices.
 
+  On Cloud TPU, GKE and SLURM, JAX finds the arguments.
+
   Args:
-    coordinator_address: HOST:PORT of the first process. If this and the other
-      arguments are None, JAX finds them where it can: on Cloud TPU, GKE and
-      SLURM.
+    coordinator_address: HOST:PORT of the first process.
     process_count: Number of processes.
     process_index: Index of this process, from 0.
   """

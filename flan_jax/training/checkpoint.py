@@ -34,21 +34,16 @@ from flan_jax.training.checkpoint_items import (
 )
 from flan_jax.vocabulary.base import Vocabulary
 
-_DAMAGED = '.damaged'
 # Where Orbax puts the metrics of a checkpoint, and the only one there is.
 _METRICS, _SCORE = 'metrics/metrics', 'score'
 # What `save_params` copies at a time, in 10^9 bytes, and writes to one file.
 # All of a file is in memory until it is written.
-_SAVE_GB = 1
+_GB = 1
 _FILE_BYTES = 2**28
 
 
 class Checkpointer:
-  """Writes and finds the checkpoints of a run; one at a time per MODEL_DIR.
-
-  Attributes:
-    model_dir: MODEL_DIR, as given.
-  """
+  """Writes and finds the checkpoints of a run; one at a time per MODEL_DIR."""
 
   def __init__(
     self, model_dir: str | os.PathLike, keep: int = 3, best: bool = False
@@ -65,9 +60,7 @@ class Checkpointer:
     if best:
       policies.append(
         preservation_policy.BestN(
-          get_metric_fn=score_of,
-          n=1,
-          keep_checkpoints_without_metrics=False,
+          get_metric_fn=score_of, n=1, keep_checkpoints_without_metrics=False
         )
       )
     self.model_dir = model_dir
@@ -92,8 +85,7 @@ class Checkpointer:
   ) -> None:
     """Writes a checkpoint in the background, once the one before is written.
 
-    The state may be donated as soon as this returns. The caller makes sure that
-    it is finite (`step_metrics.check_finite`).
+    The state may be donated as soon as this returns. It must be finite.
 
     Args:
       step: Steps done, more than those of any existing checkpoint.
@@ -128,8 +120,7 @@ class Checkpointer:
     is renamed to `STEP.damaged`, so that its step can be saved again.
 
     Args:
-      abstract_state: Shapes, types and shardings (`step.abstract_state`). The
-        mesh may differ from the one at the time of the save.
+      abstract_state: From `step.abstract_state`; the mesh may be another one.
 
     Returns:
       State, record and step; None if there is no checkpoint.
@@ -144,7 +135,8 @@ class Checkpointer:
       path = self._folder / str(step)
       restored, error = _try_restore(path, abstract_state)
       if restored is not None:
-        self._set_aside(damaged)
+        if damaged:
+          self._set_aside(damaged)
         return (*restored, step)
       logging.warning(
         'Checkpoint %s is damaged and will not be used: %s', path, error
@@ -166,10 +158,9 @@ class Checkpointer:
       abstract_params: Shapes, types (cast to) and shardings of the parameters.
 
     Raises:
-      CheckpointError: There is no checkpoint, its names or shapes differ, or it
-        cannot be read.
+      CheckpointError: It is missing, does not fit, or cannot be read.
     """
-    checkpoint = items_lib.find(items_lib.absolute(path))
+    checkpoint = items_lib.find(path)
     try:
       return items_lib.read_item(checkpoint, 'params', abstract_params)
     except CheckpointMismatchError:
@@ -191,7 +182,7 @@ class Checkpointer:
     Args:
       path: The folder; may hold other files.
       params: The parameters.
-      record: Any JSON object; returned by `read_record`.
+      record: Any JSON object.
 
     Raises:
       CheckpointError: The folder has parameters already.
@@ -199,33 +190,19 @@ class Checkpointer:
     path = items_lib.absolute(path)
     if (path / 'params').exists():
       raise CheckpointError(f'{path} exists and has parameters: remove them')
-    handler = ocp.PyTreeCheckpointHandler(
-      save_device_host_concurrent_gb=_SAVE_GB
-    )
+    handler = ocp.PyTreeCheckpointHandler(save_device_host_concurrent_gb=_GB)
+    save = ocp.args.PyTreeSave(params, ocdbt_target_data_file_size=_FILE_BYTES)
     with contextlib.closing(ocp.Checkpointer(handler)) as writer:
-      writer.save(
-        path / 'params',
-        args=ocp.args.PyTreeSave(
-          params, ocdbt_target_data_file_size=_FILE_BYTES
-        ),
-      )
+      writer.save(path / 'params', args=save)
     contents = _contents({'params': params}, record)
-    with contextlib.closing(
-      ocp.Checkpointer(ocp.JsonCheckpointHandler())
-    ) as writer:
+    handler = ocp.JsonCheckpointHandler()
+    with contextlib.closing(ocp.Checkpointer(handler)) as writer:
       writer.save(path / 'record', args=ocp.args.JsonSave(contents))
 
   @staticmethod
   def read_record(path: str | os.PathLike) -> dict[str, Any]:
-    """Reads the record that was saved with a checkpoint; {} if none was.
-
-    Args:
-      path: A checkpoint, or a MODEL_DIR for its newest one.
-
-    Raises:
-      CheckpointError: There is no checkpoint.
-    """
-    checkpoint = items_lib.find(items_lib.absolute(path))
+    """Reads the record of a checkpoint, see `find`; {} if it has none."""
+    checkpoint = items_lib.find(path)
     if not (checkpoint / 'record').exists():
       return {}
     return items_lib.read_record(checkpoint)['record']
@@ -250,15 +227,12 @@ class Checkpointer:
 
   @staticmethod
   def find(path: str | os.PathLike) -> tuple[str, int | None]:
-    """Returns the checkpoint that a path names, and its step if it has one.
-
-    Args:
-      path: A checkpoint, or a MODEL_DIR for its newest one.
+    """Returns a checkpoint, or the newest in a MODEL_DIR, and its step if any.
 
     Raises:
       CheckpointError: There is no checkpoint.
     """
-    found = items_lib.find(items_lib.absolute(path))
+    found = items_lib.find(path)
     return str(found), int(found.name) if found.name.isdecimal() else None
 
   @staticmethod
@@ -272,11 +246,7 @@ class Checkpointer:
     return items_lib.complete_steps(self._folder)
 
   def wait(self) -> None:
-    """Waits until the checkpoint being written is complete.
-
-    Raises:
-      Exception: What went wrong while writing it.
-    """
+    """Waits for the checkpoint being written, and raises its error."""
     self._manager.wait_until_finished()
 
   def close(self) -> None:
@@ -284,11 +254,9 @@ class Checkpointer:
     self._manager.close()
 
   def _set_aside(self, damaged):
-    if not damaged:
-      return
     if jax.process_index() == 0:
       for path in damaged:
-        aside = path.parent / (path.name + _DAMAGED)
+        aside = path.parent / f'{path.name}.damaged'
         if aside.exists():
           aside.rmtree()
         path.rename(aside)
@@ -298,11 +266,8 @@ class Checkpointer:
 
 def _items(state):
   """Returns a train state as the items of a checkpoint, plain dictionaries."""
-  rest = {name: value for name, value in state.items() if name != 'params'}
-  return {
-    'params': serialization.to_state_dict(state['params']),
-    'training': serialization.to_state_dict(rest),
-  }
+  rest = serialization.to_state_dict(dict(state))
+  return {'params': rest.pop('params'), 'training': rest}
 
 
 def _contents(items, record):
@@ -312,7 +277,7 @@ def _contents(items, record):
 
 def _try_restore(path, abstract_state):
   """Returns ((state, record), None), or (None, the error)."""
-  restored, error = None, None
+  error = None
   try:
     items = {
       name: items_lib.read_item(path, name, item)
@@ -325,7 +290,7 @@ def _try_restore(path, abstract_state):
     raise
   # A broken file surfaces as whatever the layer that reads it raises.
   except Exception as broken:
-    error = broken
+    restored, error = None, broken
   if jax.process_count() > 1:
     intact = multihost_utils.process_allgather(np.array(restored is not None))
     if not intact.all():
@@ -337,12 +302,7 @@ def _try_restore(path, abstract_state):
 def check_vocabulary(
   vocabulary: Vocabulary, model: DecoderConfig, checkpoint: str | None = None
 ) -> None:
-  """Checks that a vocabulary is the one of a model.
-
-  Args:
-    vocabulary: May have fewer ids than the embedding has rows.
-    model: Shape of the decoder.
-    checkpoint: The checkpoint that the parameters are read from, if any.
+  """Checks that a vocabulary fits a model and is the one of a checkpoint.
 
   Raises:
     ConfigError: The vocabulary has more ids than the embedding has rows, or the

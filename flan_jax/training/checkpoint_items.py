@@ -48,12 +48,13 @@ def complete_steps(folder: epath.Path) -> list[int]:
   )
 
 
-def find(path: epath.Path) -> epath.Path:
+def find(path: str | os.PathLike) -> epath.Path:
   """Returns the checkpoint that a path names: itself, or the newest in it.
 
   Raises:
     CheckpointError: There is none.
   """
+  path = absolute(path)
   for folder in (path / CHECKPOINTS, path):
     steps = complete_steps(folder)
     if steps:
@@ -100,8 +101,7 @@ def read_item(checkpoint: epath.Path, item: str, abstract: Any) -> Any:
 def params_digest(tree: Any) -> int:
   """Returns a number that changes if a bit of any array does.
 
-  Storage does not notice every flipped bit. Sums of integers do not depend on
-  how the arrays are sharded.
+  Sums of integers do not depend on how the arrays are sharded.
   """
   return int(_digest(tree))
 
@@ -133,16 +133,12 @@ def _types(tree):
 
 def _check_shapes(checkpoint, stored, wanted):
   stored, wanted = _shapes(stored), _shapes(wanted)
-  problems = []
-  for name in sorted(stored.keys() | wanted.keys()):
-    if name not in stored:
-      problems.append(f'{name}: missing in the checkpoint')
-    elif name not in wanted:
-      problems.append(f'{name}: only in the checkpoint')
-    elif stored[name] != wanted[name]:
-      problems.append(
-        f'{name}: {stored[name]} in the checkpoint, {wanted[name]} wanted'
-      )
+  problems = [
+    f'{name}: {stored.get(name, "missing")} in the checkpoint, '
+    f'{wanted.get(name, "nothing")} wanted'
+    for name in sorted(stored.keys() | wanted.keys())
+    if stored.get(name) != wanted.get(name)
+  ]
   if problems:
     listed = '\n  '.join(problems)
     raise CheckpointMismatchError(

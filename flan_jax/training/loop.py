@@ -64,12 +64,10 @@ class StepProgram:
   """The program of a step, and what its speed is measured against.
 
   Attributes:
-    train_step: Jitted, (state, batch) -> (state, metrics), see
-      `step.make_train_step`.
+    train_step: From `step.make_train_step`.
     batch_sharding: Sharding of a batch.
     model: Shape of the decoder; tells how many operations a token takes.
-    published_flops: Published peak operations a second of one device; None to
-      time matrix products instead.
+    published_flops: Published peak operations a second of one device, if any.
   """
 
   train_step: Any
@@ -102,8 +100,7 @@ class Loop:
       plan: Finds the batch of a step.
       program: The program of a step.
       checkpointer: Checkpointer of MODEL_DIR.
-      record: Stored with every checkpoint, along with where the window of the
-        next batch begins.
+      record: Stored with every checkpoint, along with the window's start.
       validation: Scores validation rows; None for none.
       profile: Steps whose profile is written to MODEL_DIR/profile.
     """
@@ -129,33 +126,34 @@ class Loop:
     first, last = int(state['step']), self._config.train_steps
     if first >= last:
       return state
+    model, sharding = self._program.model, self._program.batch_sharding
     # Before the loader starts, which would disturb the measurement.
-    throughput = self._throughput()
+    peak = device_peak(model.compute_dtype, self._program.published_flops)
+    throughput = Throughput(model, sharding.mesh.size, peak)
     console.log(throughput.basis)
-    loader = Loader(self._plan, first, self._program.batch_sharding)
+    loader = Loader(self._plan, first, sharding)
     lagged = LaggedMetrics(writer, console, throughput)
     try:
       train_step, count = self._compile(state, console)
       lagged.restart_clock()
       for step, batch in zip(range(first + 1, last + 1), loader, strict=False):
-        self._start_profile(step, lagged)
+        if self._profiler.starts_at(step):
+          with lagged.paused():
+            self._profiler.start()
         with jax.profiler.StepTraceAnnotation('train', step_num=step):
           counts = count(batch)
           state, metrics = train_step(state, batch)
         lagged.push(step, {**counts, **metrics})
-        self._stop_profile(step, lagged)
-        values = self._validate(step, state, writer, console, lagged)
-        self._save(step, state, writer, lagged, values)
+        if self._profiler.stops_at(step):
+          with lagged.paused():
+            self._profiler.stop()
+        values = self._validate(step, state, lagged)
+        self._save(step, state, lagged, values)
     finally:
       self._profiler.stop()
       loader.close()
     self._checkpointer.wait()
     return state
-
-  def _throughput(self) -> Throughput:
-    model = self._program.model
-    peak = device_peak(model.compute_dtype, self._program.published_flops)
-    return Throughput(model, self._program.batch_sharding.mesh.size, peak)
 
   def _compile(self, state: Any, console: Console) -> tuple[Any, Any]:
     """Compiles the step, and the function that counts a batch's tokens."""
@@ -168,50 +166,35 @@ class Loop:
     console.log(f'compiled in {time.monotonic() - began:.1f} s')
     return train_step, count
 
-  def _start_profile(self, step: int, lagged: LaggedMetrics) -> None:
-    if self._profiler.starts_at(step):
-      lagged.flush()  # The step before must not run into the profile.
-      self._profiler.start()
-      lagged.restart_clock()
-
-  def _stop_profile(self, step: int, lagged: LaggedMetrics) -> None:
-    if self._profiler.stops_at(step):
-      lagged.flush()  # The last step must be over.
-      self._profiler.stop()
-      lagged.restart_clock()
-
   def _save(
     self,
     step: int,
     state: Any,
-    writer: MetricWriter,
     lagged: LaggedMetrics,
     validation: Mapping[str, float],
   ) -> None:
-    last = step == self._config.train_steps
-    if last or self._due(step, self._config.checkpoint_period):
-      lagged.flush()
-      score = validation.get(self._config.keep_best)
+    """Saves a checkpoint if one is due."""
+    config = self._config
+    if step % config.checkpoint_period and step < config.train_steps:
+      return
+    with lagged.paused():
       window = self._plan.windows.start_before(step)
       record = {**self._record, 'window': dataclasses.asdict(window)}
+      score = validation.get(config.keep_best)
       self._checkpointer.save(step, state, record, score)
-      writer.flush()
-      lagged.restart_clock()
-
-  def _due(self, step: int, period: int) -> bool:
-    return period > 0 and step % period == 0
+      lagged.writer.flush()
 
   def _validate(
-    self, step, state, writer, console, lagged
+    self, step: int, state: Any, lagged: LaggedMetrics
   ) -> Mapping[str, float]:
     """Scores validation rows if that is due, and returns the metrics."""
-    if not self._validation or not self._due(step, self._config.eval_period):
+    period = self._config.eval_period
+    if not self._validation or period <= 0 or step % period:
       return {}
-    lagged.flush()
-    values = self._validation(state['params'])
-    writer.write(step, 'validation', values)
-    # Values of single subsets (accuracy/rte) go to the files only.
-    shown = [f'{k} {v:.1f}' for k, v in values.items() if '/' not in k]
-    console.log(f'step {step}: validation {", ".join(shown)}')
-    lagged.restart_clock()
+    with lagged.paused():
+      values = self._validation(state['params'])
+      lagged.writer.write(step, 'validation', values)
+      # Values of single subsets (accuracy/rte) go to the files only.
+      shown = [f'{k} {v:.1f}' for k, v in values.items() if '/' not in k]
+      lagged.console.log(f'step {step}: validation {", ".join(shown)}')
     return values

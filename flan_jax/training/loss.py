@@ -12,8 +12,8 @@ class LossSums(NamedTuple):
   """Sums over the target tokens of a batch or of a part of it.
 
   Attributes:
-    loss: Cross-entropy in nats, plus the z-loss if there is one.
-    weight: Weight of the target tokens; their number if weights are 0 or 1.
+    loss: Cross-entropy in nats, plus the z-loss.
+    weight: Weight of the target tokens.
     correct: Weight of those whose label was the most probable token.
   """
 

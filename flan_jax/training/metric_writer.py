@@ -23,15 +23,9 @@ class MetricWriter:
   """
 
   def __init__(
-    self,
-    model_dir: str | os.PathLike,
-    first_step: int,
-    enabled: bool = True,
+    self, model_dir: str | os.PathLike, first_step: int, enabled: bool = True
   ):
-    """Opens the files, without the metrics of steps after `first_step`.
-
-    A resumed run repeats the steps after its last checkpoint. Without the cut,
-    the files would hold their metrics twice.
+    """Opens the files, without the metrics of steps that will be repeated.
 
     Args:
       model_dir: Folder of the run.
@@ -55,13 +49,7 @@ class MetricWriter:
     )
 
   def write(self, step: int, kind: str, values: Mapping[str, float]) -> None:
-    """Writes the metrics of a step.
-
-    Args:
-      step: Number of the step, from 1.
-      kind: `train` or `validation`.
-      values: Name -> number.
-    """
+    """Writes the metrics of a step, from 1; kind is `train` or `validation`."""
     if not self._enabled:
       return
     record = {'step': step, 'kind': kind, **values}
@@ -77,11 +65,10 @@ class MetricWriter:
 
   def close(self) -> None:
     """Closes the files."""
-    if not self._enabled:
-      return
-    self.flush()
-    self._file.close()
-    self._board.close()
+    if self._enabled:
+      self.flush()
+      self._file.close()
+      self._board.close()
 
 
 def _text_until(path: epath.Path, first_step: int) -> str:
@@ -101,13 +88,7 @@ class Console:
   """A progress bar with step, loss, rates and time left."""
 
   def __init__(self, first: int, last: int, enabled: bool = True):
-    """Starts the bar.
-
-    Args:
-      first: Number of steps done.
-      last: Number of steps of the whole run.
-      enabled: Whether to show anything; True on one process only.
-    """
+    """Starts the bar after `first` of `last` steps."""
     self._bar = tqdm.tqdm(
       total=last,
       initial=first,
@@ -120,21 +101,14 @@ class Console:
     )
 
   def step(self, values: Mapping[str, float]) -> None:
-    """Advances by one step.
-
-    Args:
-      values: Metrics of the step: `loss`, `tokens_per_second`, and `mfu` or
-        `matmul_share`.
-    """
+    """Advances by one step and shows its metrics."""
     shown = [
       f'loss {values["loss"]:.3f}',
       f'{values["tokens_per_second"]:,.0f} tokens/s',
-      *(
-        f'{label} {100 * values[name]:.1f} %'
-        for name, label in _SHARES.items()
-        if name in values
-      ),
     ]
+    for name, label in _SHARES.items():
+      if name in values:
+        shown.append(f'{label} {100 * values[name]:.1f} %')
     self._bar.set_postfix_str(', '.join(shown), refresh=False)
     self._bar.update()
 

@@ -22,9 +22,8 @@ _STACKED = 'layers'
 class OptimizerConfig:
   """Adafactor, as FLAN uses it.
 
-  The learning rate is FLAN's. Decay, clipping by root mean square, parameter
-  scale and factoring have Adafactor's usual values. The paper does not tell how
-  FLAN clips the norm of the gradient or whether it warms up.
+  The learning rate is FLAN's; most other values are Adafactor's usual ones. The
+  paper does not tell how FLAN clips the gradient or whether it warms up.
 
   Attributes:
     learning_rate: Constant, reached after the warm-up. With
@@ -84,18 +83,24 @@ def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
   """Returns Adafactor, applied layer by layer after clipping the gradient.
 
   Adafactor measures root mean squares per parameter and factors its two largest
-  dimensions. It is mapped over the stack of layers, because otherwise training
-  would depend on whether layers are stacked.
+  dimensions, so training would otherwise depend on whether layers are stacked.
   """
+
+  # A function even if constant, so that the state has the same structure with
+  # and without a warm-up.
+  def learning_rate(step):
+    warm = (step + 1) / max(config.warmup_steps, 1)
+    return config.learning_rate * jnp.minimum(warm, 1.0)
+
   adafactor = optax.adafactor(
-    learning_rate=_schedule(config),
+    learning_rate=learning_rate,
     min_dim_size_to_factor=config.min_dim_size_to_factor,
     decay_rate=config.decay_rate,
     multiply_by_parameter_scale=config.multiply_by_parameter_scale,
     clipping_threshold=config.clipping_threshold,
     weight_decay_rate=config.weight_decay,
   )
-  transformation = over_layers(adafactor)
+  transformation = _over_layers(adafactor)
   if config.gradient_clip_norm is not None:
     clip = optax.clip_by_global_norm(config.gradient_clip_norm)
     transformation = optax.chain(clip, transformation)
@@ -103,11 +108,7 @@ def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
 
 
 def trained(params: Any, frozen: Sequence[str]) -> Any:
-  """Returns the part of a tree that belongs to trained parameters.
-
-  Args:
-    params: Parameters, or anything in their structure.
-    frozen: See `OptimizerConfig`.
+  """Returns the trained part of parameters, or of a tree of their structure.
 
   Raises:
     ConfigError: An expression matches no parameter, or all are frozen.
@@ -126,15 +127,12 @@ def trained(params: Any, frozen: Sequence[str]) -> Any:
   kept = set(names).difference(*still.values())
   if not kept:
     raise ConfigError('FROZEN matches all parameters: leave some to train')
-  chosen = {
-    name: value for name, value in _rest(params).items() if name in kept
-  }
-  chosen[_STACKED] = {
-    name: value
-    for name, value in params[_STACKED].items()
-    if f'{_STACKED}/{name}' in kept
-  }
-  return chosen
+
+  def choose(tree, prefix=''):
+    return {name: tree[name] for name in tree if prefix + name in kept}
+
+  stacked = choose(params[_STACKED], f'{_STACKED}/')
+  return {**choose(_rest(params)), _STACKED: stacked}
 
 
 def with_trained(params: Any, changed: Any) -> Any:
@@ -144,7 +142,6 @@ def with_trained(params: Any, changed: Any) -> Any:
 
 
 def _of_trained(transformation, frozen):
-  """Limits a transformation to the gradients of trained parameters."""
 
   def init(params):
     return transformation.init(trained(params, frozen))
@@ -155,9 +152,7 @@ def _of_trained(transformation, frozen):
   return optax.GradientTransformation(init, update)
 
 
-def over_layers(
-  transformation: optax.GradientTransformation,
-) -> optax.GradientTransformation:
+def _over_layers(transformation):
   """Applies a transformation to each layer of the stack, and to the rest.
 
   The state is a dictionary of `stacked`, whose arrays have a leading layer
@@ -201,9 +196,6 @@ def optimizer_sharding(
     optimizer: From `make_optimizer`.
     abstract_params: Shapes of the parameters.
     param_shardings: A `NamedSharding` for each parameter.
-
-  Returns:
-    Shardings in the structure of `optimizer.init(params)`.
   """
   mesh = jax.tree.leaves(param_shardings)[0].mesh
   state = jax.eval_shape(optimizer.init, abstract_params)
@@ -244,14 +236,9 @@ def optimizer_sharding(
 def _moment_sharding(shape, param_shape, sharding, batch_dims, reduced):
   """Returns the sharding of one moment of one parameter.
 
-  Args:
-    shape: Shape of the moment.
-    param_shape: Shape of the parameter.
-    sharding: Sharding of the parameter.
-    batch_dims: Number of leading dimensions that optax does not see.
-    reduced: The dimension that the moment lacks, as a rank among the
-      parameter's dimensions in order of size. Optax reduces the largest, -1,
-      for rows and the next, -2, for columns. None if it lacks none.
+  Optax does not see the first `batch_dims` dimensions. `reduced` is the rank in
+  size of the dimension that it reduces: -1, the largest, for rows, -2 for
+  columns, None for none.
   """
   spec = list(sharding.spec) + [None] * (len(param_shape) - len(sharding.spec))
   sizes = list(param_shape)
@@ -271,17 +258,3 @@ def _split(tree):
 
 def _rest(tree):
   return {name: value for name, value in tree.items() if name != _STACKED}
-
-
-def _schedule(config):
-  """Returns the learning rate as a function of the step.
-
-  It is a function even if constant, so that the state has the same structure
-  with and without a warm-up.
-  """
-
-  def rate(step):
-    warm = (step + 1) / max(config.warmup_steps, 1)
-    return config.learning_rate * jnp.minimum(warm, 1.0)
-
-  return rate

@@ -11,12 +11,7 @@ from flan_jax.errors import ConfigError
 
 @dataclasses.dataclass(frozen=True)
 class ProfileWindow:
-  """Steps to profile. The first step of a run is 1.
-
-  Attributes:
-    first: First step of the profile.
-    last: Last step of the profile.
-  """
+  """The first and the last step to profile; a run starts at step 1."""
 
   first: int
   last: int
@@ -29,19 +24,14 @@ class ProfileWindow:
     ProfileWindow(first=10, last=12)
 
     Raises:
-      ConfigError: The text is not of this form.
+      ConfigError: The text is not of this form, or holds no step.
     """
     numbers = re.fullmatch(r'(\d+):(\d+)', text)
-    if numbers is None:
+    window = cls(*map(int, numbers.groups())) if numbers else cls(0, 0)
+    if not 1 <= window.first <= window.last:
       raise ConfigError(
         f'--profile={text} must be FIRST:LAST, the first and the last step to '
-        'profile'
-      )
-    window = cls(*map(int, numbers.groups()))
-    if window.first < 1 or window.first > window.last:
-      raise ConfigError(
-        f'--profile={text} holds no step: steps count from 1, and FIRST must '
-        'not be after LAST'
+        'profile, counted from 1'
       )
     return window
 
@@ -63,15 +53,9 @@ class ProfileWindow:
 
 
 class Profiler:
-  """Records the steps of a window, if there is one."""
+  """Records the steps of a window, if there is one, in a folder."""
 
   def __init__(self, window: ProfileWindow | None, folder: str | os.PathLike):
-    """Initializes the profiler.
-
-    Args:
-      window: Steps to profile; None for none.
-      folder: Folder of the profile.
-    """
     self._window = window
     self._folder = os.fspath(folder)
     self._running = False

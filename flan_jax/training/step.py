@@ -1,6 +1,7 @@
 """One training step over a mesh."""
 
 from collections.abc import Callable, Mapping, Sequence
+import functools
 from typing import Any
 
 import jax
@@ -8,12 +9,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 import optax
 
-from flan_jax.model import (
-  DecoderConfig,
-  multihead,
-  parameters,
-  prediction,
-)
+from flan_jax.model import DecoderConfig, multihead, parameters, prediction
 from flan_jax.sharding import mesh as mesh_lib
 from flan_jax.sharding import rules
 from flan_jax.training import loss as loss_lib
@@ -72,24 +68,21 @@ def init_state(
     optimizer: From `make_optimizer`.
     seed: Seed of initial parameters and dropout, in [0, 2**32).
     mesh: The devices.
-    params: Initial parameters, as in `abstract_params` with this mesh; None to
-      draw them. They become part of the state, and the first step donates them.
+    params: Initial parameters on this mesh, donated by the first step; None to
+      draw them.
   """
   shardings = state_shardings(model_config, optimizer, mesh)
   if params is None:
     params = parameters.init_params(model_config, seed, mesh)
 
-  def rest(params, seed):
-    return {
-      'opt_state': optimizer.init(params),
-      'step': jnp.int32(0),
-      'seed': seed,
-    }
+  del shardings['params']
 
-  made = jax.jit(
-    rest, out_shardings={k: shardings[k] for k in shardings if k != 'params'}
-  )(params, jnp.uint32(seed))
-  return {'params': params, **made}
+  @functools.partial(jax.jit, out_shardings=shardings)
+  def rest(params, seed):
+    opt_state = optimizer.init(params)
+    return {'opt_state': opt_state, 'step': jnp.int32(0), 'seed': seed}
+
+  return {'params': params, **rest(params, jnp.uint32(seed))}
 
 
 def make_train_step(
@@ -115,15 +108,14 @@ def make_train_step(
     model_config: Shape of the decoder.
     optimizer: From `make_optimizer`.
     mesh: The devices.
-    microbatches: Number of parts in which a batch is computed, one after the
-      other, to save memory. Only dropout depends on it.
+    microbatches: Parts in which a batch is computed, one after the other, to
+      save memory. Only dropout depends on it.
     z_loss: See `loss.cross_entropy`.
     frozen: Parameters that are not trained, see `OptimizerConfig`.
 
   Raises:
     ConfigError: The configured attention does not run here, or `frozen` does
-      not match the parameters. The function raises it while tracing if the
-      rows of a part are not divisible by the mesh.
+      not match; while tracing, the mesh does not divide the rows of a part.
   """
   shardings = state_shardings(model_config, optimizer, mesh)
   model_config = multihead.resolve_attention(model_config, mesh, gradients=True)
@@ -143,19 +135,18 @@ def make_train_step(
 
   def step(state, batch):
     params = state['params']
-    total = _divisor(jnp.sum(batch['target_weights']))
+    weight = jnp.sum(batch['target_weights'])
+    total = jnp.where(weight > 0, weight, 1.0)  # So that 0 / 0 is 0.
     key = jax.random.fold_in(jax.random.key(state['seed']), state['step'])
     if microbatches == 1:
       summed, grads = gradients(params, batch, key, total)
     else:
       parts = _split_rows(batch, microbatches, mesh)
-      summed, grads = _accumulate(
-        lambda part, number: gradients(
-          params, part, jax.random.fold_in(key, number), total
-        ),
-        parts,
-        microbatches,
-      )
+
+      def of_part(part, number):
+        return gradients(params, part, jax.random.fold_in(key, number), total)
+
+      summed, grads = _accumulate(of_part, parts, microbatches)
     updates, opt_state = optimizer.update(grads, state['opt_state'], params)
     changed = optimizer_lib.trained(params, frozen)
     new_params = optimizer_lib.with_trained(
@@ -170,13 +161,8 @@ def make_train_step(
       'update_norm': optax.tree.norm(updates),
       'parameter_norm': optax.tree.norm(new_params),
     }
-    new_state = {
-      'params': new_params,
-      'opt_state': opt_state,
-      'step': state['step'] + 1,
-      'seed': state['seed'],
-    }
-    return new_state, metrics
+    changes = {'opt_state': opt_state, 'step': state['step'] + 1}
+    return {**state, 'params': new_params, **changes}, metrics
 
   def step_on_mesh(state, batch):
     mesh_lib.check_batch(batch['tokens'].shape[0], mesh, microbatches)
@@ -191,11 +177,6 @@ def make_train_step(
     out_shardings=(shardings, rules.replicated(mesh)),
     donate_argnums=0,
   )
-
-
-def _divisor(total_weight):
-  """Returns the weight to divide by: 1 if it is 0, so that 0 / 0 is 0."""
-  return jnp.where(total_weight > 0, total_weight, 1.0)
 
 
 def _split_rows(batch, microbatches, mesh):
@@ -217,10 +198,8 @@ def _split_rows(batch, microbatches, mesh):
 def _accumulate(function, parts, microbatches):
   """Sums the results of a function of a part and its number."""
   first = jax.tree.map(lambda x: x[0], parts)
-  start = jax.tree.map(
-    lambda x: jnp.zeros(x.shape, x.dtype),
-    jax.eval_shape(function, first, jnp.int32(0)),
-  )
+  shapes = jax.eval_shape(function, first, jnp.int32(0))
+  start = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
   def add(sums, numbered):
     return jax.tree.map(jnp.add, sums, function(*numbered)), None

@@ -1,6 +1,7 @@
 """The metrics of a step, fetched while the next step runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+import contextlib
 import math
 import time
 from typing import Any
@@ -35,8 +36,8 @@ class LaggedMetrics:
   def __init__(
     self, writer: MetricWriter, console: Console, throughput: Throughput
   ):
-    self._writer = writer
-    self._console = console
+    self.writer = writer
+    self.console = console
     self._throughput = throughput
     self._pending: tuple[int, Any] | None = None
     self.restart_clock()
@@ -45,16 +46,19 @@ class LaggedMetrics:
     """Excludes the time since the last step from the rates."""
     self._clock = time.monotonic()
 
+  @contextlib.contextmanager
+  def paused(self) -> Iterator[None]:
+    """Waits for the last step; time in this context does not count."""
+    self.flush()
+    yield
+    self.restart_clock()
+
   def push(self, step: int, metrics: Any) -> None:
     self.flush()
     self._pending = (step, metrics)
 
   def flush(self) -> None:
-    """Fetches, checks and writes the pending metrics.
-
-    Raises:
-      DivergedError: One of them is not finite.
-    """
+    """Fetches, checks (`check_finite`) and writes the pending metrics."""
     if self._pending is None:
       return
     step, metrics = self._pending
@@ -64,5 +68,5 @@ class LaggedMetrics:
     now = time.monotonic()
     values |= self._throughput.rates(values, now - self._clock)
     self._clock = now
-    self._writer.write(step, 'train', values)
-    self._console.step(values)
+    self.writer.write(step, 'train', values)
+    self.console.step(values)

@@ -2,14 +2,13 @@
 
 Model FLOPs count each token that is not padding once, see `model.flops`. Their
 share of the published peak of the chips is the model FLOPs utilization (MFU).
-If no peak is published, as for CPUs, they are compared with large matrix
-products that are timed when the run starts. That share is called
-`matmul_share`; it is not MFU.
+If no peak is published, as for CPUs, `matmul_share` compares them with matrix
+products that are timed when the run starts; it is not MFU.
 """
 
 from collections.abc import Mapping, Sequence
 import dataclasses
-import functools
+import math
 import time
 
 import jax
@@ -27,9 +26,7 @@ _LONG_ENOUGH = 0.02  # seconds
 _REPEATS = 5
 
 
-def batch_counts(
-  batch: Mapping[str, Array],
-) -> dict[str, Float[Array, '']]:
+def batch_counts(batch: Mapping[str, Array]) -> dict[str, Float[Array, '']]:
   """Counts the contents of a global batch of packed examples, in float32.
 
   Returns:
@@ -67,31 +64,21 @@ class Peak:
 
 
 def device_peak(compute_dtype: str, published: float | None) -> Peak:
-  """Returns the published rate of this machine's devices, or a measured one.
-
-  Args:
-    compute_dtype: 'float32', in full precision, or 'bfloat16'.
-    published: Published operations a second of one device, if known.
-  """
+  """Returns the published rate of this machine's devices, or a measured one."""
   devices = jax.local_devices()
   if published:
     kind = devices[0].device_kind
     return Peak(published, 'mfu', f'published for {kind} in {compute_dtype}')
-  measured = measured_flops(devices, compute_dtype)
+  measured = _measured_flops(devices, compute_dtype)
   origin = f'measured in {compute_dtype} matrix products'
   return Peak(measured, 'matmul_share', origin)
 
 
-def measured_flops(devices: Sequence[jax.Device], compute_dtype: str) -> float:
+def _measured_flops(devices: Sequence[jax.Device], compute_dtype: str) -> float:
   """Times large matrix products on all devices at once, for about a second.
 
-  Args:
-    devices: Devices of this process.
-    compute_dtype: 'float32', in full precision, or 'bfloat16'.
-
-  Returns:
-    Operations a second of one device: the best of a few runs, because other
-    programs can only make it slower.
+  Returns operations a second of one device: the best of a few runs, because
+  other programs can only make it slower.
   """
   mesh = Mesh(np.array(devices), ('device',))
   sharding = NamedSharding(mesh, PartitionSpec('device'))
@@ -108,14 +95,13 @@ def measured_flops(devices: Sequence[jax.Device], compute_dtype: str) -> float:
 
 def _factor(sharding, width, dtype):
   """Returns a matrix of varying numbers for each device."""
-  size = sharding.mesh.size
+  shape = sharding.mesh.size, width, width
 
-  @functools.partial(jax.jit, out_shardings=sharding)
   def make():
-    numbers = jnp.arange(size * width * width, dtype=jnp.float32)
-    return jnp.sin(numbers).reshape(size, width, width).astype(dtype)
+    numbers = jnp.arange(math.prod(shape), dtype=jnp.float32)
+    return jnp.sin(numbers).reshape(shape).astype(dtype)
 
-  return make()
+  return jax.jit(make, out_shardings=sharding)()
 
 
 def _product(sharding, width, dtype):
@@ -127,13 +113,9 @@ def _product(sharding, width, dtype):
     product_WxW = jnp.matmul(factor_WxW, factor_WxW, precision=precision)
     return product_WxW[None]
 
+  spec = sharding.spec
   return jax.jit(
-    jax.shard_map(
-      square,
-      mesh=sharding.mesh,
-      in_specs=sharding.spec,
-      out_specs=sharding.spec,
-    )
+    jax.shard_map(square, mesh=sharding.mesh, in_specs=spec, out_specs=spec)
   )
 
 
@@ -143,28 +125,27 @@ def _seconds(function, argument):
   return time.perf_counter() - began
 
 
+@dataclasses.dataclass(frozen=True)
 class Throughput:
-  """Turns the counts of a step and its duration into rates."""
+  """Turns the counts of a step and its duration into rates.
 
-  def __init__(self, config: DecoderConfig, devices: int, peak: Peak):
-    """Initializes the rates.
+  Attributes:
+    config: Shape of the decoder.
+    devices: Number of devices of all processes.
+    peak: Peak rate of one device.
+  """
 
-    Args:
-      config: Shape of the decoder.
-      devices: Number of devices of all processes.
-      peak: Peak rate of one device.
-    """
-    self._config = config
-    self._devices = devices
-    self._peak = peak
+  config: DecoderConfig
+  devices: int
+  peak: Peak
 
   @property
   def basis(self) -> str:
     """The rate that the share refers to, in words."""
-    name = self._peak.share_name
+    name = self.peak.share_name
     return (
       f'{"MFU" if name == "mfu" else name} is a share of '
-      f'{self._peak.flops / 1e12:.3g} TFLOP/s a device, {self._peak.origin}'
+      f'{self.peak.flops / 1e12:.3g} TFLOP/s a device, {self.peak.origin}'
     )
 
   def rates(
@@ -173,8 +154,7 @@ class Throughput:
     """Returns the rates of one training step over all devices.
 
     Args:
-      counts: `tokens` and `target_tokens` of the step's metrics, and what
-        `batch_counts` returns for the global batch.
+      counts: `tokens` and `target_tokens` of the step, and `batch_counts`.
       seconds: Wall time of the step.
 
     Returns:
@@ -187,12 +167,12 @@ class Throughput:
       targets=counts['target_tokens'],
       pairs=counts['visible_pairs'],
     )
-    needed = flops.training_flops(self._config, work).total
-    per_device = needed / seconds / self._devices
+    needed = flops.training_flops(self.config, work).total
+    per_device = needed / seconds / self.devices
     return {
       'tokens_per_second': counts['tokens'] / seconds,
       'places_per_second': counts['places'] / seconds,
       'examples_per_second': counts['examples'] / seconds,
       'model_tflops_per_device': per_device / 1e12,
-      self._peak.share_name: per_device / self._peak.flops,
+      self.peak.share_name: per_device / self.peak.flops,
     }

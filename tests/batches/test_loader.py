@@ -343,13 +343,14 @@ def test_resumed_plan_plans_one_window(splits):
   resumed = _plan(splits)
   resumed.windows.start_at(start)
   planned = []
-  draws = Sampler.draws
+  draws = resumed._sampler.draws
 
-  def noticed(sampler, window):
+  def noticed(window):
     planned.append(window)
-    return draws(sampler, window)
+    return draws(window)
 
-  with mock.patch.object(Sampler, 'draws', noticed):
+  # Of this plan alone: the other one may still be planning ahead.
+  with mock.patch.object(resumed._sampler, 'draws', noticed):
     for i, batch in enumerate(wanted):
       assert _equal(resumed.batch(step + i), batch)
     resumed.batch(0)

@@ -32,12 +32,8 @@ from flan_jax.evaluation.scoring.rank import Scorer
 from flan_jax.model import DecoderConfig
 from flan_jax.sharding import MeshConfig, batch_sharding, make_mesh
 from flan_jax.testing.cached_splits import named_split
-from flan_jax.training import (
-  OptimizerConfig,
-  init_state,
-  make_optimizer,
-  make_train_step,
-)
+from flan_jax.training.optimizer import OptimizerConfig, make_optimizer
+from flan_jax.training.step import init_state, make_train_step
 from flan_jax.vocabulary.load import load_vocabulary
 from tests.shared_folders import locked
 

@@ -3,7 +3,7 @@
 from flan_jax.model import DecoderConfig
 from flan_jax.planning.request import Request
 from flan_jax.sharding import MeshConfig
-from flan_jax.training import OptimizerConfig
+from flan_jax.training.optimizer import OptimizerConfig
 
 MODEL = DecoderConfig(
   vocab_size=512,

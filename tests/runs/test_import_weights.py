@@ -12,7 +12,7 @@ from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.runs import export_weights, import_weights
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.testing import tiny_models
-from flan_jax.training import Checkpointer
+from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.vocabulary.load import load_vocabulary
 from tests.command_line import LENGTHS, RULE
 

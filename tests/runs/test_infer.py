@@ -12,7 +12,7 @@ from flan_jax.evaluation.models import make_models
 from flan_jax.model import DecoderConfig, init_params
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.testing.multiprocess import run_processes
-from flan_jax.training import Checkpointer
+from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.vocabulary.load import load_vocabulary
 from tests.command_line import CHEAP_PROGRAMS, LENGTHS, RULE, SMALL
 

@@ -9,7 +9,7 @@ import pytest
 
 from flan_jax import config as config_lib
 from flan_jax.definitions import names, registry
-from flan_jax.training import Checkpointer
+from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.metric_writer import MetricWriter
 from tests.command_line import RULE, TRAIN
 

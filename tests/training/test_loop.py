@@ -19,18 +19,13 @@ from flan_jax.cache.framing import Framing
 from flan_jax.errors import ConfigError
 from flan_jax.model import DecoderConfig
 from flan_jax.testing.cached_splits import write_cached_split
-from flan_jax.training import (
-  Checkpointer,
-  OptimizerConfig,
-  abstract_state,
-  init_state,
-  make_optimizer,
-  make_train_step,
-  step_metrics,
-)
+from flan_jax.training import step_metrics
+from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.loop import Loop, LoopConfig, StepProgram
 from flan_jax.training.metric_writer import Console, MetricWriter
+from flan_jax.training.optimizer import OptimizerConfig, make_optimizer
 from flan_jax.training.profile import ProfileWindow
+from flan_jax.training.step import abstract_state, init_state, make_train_step
 
 CONFIG = DecoderConfig(
   vocab_size=4096,

@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from flan_jax.model import TargetOutputs
-from flan_jax.training import cross_entropy
+from flan_jax.training.loss import cross_entropy
 
 OUTPUTS = TargetOutputs(
   log_probs=jnp.array([[-1.0, -2.0], [-4.0, -8.0]]),

@@ -7,8 +7,8 @@ import pytest
 
 from flan_jax import sharding
 from flan_jax.errors import ConfigError
-from flan_jax.training import OptimizerConfig, make_optimizer
 from flan_jax.training import optimizer as optimizer_lib
+from flan_jax.training.optimizer import OptimizerConfig, make_optimizer
 
 CONFIG = OptimizerConfig(learning_rate=0.1, min_dim_size_to_factor=4)
 

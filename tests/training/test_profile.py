@@ -6,15 +6,11 @@ from flan_jax.errors import ConfigError
 from flan_jax.training.profile import Profiler, ProfileWindow
 
 
-@pytest.mark.parametrize('text', ['', '3', '3-5', '3:', ':5', 'a:b', '3:5:7'])
-def test_malformed_window_is_refused(text):
+@pytest.mark.parametrize(
+  'text', ['', '3', '3-5', '3:', ':5', 'a:b', '3:5:7', '0:3', '5:4']
+)
+def test_malformed_or_empty_window_is_refused(text):
   with pytest.raises(ConfigError, match='must be FIRST:LAST'):
-    ProfileWindow.parse(text)
-
-
-@pytest.mark.parametrize('text', ['0:3', '5:4'])
-def test_window_without_steps_is_refused(text):
-  with pytest.raises(ConfigError, match='holds no step'):
     ProfileWindow.parse(text)
 
 

@@ -10,12 +10,8 @@ import pytest
 from flan_jax import sharding
 from flan_jax.errors import ConfigError
 from flan_jax.model import DecoderConfig, init_params, param_shardings
-from flan_jax.training import (
-  OptimizerConfig,
-  init_state,
-  make_optimizer,
-  make_train_step,
-)
+from flan_jax.training.optimizer import OptimizerConfig, make_optimizer
+from flan_jax.training.step import init_state, make_train_step
 
 CONFIG = DecoderConfig(
   vocab_size=32,
