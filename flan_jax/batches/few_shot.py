@@ -5,8 +5,7 @@ Exemplars are zero-shot training sequences with the template of the query:
   [BOS] input SEP target BETWEEN … input SEP target BETWEEN query SEP target EOS
 
 BETWEEN is the end token by default, so that an exemplar looks like a training
-example. Spans are tokenized separately, so that cached spans are concatenated
-and nothing is rendered or tokenized again.
+example. Spans are tokenized separately, so cached ones are just concatenated.
 """
 
 import dataclasses

@@ -70,29 +70,23 @@ class BatchPlan:
   def data_order_digest(self) -> str:
     """Digest of everything that decides the batch of a step."""
     sampler = self._sampler
-    return digest(
-      {
-        'version': _ORDER_VERSION,
-        'splits': [split.digest for split in sampler.splits],
-        'names': [split.name for split in sampler.splits],
-        'rates': sampler.rates,
-        'seed': sampler.seed,
-        'epochs_per_window': sampler.epochs_per_window,
-        'framing': dataclasses.asdict(sampler.framing),
-        'packing': dataclasses.asdict(self._config),
-        'capacity': dataclasses.asdict(self.capacity),
-      }
-    )
+    about = {
+      'version': _ORDER_VERSION,
+      'splits': [split.digest for split in sampler.splits],
+      'names': [split.name for split in sampler.splits],
+      'rates': sampler.rates,
+      'seed': sampler.seed,
+      'epochs_per_window': sampler.epochs_per_window,
+      'framing': dataclasses.asdict(sampler.framing),
+      'packing': dataclasses.asdict(self._config),
+      'capacity': dataclasses.asdict(self.capacity),
+    }
+    return digest(about)
 
   def batch(
     self, step: int, rows: slice | np.ndarray = slice(None)
   ) -> dict[str, np.ndarray]:
-    """Returns the batch of a step, see `packing.assemble`.
-
-    Args:
-      step: Any step, from 0.
-      rows: The rows of the batch to return.
-    """
+    """Returns some rows of the batch of a step, see `packing.assemble`."""
     window, place = self.windows.find(step)
     wanted = place * self.batch_rows + np.arange(self.batch_rows)[rows]
     draws, counts = window.read(wanted)

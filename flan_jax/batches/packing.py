@@ -101,8 +101,7 @@ def sizes_in(
   In order of length alone, short examples with long targets come last, and rows
   of nothing else exhaust TARGET_BUDGET before they are full. The size therefore
   adds a quarter of the example's share of a row's targets to its share of the
-  tokens. Of the weights tried, this one fills rows best: over 99.6 % on
-  mixtures such as FLAN's.
+  tokens, which fills over 99.6 % on mixtures such as FLAN's.
   """
   length = 4 * capacity.targets * lengths.astype(np.int64)
   return length + capacity.tokens * targets.astype(np.int64)
@@ -122,8 +121,7 @@ class _Rows:
     self._free_segments: list[int] = []
     # Rows with equally many free places form a stack: `_top` has its top row,
     # `_below` the row below each row; -1 for none. The bits of `_occupied` mark
-    # the stacks that hold rows. (Lists of rows would trigger the garbage
-    # collector, which stops all threads.)
+    # the stacks with rows. (Lists of rows would start the garbage collector.)
     self._below: list[int] = []
     self._top = [-1] * (capacity.tokens + 1)
     self._occupied = 0
@@ -154,10 +152,7 @@ class _Rows:
     return row
 
   def _take(self, length: int, targets: int) -> tuple[int, int]:
-    """Unstacks the fullest row that can hold an example, if it finds one.
-
-    Returns the row, -1 for none, and its free places.
-    """
+    """Unstacks the fullest fitting row; returns it (or -1) and its places."""
     occupied = self._occupied >> length
     free, tries = length, _TRIES
     while occupied and tries:
@@ -222,9 +217,8 @@ def fill_row(
 ) -> list[list[slice]]:
   """Writes examples into one row of a batch.
 
-  Each target of an example is a branch that sees the prompt and itself. The
-  positions of every branch continue those of the prompt, whose last token
-  predicts the first token of every branch.
+  Each target is a branch that sees the prompt and itself. Its positions follow
+  those of the prompt, whose last token predicts the first token of the branch.
 
   >>> batch = empty_batch(1, Capacity(8, 4, 2))
   >>> fill_row(batch, 0, [Example([5, 6, 1], ([7, 1],)),

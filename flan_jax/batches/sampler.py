@@ -1,7 +1,6 @@
 """Draws examples: a pure function of (cached splits, rates, seed, window).
 
-Permutations are functions here, not shuffles, so that the draws of any window
-are computed without those before it.
+Permutations are functions, so that a window does not need those before it.
 """
 
 from collections.abc import Sequence
@@ -150,8 +149,7 @@ def rendering_sizes(
 ) -> tuple[np.ndarray, np.ndarray]:
   """Returns (places, target tokens) of every training rendering, int32.
 
-  An example of n tokens takes n - 1 places in a row, because its last token is
-  only predicted.
+  The last token of an example takes no place, because it is only predicted.
   """
   renderings = split.renderings
   targets = split.span_lengths[renderings['first'] + 1]

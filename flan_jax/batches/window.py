@@ -70,9 +70,9 @@ def plan_window(
 class Windows:
   """Finds the window of any step, as `plan_window` plans it. Thread-safe.
 
-  A window takes as many steps as its rows need. Its first step therefore
-  depends on the windows before it, which are planned (about 0.1 seconds each)
-  unless `start_at` told it. The next window is planned in the background.
+  A window takes as many steps as its rows need. To find its first step, those
+  before it are planned (about 0.1 seconds each), unless `start_at` told it. The
+  next window is planned in the background.
   """
 
   def __init__(self, sampler: Sampler, capacity: Capacity, batch_rows: int):

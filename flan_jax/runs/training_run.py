@@ -120,11 +120,7 @@ class TrainingRun:
 
   @classmethod
   def prepare(cls, checked: CheckedSettings) -> 'TrainingRun':
-    """Has missing caches made, opens everything and checks it.
-
-    Raises:
-      UserError: Data is missing, or does not fit the settings.
-    """
+    """Makes missing caches and opens all data; raises UserError if it cannot."""
     store = checked.workspace.store
     processes.first_then_others(lambda: store.ensure(checked.keys))
     return cls(checked)
@@ -171,9 +167,7 @@ class TrainingRun:
       )
 
   def resume_or_start(self) -> None:
-    """Restores the state from MODEL_DIR, or makes that of a new run.
-
-    Evaluates the initial parameters first if EVAL_BASE asks for it.
+    """Evaluates initial parameters if asked; restores or makes the state.
 
     Raises:
       UserError: The checkpoint is of other data or of another model.

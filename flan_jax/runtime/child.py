@@ -16,16 +16,12 @@ def succeeds(command: str, flags: Sequence[str]) -> bool:
   run. Ctrl-C ends it silently.
   """
   root = str(pathlib.Path(__file__).resolve().parents[2])
-  paths = [os.environ.get('PYTHONPATH'), root]
-  environment = {
-    **os.environ,
-    'PYTHONPATH': os.pathsep.join(filter(None, paths)),
-    'JAX_PLATFORMS': 'cpu',
-  }
+  paths = filter(None, [os.environ.get('PYTHONPATH'), root])
+  changes = {'PYTHONPATH': os.pathsep.join(paths), 'JAX_PLATFORMS': 'cpu'}
   # In a session of its own, so that only this process handles Ctrl-C.
   child = subprocess.Popen(
     [sys.executable, '-m', 'flan_jax', command, *flags],
-    env=environment,
+    env=os.environ | changes,
     start_new_session=True,
   )
   try:

@@ -27,9 +27,8 @@ def keep_compiled(folder: str | None) -> None:
 def host_kind() -> str:
   """Returns a name that is equal on hosts that can run each other's programs.
 
-  Programs for CPUs use the instructions of the host, which JAX's cache key does
-  not include. In a shared home directory, a host could otherwise load a program
-  that it cannot run.
+  JAX's cache key lacks the CPU instructions of a program. In a shared home, a
+  host could load a program that it cannot run.
   """
   features = platform.processor()
   if _CPU_INFO.exists():

@@ -11,8 +11,7 @@ import sys
 def quiet_start() -> Iterator[None]:
   """Drops what TensorFlow prints while it is imported in this context.
 
-  Its libraries write to the standard error stream whatever the log level is.
-  Python's exceptions are still raised.
+  Its libraries write to standard error whatever the log level is.
   """
   # TensorFlow only reads rows here; the devices belong to JAX.
   os.environ['CUDA_VISIBLE_DEVICES'] = '-1'
@@ -39,8 +38,7 @@ def start_tensorflow() -> None:
 def skip_graph_optimization() -> None:
   """Turns off TensorFlow's graph optimizer for the rest of the process.
 
-  For processes that read many small splits, where optimizing the graphs takes
-  longer than running them.
+  On many small splits, optimizing the graphs takes longer than running them.
   """
   import tensorflow as tf
 

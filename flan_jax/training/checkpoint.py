@@ -1,9 +1,8 @@
 """Checkpoints: plain dictionaries of arrays, written by Orbax.
 
 `MODEL_DIR/checkpoints/STEP/` holds `params`, `training` (the rest of the train
-state), and `record`, see `checkpoint_items`. A killed save leaves a folder of
-another name, or one without the mark of completion, which is never read. A
-folder of imported parameters holds `params` and `record`.
+state), and `record`, see `checkpoint_items`. A folder that a killed save leaves
+is never read. A folder of imported parameters holds `params` and `record`.
 """
 
 from collections.abc import Mapping
@@ -138,9 +137,7 @@ class Checkpointer:
         if damaged:
           self._set_aside(damaged)
         return (*restored, step)
-      logging.warning(
-        'Checkpoint %s is damaged and will not be used: %s', path, error
-      )
+      logging.warning('Checkpoint %s is damaged, not used: %s', path, error)
       damaged.append(path)
     if damaged:
       raise CheckpointDamagedError(
@@ -176,8 +173,7 @@ class Checkpointer:
   ) -> None:
     """Writes parameters and nothing else.
 
-    `save` copies the whole state at once, so that training can go on. This
-    method copies a little at a time, whatever the size of the model.
+    Unlike `save`, it copies a little at a time, whatever the size of the model.
 
     Args:
       path: The folder; may hold other files.

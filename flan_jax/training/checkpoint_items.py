@@ -1,8 +1,6 @@
 """The items of one checkpoint: found, checked and read.
 
-A checkpoint is a folder with `params` and, if a run saved it, `training` (the
-rest of the train state). Its `record` is JSON: a digest of each item, and what
-the saver recorded.
+Its `record` is JSON: a digest of each item, and what the saver recorded.
 """
 
 import contextlib

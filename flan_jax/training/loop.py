@@ -30,8 +30,7 @@ class LoopConfig:
     keep_checkpoints: Number of newest checkpoints to keep.
     keep_best: Validation metric whose best checkpoint is kept as well, such as
       'accuracy' or 'accuracy/rte'; None for none.
-    microbatches: Number of parts in which a batch is computed, one after the
-      other.
+    microbatches: Parts in which a batch is computed, one after the other.
     z_loss: Coefficient of the z-loss, see `loss.cross_entropy`; 0 for none.
   """
 
@@ -117,8 +116,7 @@ class Loop:
     """Trains to the last step and returns the state.
 
     The step is compiled while the first batches are read. Metrics of a step are
-    fetched while the next one runs. Before a checkpoint they are fetched at
-    once and must be finite.
+    fetched while the next one runs; before a checkpoint, at once.
 
     Raises:
       DivergedError: A loss or norm is not finite; nothing was saved since.

@@ -12,7 +12,7 @@ import tqdm
 from flan_jax.runtime.paths import is_local, user_path, write_whole
 
 METRICS = 'metrics.jsonl'
-# Labels of the metrics of which a step has one.
+# A step has one of these.
 _SHARES = {'mfu': 'MFU', 'matmul_share': 'matmul share'}
 
 

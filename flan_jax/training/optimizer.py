@@ -153,16 +153,12 @@ def _of_trained(transformation, frozen):
 
 
 def _over_layers(transformation):
-  """Applies a transformation to each layer of the stack, and to the rest.
-
-  The state is a dictionary of `stacked`, whose arrays have a leading layer
-  axis, and `rest`.
-  """
+  """Applies a transformation to each layer of the stack, and to the rest."""
 
   def init(params):
     stacked, rest = _split(params)
-    of_stacked = jax.vmap(transformation.init)(stacked) if stacked else {}
-    return {'stacked': of_stacked, 'rest': transformation.init(rest)}
+    layers = jax.vmap(transformation.init)(stacked) if stacked else {}
+    return {'stacked': layers, 'rest': transformation.init(rest)}
 
   def update(updates, state, params=None):
     stacked_updates, rest_updates = _split(updates)
@@ -236,9 +232,8 @@ def optimizer_sharding(
 def _moment_sharding(shape, param_shape, sharding, batch_dims, reduced):
   """Returns the sharding of one moment of one parameter.
 
-  Optax does not see the first `batch_dims` dimensions. `reduced` is the rank in
-  size of the dimension that it reduces: -1, the largest, for rows, -2 for
-  columns, None for none.
+  Optax does not see the first `batch_dims` dimensions, and reduces that whose
+  rank in size is `reduced`: -1, the largest, for rows, -2 for columns, or None.
   """
   spec = list(sharding.spec) + [None] * (len(param_shape) - len(sharding.spec))
   sizes = list(param_shape)

@@ -184,9 +184,8 @@ def _split_rows(batch, microbatches, mesh):
 
   A part takes every `microbatches`-th row, so that each device keeps its rows.
   """
-  sharding = NamedSharding(
-    mesh, PartitionSpec(None, *rules.partition_spec(['batch']))
-  )
+  spec = PartitionSpec(None, *rules.partition_spec(['batch']))
+  sharding = NamedSharding(mesh, spec)
 
   def split(x):
     x = x.reshape(-1, microbatches, *x.shape[1:]).swapaxes(0, 1)

@@ -37,8 +37,8 @@ def batch_counts(batch: Mapping[str, Array]) -> dict[str, Float[Array, '']]:
   """
   real_BxL = jnp.asarray(batch['segments']) > 0
   positions_BxL = jnp.asarray(batch['positions'])
-  # A token sees itself and the positions before it in its segment. The pairs of
-  # a row fit an int32, those of a batch may not.
+  # A token sees itself and those before it in its segment. The pairs of a row
+  # fit an int32, those of a batch may not.
   pairs_B = jnp.sum(jnp.where(real_BxL, positions_BxL + 1, 0), axis=1)
   starts_BxL = real_BxL & (positions_BxL == 0)
   return {
@@ -75,10 +75,10 @@ def device_peak(compute_dtype: str, published: float | None) -> Peak:
 
 
 def _measured_flops(devices: Sequence[jax.Device], compute_dtype: str) -> float:
-  """Times large matrix products on all devices at once, for about a second.
+  """Returns operations a second of one device in large matrix products.
 
-  Returns operations a second of one device: the best of a few runs, because
-  other programs can only make it slower.
+  All devices run at once. The best of a few runs counts, because other programs
+  can only slow them down.
   """
   mesh = Mesh(np.array(devices), ('device',))
   sharding = NamedSharding(mesh, PartitionSpec('device'))
