@@ -120,7 +120,7 @@ class TrainingRun:
 
   @classmethod
   def prepare(cls, checked: CheckedSettings) -> 'TrainingRun':
-    """Makes missing caches and opens all data; raises UserError if it cannot."""
+    """Makes missing caches and opens all data, or raises UserError."""
     store = checked.workspace.store
     processes.first_then_others(lambda: store.ensure(checked.keys))
     return cls(checked)
