@@ -13,52 +13,31 @@ import numpy as np
 
 from flan_jax.evaluation.part_result import PartResult
 
-# Parts, each with its group of templates if its results are by group.
-PAPER_MEMBERS: Mapping[str, tuple[tuple[str, str | None], ...]] = {
-  'nli': (
-    ('anli_r1', None),
-    ('anli_r2', None),
-    ('anli_r3', None),
-    ('cb', None),
-    ('rte', None),
-  ),
-  'reading_comprehension': (
-    ('bool_q', None),
-    ('multirc', None),
-    ('openbookqa', None),
-  ),
+# Parts, followed by the group of templates if results are by group.
+PAPER_MEMBERS: Mapping[str, tuple[str, ...]] = {
+  'nli': ('anli_r1', 'anli_r2', 'anli_r3', 'cb', 'rte'),
+  'reading_comprehension': ('bool_q', 'multirc', 'openbookqa'),
   'closed_book_qa': (
-    ('arc_easy', None),
-    ('arc_challenge', None),
-    ('natural_questions', None),
-    ('trivia_qa', None),
+    'arc_easy',
+    'arc_challenge',
+    'natural_questions',
+    'trivia_qa',
   ),
-  'commonsense': (
-    ('copa', None),
-    ('hellaswag', None),
-    ('piqa', None),
-    ('story_cloze', None),
-  ),
-  'coreference': (
-    ('definite_pronoun_resolution', None),
-    ('winogrande', None),
-  ),
+  'commonsense': ('copa', 'hellaswag', 'piqa', 'story_cloze'),
+  'coreference': ('definite_pronoun_resolution', 'winogrande'),
   'translation': (
-    ('wmt14_enfr', 'en_fr'),
-    ('wmt14_enfr', 'fr_en'),
-    ('wmt16_translate_deen', 'en_de'),
-    ('wmt16_translate_deen', 'de_en'),
-    ('wmt16_translate_roen', 'en_ro'),
-    ('wmt16_translate_roen', 'ro_en'),
+    'wmt14_enfr en_fr',
+    'wmt14_enfr fr_en',
+    'wmt16_translate_deen en_de',
+    'wmt16_translate_deen de_en',
+    'wmt16_translate_roen en_ro',
+    'wmt16_translate_roen ro_en',
   ),
 }
 
 
 def cluster_means(results: Sequence[PartResult]) -> list[dict[str, Any]]:
   """Averages results over the clusters of the paper that occur in them.
-
-  Args:
-    results: Results of parts.
 
   Returns:
     One object for each cluster, format and number of exemplars: `members`, the
@@ -67,22 +46,18 @@ def cluster_means(results: Sequence[PartResult]) -> list[dict[str, Any]]:
     and `mean` and `best_validation`, unweighted over the members. These two are
     null if a member is missing: a mean over fewer would not be the paper's.
   """
-  by_variant: dict[Any, dict[Any, PartResult]] = {}
+  by_variant: dict[Any, dict[str, PartResult]] = {}
   for result in results:
     if result.cluster in PAPER_MEMBERS:
       key = (result.cluster, result.format, result.shots)
-      parts = by_variant.setdefault(key, {})
-      parts[result.part, result.group] = result
+      by_variant.setdefault(key, {})[result.name] = result
   return [
     _cluster_mean(*variant, parts) for variant, parts in by_variant.items()
   ]
 
 
 def _cluster_mean(
-  cluster: str,
-  form: str,
-  shots: int,
-  parts: Mapping[tuple[str, str | None], PartResult],
+  cluster: str, form: str, shots: int, parts: Mapping[str, PartResult]
 ) -> dict[str, Any]:
   members = PAPER_MEMBERS[cluster]
   found = {
@@ -90,7 +65,7 @@ def _cluster_mean(
     for member in members
     if member in parts and parts[member].mean is not None
   }
-  means = [result.mean for result in found.values()]
+  means = {member: result.mean for member, result in found.items()}
   best = [
     result.best_validation['test']
     for result in found.values()
@@ -100,22 +75,15 @@ def _cluster_mean(
     'cluster': cluster,
     'format': form,
     'shots': shots,
-    'mean': _mean(means, len(members)),
+    'mean': _mean([*means.values()], len(members)),
     'best_validation': _mean(best, len(members)),
-    'members': {_name(member): found[member].mean for member in found},
-    'missing': [_name(member) for member in members if member not in found],
+    'members': means,
+    'missing': [member for member in members if member not in found],
     'others': {
-      _name(member): result.mean
-      for member, result in parts.items()
-      if member not in members
+      name: result.mean for name, result in parts.items() if name not in members
     },
   }
 
 
 def _mean(values: Sequence[float], wanted: int) -> float | None:
   return float(np.mean(values)) if len(values) == wanted else None
-
-
-def _name(member: tuple[str, str | None]) -> str:
-  part, group = member
-  return part if group is None else f'{part} {group}'

@@ -1,6 +1,6 @@
 """Evaluates parts: ranks options, writes free text, and aggregates answers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 import dataclasses
 from typing import Any
 
@@ -8,8 +8,7 @@ from flan_jax.evaluation.aggregation import part_results
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.evaluation.eval_parts import EvalPart
-from flan_jax.evaluation.journal import Journal
-from flan_jax.evaluation.models import Models, Session
+from flan_jax.evaluation.models import Session
 from flan_jax.evaluation.part_result import PartResult
 from flan_jax.evaluation.predictions import Answer
 from flan_jax.evaluation.ranked import rank_options
@@ -34,22 +33,16 @@ class Evaluation:
 
 def evaluate(
   parts: Sequence[EvalPart],
-  models: Models,
-  params: Any,
+  session: Session,
   config: EvalConfig | None = None,
-  progress: Callable[[int, int], None] = lambda done, total: None,
-  journal: Journal | None = None,
   contaminated: Contaminated | None = None,
 ) -> Evaluation:
   """Answers all parts in one queue and aggregates the answers.
 
   Args:
     parts: The parts.
-    models: Rank and write.
-    params: Parameters of the decoder.
+    session: Answers.
     config: What is asked; its file of contaminated rows is not read.
-    progress: Called with the number of answers so far and in all.
-    journal: Holds the answers found earlier, and receives new ones.
     contaminated: Rows that pretraining may have seen.
   """
   config = config or EvalConfig()
@@ -58,16 +51,22 @@ def evaluate(
     for part in parts
     for split in part.splits
     for request in requests(
-      split, models.framing, part.templates, config.max_rows
+      split, session.models.framing, part.templates, config.max_rows
     )
   ]
-  extra = sum(r.ranked for r in queue) if config.write_options else 0
-  advance = _counter(len(queue) + extra, progress)
-  session = Session(models, params, journal or Journal(), advance)
   answered = _ask(queue, session, config)
   answers: dict[int, list[Answer]] = {}
   for request, record in answered:
-    answers.setdefault(id(request.split), []).append(_answer(request, record))
+    answers.setdefault(id(request.split), []).append(
+      Answer(
+        row=request.row_index,
+        template=request.template,
+        option=record['predicted'] if request.ranked else None,
+        text=record['text'],
+        by_rule=record.get('predicted_by', {}),
+        written=record.get('options_generated'),
+      )
+    )
   results = []
   for part in parts:
     results += part_results(
@@ -90,37 +89,14 @@ def _ask(
   """Returns every request with its record, ranked ones first."""
   ranked = [request for request in queue if request.ranked]
   free = [request for request in queue if not request.ranked]
+  extra = len(ranked) if config.write_options else 0
+  session.bar.total = len(queue) + extra
   records = rank_options(ranked, session)
   texts = write_answers(free, session, 'written', config.stop)
   records += [written_record(*pair) for pair in zip(free, texts, strict=True)]
-  answered = list(zip([*ranked, *free], records, strict=True))
   if config.write_options:
     texts = write_answers(ranked, session, 'options', config.stop)
-    for (request, record), text in zip(answered, texts, strict=False):
+    for request, record, text in zip(ranked, records, texts, strict=False):
       record['generated'] = text.strip()
       record['options_generated'] = request.options_written(text)
-  return answered
-
-
-def _counter(
-  total: int, progress: Callable[[int, int], None]
-) -> Callable[[int], None]:
-  done = 0
-
-  def advance(count: int) -> None:
-    nonlocal done
-    done += count
-    progress(done, total)
-
-  return advance
-
-
-def _answer(request: Request, record: Mapping[str, Any]) -> Answer:
-  return Answer(
-    row=int(request.split.renderings[request.rendering]['row']),
-    template=request.template,
-    option=record['predicted'] if request.ranked else None,
-    text=record['text'],
-    by_rule=record.get('predicted_by', {}),
-    written=record.get('options_generated'),
-  )
+  return list(zip([*ranked, *free], records, strict=True))

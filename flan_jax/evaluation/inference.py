@@ -12,11 +12,7 @@ from flan_jax.evaluation.models import Session
 from flan_jax.evaluation.prompts import ENDED, GENERATED, PROMPT, Prompt
 from flan_jax.evaluation.ranked import rank_options
 from flan_jax.evaluation.requests import Request, requests
-from flan_jax.evaluation.written import (
-  Written,
-  write,
-  written_record,
-)
+from flan_jax.evaluation.written import write, written_record
 from flan_jax.runtime import processes
 
 
@@ -43,94 +39,78 @@ class Ending:
     object.__setattr__(self, 'texts', stop_texts(self.texts))
 
 
-@dataclasses.dataclass(frozen=True)
-class PromptInference:
-  """Continues the prompts of a file.
+def answer_prompts(
+  prompts: Sequence[Prompt],
+  tokens: Sequence[Sequence[int]],
+  session: Session,
+  ending: Ending,
+) -> list[dict[str, Any]]:
+  """Continues prompts.
 
-  Attributes:
+  Args:
     prompts: The prompts, whose other keys are copied to their answers.
     tokens: Token ids of each, from `prompts.prompt_tokens`.
+    session: Answers.
+    ending: When an answer ends.
   """
-
-  prompts: Sequence[Prompt]
-  tokens: Sequence[Sequence[int]]
-
-  @property
-  def size(self) -> int:
-    """Number of answers to find."""
-    return len(self.prompts)
-
-  def answer(self, session: Session, ending: Ending) -> list[dict[str, Any]]:
-    """Returns one object for each prompt, in order."""
-    written = _write(self.tokens, session, ending)
-    return [
-      {**prompt.fields, **_fields(answer)}
-      for prompt, answer in zip(self.prompts, written, strict=True)
-    ]
+  session.bar.total = len(prompts)
+  written = _write(tokens, session, ending)
+  pairs = zip(prompts, written, strict=True)
+  return [{**prompt.fields, **fields} for prompt, fields in pairs]
 
 
-@dataclasses.dataclass(frozen=True)
-class RowInference:
+def rows_to_answer(
+  parts: Sequence[EvalPart], framing: Framing, max_rows: int | None
+) -> list[Request]:
+  """Returns the requests of the test rows of parts.
+
+  Raises:
+    ConfigError: there are no rows.
+  """
+  queue = []
+  for part in parts:
+    if part.null:
+      processes.log(f'left out: {part.test.name}: {part.null}')
+    else:
+      queue += requests(part.test, framing, part.templates, max_rows)
+  if not queue:
+    raise ConfigError('MIXTURE_OR_TASK_NAME has no rows to answer')
+  return queue
+
+
+def answer_rows(
+  queue: Sequence[Request], session: Session, ending: Ending
+) -> list[dict[str, Any]]:
   """Answers rows as an evaluation does, and also writes where that ranks.
 
-  Attributes:
+  Args:
     queue: The requests.
+    session: Answers.
+    ending: When a written answer ends.
+
+  Returns:
+    The record of each request with its prompt and what was written.
   """
-
-  queue: Sequence[Request]
-
-  @classmethod
-  def of(
-    cls, parts: Sequence[EvalPart], framing: Framing, max_rows: int | None
-  ) -> 'RowInference':
-    """Returns the inference over the test rows of parts.
-
-    Raises:
-      ConfigError: there are no rows.
-    """
-    queue = []
-    for part in parts:
-      if part.null:
-        processes.log(f'left out: {part.test.name}: {part.null}')
-      else:
-        queue += requests(part.test, framing, part.templates, max_rows)
-    if not queue:
-      raise ConfigError('MIXTURE_OR_TASK_NAME has no rows to answer')
-    return cls(queue)
-
-  @property
-  def size(self) -> int:
-    """Number of answers to find; ranked requests have two."""
-    return len(self.queue) + sum(request.ranked for request in self.queue)
-
-  def answer(self, session: Session, ending: Ending) -> list[dict[str, Any]]:
-    """Returns the record of each request with its prompt and what was written.
-
-    Args:
-      session: Answers.
-      ending: When a written answer ends.
-    """
-    ranked = [request for request in self.queue if request.ranked]
-    records = iter(rank_options(ranked, session))
-    written = _write([r.example.prompt for r in self.queue], session, ending)
-    found = []
-    for request, answer in zip(self.queue, written, strict=True):
-      record = (
-        next(records)
-        if request.ranked
-        else written_record(request, answer.text)
-      )
-      prompt = session.models.vocabulary.decode(request.example.prompt)
-      found.append({**record, PROMPT: prompt, **_fields(answer)})
-    return found
+  ranked = [request for request in queue if request.ranked]
+  session.bar.total = len(queue) + len(ranked)
+  records = iter(rank_options(ranked, session))
+  prompts = [request.example.prompt for request in queue]
+  found = []
+  for request, fields in zip(
+    queue, _write(prompts, session, ending), strict=True
+  ):
+    if request.ranked:
+      record = next(records)
+    else:
+      record = written_record(request, fields[GENERATED])
+    prompt = session.models.vocabulary.decode(request.example.prompt)
+    found.append({**record, PROMPT: prompt, **fields})
+  return found
 
 
 def _write(
   prompts: Sequence[Sequence[int]], session: Session, ending: Ending
-) -> list[Written]:
+) -> list[dict[str, Any]]:
   limits = [ending.tokens] * len(prompts)
-  return write(prompts, limits, session, 'written', ending.texts)
-
-
-def _fields(answer: Written) -> dict[str, Any]:
-  return {GENERATED: answer.text, ENDED: answer.ended}
+  written = write(prompts, limits, session, 'written', ending.texts)
+  return [{GENERATED: text, ENDED: ended} for text, ended in written]

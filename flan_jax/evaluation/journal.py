@@ -16,10 +16,8 @@ class Journal:
   """Answers by their place in the queue, written to disk as they are found.
 
   The first line of the file identifies the evaluation; the answers of another
-  one are discarded, and so is a line that a kill cut short.
-
-  Attributes:
-    found: Name -> answer.
+  one are discarded, and so is a line that a kill cut short. `found` maps names
+  to answers.
   """
 
   def __init__(
@@ -28,7 +26,7 @@ class Journal:
     key: Mapping[str, Any] | None = None,
     writes: bool = True,
   ):
-    """Reads the answers found earlier.
+    """Reads the answers found earlier, and drops others from the file.
 
     Args:
       path: The file; None keeps nothing on disk.
@@ -44,22 +42,16 @@ class Journal:
     self.found: dict[str, Any] = {}
     if self._path is not None and self._path.exists():
       self.found = self._read()
+    if self._writes:
+      self._path.parent.mkdir(parents=True, exist_ok=True)
+      entries = [self._key, *self.found.items()]
+      write_whole(self._path, ''.join(f'{json.dumps(e)}\n' for e in entries))
 
   def _read(self) -> dict[str, Any]:
-    lines = self._path.read_bytes().split(b'\n')
     # What follows the last line break was not written completely.
-    entries = [json.loads(line) for line in lines[:-1]]
-    if not entries or entries[0] != self._key:
-      return {}
-    return dict(entries[1:])
-
-  def start(self) -> None:
-    """Rewrites the file, without what was discarded."""
-    if not self._writes:
-      return
-    self._path.parent.mkdir(parents=True, exist_ok=True)
-    entries = [self._key, *self.found.items()]
-    write_whole(self._path, ''.join(f'{json.dumps(e)}\n' for e in entries))
+    lines = self._path.read_bytes().split(b'\n')[:-1]
+    key, *entries = map(json.loads, lines or [b'null'])
+    return dict(entries) if key == self._key else {}
 
   def add(self, name: str, answer: Any) -> None:
     """Adds an answer of plain JSON types."""

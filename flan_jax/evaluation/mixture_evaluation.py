@@ -15,7 +15,7 @@ from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.evaluation.eval_parts import EvalPart
 from flan_jax.evaluation.evaluator import Evaluation, evaluate
 from flan_jax.evaluation.journal import Journal
-from flan_jax.evaluation.models import Models
+from flan_jax.evaluation.models import Models, Session
 from flan_jax.runtime import processes
 from flan_jax.training.checkpoint import params_digest
 
@@ -54,34 +54,23 @@ class MixtureEvaluation:
 
     Args:
       params: Parameters of the decoder.
-      folder: Where results are written, in a folder named after the mixture.
+      folder: Results are written below it, in a folder named as the mixture.
       about: What `results.json` records of this evaluation.
     """
     folder = os.path.join(folder, self.mixture)
     journal = self._journal(folder, params)
-    bar = tqdm.tqdm(
+    with tqdm.tqdm(
       unit='example',
       desc=f'evaluating {self.mixture}',
       disable=not processes.is_first(),
-    )
-
-    def progress(done: int, total: int) -> None:
-      bar.total = total
-      bar.update(done - bar.n)
-
-    try:
-      evaluation = evaluate(
-        self.parts,
-        self.models,
-        params,
-        self.config,
-        progress,
-        journal,
-        self.contaminated,
-      )
-    finally:
-      bar.close()
-      journal.flush()
+    ) as bar:
+      session = Session(self.models, params, journal, bar)
+      try:
+        evaluation = evaluate(
+          self.parts, session, self.config, self.contaminated
+        )
+      finally:
+        journal.flush()
     if processes.is_first():
       table = records.write(
         folder,
@@ -111,14 +100,8 @@ class MixtureEvaluation:
       'stop': self.config.stop,
       'flan_jax': __version__,
     }
-    opened = []
-
-    def open_it() -> None:
-      opened.append(Journal(path, key, writes=processes.is_first()))
-      opened[0].start()
-
-    processes.first_then_others(open_it)
-    (journal,) = opened
+    writes = processes.is_first()
+    journal = processes.first_then_others(lambda: Journal(path, key, writes))
     if journal.found:
       processes.log(f'reusing {len(journal.found)} answers from {path}')
     return journal
@@ -131,9 +114,7 @@ class MixtureEvaluation:
         print(f'{result.part} was not evaluated: {result.null}')
     adapted = [result for result in evaluation.results if result.adapted]
     if adapted:
-      print(
-        'splits adapted to a smaller copy, so not comparable with the paper:'
-      )
+      print('splits adapted to a smaller copy (not comparable with the paper):')
     for result in adapted:
       reasons = ', '.join(f'{k}: {v}' for k, v in result.adapted.items())
       print(f'  {result.part}: {reasons}')
@@ -141,22 +122,14 @@ class MixtureEvaluation:
   def print_comparison(
     self, before: Evaluation, after: Evaluation, folder: str | os.PathLike
   ) -> None:
-    """Prints and writes what changed from one evaluation to another.
-
-    Args:
-      before: The first evaluation.
-      after: The second.
-      folder: Where the comparison is written, as in `run`.
-    """
+    """Prints what changed between evaluations; writes it below `folder`."""
     if not processes.is_first():
       return
-    comparisons = [
-      comparison
-      for (part, first), (_, second) in zip(
-        before.answers, after.answers, strict=True
-      )
-      for comparison in compare(part, first, second)
-    ]
+    comparisons = []
+    for (part, first), (_, second) in zip(
+      before.answers, after.answers, strict=True
+    ):
+      comparisons += compare(part, first, second)
     table = comparison_table(comparisons)
     print(f'\n{self.mixture}, before and after, means over templates:\n{table}')
     records.write_comparison(

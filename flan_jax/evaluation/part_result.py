@@ -12,16 +12,13 @@ from flan_jax.evaluation.metrics import text_metrics
 class PartResult:
   """Results of one part under one group of templates.
 
-  `as_json` gives the entry of `results.json`, of plain JSON types. Metrics are
-  in percent unless their docstring states otherwise.
+  Metrics are in percent unless their docstring states otherwise. A value is
+  None where it does not apply.
 
   Attributes:
-    dataset: Name of the dataset.
-    part: Name of the part.
-    cluster: Cluster of the dataset.
-    format: Format of the templates.
+    dataset: Name of the dataset; `part`, `cluster` and `format` are names too.
     available_rows: Test rows in the cache.
-    template_set: Hash of the template set in use; None without one.
+    template_set: Hash of the template set in use.
     adapted: Split -> how it differs from the recorded one, if it does.
     note: How the numbers differ from published ones.
     cache: Split -> digest of its cache.
@@ -29,25 +26,20 @@ class PartResult:
     shots: Most exemplars before each example.
     max_rows: Most rows that were evaluated; None for all.
     group: The group of templates, such as a direction of translation.
-    rows: Test rows answered under the first template.
-    groups: Groups of rows among them.
-    mean: Mean of the metric over templates; None if not evaluated.
-    std: Standard deviation (n - 1) over templates; None for one template.
+    rows: Test rows answered under the first template, in `groups` groups.
+    mean: Mean of the metric over templates; `std` (n - 1) likewise.
     interval: 95 % bootstrap interval of the mean over groups of rows; None if
       templates apply to different rows.
-    majority_rate: Share of the most frequent gold answer; None for free text.
-    best_validation: The template that is best on validation rows and its test
-      score; None without validation rows.
-    accuracies: Accuracy under each rule of `rank.values_by_rule`, mean over
-      templates.
+    majority_rate: Share of the most frequent gold answer.
+    best_validation: The template best on validation rows and its test score.
+    accuracies: Mean accuracy under each rule of `rank.values_by_rule`.
     written: How often the model writes one of the options (`valid_options`) and
-      the right one (`accuracy`); None if it was not asked to.
-    clean: Results on the rows that pretraining has not seen; None if these are
-      not known.
+      the right one (`accuracy`).
+    clean: Results on the rows that pretraining has not seen.
     bleu_signature: SacreBLEU's signature of each BLEU metric.
     templates: Template -> its metrics, rows, interval, share of the most
       frequent prediction.
-    null: Why the part was not evaluated; None if it was.
+    null: Why the part was not evaluated.
   """
 
   dataset: str
@@ -110,6 +102,11 @@ class PartResult:
       },
       **values,
     )
+
+  @property
+  def name(self) -> str:
+    """The part, followed by the group of templates if there is one."""
+    return ' '.join(filter(None, (self.part, self.group)))
 
   @property
   def split(self) -> str:

@@ -5,8 +5,8 @@ import dataclasses
 from typing import Any
 
 from flan_jax.batches.packing import Example
-from flan_jax.evaluation.models import Session
-from flan_jax.evaluation.requests import Request, about
+from flan_jax.evaluation.models import Session, silent_bar
+from flan_jax.evaluation.requests import Request
 from flan_jax.evaluation.scoring import rank
 from flan_jax.evaluation.scoring.rank import OptionScore
 
@@ -28,11 +28,10 @@ def rank_options(
 
 def is_right(queue: Sequence[Request], session: Session) -> list[bool]:
   """Returns whether the model ranks a right option first, for each request."""
+  scored = _option_scores(queue, session, 'ranked')
   return [
     rank.best([score.total for score in scores]) in request.row['correct']
-    for request, scores in zip(
-      queue, _option_scores(queue, session, 'ranked'), strict=True
-    )
+    for request, scores in zip(queue, scored, strict=True)
   ]
 
 
@@ -53,8 +52,7 @@ def _unconditional_scores(
     dataclasses.replace(request, example=Example(prompt, key))
     for key, request in first.items()
   ]
-  # These are not counted as progress.
-  silent = dataclasses.replace(session, advance=lambda count: None)
+  silent = dataclasses.replace(session, bar=silent_bar())
   by_key = dict(zip(first, _option_scores(asked, silent, 'alone'), strict=True))
   return [by_key[key] for key in keys]
 
@@ -71,7 +69,7 @@ def _option_scores(
       scores = rank.option_scores(log_probs, queue[todo[index]].ended)
       yield index, [dataclasses.astuple(score) for score in scores]
 
-  found = session.journal.complete(kind, len(queue), find, session.advance)
+  found = session.journal.complete(kind, len(queue), find, session.bar.update)
   return [[OptionScore(*score) for score in scores] for scores in found]
 
 
@@ -83,7 +81,7 @@ def _record(
   predicted_by = {rule: rank.best(values) for rule, values in rules.items()}
   predicted, gold = predicted_by[rank.REPORTED], request.row['correct']
   return {
-    **about(request, request.example.targets[gold[0]]),
+    **request.about(request.example.targets[gold[0]]),
     'options': [
       {
         'text': text,

@@ -31,12 +31,20 @@ class Request:
   ended: tuple[bool, ...]
 
   @property
-  def ranked(self) -> bool:
-    return 'correct' in self.row
+  def row_index(self) -> int:
+    return int(self.split.renderings[self.rendering]['row'])
 
   @property
   def row(self) -> Mapping[str, Any]:
-    return self.split.rows[int(self.split.renderings[self.rendering]['row'])]
+    return self.split.rows[self.row_index]
+
+  @property
+  def template(self) -> int:
+    return int(self.split.renderings[self.rendering]['template'])
+
+  @property
+  def ranked(self) -> bool:
+    return 'correct' in self.row
 
   @property
   def option_texts(self) -> list[str]:
@@ -49,9 +57,23 @@ class Request:
     bare = _bare(text)
     return [n for n, o in enumerate(self.option_texts) if _bare(o) == bare]
 
-  @property
-  def template(self) -> int:
-    return int(self.split.renderings[self.rendering]['template'])
+  def about(self, target: Sequence[int]) -> dict[str, Any]:
+    """Returns the fields of a record that identify the request and a target."""
+    split, row = self.split, self.row
+    shown = isinstance(split, FewShotSplit) and split.exemplars(self.rendering)
+    return {
+      'dataset': split.manifest['dataset'],
+      'part': split.name,
+      'format': split.manifest['format'],
+      'template_set': split.manifest['template_set'],
+      'split': split.manifest['split'],
+      'template': self.template,
+      'shots': len(shown or ()),
+      'id': row['id'],
+      'group': row['group'],
+      'prompt_hash': _hash(self.example.prompt),
+      'target_hash': _hash(target),
+    }
 
 
 def requests(
@@ -97,29 +119,6 @@ def _chosen_rows(split: CachedSplit, max_rows: int | None) -> set[int]:
   if max_rows is not None and max_rows < split.num_rows:
     rows = permute(rows, split.num_rows, key_of(split.name))[:max_rows]
   return set(rows.tolist())
-
-
-def about(request: Request, target: Sequence[int]) -> dict[str, Any]:
-  """Returns the fields of a record that identify a request and its target."""
-  return {
-    'dataset': request.split.manifest['dataset'],
-    'part': request.split.name,
-    'format': request.split.manifest['format'],
-    'template_set': request.split.manifest['template_set'],
-    'split': request.split.manifest['split'],
-    'template': request.template,
-    'shots': _shots_shown(request),
-    'id': request.row['id'],
-    'group': request.row['group'],
-    'prompt_hash': _hash(request.example.prompt),
-    'target_hash': _hash(target),
-  }
-
-
-def _shots_shown(request: Request) -> int:
-  if not isinstance(request.split, FewShotSplit):
-    return 0
-  return len(request.split.exemplars(request.rendering))
 
 
 def _hash(tokens: Sequence[int]) -> str:

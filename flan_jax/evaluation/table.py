@@ -86,10 +86,9 @@ def clean_table(results: Sequence[PartResult]) -> str:
   """Returns results on rows that pretraining has not seen as a table."""
   lines = []
   for result in results:
-    clean = result.clean
-    if clean is None:
+    if (clean := result.clean) is None:
       continue
-    known = clean['mean'] is not None
+    mean = clean['mean']
     lines.append(
       {
         'part': _name(result),
@@ -97,9 +96,9 @@ def clean_table(results: Sequence[PartResult]) -> str:
         'contaminated': str(clean['contaminated_rows']),
         'clean rows': str(clean['rows']),
         'mean': _number(result.mean),
-        'clean mean': _number(clean['mean']),
+        'clean mean': _number(mean),
         '95 % interval': _interval(clean['interval']),
-        'difference': f'{clean["mean"] - result.mean:+.1f}' if known else '-',
+        'difference': '-' if mean is None else f'{mean - result.mean:+.1f}',
       }
     )
   return layout(lines)
@@ -166,9 +165,7 @@ def layout(lines: Sequence[Mapping[str, str]]) -> str:
 
 
 def _name(result: PartResult) -> str:
-  """Returns part, group of templates, exemplars and format as one name."""
-  name = ' '.join(filter(None, (result.part, result.group)))
-  return _variant(name, result.shots, result.format)
+  return _variant(result.name, result.shots, result.format)
 
 
 def _variant(name: str, shots: int, form: str) -> str:

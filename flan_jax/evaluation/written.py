@@ -1,17 +1,15 @@
 """Answers in free text."""
 
 from collections.abc import Iterator, Sequence
-import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 from flan_jax.evaluation.generation.stopping import stop_at, text_before
 from flan_jax.evaluation.models import Session
 from flan_jax.evaluation.predictions import references
-from flan_jax.evaluation.requests import Request, about
+from flan_jax.evaluation.requests import Request
 
 
-@dataclasses.dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
   """What the model wrote after a prompt.
 
   Attributes:
@@ -39,32 +37,28 @@ def write(
     kind: Name of the queue in the journal.
     stop: Texts that end an answer, besides the end token.
   """
-  decode = session.models.vocabulary.decode
+  models = session.models
 
   def find(todo: Sequence[int]) -> Iterator[tuple[int, Any]]:
-    yield from session.models.generator.answers(
+    yield from models.generator.answers(
       session.params,
       [prompts[n] for n in todo],
       [limits[n] for n in todo],
-      stop_at(decode, stop),
+      stop_at(models.vocabulary.decode, stop),
     )
 
-  found = session.journal.complete(kind, len(prompts), find, session.advance)
+  found = session.journal.complete(kind, len(prompts), find, session.bar.update)
   answers = []
   for limit, tokens in zip(limits, found, strict=True):
-    whole = decode(tokens)
+    whole = models.vocabulary.decode(tokens)
     text = text_before(whole, stop)
     # The limit includes the end token, which is not among the tokens.
-    ended = len(tokens) < limit or text != whole
-    answers.append(Written(text, ended))
+    answers.append(Written(text, len(tokens) < limit or text != whole))
   return answers
 
 
 def write_answers(
-  queue: Sequence[Request],
-  session: Session,
-  kind: str,
-  stop: Sequence[str] = (),
+  queue: Sequence[Request], session: Session, kind: str, stop: Sequence[str]
 ) -> list[str]:
   """Answers requests with at most as many tokens as their targets may have."""
   prompts = [request.example.prompt for request in queue]
@@ -75,7 +69,7 @@ def write_answers(
 def written_record(request: Request, text: str) -> dict[str, Any]:
   """Returns the record of a request that was answered in free text."""
   return {
-    **about(request, request.example.targets[0]),
+    **request.about(request.example.targets[0]),
     'text': text.strip(),
     'references': references(request.split, request.row, request.template),
   }

@@ -12,8 +12,9 @@ from flan_jax.errors import ConfigError
 from flan_jax.evaluation.generation.sampling import Sampling
 from flan_jax.evaluation.inference import (
   Ending,
-  PromptInference,
-  RowInference,
+  answer_prompts,
+  answer_rows,
+  rows_to_answer,
 )
 from flan_jax.evaluation.models import Session
 from flan_jax.evaluation.prompts import prompt_tokens, read_prompts
@@ -85,12 +86,11 @@ def infer(
   mixtures = names.resolve_all([source.mixture])
   with text_output(output) as write:
     workspace = setup.open(arguments, sampling)
-    models, inference = workspace.models, None
+    models = workspace.models
     if prompts is not None:
       tokens = prompt_tokens(
         prompts, models.vocabulary, models.framing, lengths['inputs']
       )
-      inference = PromptInference(prompts, tokens)
     path = setup.locate(
       one_checkpoint(
         source.checkpoint, source.model_dir, source.initial_checkpoint
@@ -101,20 +101,20 @@ def infer(
       print(f'would answer {source.prompts or source.mixture} with {path}')
       print(f'splits to cache first: {workspace.missing(mixtures)}')
       return
-    if inference is None:
+    if prompts is None:
       workspace.ensure(mixtures)
       parts = [part for plan in mixtures for part in workspace.parts(plan)]
       for name in workspace.store.left_out:
         processes.log(f'left out because not prepared: {name}')
-      inference = RowInference.of(parts, models.framing, source.max_rows)
+      queue = rows_to_answer(parts, models.framing, source.max_rows)
+    params = workspace.restore(path)
     with tqdm.tqdm(
-      total=inference.size,
-      unit='answer',
-      desc='answering',
-      disable=not processes.is_first(),
+      unit='answer', desc='answering', disable=not processes.is_first()
     ) as bar:
-      params = workspace.restore(path)
-      session = Session(models, params, advance=bar.update)
-      answers = inference.answer(session, ending)
+      session = Session(models, params, bar=bar)
+      if prompts is None:
+        answers = answer_rows(queue, session, ending)
+      else:
+        answers = answer_prompts(prompts, tokens, session, ending)
     if processes.is_first():
       write(''.join(f'{json.dumps(a, ensure_ascii=False)}\n' for a in answers))

@@ -13,9 +13,11 @@ from flan_jax.definitions.mixture_plan import MixturePlan
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.evaluation.eval_parts import EvalPart, eval_parts
+from flan_jax.evaluation.generation.generator import Generator
 from flan_jax.evaluation.generation.sampling import Sampling
 from flan_jax.evaluation.mixture_evaluation import MixtureEvaluation
-from flan_jax.evaluation.models import Models, make_models
+from flan_jax.evaluation.models import Models
+from flan_jax.evaluation.scoring.rank import Scorer
 from flan_jax.flags import Arguments
 from flan_jax.interop import base_model
 from flan_jax.model import DecoderConfig, abstract_params
@@ -57,7 +59,7 @@ class RunSetup:
     """Opens everything but parameters and splits; compiles nothing.
 
     Args:
-      arguments: What the child process that makes missing caches is given.
+      arguments: Given to the child process that makes missing caches.
       sampling: How tokens are drawn; None takes the most probable.
     """
     keep_compiled(self.compilation_cache)
@@ -70,13 +72,19 @@ class RunSetup:
       arguments and arguments.flags(),
       self.allow_missing,
     )
-    models = make_models(
-      self.model,
-      mesh,
-      vocabulary,
-      self.cache_config,
-      self.tokens_per_batch,
-      sampling,
+    models = Models(
+      config=self.model,
+      scorer=Scorer(self.model, mesh, self.tokens_per_batch),
+      generator=Generator(
+        self.model,
+        mesh,
+        vocabulary.eos_id,
+        self.tokens_per_batch,
+        sampling,
+        vocabulary.size,
+      ),
+      vocabulary=vocabulary,
+      framing=store.framing,
     )
     return Workspace(self, mesh, models, store)
 

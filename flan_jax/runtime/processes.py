@@ -1,6 +1,7 @@
 """The processes of a run."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 from jax.experimental import multihost_utils
@@ -34,14 +35,14 @@ def log(text: str) -> None:
     print(text, flush=True)
 
 
-def first_then_others(function: Callable[[], None]) -> None:
-  """Calls a function on the first process, and then on the others.
+def first_then_others(function: Callable[[], Any]) -> Any:
+  """Calls a function on the first process, then on the others.
 
   The others find the files that the first wrote to a shared disk.
   """
-  if is_first():
-    function()
+  found = function() if is_first() else None
   if jax.process_count() > 1:
     multihost_utils.sync_global_devices('first_then_others')
     if not is_first():
-      function()
+      found = function()
+  return found

@@ -26,7 +26,7 @@ from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.evaluation.eval_parts import eval_parts
 from flan_jax.evaluation.evaluator import evaluate
 from flan_jax.evaluation.generation.generator import Generator
-from flan_jax.evaluation.models import Models
+from flan_jax.evaluation.models import Models, Session
 from flan_jax.evaluation.predictions import Answer, references
 from flan_jax.evaluation.scoring.rank import Scorer
 from flan_jax.model import DecoderConfig
@@ -102,7 +102,8 @@ class Trainer:
 
   def evaluate(self, parts, max_rows=2):
     config = EvalConfig(max_rows)
-    return evaluate(parts, self.models, self.state['params'], config)
+    session = Session(self.models, self.state['params'])
+    return evaluate(parts, session, config)
 
 
 @pytest.fixture(scope='module')

@@ -1,8 +1,13 @@
 """Parts of both kinds are answered in one queue, each in its own way."""
 
+import io
+
+import tqdm
+
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.evaluation.evaluator import evaluate
+from flan_jax.evaluation.models import Session
 from tests.evaluation.splits import part, request_split
 from tests.evaluation.stub_models import stub_models
 
@@ -18,44 +23,36 @@ def _free_text():
   return part(test, metrics=['squad_em'])
 
 
+def _session():
+  return Session(stub_models(), None, bar=tqdm.tqdm(file=io.StringIO()))
+
+
 def test_options_are_ranked_and_free_text_is_written():
-  counts = []
-  found = evaluate(
-    [_ranked(), _free_text()],
-    stub_models(),
-    None,
-    progress=lambda done, total: counts.append((done, total)),
-  )
+  session = _session()
+  found = evaluate([_ranked(), _free_text()], session)
   ranked, free = found.results
   assert (ranked.mean, ranked.accuracies['acc']) == (50, 50)
   assert ranked.best_validation['validation'] == 100
   assert ranked.written is None
   assert (free.mean, free.rows) == (50, 2)
-  assert counts[-1] == (5, 5)
+  assert (session.bar.n, session.bar.total) == (5, 5)
   assert len(found.records) == 5
   assert [len(answers) for _, answers in found.answers] == [2, 2]
 
 
 def test_options_are_also_written_on_request():
-  counts = []
-  found = evaluate(
-    [_ranked()],
-    stub_models(),
-    None,
-    EvalConfig(write_options=True),
-    progress=lambda done, total: counts.append((done, total)),
-  )
+  session = _session()
+  found = evaluate([_ranked()], session, EvalConfig(write_options=True))
   # "Yes." is the first option, which is right for one of two rows.
   assert found.results[0].written == {'valid_options': 100, 'accuracy': 50}
   assert found.records[0]['generated'] == 'Yes.'
-  assert counts[-1] == (6, 6)
+  assert (session.bar.n, session.bar.total) == (6, 6)
 
 
 def test_contaminated_rows_are_those_of_the_part():
   contaminated = Contaminated('seen.json', {'rte': frozenset({'row1'})})
-  found = evaluate(
-    [_ranked(), _free_text()], stub_models(), None, contaminated=contaminated
-  )
+  parts = [_ranked(), _free_text()]
+  found = evaluate(parts, _session(), contaminated=contaminated)
   ranked, free = found.results
   assert (ranked.clean['mean'], ranked.clean['rows']) == (100, 1)
   # A part that the file does not name is clean.
@@ -63,8 +60,8 @@ def test_contaminated_rows_are_those_of_the_part():
 
 
 def test_a_part_without_exemplars_asks_nothing():
-  models = stub_models()
-  found = evaluate([_ranked(null='no rows', shots=3)], models, None)
-  assert models.scorer.asked == 0
+  session = _session()
+  found = evaluate([_ranked(null='no rows', shots=3)], session)
+  assert session.models.scorer.asked == 0
   assert found.answers == [] and found.records == []
   assert found.results[0].null == 'no rows'

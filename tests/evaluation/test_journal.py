@@ -5,7 +5,6 @@ from flan_jax.evaluation.journal import Journal
 
 def _filled(path, key, answers):
   journal = Journal(path, key)
-  journal.start()
   for name, answer in answers.items():
     journal.add(name, answer)
   journal.flush()
@@ -25,7 +24,6 @@ def test_answers_of_another_evaluation_are_discarded(tmp_path):
   _filled(path, {'params': 1}, {'ranked 0': 1})
   other = Journal(path, {'params': 2})
   assert other.found == {}
-  other.start()
   assert Journal(path, {'params': 1}).found == {}
 
 
@@ -41,12 +39,10 @@ def test_only_the_writing_process_changes_the_file(tmp_path):
   path = tmp_path / 'answers.jsonl'
   _filled(path, {'params': 1}, {'ranked 0': 1})
   reader = Journal(path, {'params': 1}, writes=False)
-  reader.start()
   reader.add('ranked 1', 2)
   reader.flush()
   assert Journal(path, {'params': 1}).found == {'ranked 0': 1}
   nowhere = Journal()
-  nowhere.start()
   nowhere.add('ranked 0', 1)
   nowhere.flush()
   assert nowhere.found == {'ranked 0': 1}

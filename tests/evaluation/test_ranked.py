@@ -1,6 +1,9 @@
 """Options are ranked by every rule; shared options are scored once alone."""
 
+import io
+
 import pytest
+import tqdm
 
 from flan_jax.cache.framing import Framing
 from flan_jax.evaluation.journal import Journal
@@ -20,11 +23,11 @@ def _queue():
 
 
 def test_records_hold_the_choice_of_every_rule():
-  models, counts = stub_models(), []
-  records = rank_options(_queue(), Session(models, None, advance=counts.append))
+  models, bar = stub_models(), tqdm.tqdm(file=io.StringIO())
+  records = rank_options(_queue(), Session(models, None, bar=bar))
   # Three prompts, and the two shared options once without a prompt.
   assert models.scorer.asked == 4
-  assert sum(counts) == 3
+  assert bar.n == 3
   assert [record['correct'] for record in records] == [True, False, True]
   record = records[0]
   assert (record['text'], record['predicted']) == ('yes', 0)

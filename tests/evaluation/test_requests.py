@@ -3,7 +3,7 @@
 import pytest
 
 from flan_jax.cache.framing import Framing
-from flan_jax.evaluation.requests import about, requests
+from flan_jax.evaluation.requests import requests
 from tests.evaluation.splits import request_split
 
 _FRAMING = Framing((), (1,), (1,), ())
@@ -50,7 +50,7 @@ def test_options_of_the_row_are_used_without_classes():
 
 def test_a_record_identifies_prompt_and_target():
   first, other, *_ = requests(_split(), _FRAMING)
-  one, two = (about(r, r.example.targets[0]) for r in (first, other))
+  one, two = (r.about(r.example.targets[0]) for r in (first, other))
   assert (one['id'], one['template'], one['shots']) == ('row0', 0, 0)
   assert one['prompt_hash'] != two['prompt_hash']
   assert one['target_hash'] == two['target_hash']

@@ -7,8 +7,8 @@ import jax
 import pytest
 
 from flan_jax import cli as command_line
-from flan_jax.cache.framing import CacheConfig
-from flan_jax.evaluation.models import make_models
+from flan_jax.cache.framing import CacheConfig, Framing
+from flan_jax.evaluation.generation.generator import Generator
 from flan_jax.model import DecoderConfig, init_params
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.testing.multiprocess import run_processes
@@ -43,11 +43,14 @@ def answered(tmp_path_factory):
   params = init_params(_MODEL, 0, mesh)
   record = {'vocabulary': vocabulary.record()}
   Checkpointer.save_params(folder, params, record)
-  models = make_models(_MODEL, mesh, vocabulary, CacheConfig(''), 2048)
+  framing = Framing.of(CacheConfig(''), vocabulary)
+  generator = Generator(
+    _MODEL, mesh, vocabulary.eos_id, 2048, vocab_size=vocabulary.size
+  )
   encode = vocabulary.encode
-  tokens = models.generator.generate(
+  tokens = generator.generate(
     params,
-    [models.framing.prompt(encode(fields['prompt'])) for fields in _PROMPTS],
+    [framing.prompt(encode(fields['prompt'])) for fields in _PROMPTS],
     [_MAX_TOKENS] * len(_PROMPTS),
   )
   return folder, [vocabulary.decode(ids) for ids in tokens]
