@@ -1,6 +1,6 @@
 """The two scorers of this project."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 import contextlib
 import json
 import pathlib
@@ -11,10 +11,57 @@ import numpy as np
 
 from benchmarks.common import figures, weights
 from benchmarks.common.side_process import serve
-from flan_jax.batches.packing import Example
+from flan_jax.batches.packing import Capacity, Example
 from flan_jax.evaluation.scoring import rank, rank_batches
 
-_SCORERS = {'flan_jax': rank.Scorer, 'flan_jax_plain': rank.PlainScorer}
+# Rows of one option are the shortest of these tokens, doubled any number of
+# times, that hold it; the capacity of their targets is a multiple of 16.
+_SHORTEST_ROW, _TARGET_ROUND = 64, 16
+
+
+class PlainScorer:
+  """Scores one option per row, after a prompt of its own.
+
+  Attributes:
+    scorer: Scores the rows.
+  """
+
+  def __init__(self, *arguments):
+    self.scorer = rank.Scorer(*arguments)
+
+  def score(
+    self, params: Any, examples: Sequence[Example]
+  ) -> list[list[np.ndarray]]:
+    """Returns the log-likelihoods of the tokens of each example's options."""
+    with mock.patch.object(rank_batches, 'groups_of', _one_option_per_row):
+      return self.scorer.score(params, examples)
+
+
+def _one_option_per_row(
+  examples: Sequence[Example], *_
+) -> list[rank_batches.Group]:
+  by_length: dict[int, list[rank_batches.Item]] = {}
+  for index, example in enumerate(examples):
+    for first, target in enumerate(example.targets):
+      alone = Example(example.prompt, (target,))
+      length = _SHORTEST_ROW
+      while length < alone.length:
+        length *= 2
+      item = rank_batches.Item(index, first, alone)
+      by_length.setdefault(length, []).append(item)
+  return [
+    rank_batches.Group(tuple(items), _capacity(length, items))
+    for length, items in sorted(by_length.items(), reverse=True)
+  ]
+
+
+def _capacity(length: int, items: Sequence[rank_batches.Item]) -> Capacity:
+  most = max(item.example.predicted for item in items)
+  targets = -(-most // _TARGET_ROUND) * _TARGET_ROUND
+  return Capacity(length, targets, segments=1)
+
+
+_SCORERS = {'flan_jax': rank.Scorer, 'flan_jax_plain': PlainScorer}
 
 
 class OwnSide:

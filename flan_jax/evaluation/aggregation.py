@@ -38,8 +38,7 @@ def part_results(
     part: The part.
     test_answers: Answers to its test rows under every ordinary template.
     validation_answers: Answers to its validation rows.
-    contaminated: Ids of test rows that pretraining may have seen; None if not
-      known.
+    contaminated: Ids of test rows that pretraining may have seen, if known.
     max_rows: Most rows that were evaluated; None for all.
   """
   if part.null:
@@ -81,7 +80,7 @@ def _part_result(
     mean=float(np.mean(values)),
     std=float(np.std(values, ddof=1)) if len(values) > 1 else None,
     interval=mean_interval(test, by_template, names[0]),
-    majority_rate=_majority_rate(first),
+    majority_rate=None if isinstance(first, Texts) else first.majority_rate(),
     best_validation=_best_validation(
       part.validation, validation_answers, templates, names[0]
     ),
@@ -171,30 +170,27 @@ def _accuracies(
   test: CachedSplit, answers: Sequence[Answer]
 ) -> dict[str, float]:
   """Returns the accuracy under each rule of ranking."""
-  ranked = [answer for answer in answers if answer.by_rule]
-  rules = ranked[0].by_rule if ranked else ()
 
   def accuracy(rule: str) -> float:
     return _mean_over_templates(
-      ranked, lambda a: a.by_rule[rule] in test.rows[a.row]['correct']
+      answers, lambda a: a.by_rule[rule] in test.rows[a.row]['correct']
     ).item()
 
-  return {rule: accuracy(rule) for rule in rules}
+  return {rule: accuracy(rule) for rule in answers[0].by_rule}
 
 
 def _written(
   test: CachedSplit, answers: Sequence[Answer]
 ) -> dict[str, float] | None:
   """Returns how often the model wrote one of the options, and the right one."""
-  written = [answer for answer in answers if answer.written is not None]
-  if not written:
+  if answers[0].written is None:
     return None
 
   def hits(answer: Answer) -> tuple[bool, bool]:
     right = set(answer.written) & set(test.rows[answer.row]['correct'])
     return bool(answer.written), bool(right)
 
-  valid, accuracy = _mean_over_templates(written, hits).tolist()
+  valid, accuracy = _mean_over_templates(answers, hits).tolist()
   return {'valid_options': valid, 'accuracy': accuracy}
 
 
@@ -223,14 +219,6 @@ def _clean(
     'mean': mean_value(kept, name) if known else None,
     'interval': mean_interval(test, kept, name) if known else None,
   }
-
-
-def _majority_rate(predictions: Predictions | Texts) -> float | None:
-  """Returns the share of the most frequent gold class."""
-  if isinstance(predictions, Texts):
-    return None
-  gold = predictions.gold
-  return 100 * float(np.bincount(gold).max() / len(gold))
 
 
 def _best_validation(

@@ -17,12 +17,9 @@ from flan_jax.evaluation.table import layout
 def compare(
   part: EvalPart, before: Sequence[Answer], after: Sequence[Answer]
 ) -> list[dict[str, Any]]:
-  """Compares the answers of two models to a part.
+  """Compares the answers of two models to the test rows of a part.
 
-  Args:
-    part: The part, whose test rows both answered under the same templates.
-    before: The answers of one model.
-    after: The answers of the other.
+  Both must have answered under the same templates.
 
   Returns:
     One comparison for each group of templates: the means over templates
@@ -30,38 +27,29 @@ def compare(
     for which the same groups of rows are drawn for both models, and the
     `verdict`. The interval is None if the templates apply to different rows.
   """
-  others = by_group(part.test, after)
-  return [
-    _compare(part, group, answers, others[group])
-    for group, answers in by_group(part.test, before).items()
-  ]
-
-
-def _compare(
-  part: EvalPart,
-  group: str | None,
-  before: Sequence[Answer],
-  after: Sequence[Answer],
-) -> dict[str, Any]:
-  name, test = part.test.part.metrics[0], part.test
-  first, second = (
-    predictions_by_template(test, answers, [name])
-    for answers in (before, after)
-  )
-  interval = mean_interval(test, second, name, reference=first)
-  means = mean_value(first, name), mean_value(second, name)
-  rows, _ = next(iter(first.values()))
-  return {
-    'part': test.name,
-    'group': group,
-    'metric': name,
-    'rows': len(rows),
-    'before': means[0],
-    'after': means[1],
-    'difference': means[1] - means[0],
-    'interval': interval,
-    'verdict': _verdict(interval, name in text_metrics.LOWER_IS_BETTER),
-  }
+  test, name = part.test, part.test.part.metrics[0]
+  afters = by_group(test, after)
+  comparisons = []
+  for group, answers in by_group(test, before).items():
+    first = predictions_by_template(test, answers, [name])
+    second = predictions_by_template(test, afters[group], [name])
+    interval = mean_interval(test, second, name, reference=first)
+    means = mean_value(first, name), mean_value(second, name)
+    rows, _ = next(iter(first.values()))
+    comparisons.append(
+      {
+        'part': test.name,
+        'group': group,
+        'metric': name,
+        'rows': len(rows),
+        'before': means[0],
+        'after': means[1],
+        'difference': means[1] - means[0],
+        'interval': interval,
+        'verdict': _verdict(interval, name in text_metrics.LOWER_IS_BETTER),
+      }
+    )
+  return comparisons
 
 
 def _verdict(interval, lower_is_better) -> str:

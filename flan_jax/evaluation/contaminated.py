@@ -13,12 +13,7 @@ from flan_jax.runtime.paths import user_path
 
 @dataclasses.dataclass(frozen=True)
 class Contaminated:
-  """The rows that a CONTAMINATED file names.
-
-  Attributes:
-    path: The file.
-    ids: Part -> ids of its test rows.
-  """
+  """The rows that a CONTAMINATED file names: part -> ids of its test rows."""
 
   path: str
   ids: Mapping[str, frozenset[str]]
@@ -47,7 +42,7 @@ class Contaminated:
           f'CONTAMINATED {path}: no subset {part!r}'
           f'{registry.nearest_name(part)}'
         )
-      if not isinstance(ids, list) or not all(isinstance(i, str) for i in ids):
+      if not isinstance(ids, list) or {type(i) for i in ids} - {str}:
         raise ConfigError(
           f'CONTAMINATED {path}: {part} must be a list of strings, the `id`s '
           'of its rows in records.jsonl'

@@ -19,7 +19,7 @@ class EvalPart:
 
   Attributes:
     test: Split whose rows are reported; its `part` is the one evaluated.
-    validation: Split whose rows choose the template; None without such rows.
+    validation: Split whose rows choose the template, if there is one.
     templates: The templates to evaluate; None for every ordinary one.
     shots: Most exemplars before each example.
     null: Why the part cannot be evaluated; empty if it can.
@@ -41,12 +41,7 @@ class EvalPart:
 def eval_parts(
   store: CacheStore, plan: MixturePlan, seed: int = 0
 ) -> list[EvalPart]:
-  """Opens the test and validation splits of a mixture or task.
-
-  Args:
-    store: Where they are cached.
-    plan: The mixture or task.
-    seed: Chooses exemplars.
+  """Opens the test and validation splits of a mixture; `seed` draws exemplars.
 
   Raises:
     ConfigError: a member has no test rows, or an unknown metric.
@@ -57,7 +52,7 @@ def eval_parts(
     if not part.evaluates:
       raise ConfigError(f'{plan.name}: {part.name} has no test split')
     for metric in part.metrics:
-      if not text_metrics.knows(metric):
+      if metric not in text_metrics.METRICS:
         choice_metrics.find(metric)
     test = store.find(SplitKey(part, 'test'))
     if not test.num_rows:
@@ -69,18 +64,17 @@ def eval_parts(
 def _eval_part(
   store: CacheStore, member: PlanMember, test: CachedSplit, seed: int
 ) -> EvalPart:
-  exemplars, shots = member.exemplar_part, member.shots
-  if shots and exemplars is None:
-    reason = 'no training rows to take exemplars from'
-    return EvalPart(test, shots=shots, null=reason)
-  pool = None
+  pool, shots = None, member.shots
   if shots:
-    pool = store.find(SplitKey(exemplars, 'train'))
-  framing = store.framing
+    if member.exemplar_part is None:
+      reason = 'no training rows to take exemplars from'
+      return EvalPart(test, shots=shots, null=reason)
+    pool = store.find(SplitKey(member.exemplar_part, 'train'))
   validation = validation_split(store, member.part)
-  if validation is not None:
-    validation = with_exemplars(validation, pool, shots, seed, framing)
-  test = with_exemplars(test, pool, shots, seed, framing)
+  test, validation = (
+    split and with_exemplars(split, pool, shots, seed, store.framing)
+    for split in (test, validation)
+  )
   return EvalPart(test, validation, member.templates, shots)
 
 

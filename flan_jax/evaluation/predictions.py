@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,8 @@ class Answer:
     option: Option chosen; None for an answer in free text.
     text: The answer in words.
     by_rule: The option that each rule of `rank.values_by_rule` chooses.
-    written: The options that equal the text which the model wrote, if it was
-      asked to write one where it ranks options; else None.
+    written: The options that equal the text the model wrote, if it was asked to
+      write where it ranks options.
   """
 
   row: int
@@ -60,12 +61,10 @@ def predictions_by_template(
     answers: The answers.
     metrics: Names of the metrics to be computed.
   """
-  by_template: dict[int, list[Answer]] = {}
-  for answer in answers:
-    by_template.setdefault(answer.template, []).append(answer)
+  ordered = sorted(answers, key=lambda answer: (answer.template, answer.row))
   result = {}
-  for template, items in sorted(by_template.items()):
-    items = sorted(items, key=lambda item: item.row)
+  for template, group in itertools.groupby(ordered, lambda a: a.template):
+    items = list(group)
     rows = np.array([item.row for item in items])
     result[template] = rows, _predictions(split, template, items, metrics)
   return result
@@ -79,7 +78,7 @@ def _predictions(
 ) -> Predictions | Texts:
   rows = [split.rows[answer.row] for answer in answers]
   texts = None
-  of_text = [name for name in metrics if text_metrics.knows(name)]
+  of_text = [name for name in metrics if name in text_metrics.METRICS]
   if of_text:
     gold = [references(split, row, template) for row in rows]
     texts = Texts.of([answer.text for answer in answers], gold, of_text)

@@ -13,7 +13,6 @@ from flan_jax.vocabulary.base import Vocabulary
 
 # Keys of an answer, besides those of its prompt or of its row.
 PROMPT, GENERATED, ENDED = 'prompt', 'generated', 'ended'
-RESERVED = (GENERATED, ENDED)
 
 
 class PromptError(UserError):
@@ -26,23 +25,17 @@ class Prompt:
 
   Attributes:
     place: File and line, such as `prompts.txt:3`.
-    fields: The object in its line: the text under 'prompt', and other keys,
-      which are copied to the answer.
+    fields: The text under 'prompt', and keys to copy to the answer.
   """
 
   place: str
   fields: dict[str, Any]
 
-  @property
-  def text(self) -> str:
-    return self.fields[PROMPT]
-
 
 def read_prompts(path: str | os.PathLike) -> list[Prompt]:
   """Reads a text file with one prompt per line, or a `.jsonl` file of objects.
 
-  Args:
-    path: The file, in UTF-8. Empty lines at its end are ignored.
+  The file is in UTF-8. Empty lines at its end are ignored.
 
   Raises:
     PromptError: the file is missing or empty, or a line is not a prompt.
@@ -56,13 +49,14 @@ def read_prompts(path: str | os.PathLike) -> list[Prompt]:
     lines.pop()
   if not lines:
     raise PromptError(f'{path} is empty: write one prompt per line')
-  parse = _object if path.suffix == '.jsonl' else _plain
-  return [
-    Prompt(place, parse(_text(line, place), place))
-    for line, place in zip(
-      lines, (f'{path}:{n + 1}' for n in range(len(lines))), strict=True
-    )
-  ]
+  prompts = []
+  for number, line in enumerate(lines, start=1):
+    place = f'{path}:{number}'
+    text = _text(line, place)
+    jsonl = path.suffix == '.jsonl'
+    fields = _object(text, place) if jsonl else {PROMPT: text}
+    prompts.append(Prompt(place, fields))
+  return prompts
 
 
 def _text(line: bytes, place: str) -> str:
@@ -73,11 +67,6 @@ def _text(line: bytes, place: str) -> str:
   if not text.strip():
     raise PromptError(f'{place}: empty line; remove it')
   return text
-
-
-def _plain(text: str, place: str) -> dict[str, Any]:
-  del place
-  return {PROMPT: text}
 
 
 def _object(text: str, place: str) -> dict[str, Any]:
@@ -98,11 +87,10 @@ def _object(text: str, place: str) -> dict[str, Any]:
       f'{place}: {PROMPT!r} is {json.dumps(fields[PROMPT])[:40]}; it must be a '
       'string'
     )
-  for key in RESERVED:
-    if key in fields:
-      raise PromptError(
-        f'{place}: {key!r} is a key of the answer; rename it in the prompt'
-      )
+  for key in fields.keys() & {GENERATED, ENDED}:
+    raise PromptError(
+      f'{place}: {key!r} is a key of the answer; rename it in the prompt'
+    )
   try:
     json.dumps(fields, ensure_ascii=False).encode()
   except UnicodeEncodeError as error:
@@ -121,18 +109,12 @@ def prompt_tokens(
 ) -> list[list[int]]:
   """Returns the tokens of prompts, framed as in an evaluation.
 
-  Args:
-    prompts: The prompts.
-    vocabulary: Tokenizes them.
-    framing: The tokens before a prompt and between it and its answer.
-    longest: Most tokens of a framed prompt.
-
   Raises:
-    PromptError: a prompt is longer, or has no tokens.
+    PromptError: a framed prompt has more than `longest` tokens, or none.
   """
   found = []
   for prompt in prompts:
-    tokens = framing.prompt(vocabulary.encode(prompt.text))
+    tokens = framing.prompt(vocabulary.encode(prompt.fields[PROMPT]))
     if not tokens:
       raise PromptError(f'{prompt.place}: a prompt without tokens; write some')
     if len(tokens) > longest:

@@ -25,11 +25,8 @@ def write(
 ) -> str:
   """Writes an evaluation and returns its tables, by template and by part.
 
-  Args:
-    folder: Where; created if missing.
-    evaluation: What was found.
-    about: What is also recorded: mixture, checkpoint, step, …; the splits
-      in `left_out` are also listed below the tables.
+  `about` is recorded as well: mixture, checkpoint, step, …; its `left_out` is
+  also listed below the tables. The folder is created if missing.
   """
   folder = user_path(folder)
   folder.mkdir(parents=True, exist_ok=True)
@@ -62,19 +59,14 @@ def tables(results: Sequence[PartResult]) -> str:
     table.clean_table(results),
     table.clusters_table(cluster_means(results)),
   )
-  return '\n\n'.join(text for text in found if text)
+  return '\n\n'.join(filter(None, found))
 
 
 def write_checkpoints(
   folder: str | os.PathLike,
   found: Sequence[tuple[str, str, Evaluation]],
 ) -> str:
-  """Writes one table for several evaluations and returns it.
-
-  Args:
-    folder: Where.
-    found: Checkpoint, mixture and evaluation.
-  """
+  """Writes one table of checkpoints, mixtures, evaluations; returns it."""
   texts = []
   for label in dict.fromkeys(label for label, *_ in found):
     results = [r for of, _, e in found if of == label for r in e.results]

@@ -88,10 +88,12 @@ def requests(
     split: An evaluation split.
     framing: The tokens around an input.
     templates: Templates to use; None for all.
-    max_rows: Most rows; None for all. A hash of the part's name picks them, so
-      that every run picks the same.
+    max_rows: Most rows; None for all. Every run picks the same.
   """
-  chosen = _chosen_rows(split, max_rows)
+  chosen = np.arange(split.num_rows)
+  if max_rows is not None and max_rows < split.num_rows:
+    chosen = permute(chosen, split.num_rows, key_of(split.name))[:max_rows]
+  chosen = set(chosen.tolist())
   limit = split.manifest['lengths']['targets']
   found = []
   for index, rendering in enumerate(split.renderings):
@@ -112,13 +114,6 @@ def requests(
 
 def _bare(text: str) -> str:
   return ' '.join(text.casefold().split()).removesuffix('.')
-
-
-def _chosen_rows(split: CachedSplit, max_rows: int | None) -> set[int]:
-  rows = np.arange(split.num_rows)
-  if max_rows is not None and max_rows < split.num_rows:
-    rows = permute(rows, split.num_rows, key_of(split.name))[:max_rows]
-  return set(rows.tolist())
 
 
 def _hash(tokens: Sequence[int]) -> str:

@@ -21,8 +21,7 @@ def results_table(results: Sequence[PartResult]) -> str:
     templates = result.templates.values()
     lines.append(
       {
-        'part': _name(result),
-        'metric': result.metric,
+        **_labels(result),
         'rows': _rows(result, result.rows),
         'mean': _number(result.mean),
         '(std)': f'({_number(result.std)})',
@@ -49,8 +48,7 @@ def templates_table(results: Sequence[PartResult]) -> str:
     for index, template in result.templates.items():
       lines.append(
         {
-          'part': _name(result),
-          'metric': result.metric,
+          **_labels(result),
           'rows': _rows(result, template['rows']),
           'template': f'{"*" if index == best else ""}t{index}',
           'value': _number(template[result.metric]),
@@ -91,8 +89,7 @@ def clean_table(results: Sequence[PartResult]) -> str:
     mean = clean['mean']
     lines.append(
       {
-        'part': _name(result),
-        'metric': result.metric,
+        **_labels(result),
         'contaminated': str(clean['contaminated_rows']),
         'clean rows': str(clean['rows']),
         'mean': _number(result.mean),
@@ -109,8 +106,7 @@ def written_table(results: Sequence[PartResult]) -> str:
   return layout(
     [
       {
-        'part': _name(result),
-        'metric': result.metric,
+        **_labels(result),
         'ranked': _number(result.mean),
         'written: accuracy': _number(result.written['accuracy']),
         'valid options': _number(result.written['valid_options']),
@@ -126,8 +122,7 @@ def checkpoints_table(
 ) -> str:
   """Returns means as a table, one line for each checkpoint, mixture, metric.
 
-  Args:
-    found: Checkpoint, mixture and results of each evaluation.
+  `found` holds the checkpoint, mixture and results of each evaluation.
   """
   return layout(
     [
@@ -153,19 +148,17 @@ def layout(lines: Sequence[Mapping[str, str]]) -> str:
     return ''
   rows = [tuple(lines[0]), *(tuple(line.values()) for line in lines)]
   widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-  text = []
-  for row in rows:
-    cells = [
-      cell.ljust(width) if i < 2 else cell.rjust(width)
-      for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-    ]
-    text.append('  '.join(cells).rstrip())
+  style = '  '.join(
+    f'{{:{"<" if n < 2 else ">"}{width}}}' for n, width in enumerate(widths)
+  )
+  text = [style.format(*row).rstrip() for row in rows]
   text.insert(1, '-' * max(map(len, text)))
   return '\n'.join(text)
 
 
-def _name(result: PartResult) -> str:
-  return _variant(result.name, result.shots, result.format)
+def _labels(result: PartResult) -> dict[str, str]:
+  name = _variant(result.name, result.shots, result.format)
+  return {'part': name, 'metric': result.metric}
 
 
 def _variant(name: str, shots: int, form: str) -> str:

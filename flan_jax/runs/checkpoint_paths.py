@@ -47,15 +47,15 @@ def labelled_checkpoints(
 def one_checkpoint(
   spec: str | None, model_dir: str | None, initial: str | None
 ) -> str:
-  """Returns the one checkpoint to use, the first that is given.
+  """Returns the first that is given of three macros.
 
   Args:
-    spec: A checkpoint or model directory, or 'best' of model_dir.
-    model_dir: The MODEL_DIR macro.
-    initial: The INITIAL_CHECKPOINT_PATH macro.
+    spec: CHECKPOINT_PATH: a checkpoint or model directory, or 'best'.
+    model_dir: MODEL_DIR.
+    initial: INITIAL_CHECKPOINT_PATH.
 
   Raises:
-    ConfigError: none is given, or several.
+    ConfigError: none is given, or several paths.
   """
   if spec == 'best' and model_dir is not None:
     return Checkpointer.best(model_dir)

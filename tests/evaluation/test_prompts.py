@@ -20,7 +20,7 @@ def _file(tmp_path, name, content):
 def test_a_line_is_a_prompt(tmp_path):
   path = _file(tmp_path, 'a.txt', 'one \r\nzwölf\u2028drei\n\n \n'.encode())
   prompts = read_prompts(path)
-  assert [p.text for p in prompts] == ['one ', 'zwölf\u2028drei']
+  assert [p.fields['prompt'] for p in prompts] == ['one ', 'zwölf\u2028drei']
   assert prompts[1].place == f'{path}:2'
 
 
@@ -28,7 +28,7 @@ def test_an_object_is_a_prompt_with_further_keys(tmp_path):
   lines = b'{"prompt": "a\\nb", "id": [1]}\n{"text": "x", "prompt": ""}\n'
   first, second = read_prompts(_file(tmp_path, 'a.jsonl', lines))
   assert first.fields == {'prompt': 'a\nb', 'id': [1]}
-  assert second.text == '' and second.fields['text'] == 'x'
+  assert second.fields == {'prompt': '', 'text': 'x'}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ then move to the slots of a batch, where the prompts are continued together. A
 slot whose answer is finished takes the next prompt.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 import dataclasses
 from typing import Any
 
@@ -47,7 +47,7 @@ class Generator:
 
     Args:
       config: Shape of the decoder.
-      mesh: Where it runs; slots are sharded over its data axes.
+      mesh: Slots are sharded over its data axes.
       end: The token that ends an answer.
       tokens_per_batch: Tokens that all slots hold together, over all devices.
       sampling: How tokens are drawn; None takes the most probable.
@@ -68,7 +68,6 @@ class Generator:
     params: Any,
     prompts: Sequence[Sequence[int]],
     limits: Sequence[int],
-    progress: Callable[[int], None] = lambda count: None,
     stop: Stop = never,
   ) -> list[list[int]]:
     """Returns the tokens that follow each prompt, without the end token.
@@ -77,14 +76,10 @@ class Generator:
       params: Parameters of the decoder.
       prompts: Token ids of each prompt, including the separator.
       limits: Most tokens to generate for each prompt, end token included.
-      progress: Called with the number of prompts finished since the last call.
       stop: Decides whether an answer is whole.
     """
-    results: list[list[int]] = [[] for _ in prompts]
-    for index, tokens in self.answers(params, prompts, limits, stop):
-      results[index] = tokens
-      progress(1)
-    return results
+    found = dict(self.answers(params, prompts, limits, stop))
+    return [found[index] for index in range(len(prompts))]
 
   def answers(
     self,
@@ -112,14 +107,7 @@ class Generator:
 
 @dataclasses.dataclass
 class _Slot:
-  """A prompt and its answer.
-
-  Attributes:
-    index: Number of the prompt.
-    prompt: Its tokens.
-    limit: Most tokens of the answer.
-    answer: Tokens so far, including an end token.
-  """
+  """A prompt and its answer so far, which may include an end token."""
 
   index: int
   prompt: Sequence[int]
@@ -179,9 +167,8 @@ class _Batch:
       self._cache = self._programs.insert(self._cache, kept, n, row, start)
       self._slots[n] = slot
     # Copied only now, so that the host does not wait before the insertions.
-    for (slot, *_), token in zip(
-      read, np.asarray(first).tolist(), strict=False
-    ):
+    tokens = np.asarray(first).tolist()
+    for (slot, *_), token in zip(read, tokens, strict=False):
       slot.answer.append(token)
     return [slot for slot in waiting if not slot.answer]
 

@@ -45,11 +45,10 @@ class SlotPrograms:
 
     Args:
       config: Shape of the decoder.
-      mesh: Where it runs; slots are sharded over its data axes.
+      mesh: Slots are sharded over its data axes.
       end: The token that ends an answer.
       sampling: How tokens are drawn.
-      vocab_size: Number of ids that may be drawn; the embedding may have more
-        rows.
+      vocab_size: Number of ids to draw from; the embedding may have more rows.
     """
     self.shards = batch_shards(mesh)
     self.end = end
@@ -92,8 +91,7 @@ class SlotPrograms:
       prompts_P: The number of each prompt, which seeds its draws.
 
     Returns:
-      The first token of each answer, int32 [P], and the keys and values of all
-      rows.
+      The first token of each answer, int32 [P]; keys and values of the rows.
     """
     fields = ('tokens', 'segments', 'positions')
     placed = place({name: batch[name] for name in fields}, self._sharding)
@@ -103,14 +101,9 @@ class SlotPrograms:
   def insert(
     self, cache: KeyValues, read: KeyValues, slot: int, row: int, start: int
   ) -> KeyValues:
-    """Copies a prompt that was read to a slot; `cache` is donated.
+    """Copies a prompt to a slot; `cache`, which holds the slots, is donated.
 
-    Args:
-      cache: Keys and values of the slots.
-      read: Keys and values of rows of prompts, from `prefill`.
-      slot: Which slot receives the prompt.
-      row: The prompt's row in `read`.
-      start: Index of the prompt's first token in that row.
+    `read` is from `prefill`; the prompt begins at `start` in this `row` of it.
     """
     with jax.set_mesh(self._mesh):
       return self._insert(cache, read, slot, row, start)

@@ -10,11 +10,7 @@ Stop = Callable[[Sequence[int]], int | None]
 
 
 def stop_texts(texts: str | Sequence[str] | None) -> tuple[str, ...]:
-  """Returns the texts of STOP, which is one text or a list of them.
-
-  Raises:
-    ConfigError: one of them is empty or not a string.
-  """
+  """Returns the texts of STOP, one text or a list; checks their type."""
   found = (texts,) if isinstance(texts, str) else tuple(texts or ())
   for text in found:
     if not isinstance(text, str) or not text:
@@ -37,10 +33,8 @@ def stop_at(decode: Callable[[list[int]], str], texts: Sequence[str]) -> Stop:
   >>> stop([1]), stop([1, 2, 3])
   (None, 2)
 
-  Args:
-    decode: Returns the text of tokens.
-    texts: Where an answer ends. The last token may hold more than the end of a
-      text, so cut the decoded answer with `text_before`.
+  That token may hold more than the end of the text, so cut the decoded answer
+  with `text_before`.
   """
   if not texts:
     return never

@@ -5,6 +5,7 @@ Values are in percent unless a docstring states otherwise.
 
 from collections.abc import Callable
 import dataclasses
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -21,16 +22,11 @@ class Predictions:
   Attributes:
     predicted: Option chosen, int [rows].
     correct: Whether it is right, bool [rows].
-    gold: Gold class, int [rows]; the first right option if rows have their own
-      choices.
-    classes: Names of the fixed classes, in the order of the indices; empty if
-      rows have their own choices.
-    score: The number that the gold class approximates, float [rows]; NaN if the
-      dataset has none.
-    item: The item that each row belongs to, [rows]; the row itself if the
-      dataset has no items.
-    item_share: One over the number of rows of that item in the whole split,
-      float [rows].
+    gold: Gold class or first right option, int [rows].
+    classes: Names of the classes; empty if rows have their own choices.
+    score: The number that the gold class approximates, or NaN, float [rows].
+    item: The item that each row belongs to, or the row itself, [rows].
+    item_share: One over the item's rows in the whole split, float [rows].
     texts: The words chosen, if a text metric is asked for.
   """
 
@@ -45,15 +41,11 @@ class Predictions:
 
   def take(self, rows: np.ndarray) -> 'Predictions':
     """Returns the predictions of the given rows, in that order."""
+    names = ('predicted', 'correct', 'gold', 'score', 'item', 'item_share')
     return dataclasses.replace(
       self,
-      predicted=self.predicted[rows],
-      correct=self.correct[rows],
-      gold=self.gold[rows],
-      score=self.score[rows],
-      item=self.item[rows],
-      item_share=self.item_share[rows],
-      texts=None if self.texts is None else self.texts.take(rows),
+      **{name: getattr(self, name)[rows] for name in names},
+      texts=self.texts and self.texts.take(rows),
     )
 
   def value(self, name: str) -> float:
@@ -64,8 +56,15 @@ class Predictions:
 
   def top_share(self) -> float:
     """Returns the share of the most frequent prediction, in percent."""
-    counts = np.bincount(self.predicted)
-    return 100 * float(counts.max() / len(self.predicted))
+    return _top_share(self.predicted)
+
+  def majority_rate(self) -> float:
+    """Returns the share of the most frequent gold class, in percent."""
+    return _top_share(self.gold)
+
+
+def _top_share(numbers: np.ndarray) -> float:
+  return 100 * float(np.bincount(numbers).max() / len(numbers))
 
 
 def accuracy(predictions: Predictions) -> float:
@@ -92,15 +91,6 @@ def macro_f1(predictions: Predictions) -> float:
   return float(_class_f1(predictions)[occurring].mean())
 
 
-def class_f1(name: str) -> Callable[[Predictions], float]:
-  """Returns the metric that is the F1 of the class of this name."""
-
-  def f1(predictions: Predictions) -> float:
-    return float(_class_f1(predictions)[predictions.classes.index(name)])
-
-  return f1
-
-
 def matthews(predictions: Predictions) -> float:
   """Matthews correlation x 100 of two or more classes; 0 if undefined."""
   gold, predicted = predictions.gold, predictions.predicted
@@ -117,28 +107,28 @@ def exact_by_item(predictions: Predictions) -> float:
   return 100 * float(((wrong[item] == 0) * weight).sum() / weight.sum())
 
 
-def _class_numbers(predictions: Predictions) -> np.ndarray:
-  numbers = np.array([float(name) for name in predictions.classes])
-  return numbers[predictions.predicted]
-
-
-def pearson(predictions: Predictions) -> float:
-  """Pearson correlation x 100 of the predicted number with the true score.
+def _correlation(
+  predictions: Predictions, correlate: Callable[..., Any]
+) -> float:
+  """Correlates the predicted number with the true score, x 100.
 
   0 if one of them is constant: such predictions explain nothing.
   """
-  numbers = _class_numbers(predictions)
-  if np.ptp(numbers) == 0 or np.ptp(predictions.score) == 0:
+  classes = np.array([float(name) for name in predictions.classes])
+  numbers, scores = classes[predictions.predicted], predictions.score
+  if np.ptp(numbers) == 0 or np.ptp(scores) == 0:
     return 0.0
-  return 100 * float(stats.pearsonr(numbers, predictions.score).statistic)
+  return 100 * float(correlate(numbers, scores).statistic)
+
+
+def pearson(predictions: Predictions) -> float:
+  """Pearson correlation x 100 of the predicted number with the true score."""
+  return _correlation(predictions, stats.pearsonr)
 
 
 def spearman(predictions: Predictions) -> float:
   """Spearman rank correlation x 100; see `pearson`."""
-  numbers = _class_numbers(predictions)
-  if np.ptp(numbers) == 0 or np.ptp(predictions.score) == 0:
-    return 0.0
-  return 100 * float(stats.spearmanr(numbers, predictions.score).statistic)
+  return _correlation(predictions, stats.spearmanr)
 
 
 _METRICS = {
@@ -158,7 +148,8 @@ def find(name: str) -> Callable[[Predictions], float]:
     ConfigError: an unknown name; lists the known ones.
   """
   if name.startswith('f1:'):
-    return class_f1(name.removeprefix('f1:'))
+    label = name.removeprefix('f1:')
+    return lambda p: float(_class_f1(p)[p.classes.index(label)])
   if name not in _METRICS:
     raise ConfigError(
       f'unknown metric {name!r}; choose one of '

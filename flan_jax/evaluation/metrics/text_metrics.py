@@ -35,8 +35,8 @@ class TextMetric:
   """One metric.
 
   Attributes:
-    row: Statistics of a prediction and its accepted answers, [k].
-    reduce: Statistics of rows, [rows, k], to the metric.
+    row: Maps a prediction and its accepted answers to statistics, [k].
+    reduce: Maps statistics of rows, [rows, k], to the metric.
   """
 
   row: Callable[[str, References], Sequence[float]]
@@ -111,15 +111,11 @@ def _f1(prediction: Sequence[str], reference: Sequence[str]) -> float:
 
 
 def _overlap(normalize: Callable[[str], str]) -> Callable[[str, str], float]:
-  return lambda prediction, reference: _f1(
-    normalize(prediction).split(), normalize(reference).split()
-  )
+  return lambda p, r: _f1(normalize(p).split(), normalize(r).split())
 
 
 def _equality(normalize: Callable[[str], str]) -> Callable[[str, str], float]:
-  return lambda prediction, reference: float(
-    normalize(prediction) == normalize(reference)
-  )
+  return lambda p, r: float(normalize(p) == normalize(r))
 
 
 def _quac_f1(prediction: str, reference: str) -> float:
@@ -206,11 +202,10 @@ def _drop_exact(prediction: str, reference: str) -> float:
 
 
 def _drop_f1(prediction: str, reference: str) -> float:
-  """Returns DROP's F1 of bags of words, one for each span of the answer.
+  """Returns DROP's F1 of bags of words, one bag for each span.
 
-  Spans are aligned one to one to maximize the total. A span whose numbers do
-  not match scores zero, and so does an unaligned one (Dua et al. 2019, section
-  5).
+  Spans are aligned one to one to maximize the total. Unaligned ones score zero,
+  and so do those whose numbers do not match (Dua et al. 2019, section 5).
   """
   given, gold = _drop_spans(prediction, reference)
   scores = np.array([[_bag_f1(set(g), set(p)) for p in given] for g in gold])
@@ -256,10 +251,6 @@ def _edit_distance(prediction: str, reference: str) -> int:
   return costs[-1]
 
 
-def _word_edit_distance(prediction: str, references: References) -> list[float]:
-  return [min(_edit_distance(prediction, r) for r in references)]
-
-
 @functools.cache
 def _bleu(tokenizer: str):
   import sacrebleu
@@ -278,17 +269,9 @@ def _corpus_bleu(tokenizer: str) -> TextMetric:
   def reduce(statistics: np.ndarray) -> float:
     total = statistics.sum(axis=0).astype(int).tolist()
     order = (len(total) - 2) // 2
-    return (
-      _bleu(tokenizer)
-      .compute_bleu(
-        correct=total[:order],
-        total=total[order:-2],
-        sys_len=total[-2],
-        ref_len=total[-1],
-        smooth_method='exp',
-      )
-      .score
-    )
+    counts, totals, lengths = total[:order], total[order:-2], total[-2:]
+    bleu = _bleu(tokenizer)
+    return bleu.compute_bleu(counts, totals, *lengths, 'exp').score
 
   return TextMetric(row, reduce)
 
@@ -327,16 +310,12 @@ def _rouge_scores(prediction: str, reference: str):
 
 def _rouge(kind: str) -> TextMetric:
   """Returns rouge-score's F1 without stemming, for the best reference."""
-
-  def score(prediction: str, reference: str) -> float:
-    return _rouge_scores(prediction, reference)[kind].fmeasure
-
-  return _best(score)
+  return _best(lambda p, r: _rouge_scores(p, r)[kind].fmeasure)
 
 
 BLEU_TOKENIZERS = {'bleu': '13a', 'bleu_intl': 'intl'}
 
-_METRICS = {
+METRICS = {
   'squad_f1': _best(_overlap(normalize_squad)),
   'squad_em': _best(_equality(normalize_squad)),
   'trivia_f1': _best(_overlap(normalize_trivia)),
@@ -349,17 +328,10 @@ _METRICS = {
   'drop_f1': _best(_drop_f1),
   'drop_em': _best(_drop_exact),
   'exact_match': _best(lambda p, r: float(p.strip() == r.strip())),
-  'word_edit_distance': TextMetric(_word_edit_distance, _mean),
+  'word_edit_distance': TextMetric(
+    lambda p, references: [min(_edit_distance(p, r) for r in references)],
+    _mean,
+  ),
   **{name: _corpus_bleu(t) for name, t in BLEU_TOKENIZERS.items()},
   **{kind: _rouge(kind) for kind in ('rouge1', 'rouge2', 'rougeLsum')},
 }
-
-
-def knows(name: str) -> bool:
-  """Returns whether a metric compares texts."""
-  return name in _METRICS
-
-
-def find(name: str) -> TextMetric:
-  """Returns a metric by name."""
-  return _METRICS[name]

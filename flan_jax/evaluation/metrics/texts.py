@@ -31,7 +31,7 @@ class Texts:
     return cls(
       predictions=np.array(predictions, object),
       statistics={
-        name: text_metrics.find(name).rows(predictions, references)
+        name: text_metrics.METRICS[name].rows(predictions, references)
         for name in names
       },
     )
@@ -43,7 +43,7 @@ class Texts:
 
   def value(self, name: str) -> float:
     """Returns the value of the metric of this name."""
-    return text_metrics.find(name).reduce(self.statistics[name])
+    return text_metrics.METRICS[name].reduce(self.statistics[name])
 
   def top_share(self) -> float:
     """Returns the share of the most frequent prediction, in percent."""

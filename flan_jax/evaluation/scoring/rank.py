@@ -6,7 +6,7 @@ rows of few lengths and scored in float32. Scores do not depend on batching or
 packing.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 import dataclasses
 from typing import Any
 
@@ -24,10 +24,8 @@ class OptionScore:
   """The score of one option.
 
   Attributes:
-    total: Summed log-likelihood of its tokens and the end token, in nats.
-    without_end: The sum without the end token; equal if there is none.
-    tokens: Number of tokens in `total`.
-    text_tokens: Number of tokens in `without_end`.
+    total: Summed log-likelihood of its `tokens`, end token included, in nats.
+    without_end: The sum over `text_tokens`, those before the end token.
   """
 
   total: float
@@ -45,12 +43,10 @@ class Scorer:
     mesh: jax.sharding.Mesh,
     tokens_per_batch: int = 8192,
   ):
-    """Initializes the scorer.
+    """Initializes the scorer of a decoder.
 
-    Args:
-      config: Shape of the decoder.
-      mesh: Where it runs; rows are sharded over its data axes.
-      tokens_per_batch: Tokens of a batch, over all devices.
+    Rows are sharded over the data axes of the mesh; a batch has
+    `tokens_per_batch` tokens over all devices.
     """
     self._mesh = mesh
     self._sharding = batch_sharding(mesh)
@@ -64,86 +60,56 @@ class Scorer:
     )
 
   def score(
-    self,
-    params: Any,
-    examples: Sequence[Example],
-    progress: Callable[[int], None] = lambda count: None,
+    self, params: Any, examples: Sequence[Example]
   ) -> list[list[np.ndarray]]:
-    """Returns the log-likelihood of every predicted token.
+    """Returns the log-likelihoods of the tokens of each example's options.
 
-    Args:
-      params: Parameters of the decoder.
-      examples: Prompts with their options.
-      progress: Called with the number of examples scored since the last call.
-
-    Returns:
-      For every example and option, float32 [tokens of the option].
+    They are float32 [tokens of the option].
     """
-    results: list[list[np.ndarray]] = [[] for _ in examples]
-    for index, options in self.scored(params, examples):
-      results[index] = options
-      progress(1)
-    return results
+    found = dict(self.scored(params, examples))
+    return [found[index] for index in range(len(examples))]
 
   def scored(
     self, params: Any, examples: Sequence[Example]
   ) -> Iterator[tuple[int, list[np.ndarray]]]:
     """Yields (index of the example, its log-likelihoods) as they are found."""
-    parts = _Parts(examples)
+    found = [[None] * len(example.targets) for example in examples]
+    for log_probs, owners in self._computed(params, examples):
+      values = np.asarray(log_probs)
+      for row, item, places in owners:
+        options = found[item.index]
+        for option, where in enumerate(places, start=item.first):
+          options[option] = values[row, where]
+        # The options of an example may be in several rows.
+        if all(option is not None for option in options):
+          yield item.index, options
+
+  def _computed(
+    self, params: Any, examples: Sequence[Example]
+  ) -> Iterator[tuple[jax.Array, list[rank_batches.Owner]]]:
+    """Yields batches, each when the device already computes the next one."""
+    longest = max(1, self._tokens_per_batch // self._shards)
+    groups = rank_batches.groups_of(examples, self._config, longest)
     pending = None
     for batch, owners in rank_batches.batches(
-      self._groups(examples), self._tokens_per_batch, self._shards
+      groups, self._tokens_per_batch, self._shards
     ):
       device_batch = place(batch, self._sharding)
       with jax.set_mesh(self._mesh):
         current = (self._log_probs(params, device_batch), owners)
-      # The device computes this batch while the last one is read.
       if pending is not None:
-        yield from parts.add(*pending)
+        yield pending
       pending = current
     if pending is not None:
-      yield from parts.add(*pending)
-
-  def _groups(self, examples: Sequence[Example]) -> list[rank_batches.Group]:
-    longest = max(1, self._tokens_per_batch // self._shards)
-    return rank_batches.groups_of(examples, self._config, longest)
-
-
-class PlainScorer(Scorer):
-  """Scores one option per row, after a prompt of its own: the reference."""
-
-  def _groups(self, examples: Sequence[Example]) -> list[rank_batches.Group]:
-    return rank_batches.plain_groups(examples)
-
-
-class _Parts:
-  """Collects the options of each example, which may be in several rows."""
-
-  def __init__(self, examples: Sequence[Example]):
-    self._options = [[None] * len(e.targets) for e in examples]
-    self._missing = [len(e.targets) for e in examples]
-
-  def add(
-    self, log_probs: jax.Array, owners: Sequence[rank_batches.Owner]
-  ) -> Iterator[tuple[int, list[np.ndarray]]]:
-    """Takes a batch; yields the examples that are complete."""
-    values = np.asarray(log_probs)
-    for row, item, places in owners:
-      for option, where in enumerate(places, start=item.first):
-        self._options[item.index][option] = values[row, where]
-      self._missing[item.index] -= len(places)
-      if not self._missing[item.index]:
-        yield item.index, self._options[item.index]
+      yield pending
 
 
 def option_scores(
   example_log_probs: Sequence[np.ndarray], ended: Sequence[bool]
 ) -> list[OptionScore]:
-  """Sums token log-likelihoods into the scores of one example's options.
+  """Sums the log-likelihoods of one example's options, [tokens] each.
 
-  Args:
-    example_log_probs: For every option, [tokens].
-    ended: Which options have an end token (those that were not cut).
+  `ended` tells which options have an end token (those that were not cut).
   """
   scores = []
   for values, has_end in zip(example_log_probs, ended, strict=True):
@@ -185,8 +151,7 @@ def values_by_rule(
   Args:
     scores: Scores of the options of one prompt.
     texts: The options in words.
-    unconditional: Scores of the options after the uninformative prompt; None
-      leaves `acc_mutual_info` out.
+    unconditional: Scores after the uninformative prompt, if known.
   """
   sums = [score.without_end for score in scores]
 

@@ -22,8 +22,8 @@ _SHORTEST_ROW = 256
 _STRETCHES = (1, 1.5, 2, 3, 4)
 # Target capacities to try, relative to the mean share of predicted tokens.
 _TARGET_SLACKS = (1.03, 1.1, 1.25, 1.5, 2.5)
-# Multiples for the targets of a row, and for rows of the reference.
-_TARGET_ROUND, _ROUND = 16, 64
+# The target capacity of a row is a multiple of this.
+_TARGET_ROUND = 16
 _MAX_SEGMENTS = 64
 # Examples on which capacities are compared.
 _SAMPLE = 2048
@@ -39,7 +39,7 @@ class Item:
   """A prompt with some of its options.
 
   Attributes:
-    index: Index of the example in the queue.
+    index: Index of the whole example in the queue.
     first: Index of the first of these options.
     example: The prompt and these options.
   """
@@ -51,12 +51,7 @@ class Item:
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-  """Items that are packed into rows of one shape.
-
-  Attributes:
-    items: The items.
-    capacity: Capacity of a row.
-  """
+  """Items that are packed into rows of one shape."""
 
   items: tuple[Item, ...]
   capacity: Capacity
@@ -80,9 +75,9 @@ def batches(
   save padding.
 
   Args:
-    groups: From `groups_of` or `plain_groups`.
-    tokens_per_batch: Most tokens of a batch; more if a row for each shard does
-      not fit.
+    groups: From `groups_of`.
+    tokens_per_batch: Most tokens of a batch, unless a row for each shard has
+      more.
     shards: The number of rows of a batch is a multiple of this.
   """
   for group in groups:
@@ -106,14 +101,10 @@ def groups_of(
 
   Args:
     examples: Prompts with their options.
-    config: Shape of the decoder, which determines the cost of a token, of a
-      predicted token and of attention.
+    config: Determines the cost of a token, a predicted token and attention.
     longest: Tokens of the longest row. The options of an example that does not
       fit are divided among several rows, each with the prompt. A prompt that
       does not fit with one option gets a longer row.
-
-  Returns:
-    The groups, those with the longest rows first.
   """
   by_length: dict[int, list[Item]] = {}
   for index, example in enumerate(examples):
@@ -132,27 +123,13 @@ def groups_of(
   return groups
 
 
-def plain_groups(examples: Sequence[Example]) -> list[Group]:
-  """Groups one option per row, each after its own prompt: the reference."""
-  by_length: dict[int, list[Item]] = {}
-  for index, example in enumerate(examples):
-    for first, target in enumerate(example.targets):
-      item = Item(index, first, Example(example.prompt, (target,)))
-      length = row_length(item.example.length, shortest=_ROUND)
-      by_length.setdefault(length, []).append(item)
-  return [
-    Group(tuple(items), Capacity(length, _most_predicted(items), segments=1))
-    for length, items in sorted(by_length.items(), reverse=True)
-  ]
-
-
-def row_length(length: int, shortest: int = _SHORTEST_ROW) -> int:
-  """Returns the shortest row that holds an example, by doubling `shortest`.
+def row_length(length: int) -> int:
+  """Returns the shortest row that holds an example.
 
   >>> row_length(20), row_length(129), row_length(700)
   (256, 256, 1024)
   """
-  tokens = shortest
+  tokens = _SHORTEST_ROW
   while tokens < length:
     tokens *= 2
   return tokens
@@ -160,17 +137,14 @@ def row_length(length: int, shortest: int = _SHORTEST_ROW) -> int:
 
 def _split(index: int, example: Example, longest: int) -> Iterator[Item]:
   """Divides options so that each part, with the prompt, fits `longest`."""
-  first, length = 0, len(example.prompt)
-  for number, target in enumerate(example.targets):
+  prompt, targets = example.prompt, example.targets
+  first, length = 0, len(prompt)
+  for number, target in enumerate(targets):
     if number > first and length + len(target) - 1 > longest:
-      yield Item(index, first, _part(example, first, number))
-      first, length = number, len(example.prompt)
+      yield Item(index, first, Example(prompt, targets[first:number]))
+      first, length = number, len(prompt)
     length += len(target) - 1
-  yield Item(index, first, _part(example, first, len(example.targets)))
-
-
-def _part(example: Example, first: int, end: int) -> Example:
-  return Example(example.prompt, example.targets[first:end])
+  yield Item(index, first, Example(prompt, targets[first:]))
 
 
 def _sizes(items: Sequence[Item]) -> tuple[np.ndarray, np.ndarray]:
@@ -178,9 +152,8 @@ def _sizes(items: Sequence[Item]) -> tuple[np.ndarray, np.ndarray]:
   return lengths, np.array([item.example.predicted for item in items])
 
 
-def _most_predicted(items: Sequence[Item]) -> int:
-  most = max(item.example.predicted for item in items)
-  return -(-most // _TARGET_ROUND) * _TARGET_ROUND
+def _rounded(targets: int) -> int:
+  return -(-targets // _TARGET_ROUND) * _TARGET_ROUND
 
 
 def _cheapest(items: Sequence[Item], config: DecoderConfig) -> Group:
@@ -189,13 +162,10 @@ def _cheapest(items: Sequence[Item], config: DecoderConfig) -> Group:
   step = -(-len(items) // _SAMPLE)
   sample = items[::step]
   lengths, predicted = _sizes(sample)
-  share, most = predicted.sum() / lengths.sum(), _most_predicted(items)
+  share = predicted.sum() / lengths.sum()
+  most = max(item.example.predicted for item in items)
   tried = {
-    Capacity(
-      tokens,
-      max(most, -(-budget // _TARGET_ROUND) * _TARGET_ROUND),
-      _MAX_SEGMENTS,
-    )
+    Capacity(tokens, _rounded(max(most, budget)), _MAX_SEGMENTS)
     for tokens in (int(length * stretch) for stretch in _STRETCHES)
     for budget in (int(tokens * share * slack) for slack in _TARGET_SLACKS)
   }

@@ -16,7 +16,7 @@ _ROWS = [
 
 
 @pytest.mark.parametrize(
-  ('side', 'make'), [(OWN, rank.Scorer), (PLAIN, rank.PlainScorer)]
+  ('side', 'make'), [(OWN, rank.Scorer), (PLAIN, own.PlainScorer)]
 )
 def test_the_tokens_of_batches_are_those_that_are_needed(side, make):
   config = DecoderConfig(

@@ -66,11 +66,10 @@ def test_generation_over_eight_devices():
   alone = Generator(config, one, _END).generate(
     init_params(config, 0, one), _prompts(), limits
   )
-  counts = []
   together = Generator(config, eight, _END).generate(
-    init_params(config, 0, eight), _prompts(), limits, counts.append
+    init_params(config, 0, eight), _prompts(), limits
   )
-  assert together == alone and sum(counts) == 6
+  assert together == alone
 
 
 def test_an_end_token_ends_an_answer_before_its_limit():

@@ -58,7 +58,7 @@ _ROWS = [
 
 @pytest.mark.parametrize('name, prediction, references, value', _ROWS)
 def test_hand_computed_rows(name, prediction, references, value):
-  metric = text_metrics.find(name)
+  metric = text_metrics.METRICS[name]
   assert metric([prediction], [references]) == pytest.approx(value)
 
 
@@ -69,10 +69,10 @@ _GOLD = [
 ]
 
 
-@pytest.mark.parametrize('name', sorted(text_metrics._METRICS))
+@pytest.mark.parametrize('name', sorted(text_metrics.METRICS))
 def test_gold_reaches_the_ceiling_and_empty_strings_the_floor(name):
   gold = [f'1. {text}' for text in _GOLD]
-  metric = text_metrics.find(name)
+  metric = text_metrics.METRICS[name]
   perfect, nothing = (
     metric(gold, [[g] for g in gold]),
     metric([''] * 3, [[g] for g in gold]),
@@ -98,7 +98,7 @@ def test_bleu_is_sacrebleus_corpus_score(name, tokenizer):
   ]
   metric = sacrebleu.BLEU(tokenize=tokenizer)
   wanted = metric.corpus_score(predictions, [_GOLD])
-  value = text_metrics.find(name)(predictions, [[g] for g in _GOLD])
+  value = text_metrics.METRICS[name](predictions, [[g] for g in _GOLD])
   assert value == pytest.approx(wanted.score)
   assert text_metrics.bleu_signature(name) == str(metric.get_signature())
   assert f'tok:{tokenizer}' in text_metrics.bleu_signature(name)
@@ -115,7 +115,7 @@ def test_rouge_is_rouge_scores_best_reference_for_each_type():
       ].fmeasure
       for r in references
     )
-    value = text_metrics.find(kind)([prediction], [references])
+    value = text_metrics.METRICS[kind]([prediction], [references])
     assert value == pytest.approx(100 * wanted)
 
 
