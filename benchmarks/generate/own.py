@@ -37,13 +37,14 @@ class OwnSide:
 
   def _generate(self, case: str) -> list[list[int]]:
     prompts, most = self._task['prompts'], self._task['new_tokens']
-    answers = self._generators[case].generate(
+    answers = self._generators[case].answers(
       self._params, prompts, [most] * len(prompts)
     )
     # The generator computes an end token too, but does not return it.
     end = self._task['ends'][case]
     return [
-      tokens if len(tokens) == most else [*tokens, end] for tokens in answers
+      tokens if len(tokens) == most else [*tokens, end]
+      for _, tokens in sorted(answers)
     ]
 
 

@@ -29,12 +29,12 @@ class PlainScorer:
   def __init__(self, *arguments):
     self.scorer = rank.Scorer(*arguments)
 
-  def score(
+  def scored(
     self, params: Any, examples: Sequence[Example]
-  ) -> list[list[np.ndarray]]:
-    """Returns the log-likelihoods of the tokens of each example's options."""
+  ) -> Iterator[tuple[int, list[np.ndarray]]]:
+    """Yields (index of the example, its log-likelihoods); see `Scorer`."""
     with mock.patch.object(rank_batches, 'groups_of', _one_option_per_row):
-      return self.scorer.score(params, examples)
+      yield from self.scorer.scored(params, examples)
 
 
 def _one_option_per_row(
@@ -95,12 +95,13 @@ class OwnSide:
     self._scores(case)
 
   def _scores(self, case: str) -> list[list[float]]:
+    found = dict(self._scorer.scored(self._params, self._examples[case]))
     return [
       [
         score.without_end
         for score in rank.option_scores(options, [False] * len(options))
       ]
-      for options in self._scorer.score(self._params, self._examples[case])
+      for _, options in sorted(found.items())
     ]
 
 

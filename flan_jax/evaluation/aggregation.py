@@ -128,18 +128,11 @@ def mean_interval(
   name: str,
   reference: ByTemplate | None = None,
 ) -> tuple[float, float] | None:
-  """Returns the interval of a mean over templates, or of a difference of two.
+  """Returns the interval of a metric's mean over templates.
 
-  Every resample draws the same groups of rows for all templates.
-
-  Args:
-    split: The split that was answered.
-    by_template: Predictions.
-    name: The metric.
-    reference: Predictions whose mean is subtracted.
-
-  Returns:
-    The interval; None if the templates apply to different rows.
+  Every resample draws the same groups of rows for all templates. The mean of
+  the `reference`, if given, is subtracted. Returns None if templates apply to
+  different rows.
   """
   both = [*by_template.values(), *(reference or {}).values()]
   first = both[0][0]
@@ -147,10 +140,8 @@ def mean_interval(
     return None
 
   def statistic(chosen: np.ndarray) -> float:
-    mean = mean_value(by_template, name, chosen)
-    if reference is None:
-      return mean
-    return mean - mean_value(reference, name, chosen)
+    less = 0.0 if reference is None else mean_value(reference, name, chosen)
+    return mean_value(by_template, name, chosen) - less
 
   return bootstrap_interval(statistic, row_groups(split, first))
 
@@ -208,14 +199,13 @@ def _clean(
     clean = [test.rows[row]['id'] not in contaminated for row in rows]
     chosen = np.flatnonzero(clean)
     kept[template] = rows[chosen], predictions.take(chosen)
-  # Rows are counted under the first template, as for the part as a whole.
-  (rows, _), (clean, _) = (
-    next(iter(of.values())) for of in (by_template, kept)
-  )
   known = all(len(rows) for rows, _ in kept.values())
+  # Rows are counted under the first template, as for the part as a whole.
+  first = next(iter(kept))
+  count = len(kept[first][0])
   return {
-    'rows': len(clean),
-    'contaminated_rows': len(rows) - len(clean),
+    'rows': count,
+    'contaminated_rows': len(by_template[first][0]) - count,
     'mean': mean_value(kept, name) if known else None,
     'interval': mean_interval(test, kept, name) if known else None,
   }

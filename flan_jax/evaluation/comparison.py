@@ -62,20 +62,22 @@ def _verdict(interval, lower_is_better) -> str:
 
 def comparison_table(comparisons: Sequence[Mapping[str, Any]]) -> str:
   """Returns comparisons as a table, one line for each."""
-  return layout([_line(comparison) for comparison in comparisons])
-
-
-def _line(comparison: Mapping[str, Any]) -> dict[str, str]:
-  interval = comparison['interval']
-  return {
-    'part': ' '.join(filter(None, (comparison['part'], comparison['group']))),
-    'metric': comparison['metric'],
-    'rows': str(comparison['rows']),
-    'before': f'{comparison["before"]:.1f}',
-    'after': f'{comparison["after"]:.1f}',
-    'difference': f'{comparison["difference"]:+.1f}',
-    '95 % interval': (
-      f'{interval[0]:+.1f} to {interval[1]:+.1f}' if interval else '-'
-    ),
-    'verdict': comparison['verdict'],
-  }
+  lines = []
+  for comparison in comparisons:
+    interval = comparison['interval']
+    labels = comparison['part'], comparison['group']
+    lines.append(
+      {
+        'part': ' '.join(filter(None, labels)),
+        'metric': comparison['metric'],
+        'rows': str(comparison['rows']),
+        'before': f'{comparison["before"]:.1f}',
+        'after': f'{comparison["after"]:.1f}',
+        'difference': f'{comparison["difference"]:+.1f}',
+        '95 % interval': (
+          f'{interval[0]:+.1f} to {interval[1]:+.1f}' if interval else '-'
+        ),
+        'verdict': comparison['verdict'],
+      }
+    )
+  return layout(lines)

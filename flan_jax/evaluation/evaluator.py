@@ -39,11 +39,7 @@ def evaluate(
 ) -> Evaluation:
   """Answers all parts in one queue and aggregates the answers.
 
-  Args:
-    parts: The parts.
-    session: Answers.
-    config: What is asked; its file of contaminated rows is not read.
-    contaminated: Rows that pretraining may have seen.
+  `contaminated` replaces the file that the configuration names.
   """
   config = config or EvalConfig()
   queue = [

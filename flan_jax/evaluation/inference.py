@@ -45,14 +45,7 @@ def answer_prompts(
   session: Session,
   ending: Ending,
 ) -> list[dict[str, Any]]:
-  """Continues prompts.
-
-  Args:
-    prompts: The prompts, whose other keys are copied to their answers.
-    tokens: Token ids of each, from `prompts.prompt_tokens`.
-    session: Answers.
-    ending: When an answer ends.
-  """
+  """Continues prompts, given the tokens of each; copies their other keys."""
   session.bar.total = len(prompts)
   written = _write(tokens, session, ending)
   pairs = zip(prompts, written, strict=True)
@@ -83,13 +76,7 @@ def answer_rows(
 ) -> list[dict[str, Any]]:
   """Answers rows as an evaluation does, and also writes where that ranks.
 
-  Args:
-    queue: The requests.
-    session: Answers.
-    ending: When a written answer ends.
-
-  Returns:
-    The record of each request with its prompt and what was written.
+  Returns the record of each request with its prompt and what was written.
   """
   ranked = [request for request in queue if request.ranked]
   session.bar.total = len(queue) + len(ranked)

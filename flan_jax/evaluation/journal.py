@@ -30,8 +30,7 @@ class Journal:
 
     Args:
       path: The file; None keeps nothing on disk.
-      key: What determines the answers (model, rows, prompts), of plain JSON
-        types.
+      key: What determines the answers (model, rows, prompts), as plain JSON.
       writes: Whether this process writes; all others only read.
     """
     self._path = None if path is None else user_path(path)
@@ -82,8 +81,7 @@ class Journal:
     Args:
       kind: Name of the queue; answers are named by it and their number.
       count: Length of the queue.
-      find: Maps numbers of the queue to pairs of an index into these numbers
-        and an answer, in any order.
+      find: Maps numbers of the queue to (index into these, answer), unordered.
       advance: Called with the number of answers since the last call.
     """
     todo = [n for n in range(count) if f'{kind} {n}' not in self.found]

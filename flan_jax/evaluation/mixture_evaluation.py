@@ -26,9 +26,6 @@ class MixtureEvaluation:
 
   Attributes:
     mixture: Name of the mixture.
-    parts: Its parts.
-    models: Rank and write.
-    config: What is asked.
     contaminated: Rows that pretraining may have seen; None if not known.
     about: What `results.json` records of every evaluation.
   """
@@ -50,7 +47,7 @@ class MixtureEvaluation:
     """Evaluates, prints the tables, and writes results and records.
 
     All processes evaluate; the first one prints and writes. Answers that the
-    same parameters gave to the same prompts are taken from the folder.
+    same parameters gave to the same prompts are not asked for again.
 
     Args:
       params: Parameters of the decoder.

@@ -34,8 +34,6 @@ class Session:
   """Models with parameters, and what follows their work.
 
   Attributes:
-    models: What answers.
-    params: Parameters of the decoder.
     journal: Holds the answers found earlier, and receives new ones.
     bar: Shows the number of answers; whoever asks sets its total.
   """

@@ -12,34 +12,20 @@ from flan_jax.evaluation.metrics import text_metrics
 class PartResult:
   """Results of one part under one group of templates.
 
-  Metrics are in percent unless their docstring states otherwise. A value is
-  None where it does not apply.
+  `docs/evaluation.md` describes the fields, which are those of `results.json`.
+  Metrics are in percent unless their docstring states otherwise. A field that
+  does not apply is None.
 
   Attributes:
-    dataset: Name of the dataset; `part`, `cluster` and `format` are names too.
     available_rows: Test rows in the cache.
     template_set: Hash of the template set in use.
     adapted: Split -> how it differs from the recorded one, if it does.
-    note: How the numbers differ from published ones.
     cache: Split -> digest of its cache.
     metric: The reported metric, the first that the dataset declares.
-    shots: Most exemplars before each example.
     max_rows: Most rows that were evaluated; None for all.
     group: The group of templates, such as a direction of translation.
     rows: Test rows answered under the first template, in `groups` groups.
-    mean: Mean of the metric over templates; `std` (n - 1) likewise.
-    interval: 95 % bootstrap interval of the mean over groups of rows; None if
-      templates apply to different rows.
-    majority_rate: Share of the most frequent gold answer.
-    best_validation: The template best on validation rows and its test score.
     accuracies: Mean accuracy under each rule of `rank.values_by_rule`.
-    written: How often the model writes one of the options (`valid_options`) and
-      the right one (`accuracy`).
-    clean: Results on the rows that pretraining has not seen.
-    bleu_signature: SacreBLEU's signature of each BLEU metric.
-    templates: Template -> its metrics, rows, interval, share of the most
-      frequent prediction.
-    null: Why the part was not evaluated.
   """
 
   dataset: str

@@ -54,13 +54,7 @@ def by_group(
 def predictions_by_template(
   split: CachedSplit, answers: Sequence[Answer], metrics: Sequence[str]
 ) -> ByTemplate:
-  """Returns template -> (rows, predictions), rows in the split's order.
-
-  Args:
-    split: The split whose rows were answered.
-    answers: The answers.
-    metrics: Names of the metrics to be computed.
-  """
+  """Returns template -> (rows, predictions), rows in the split's order."""
   ordered = sorted(answers, key=lambda answer: (answer.template, answer.row))
   result = {}
   for template, group in itertools.groupby(ordered, lambda a: a.template):

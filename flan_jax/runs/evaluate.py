@@ -32,13 +32,12 @@ def evaluate(
 
   Args:
     mixture: Mixture or task, such as `flan_eval_nli`, or several.
-    model_dir: Folder below which results are written; its newest checkpoint is
-      evaluated by default.
+    model_dir: Folder for results; its newest checkpoint is the default.
     setup: The model and its data.
     eval_config: What is asked.
     checkpoint: The checkpoint or model directory to evaluate, or several; 'all'
       or 'best' of model_dir (see KEEP_BEST).
-    arguments: What the child process that makes missing caches is given.
+    arguments: Given to the child process that makes missing caches.
     dry_run: Checks what can be checked without computing, and stops.
 
   Raises:
@@ -46,9 +45,8 @@ def evaluate(
   """
   mixtures = names.resolve_all([mixture])
   workspace = setup.open(arguments)
-  contaminated = None
-  if eval_config.contaminated is not None:
-    contaminated = Contaminated.read(eval_config.contaminated)
+  contaminated = eval_config.contaminated
+  contaminated = contaminated and Contaminated.read(contaminated)
   if dry_run:
     print(f'would evaluate {", ".join(plan.name for plan in mixtures)}')
     print(f'splits to cache first: {workspace.missing(mixtures)}')
@@ -63,13 +61,9 @@ def evaluate(
   folder, found = os.path.join(model_dir, 'eval'), []
   for label, path in paths.items():
     path, step = Checkpointer.find(path)
-    params = workspace.restore(path)
+    params, about = workspace.restore(path), {'checkpoint': path, 'step': step}
     for evaluation in evaluations:
-      result = evaluation.run(
-        params,
-        os.path.join(folder, label),
-        {'checkpoint': path, 'step': step},
-      )
+      result = evaluation.run(params, os.path.join(folder, label), about)
       found.append((label or path, evaluation.mixture, result))
   if len(found) > 1 and processes.is_first():
     print(f'\n{records.write_checkpoints(folder, found)}\nresults: {folder}')

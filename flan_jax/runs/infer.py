@@ -73,7 +73,7 @@ def infer(
     sampling: How tokens are drawn; None takes the most probable.
     output: File to write; None for standard output, while everything else is
       printed to standard error.
-    arguments: What the child process that makes missing caches is given.
+    arguments: Given to the child process that makes missing caches.
     dry_run: Checks what can be checked without computing, and stops.
 
   Raises:

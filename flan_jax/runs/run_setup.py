@@ -58,30 +58,20 @@ class RunSetup:
   ) -> 'Workspace':
     """Opens everything but parameters and splits; compiles nothing.
 
-    Args:
-      arguments: Given to the child process that makes missing caches.
-      sampling: How tokens are drawn; None takes the most probable.
+    `arguments` are given to the child process that makes missing caches.
     """
     keep_compiled(self.compilation_cache)
     vocabulary = load_vocabulary(self.locate(self.vocabulary))
     check_vocabulary(vocabulary, self.model)
     mesh = make_mesh(self.mesh)
-    store = CacheStore(
-      self.cache_config,
-      vocabulary,
-      arguments and arguments.flags(),
-      self.allow_missing,
-    )
+    flags = arguments and arguments.flags()
+    store = CacheStore(self.cache_config, vocabulary, flags, self.allow_missing)
+    tokens, end = self.tokens_per_batch, vocabulary.eos_id
     models = Models(
       config=self.model,
-      scorer=Scorer(self.model, mesh, self.tokens_per_batch),
+      scorer=Scorer(self.model, mesh, tokens),
       generator=Generator(
-        self.model,
-        mesh,
-        vocabulary.eos_id,
-        self.tokens_per_batch,
-        sampling,
-        vocabulary.size,
+        self.model, mesh, end, tokens, sampling, vocabulary.size
       ),
       vocabulary=vocabulary,
       framing=store.framing,

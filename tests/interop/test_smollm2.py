@@ -23,6 +23,7 @@ from flan_jax.interop import (
 from flan_jax.interop.params import import_mesh
 from flan_jax.model import hidden_states, target_logits
 from flan_jax.vocabulary.load import load_vocabulary
+from tests.evaluation.in_order import generate
 from tests.interop.make_golden import GOLDEN, PACKAGE
 
 pytest.importorskip('gguf')
@@ -132,8 +133,8 @@ def test_generation_gives_the_golden_continuations(golden, model, vocabulary):
   config, params = model
   continued = [p for p in golden['prompts'] if 'continuation' in p]
   generator = Generator(config, import_mesh(config), vocabulary.eos_id)
-  answers = generator.generate(
-    params, [p['ids'] for p in continued], [64] * len(continued)
+  answers = generate(
+    generator, params, [p['ids'] for p in continued], [64] * len(continued)
   )
   for answer, prompt in zip(answers, continued, strict=True):
     expected = prompt['continuation']

@@ -15,6 +15,7 @@ from flan_jax.testing.multiprocess import run_processes
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.vocabulary.load import load_vocabulary
 from tests.command_line import CHEAP_PROGRAMS, LENGTHS, RULE, SMALL
+from tests.evaluation.in_order import generate
 
 _MODEL = DecoderConfig(
   vocab_size=4096,
@@ -48,7 +49,8 @@ def answered(tmp_path_factory):
     _MODEL, mesh, vocabulary.eos_id, 2048, vocab_size=vocabulary.size
   )
   encode = vocabulary.encode
-  tokens = generator.generate(
+  tokens = generate(
+    generator,
     params,
     [framing.prompt(encode(fields['prompt'])) for fields in _PROMPTS],
     [_MAX_TOKENS] * len(_PROMPTS),

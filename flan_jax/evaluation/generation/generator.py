@@ -43,7 +43,7 @@ class Generator:
     sampling: Sampling | None = None,
     vocab_size: int | None = None,
   ):
-    """Initializes the generator.
+    """Initializes the generator; the programs compile on first use.
 
     Args:
       config: Shape of the decoder.
@@ -55,31 +55,9 @@ class Generator:
         embedding.
     """
     self._tokens_per_batch = tokens_per_batch
-    self._programs = SlotPrograms(
-      config,
-      mesh,
-      end,
-      sampling or Sampling(),
-      vocab_size or config.vocab_size,
-    )
-
-  def generate(
-    self,
-    params: Any,
-    prompts: Sequence[Sequence[int]],
-    limits: Sequence[int],
-    stop: Stop = never,
-  ) -> list[list[int]]:
-    """Returns the tokens that follow each prompt, without the end token.
-
-    Args:
-      params: Parameters of the decoder.
-      prompts: Token ids of each prompt, including the separator.
-      limits: Most tokens to generate for each prompt, end token included.
-      stop: Decides whether an answer is whole.
-    """
-    found = dict(self.answers(params, prompts, limits, stop))
-    return [found[index] for index in range(len(prompts))]
+    sampling = sampling or Sampling()
+    vocab_size = vocab_size or config.vocab_size
+    self._programs = SlotPrograms(config, mesh, end, sampling, vocab_size)
 
   def answers(
     self,
@@ -88,7 +66,15 @@ class Generator:
     limits: Sequence[int],
     stop: Stop = never,
   ) -> Iterator[tuple[int, list[int]]]:
-    """Yields (index of the prompt, its answer) as `generate` finds them."""
+    """Yields (index of the prompt, tokens that follow it) as they are found.
+
+    Args:
+      params: Parameters of the decoder.
+      prompts: Token ids of each prompt, including the separator.
+      limits: Most tokens to generate for each prompt, end token included; the
+        answer does not contain the end token.
+      stop: Decides whether an answer is whole.
+    """
     totals = [len(p) + n for p, n in zip(prompts, limits, strict=True)]
     widths = np.array([row_length(total) for total in totals])
     wanted = np.array(limits) > 0

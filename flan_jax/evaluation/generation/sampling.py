@@ -76,8 +76,6 @@ def _nucleus(logits_BxV, top_p):
   probability_BxV = jax.nn.softmax(falling_BxV, axis=-1)
   before_BxV = jnp.cumsum(probability_BxV, axis=-1) - probability_BxV
   # Nothing precedes the first token, so it is always kept.
-  kept_BxV = before_BxV < top_p
-  least_Bx1 = jnp.min(
-    jnp.where(kept_BxV, falling_BxV, jnp.inf), axis=-1, keepdims=True
-  )
+  kept_BxV = jnp.where(before_BxV < top_p, falling_BxV, jnp.inf)
+  least_Bx1 = jnp.min(kept_BxV, axis=-1, keepdims=True)
   return jnp.where(logits_BxV < least_Bx1, -jnp.inf, logits_BxV)

@@ -41,15 +41,7 @@ class SlotPrograms:
     sampling: Sampling,
     vocab_size: int,
   ):
-    """Initializes the programs; they compile on first use.
-
-    Args:
-      config: Shape of the decoder.
-      mesh: Slots are sharded over its data axes.
-      end: The token that ends an answer.
-      sampling: How tokens are drawn.
-      vocab_size: Number of ids to draw from; the embedding may have more rows.
-    """
+    """Initializes the programs; see `Generator` for the arguments."""
     self.shards = batch_shards(mesh)
     self.end = end
     self._mesh = mesh

@@ -59,20 +59,13 @@ class Scorer:
       out_shardings=replicated(mesh),
     )
 
-  def score(
-    self, params: Any, examples: Sequence[Example]
-  ) -> list[list[np.ndarray]]:
-    """Returns the log-likelihoods of the tokens of each example's options.
-
-    They are float32 [tokens of the option].
-    """
-    found = dict(self.scored(params, examples))
-    return [found[index] for index in range(len(examples))]
-
   def scored(
     self, params: Any, examples: Sequence[Example]
   ) -> Iterator[tuple[int, list[np.ndarray]]]:
-    """Yields (index of the example, its log-likelihoods) as they are found."""
+    """Yields (index of the example, its log-likelihoods) as they are found.
+
+    For every option, these are float32 [tokens of the option].
+    """
     found = [[None] * len(example.targets) for example in examples]
     for log_probs, owners in self._computed(params, examples):
       values = np.asarray(log_probs)
@@ -148,10 +141,8 @@ def values_by_rule(
     uninformative prompt. The harness leaves the prompt empty; ours is
     "Answer:" (GPT-3, section 2.4).
 
-  Args:
-    scores: Scores of the options of one prompt.
-    texts: The options in words.
-    unconditional: Scores after the uninformative prompt, if known.
+  `texts` are the options in words, `unconditional` their scores after the
+  uninformative prompt, if known.
   """
   sums = [score.without_end for score in scores]
 

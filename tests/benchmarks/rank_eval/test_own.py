@@ -8,6 +8,7 @@ from flan_jax.batches.packing import Example
 from flan_jax.evaluation.scoring import rank
 from flan_jax.model import DecoderConfig, init_params
 from flan_jax.sharding import MeshConfig, make_mesh
+from tests.evaluation.in_order import score
 
 _ROWS = [
   {'prompt': [5, 6, 7], 'options': [[8], [9], [10, 11]]},
@@ -32,7 +33,7 @@ def test_the_tokens_of_batches_are_those_that_are_needed(side, make):
   examples = [Example(row['prompt'], tuple(row['options'])) for row in _ROWS]
   scorer = make(config, mesh, 512)
   with own.counted() as tokens:
-    scorer.score(init_params(config, 0, mesh), examples)
+    score(scorer, init_params(config, 0, mesh), examples)
   assert tokens['needed'] == results.needed(_ROWS)[side]
   assert tokens['computed'] > tokens['needed']
   assert tokens['batches'] >= 1

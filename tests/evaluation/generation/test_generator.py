@@ -12,6 +12,7 @@ from flan_jax.model import (
   target_logits,
 )
 from flan_jax.sharding import MeshConfig, make_mesh
+from tests.evaluation.in_order import generate
 from tests.evaluation.stub_models import tiny_config
 
 _END = 1
@@ -56,18 +57,24 @@ def test_generation_is_greedy_and_the_same_in_any_batch(position):
   ]
   for tokens_per_batch in (256, 4096):
     generator = Generator(config, mesh, _END, tokens_per_batch)
-    assert generator.generate(params, prompts, limits) == wanted
+    assert generate(generator, params, prompts, limits) == wanted
 
 
 def test_generation_over_eight_devices():
   config = tiny_config('rope', vocab_size=30)
   one, eight = _mesh(), _mesh(8)
   limits = [_LIMIT] * 6
-  alone = Generator(config, one, _END).generate(
-    init_params(config, 0, one), _prompts(), limits
+  alone = generate(
+    Generator(config, one, _END),
+    init_params(config, 0, one),
+    _prompts(),
+    limits,
   )
-  together = Generator(config, eight, _END).generate(
-    init_params(config, 0, eight), _prompts(), limits
+  together = generate(
+    Generator(config, eight, _END),
+    init_params(config, 0, eight),
+    _prompts(),
+    limits,
   )
   assert together == alone
 
@@ -75,10 +82,10 @@ def test_generation_over_eight_devices():
 def test_an_end_token_ends_an_answer_before_its_limit():
   config, mesh = tiny_config('rope', vocab_size=30), _mesh()
   params = init_params(config, 0, mesh)
-  (free,) = Generator(config, mesh, -1).generate(params, [[5, 6]], [_LIMIT])
+  (free,) = generate(Generator(config, mesh, -1), params, [[5, 6]], [_LIMIT])
   # Its third token serves as the end token.
-  (ended,) = Generator(config, mesh, free[2]).generate(
-    params, [[5, 6]], [_LIMIT]
+  (ended,) = generate(
+    Generator(config, mesh, free[2]), params, [[5, 6]], [_LIMIT]
   )
   assert len(free) == _LIMIT
   assert ended == free[: free.index(free[2])]
@@ -92,7 +99,7 @@ def test_slots_are_filled_again_until_all_prompts_are_answered():
   limits = rng.integers(0, 30, 23).tolist()
   # Two slots for 23 prompts whose answers differ in length, or one for each.
   few, many = (
-    Generator(config, mesh, _END, tokens).generate(params, prompts, limits)
+    generate(Generator(config, mesh, _END, tokens), params, prompts, limits)
     for tokens in (512, 8192)
   )
   assert few == many
@@ -105,23 +112,23 @@ def test_draws_depend_on_seed_prompt_and_place_and_not_on_the_batch():
   params = init_params(config, 0, mesh)
   prompts, limits = [[5, 6], [5, 6], [7], [8, 9]], [6] * 4
 
-  def generate(tokens_per_batch, **sampling):
+  def draw(tokens_per_batch, **sampling):
     generator = Generator(
       config, mesh, -1, tokens_per_batch, Sampling(1.0, **sampling)
     )
-    return generator.generate(params, prompts, limits)
+    return generate(generator, params, prompts, limits)
 
-  drawn = generate(8192)
-  assert drawn == generate(256)
+  drawn = draw(8192)
+  assert drawn == draw(256)
   assert drawn[0] != drawn[1]  # The same prompt, twice.
-  assert drawn != generate(8192, seed=1)
+  assert drawn != draw(8192, seed=1)
 
 
 def test_ids_beyond_the_vocabulary_never_come():
   config, mesh = tiny_config('rope', vocab_size=30), _mesh()
   params = init_params(config, 0, mesh)
   generator = Generator(config, mesh, -1, sampling=Sampling(5.0), vocab_size=3)
-  (tokens,) = generator.generate(params, [[5, 6]], [40])
+  (tokens,) = generate(generator, params, [[5, 6]], [40])
   assert set(tokens) == {0, 1, 2}
 
 
@@ -129,9 +136,10 @@ def test_a_stop_ends_an_answer():
   config, mesh = tiny_config('rope', vocab_size=30), _mesh()
   params = init_params(config, 0, mesh)
   generator = Generator(config, mesh, -1)
-  (free,) = generator.generate(params, [[5, 6]], [20])
+  (free,) = generate(generator, params, [[5, 6]], [20])
   cut = free.index(free[4])
-  (stopped,) = generator.generate(
+  (stopped,) = generate(
+    generator,
     params,
     [[5, 6]],
     [20],

@@ -8,6 +8,7 @@ from flan_jax.batches.packing import Example
 from flan_jax.evaluation.scoring import rank
 from flan_jax.model import init_params, target_log_probs
 from flan_jax.sharding import MeshConfig, make_mesh
+from tests.evaluation.in_order import score
 from tests.evaluation.stub_models import tiny_config
 
 _ROW = 352
@@ -64,7 +65,7 @@ def test_shared_packed_scores_equal_one_option_per_row(position):
   config, mesh = tiny_config(position), _mesh()
   params = init_params(config, 0, mesh)
   examples = _examples(count=10)
-  scored = rank.Scorer(config, mesh).score(params, examples)
+  scored = score(rank.Scorer(config, mesh), params, examples)
   plain = [_one_by_one(config, params, example) for example in examples]
   for shared, alone in zip(scored, plain, strict=True):
     assert [len(v) for v in shared] == [len(v) for v in alone]
@@ -75,10 +76,10 @@ def test_scores_do_not_depend_on_batch_size_or_order():
   config, mesh = tiny_config('relative_bias'), _mesh()
   params = init_params(config, 0, mesh)
   examples = _examples()
-  scored = _sums(rank.Scorer(config, mesh).score(params, examples))
+  scored = _sums(score(rank.Scorer(config, mesh), params, examples))
   small = rank.Scorer(config, mesh, tokens_per_batch=256)
-  _assert_equal(_sums(small.score(params, examples)), scored)
-  turned = rank.Scorer(config, mesh).score(params, examples[::-1])
+  _assert_equal(_sums(score(small, params, examples)), scored)
+  turned = score(rank.Scorer(config, mesh), params, examples[::-1])
   _assert_equal(_sums(turned[::-1]), scored)
 
 
@@ -88,8 +89,8 @@ def test_scores_do_not_depend_on_the_order_of_branches():
   examples = _examples()
   turned = [Example(e.prompt, e.targets[::-1]) for e in examples]
   scorer = rank.Scorer(config, mesh)
-  scored = scorer.score(params, examples)
-  mirrored = [options[::-1] for options in scorer.score(params, turned)]
+  scored = score(scorer, params, examples)
+  mirrored = [options[::-1] for options in score(scorer, params, turned)]
   _assert_equal(_sums(mirrored), _sums(scored))
 
 
@@ -100,11 +101,13 @@ def test_scores_do_not_depend_on_the_mesh(shape):
   config = tiny_config('rope')
   examples = _examples()
   one = _mesh()
-  scored = rank.Scorer(config, one).score(init_params(config, 0, one), examples)
+  scored = score(
+    rank.Scorer(config, one), init_params(config, 0, one), examples
+  )
   mesh = _mesh(8, **shape)
   params = init_params(config, 0, mesh)
   _assert_equal(
-    _sums(rank.Scorer(config, mesh).score(params, examples)), _sums(scored)
+    _sums(score(rank.Scorer(config, mesh), params, examples)), _sums(scored)
   )
 
 
@@ -150,7 +153,7 @@ def test_options_that_fill_several_rows_repeat_their_prompt(position):
   ]
   plain = [_one_by_one(config, params, example) for example in long]
   for tokens in (256, 8192):
-    scored = rank.Scorer(config, mesh, tokens).score(params, long)
+    scored = score(rank.Scorer(config, mesh, tokens), params, long)
     for shared, alone in zip(scored, plain, strict=True):
       assert [len(v) for v in shared] == [len(v) for v in alone]
     _assert_equal(_sums(scored), _sums(plain))
