@@ -97,18 +97,16 @@ def _template_result(
   predictions: Predictions | Texts,
   names: Sequence[str],
 ) -> dict[str, Any]:
-  result = {name: predictions.value(name) for name in names}
+  result: dict[str, Any] = {name: predictions.value(name) for name in names}
   if isinstance(predictions, Predictions) and predictions.classes:
     result['macro_f1'] = choice_metrics.macro_f1(predictions)
-  return {
-    **result,
-    'rows': len(rows),
-    'most_frequent_prediction': predictions.top_share(),
-    'interval': bootstrap_interval(
-      lambda chosen: predictions.take(chosen).value(names[0]),
-      row_groups(split, rows),
-    ),
-  }
+  result['rows'] = len(rows)
+  result['most_frequent_prediction'] = predictions.top_share()
+  result['interval'] = bootstrap_interval(
+    lambda chosen: predictions.take(chosen).value(names[0]),
+    row_groups(split, rows),
+  )
+  return result
 
 
 def mean_value(

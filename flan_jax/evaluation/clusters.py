@@ -42,9 +42,8 @@ def cluster_means(results: Sequence[PartResult]) -> list[dict[str, Any]]:
   Returns:
     One object for each cluster, format and number of exemplars: `members`, the
     members' means over templates; `missing`, the members without a result;
-    `others`, the means of the cluster's other parts, each by its own metric;
-    and `mean` and `best_validation`, unweighted over the members. These two are
-    null if a member is missing: a mean over fewer would not be the paper's.
+    `others`, the means of the cluster's other parts; `mean` and
+    `best_validation`, unweighted over the members, null if one is missing.
   """
   by_variant: dict[Any, dict[str, PartResult]] = {}
   for result in results:

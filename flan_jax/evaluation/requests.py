@@ -60,7 +60,9 @@ class Request:
   def about(self, target: Sequence[int]) -> dict[str, Any]:
     """Returns the fields of a record that identify the request and a target."""
     split, row = self.split, self.row
-    shown = isinstance(split, FewShotSplit) and split.exemplars(self.rendering)
+    shots = 0
+    if isinstance(split, FewShotSplit):
+      shots = len(split.exemplars(self.rendering))
     return {
       'dataset': split.manifest['dataset'],
       'part': split.name,
@@ -68,7 +70,7 @@ class Request:
       'template_set': split.manifest['template_set'],
       'split': split.manifest['split'],
       'template': self.template,
-      'shots': len(shown or ()),
+      'shots': shots,
       'id': row['id'],
       'group': row['group'],
       'prompt_hash': _hash(self.example.prompt),

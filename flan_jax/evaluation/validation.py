@@ -49,13 +49,8 @@ def make_validation(
 ) -> ValidationEvaluation | None:
   """Returns what scores the validation rows of a mixture.
 
-  Args:
-    store: Finds cached splits.
-    mixture: The mixture; None for the parts that are trained.
-    trained: The training splits.
-    models: Their scorer scores the rows.
-    max_rows: Number of rows of a part; None for all.
-    seed: Chooses exemplars.
+  Without a mixture, these are the validation rows of the `trained` splits, at
+  most `max_rows` of each; None are all. Exemplars are drawn by `seed`.
 
   Returns:
     None if no part has validation rows that can be ranked.

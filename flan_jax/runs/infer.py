@@ -91,11 +91,10 @@ def infer(
       tokens = prompt_tokens(
         prompts, models.vocabulary, models.framing, lengths['inputs']
       )
-    path = setup.locate(
-      one_checkpoint(
-        source.checkpoint, source.model_dir, source.initial_checkpoint
-      )
+    path = one_checkpoint(
+      source.checkpoint, source.model_dir, source.initial_checkpoint
     )
+    path = setup.locate(path)
     workspace.check_checkpoint(path)
     if dry_run:
       print(f'would answer {source.prompts or source.mixture} with {path}')

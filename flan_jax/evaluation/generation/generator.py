@@ -12,13 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from flan_jax.batches.packing import (
-  Capacity,
-  Example,
-  empty_batch,
-  fill_row,
-  pack,
-)
+from flan_jax.batches import packing
 from flan_jax.evaluation.generation.sampling import Sampling
 from flan_jax.evaluation.generation.slot_programs import SlotPrograms
 from flan_jax.evaluation.generation.stopping import Stop, never
@@ -130,13 +124,15 @@ class _Batch:
     free = [n for n, slot in enumerate(self._slots) if slot is None]
     chosen = waiting[: len(free)]
     lengths = np.array([len(slot.prompt) for slot in chosen])
-    capacity = Capacity(self._width, 1, _MAX_SEGMENTS)
-    rows = pack(lengths, np.zeros(len(chosen), int), capacity)[: self._rows]
-    batch = empty_batch(self._rows, capacity)
+    capacity = packing.Capacity(self._width, 1, _MAX_SEGMENTS)
+    rows = packing.pack(lengths, np.zeros(len(chosen), int), capacity)
+    batch = packing.empty_batch(self._rows, capacity)
     read = []  # (slot, row, index of its first token)
-    for row, items in enumerate(rows):
+    for row, items in enumerate(rows[: self._rows]):
       members = [chosen[item] for item in items]
-      fill_row(batch, row, [Example(slot.prompt, ()) for slot in members])
+      packing.fill_row(
+        batch, row, [packing.Example(slot.prompt, ()) for slot in members]
+      )
       start = 0
       for slot in members:
         read.append((slot, row, start))

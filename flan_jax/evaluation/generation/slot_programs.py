@@ -1,6 +1,7 @@
 """The device programs of generation: read prompts, insert them, add tokens."""
 
 from collections.abc import Mapping
+import functools
 from typing import Any
 
 import jax
@@ -50,10 +51,8 @@ class SlotPrograms:
     self._sampling = sampling
     self._vocab_size = vocab_size
     whole = replicated(mesh)
-    self._empty = jax.jit(
-      lambda rows, length: decoding.empty(config, rows, length),
-      static_argnums=(0, 1),
-    )
+    empty = functools.partial(decoding.empty, config)
+    self._empty = jax.jit(empty, static_argnums=(0, 1))
     self._prefill = jax.jit(self._read_prompts, out_shardings=(whole, None))
     self._insert = jax.jit(decoding.insert, donate_argnums=0)
     self._advance = jax.jit(
@@ -105,15 +104,10 @@ class SlotPrograms:
   ) -> tuple[KeyValues, list[list[int]]]:
     """Adds a few tokens to every active slot; `cache` is donated.
 
-    Args:
-      params: Parameters of the decoder.
-      cache: Keys and values of the slots.
-      state: For each slot, int32 unless noted: `token`, the last one of its
-        answer; `position` of that token; `made`, tokens of the answer so far;
-        `limit`, the most of them; `prompt`, its number; `active`, bool.
-
-    Returns:
-      The cache, and the tokens that each slot added.
+    The state holds for each slot, int32 unless noted: `token`, the last one of
+    its answer; `position` of that token; `made`, tokens of the answer so far;
+    `limit`, the most of them; `prompt`, its number; `active`, bool. Returns the
+    cache, and the tokens that each slot added.
     """
     placed = place(dict(state), self._sharding)
     with jax.set_mesh(self._mesh):

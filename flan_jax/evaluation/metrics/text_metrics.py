@@ -153,8 +153,7 @@ def turns(text: str) -> dict[int, str]:
 def _by_turn(score: Callable[[str, str], float]) -> TextMetric:
   """Returns the mean over the turns of all dialogues, as in CoQA's script.
 
-  A turn without an answer counts as an empty answer; turns that the references
-  do not have are ignored.
+  A missing turn is an empty answer; turns without references are ignored.
   """
 
   def row(prediction: str, references: References) -> tuple[float, int]:
@@ -217,8 +216,7 @@ def _drop_f1(prediction: str, reference: str) -> float:
 def _drop_spans(prediction: str, reference: str):
   """Returns the words of the spans of both.
 
-  Answers are strings here and lists in the official script. A reference that
-  contains ', ' is split there, and so is the prediction.
+  Official answers are lists. Ours are strings, split at the reference's ', '.
   """
   spans = (prediction,), (reference,)
   if ', ' in reference:

@@ -6,13 +6,7 @@ import functools
 
 import numpy as np
 
-from flan_jax.batches.packing import (
-  Capacity,
-  Example,
-  empty_batch,
-  fill_row,
-  pack,
-)
+from flan_jax.batches import packing
 from flan_jax.model import DecoderConfig
 
 # Examples are grouped by the row that they need: 256 tokens, or that doubled
@@ -46,7 +40,7 @@ class Item:
 
   index: int
   first: int
-  example: Example
+  example: packing.Example
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,12 +48,12 @@ class Group:
   """Items that are packed into rows of one shape."""
 
   items: tuple[Item, ...]
-  capacity: Capacity
+  capacity: packing.Capacity
 
   @functools.cached_property
   def rows(self) -> list[list[int]]:
     """The items of each row."""
-    return pack(*_sizes(self.items), self.capacity)
+    return packing.pack(*_sizes(self.items), self.capacity)
 
 
 # Row of the batch, item, and where its options are in the row.
@@ -86,16 +80,16 @@ def batches(
     count = -(-len(group.rows) // number)
     count = -(-count // shards) * shards
     for first in range(0, len(group.rows), count):
-      batch, owners = empty_batch(count, group.capacity), []
+      batch, owners = packing.empty_batch(count, group.capacity), []
       for row, chosen in enumerate(group.rows[first : first + count]):
         items = [group.items[i] for i in chosen]
-        places = fill_row(batch, row, [item.example for item in items])
+        places = packing.fill_row(batch, row, [item.example for item in items])
         owners += [(row, i, p) for i, p in zip(items, places, strict=True)]
       yield batch, owners
 
 
 def groups_of(
-  examples: Sequence[Example], config: DecoderConfig, longest: int
+  examples: Sequence[packing.Example], config: DecoderConfig, longest: int
 ) -> list[Group]:
   """Groups examples so that scoring them takes the fewest operations.
 
@@ -135,16 +129,18 @@ def row_length(length: int) -> int:
   return tokens
 
 
-def _split(index: int, example: Example, longest: int) -> Iterator[Item]:
+def _split(
+  index: int, example: packing.Example, longest: int
+) -> Iterator[Item]:
   """Divides options so that each part, with the prompt, fits `longest`."""
   prompt, targets = example.prompt, example.targets
   first, length = 0, len(prompt)
   for number, target in enumerate(targets):
     if number > first and length + len(target) - 1 > longest:
-      yield Item(index, first, Example(prompt, targets[first:number]))
+      yield Item(index, first, packing.Example(prompt, targets[first:number]))
       first, length = number, len(prompt)
     length += len(target) - 1
-  yield Item(index, first, Example(prompt, targets[first:]))
+  yield Item(index, first, packing.Example(prompt, targets[first:]))
 
 
 def _sizes(items: Sequence[Item]) -> tuple[np.ndarray, np.ndarray]:
@@ -165,7 +161,7 @@ def _cheapest(items: Sequence[Item], config: DecoderConfig) -> Group:
   share = predicted.sum() / lengths.sum()
   most = max(item.example.predicted for item in items)
   tried = {
-    Capacity(tokens, _rounded(max(most, budget)), _MAX_SEGMENTS)
+    packing.Capacity(tokens, _rounded(max(most, budget)), _MAX_SEGMENTS)
     for tokens in (int(length * stretch) for stretch in _STRETCHES)
     for budget in (int(tokens * share * slack) for slack in _TARGET_SLACKS)
   }
