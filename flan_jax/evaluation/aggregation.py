@@ -44,17 +44,14 @@ def part_results(
   if part.null:
     return [PartResult.of(part, null=part.null, max_rows=max_rows)]
   validation = by_group(part.test, validation_answers)
-  return [
-    _part_result(
-      part,
-      answers,
-      validation.get(group, []),
-      contaminated,
-      group=group,
-      max_rows=max_rows,
+  results = []
+  for group, answers in by_group(part.test, test_answers).items():
+    about = {'group': group, 'max_rows': max_rows}
+    chosen_by = validation.get(group, [])
+    results.append(
+      _part_result(part, answers, chosen_by, contaminated, **about)
     )
-    for group, answers in by_group(part.test, test_answers).items()
-  ]
+  return results
 
 
 def _part_result(
@@ -218,12 +215,8 @@ def _best_validation(
   """Returns the template best on validation rows; the first of equals."""
   if validation is None or not answers:
     return None
-  by_template = predictions_by_template(validation, answers, [name])
-  scores = {
-    template: predictions.value(name)
-    for template, (_, predictions) in by_template.items()
-    if template in templates
-  }
+  found = predictions_by_template(validation, answers, [name])
+  scores = {t: p.value(name) for t, (_, p) in found.items() if t in templates}
   sign = -1 if name in text_metrics.LOWER_IS_BETTER else 1
   best = max(scores, key=lambda template: (sign * scores[template], -template))
   return {

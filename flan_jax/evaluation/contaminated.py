@@ -23,8 +23,7 @@ class Contaminated:
     """Reads a JSON object, part -> list of ids as in `records.jsonl`.
 
     Raises:
-      ConfigError: the file is missing, has another form, or names a part that
-        does not exist.
+      ConfigError: the file cannot be read or names an unknown part.
     """
     try:
       found = json.loads(user_path(path).read_text())

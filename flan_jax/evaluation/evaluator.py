@@ -42,14 +42,10 @@ def evaluate(
   `contaminated` replaces the file that the configuration names.
   """
   config = config or EvalConfig()
-  queue = [
-    request
-    for part in parts
-    for split in part.splits
-    for request in requests(
-      split, session.models.framing, part.templates, config.max_rows
-    )
-  ]
+  framing, queue = session.models.framing, []
+  for part in parts:
+    for split in part.splits:
+      queue += requests(split, framing, part.templates, config.max_rows)
   answered = _ask(queue, session, config)
   answers: dict[int, list[Answer]] = {}
   for request, record in answered:

@@ -9,7 +9,7 @@ import tqdm
 
 from flan_jax import __version__
 from flan_jax.evaluation import records
-from flan_jax.evaluation.comparison import compare, comparison_table
+from flan_jax.evaluation.comparison import compare
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.evaluation.eval_parts import EvalPart
@@ -127,8 +127,6 @@ class MixtureEvaluation:
       before.answers, after.answers, strict=True
     ):
       comparisons += compare(part, first, second)
-    table = comparison_table(comparisons)
+    folder = os.path.join(folder, self.mixture)
+    table = records.write_comparison(folder, comparisons)
     print(f'\n{self.mixture}, before and after, means over templates:\n{table}')
-    records.write_comparison(
-      os.path.join(folder, self.mixture), comparisons, table
-    )

@@ -24,11 +24,6 @@ class Models:
   framing: Framing
 
 
-def silent_bar() -> tqdm.tqdm:
-  """Returns a progress bar that shows nothing."""
-  return tqdm.tqdm(disable=True)
-
-
 @dataclasses.dataclass(frozen=True)
 class Session:
   """Models with parameters, and what follows their work.
@@ -41,4 +36,6 @@ class Session:
   models: Models
   params: Any
   journal: Journal = dataclasses.field(default_factory=Journal)
-  bar: tqdm.tqdm = dataclasses.field(default_factory=silent_bar)
+  bar: tqdm.tqdm = dataclasses.field(
+    default_factory=lambda: tqdm.tqdm(disable=True)
+  )

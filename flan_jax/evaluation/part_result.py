@@ -72,13 +72,10 @@ class PartResult:
       adapted={
         name: split.manifest['adapted']
         for name, split in splits.items()
-        if split is not None and split.manifest['adapted']
+        if split and split.manifest['adapted']
       },
       note=declared.note,
-      cache={
-        name: None if split is None else split.digest
-        for name, split in splits.items()
-      },
+      cache={n: split and split.digest for n, split in splits.items()},
       metric=declared.metrics[0],
       shots=part.shots,
       bleu_signature={

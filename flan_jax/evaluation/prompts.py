@@ -49,11 +49,10 @@ def read_prompts(path: str | os.PathLike) -> list[Prompt]:
     lines.pop()
   if not lines:
     raise PromptError(f'{path} is empty: write one prompt per line')
-  prompts = []
+  prompts, jsonl = [], path.suffix == '.jsonl'
   for number, line in enumerate(lines, start=1):
     place = f'{path}:{number}'
     text = _text(line, place)
-    jsonl = path.suffix == '.jsonl'
     fields = _object(text, place) if jsonl else {PROMPT: text}
     prompts.append(Prompt(place, fields))
   return prompts

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 import dataclasses
 from typing import Any
 
+import tqdm
+
 from flan_jax.batches.packing import Example
-from flan_jax.evaluation.models import Session, silent_bar
+from flan_jax.evaluation.models import Session
 from flan_jax.evaluation.requests import Request
 from flan_jax.evaluation.scoring import rank
 from flan_jax.evaluation.scoring.rank import OptionScore
@@ -52,7 +54,7 @@ def _unconditional_scores(
     dataclasses.replace(request, example=Example(prompt, key))
     for key, request in first.items()
   ]
-  silent = dataclasses.replace(session, bar=silent_bar())
+  silent = dataclasses.replace(session, bar=tqdm.tqdm(disable=True))
   by_key = dict(zip(first, _option_scores(asked, silent, 'alone'), strict=True))
   return [by_key[key] for key in keys]
 

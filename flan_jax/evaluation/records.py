@@ -9,6 +9,7 @@ from typing import Any
 from flan_jax import __version__
 from flan_jax.evaluation import aggregation, table
 from flan_jax.evaluation.clusters import cluster_means
+from flan_jax.evaluation.comparison import comparison_table
 from flan_jax.evaluation.evaluator import Evaluation
 from flan_jax.evaluation.part_result import PartResult
 from flan_jax.runtime.paths import user_path, write_whole
@@ -81,12 +82,11 @@ def write_checkpoints(
 
 
 def write_comparison(
-  folder: str | os.PathLike,
-  comparisons: Sequence[Mapping[str, Any]],
-  text: str,
-) -> None:
-  """Writes the comparisons of `comparison.compare`, and their table."""
-  folder = user_path(folder)
+  folder: str | os.PathLike, comparisons: Sequence[Mapping[str, Any]]
+) -> str:
+  """Writes what `comparison.compare` found; returns it as a table."""
+  folder, text = user_path(folder), comparison_table(comparisons)
   found = json.dumps(list(comparisons), indent=1, ensure_ascii=False)
   write_whole(folder / COMPARISON, found)
   write_whole(folder / COMPARISON_TABLE, text + '\n')
+  return text

@@ -8,13 +8,7 @@ from flan_jax.evaluation.part_result import PartResult
 
 
 def results_table(results: Sequence[PartResult]) -> str:
-  """Returns results as a table, one line for each.
-
-  `mean (std)` are over templates, and the interval is that of the mean. `best
-  validation` is the test score of the template that is best on validation rows.
-  `macro F1` and `top share`, the share of the most frequent prediction, are
-  means over templates.
-  """
+  """Returns results as a table; `docs/evaluation.md` describes the columns."""
   lines = []
   for result in results:
     best = result.best_validation or {'test': None, 'template': None}
@@ -63,21 +57,20 @@ def templates_table(results: Sequence[PartResult]) -> str:
 
 def clusters_table(means: Sequence[Mapping[str, Any]]) -> str:
   """Returns the means of `clusters.cluster_means` as a table."""
-  return layout(
-    [
+  lines = []
+  for mean in means:
+    found, missing = len(mean['members']), mean['missing']
+    name = _variant(mean['cluster'], mean['shots'], mean['format'])
+    lines.append(
       {
-        'mean of the paper': _variant(
-          mean['cluster'], mean['shots'], mean['format']
-        ),
-        'members': f'{len(mean["members"])} of '
-        f'{len(mean["members"]) + len(mean["missing"])}',
+        'mean of the paper': name,
+        'members': f'{found} of {found + len(missing)}',
         'mean': _number(mean['mean']),
         'best validation': _number(mean['best_validation']),
-        'missing': ', '.join(mean['missing']) or '-',
+        'missing': ', '.join(missing) or '-',
       }
-      for mean in means
-    ]
-  )
+    )
+  return layout(lines)
 
 
 def clean_table(results: Sequence[PartResult]) -> str:

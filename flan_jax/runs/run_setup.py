@@ -122,15 +122,12 @@ class Workspace:
     contaminated: Contaminated | None,
   ) -> MixtureEvaluation:
     """Opens a mixture, which must be cached, to evaluate it."""
+    parts = self.parts(mixture)
+    about = {
+      'prompt_format': self.setup.cache_config.prompt_format,
+      'left_out': self.store.left_out,
+      'configuration': gin.operative_config_str().splitlines(),
+    }
     return MixtureEvaluation(
-      mixture.name,
-      self.parts(mixture),
-      self.models,
-      config,
-      contaminated,
-      {
-        'prompt_format': self.setup.cache_config.prompt_format,
-        'left_out': self.store.left_out,
-        'configuration': gin.operative_config_str().splitlines(),
-      },
+      mixture.name, parts, self.models, config, contaminated, about
     )

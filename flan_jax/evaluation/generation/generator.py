@@ -157,15 +157,14 @@ class _Batch:
   def _extend(self) -> None:
     """Adds tokens to the answer in every slot."""
     names = ('token', 'position', 'made', 'limit', 'prompt')
-    state = {name: np.zeros(len(self._slots), np.int32) for name in names}
-    state['active'] = np.array([slot is not None for slot in self._slots])
+    rows = np.zeros((len(names), len(self._slots)), np.int32)
     for n, slot in enumerate(self._slots):
-      if slot is None:
-        continue
-      state['token'][n] = slot.answer[-1]
-      state['position'][n] = len(slot.prompt) + len(slot.answer) - 1
-      state['made'][n] = len(slot.answer)
-      state['limit'][n], state['prompt'][n] = slot.limit, slot.index
+      if slot is not None:
+        made = len(slot.answer)
+        position = len(slot.prompt) + made - 1
+        rows[:, n] = slot.answer[-1], position, made, slot.limit, slot.index
+    state = dict(zip(names, rows, strict=True))
+    state['active'] = np.array([slot is not None for slot in self._slots])
     self._cache, added = self._programs.advance(
       self._params, self._cache, state
     )

@@ -132,12 +132,8 @@ def spearman(predictions: Predictions) -> float:
 
 
 _METRICS = {
-  'accuracy': accuracy,
-  'exact_by_item': exact_by_item,
-  'macro_f1': macro_f1,
-  'matthews': matthews,
-  'pearson': pearson,
-  'spearman': spearman,
+  metric.__name__: metric
+  for metric in (accuracy, exact_by_item, macro_f1, matthews, pearson, spearman)
 }
 
 

@@ -8,6 +8,7 @@ packing.
 
 from collections.abc import Iterable, Iterator, Sequence
 import dataclasses
+import functools
 from typing import Any
 
 import jax
@@ -52,12 +53,10 @@ class Scorer:
     self._sharding = batch_sharding(mesh)
     self._shards = batch_shards(mesh)
     self._tokens_per_batch = tokens_per_batch
-    self._config = config = resolve_attention(config, mesh)
-    self._log_probs = jax.jit(
-      lambda params, batch: target_log_probs(config, params, batch),
-      # Every process reads all of them.
-      out_shardings=replicated(mesh),
-    )
+    self._config = resolve_attention(config, mesh)
+    log_probs = functools.partial(target_log_probs, self._config)
+    # Every process reads all of them.
+    self._log_probs = jax.jit(log_probs, out_shardings=replicated(mesh))
 
   def scored(
     self, params: Any, examples: Sequence[Example]
