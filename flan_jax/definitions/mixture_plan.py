@@ -3,6 +3,7 @@
 import dataclasses
 
 from flan_jax.definitions.dataset import Dataset
+from flan_jax.definitions.registry import Mixture
 
 # FLAN, section 2.1: rows beyond 3,000 add no weight to a dataset.
 MIXING_CAP = 3000
@@ -41,26 +42,15 @@ class PlanMember:
 
 
 @dataclasses.dataclass(frozen=True)
-class MixturePlan:
+class MixturePlan(Mixture):
   """A name, resolved; see `names.resolve`.
 
-  Attributes:
-    name: The name as given.
-    members: The parts in the mixture.
-    purpose: `train` or `eval`; None for a dataset or a task, which serve both.
-    held_out: Cluster that the mixture keeps unseen (or evaluates); None if it
-      holds nothing out.
-    excluded: Other clusters that may not be trained on when `held_out` is
-      evaluated.
-    note: How the mixture differs from the paper's.
+  `name` is as given. `purpose` is None for a dataset or a task, which serve
+  training and evaluation.
   """
 
-  name: str
   members: tuple[PlanMember, ...]
   purpose: str | None = None
-  held_out: str | None = None
-  excluded: tuple[str, ...] = ()
-  note: str = ''
 
   def splits_needed(self, training: bool = True) -> tuple[str, ...]:
     """Returns the splits that are read.

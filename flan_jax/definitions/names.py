@@ -4,12 +4,12 @@ Tasks: `dataset[:part][.tK][.all][.Nshot|.fitshot][.plain|.named][.rank]`.
 Mixtures: `mixture[.Nshot|.fitshot][.plain|.named]`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import dataclasses
 import re
 
 from flan_jax.definitions import registry
-from flan_jax.definitions.dataset import Dataset, evaluated, in_format
+from flan_jax.definitions.dataset import Dataset, in_format
 from flan_jax.definitions.mixture_plan import MixturePlan, PlanMember
 from flan_jax.definitions.registry import UnknownNameError
 
@@ -47,13 +47,12 @@ class TaskName:
 
 
 def _match(name: str) -> re.Match:
-  match = _NAME.match(name)
-  if not match:
-    raise UnknownNameError(
-      f'{name!r} is not a task name; the grammar is '
-      f'{GRAMMAR}{registry.nearest_name(name)}'
-    )
-  return match
+  if match := _NAME.match(name):
+    return match
+  raise UnknownNameError(
+    f'{name!r} is not a task name; the grammar is '
+    f'{GRAMMAR}{registry.nearest_name(name)}'
+  )
 
 
 def _shots(match: re.Match) -> int:
@@ -82,36 +81,33 @@ def parse_task(name: str) -> TaskName:
   """
   match = _match(name)
   part = registry.find_part(match['base'])[1]
-  part = in_format(part, match['format'] or 'instructions')
-  shots = _shots(match)
-  template = int(match['k']) if match['k'] else None
-  if template is not None and template >= len(part.templates):
-    raise UnknownNameError(
-      f'{name!r}: {part.name} has templates t0 to t{len(part.templates) - 1}'
-    )
-  if template is not None and match['all']:
-    raise UnknownNameError(f'{name!r}: use either .tK or .all')
-  if match['rank'] and part.answers is not None:
-    raise UnknownNameError(
-      f'{name!r}: {part.name} has free-text answers, which cannot be ranked'
-    )
-  ordinary = template is None or template in evaluated(part.templates)
-  if match['rank'] and not ordinary:
-    raise UnknownNameError(
-      f'{name!r}: template {template} is inverted, which cannot be ranked'
-    )
-  if shots and part.exemplar_part is None:
-    raise UnknownNameError(
-      f'{name!r}: {part.name} has no training rows to take exemplars from'
-    )
-  return TaskName(
+  task = TaskName(
     name=name,
-    part=part,
-    template=template,
+    part=in_format(part, match['format'] or 'instructions'),
+    template=int(match['k']) if match['k'] else None,
     every=bool(match['all']),
     rank=bool(match['rank']),
-    shots=shots,
+    shots=_shots(match),
   )
+  for problem in _problems(task):
+    raise UnknownNameError(f'{name!r}: {problem}')
+  return task
+
+
+def _problems(task: TaskName) -> Iterator[str]:
+  """Yields why a task does not exist, although its part does."""
+  part, template = task.part, task.template
+  if template is not None:
+    if template >= len(part.templates):
+      yield f'{part.name} has templates t0 to t{len(part.templates) - 1}'
+    if task.every:
+      yield 'use either .tK or .all'
+    if task.rank and part.templates[template].inverted:
+      yield f'template {template} is inverted, which cannot be ranked'
+  if task.rank and part.answers is not None:
+    yield f'{part.name} has free-text answers, which cannot be ranked'
+  if task.shots and part.exemplar_part is None:
+    yield f'{part.name} has no training rows to take exemplars from'
 
 
 def resolve(name: str) -> MixturePlan:
@@ -132,19 +128,22 @@ def resolve(name: str) -> MixturePlan:
   match = _match(name)
   declared = registry.find_mixture(match['base'])
   if declared is None:
-    return MixturePlan(name, _members_of_task(name, match))
+    members = tuple(
+      PlanMember(
+        task.part,
+        None if task.template is None else (task.template,),
+        task.shots,
+        task.part.exemplar_part,
+      )
+      for task in tasks_of(name, training=True)
+    )
+    return MixturePlan(name, members)
   if match['k'] or match['all'] or match['rank']:
     raise UnknownNameError(
       f'{name!r}: a mixture has the suffixes [.Nshot|.fitshot][.plain|.named]'
     )
-  return MixturePlan(
-    name=name,
-    members=tuple(_resolve(name, m, match) for m in declared.members),
-    purpose=declared.purpose,
-    held_out=declared.held_out,
-    excluded=declared.excluded,
-    note=declared.note,
-  )
+  members = tuple(_resolve(name, m, match) for m in declared.members)
+  return MixturePlan(**{**vars(declared), 'name': name, 'members': members})
 
 
 def resolve_all(
@@ -182,21 +181,25 @@ def _resolve(name: str, member: registry.Member, match) -> PlanMember:
   return PlanMember(part, templates, shots, part.exemplar_part)
 
 
-def _members_of_task(name: str, match: re.Match) -> tuple[PlanMember, ...]:
-  base, suffixes = match['base'], name[len(match['base']) :]
-  for dataset in registry.datasets():
-    if dataset.name == base and base not in registry.parts():
-      return tuple(
-        member
-        for part in dataset.resolve_parts()
-        if part.trains
-        for member in resolve(part.name + suffixes).members
-      )
-  task = parse_task(name)
-  templates = None if task.template is None else (task.template,)
-  return (
-    PlanMember(task.part, templates, task.shots, task.part.exemplar_part),
-  )
+def tasks_of(name: str, training: bool = False) -> list[TaskName]:
+  """Returns the tasks that the name of a task or a whole dataset stands for.
+
+  Args:
+    name: The name.
+    training: Leaves out those parts of a dataset that are never trained on.
+
+  Raises:
+    UnknownNameError: there is no such task; suggests the three nearest.
+  """
+  base, dot, suffixes = name.partition('.')
+  dataset = registry.find_dataset(base)
+  if dataset is None or base in registry.parts():
+    return [parse_task(name)]
+  return [
+    parse_task(part.name + dot + suffixes)
+    for part in dataset.resolve_parts()
+    if part.trains or not training
+  ]
 
 
 def task_names(member: PlanMember) -> list[str]:

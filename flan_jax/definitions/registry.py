@@ -135,14 +135,12 @@ def replace_templates(
 def _with_templates(dataset: Dataset, name: str, replaced: dict) -> Dataset:
   if not dataset.parts:
     return dataclasses.replace(dataset, **replaced)
-  new = []
-  for part in dataset.parts:
-    meant = part.name == name
-    if name == dataset.name:
-      meant = 'templates' not in part.overrides
-    changed = Part(part.name, **{**part.overrides, **replaced})
-    new.append(changed if meant else part)
-  return dataclasses.replace(dataset, parts=tuple(new))
+  parts = list(dataset.parts)
+  for i, part in enumerate(parts):
+    own = 'templates' in part.overrides
+    if not own if name == dataset.name else part.name == name:
+      parts[i] = Part(part.name, **{**part.overrides, **replaced})
+  return dataclasses.replace(dataset, parts=tuple(parts))
 
 
 def template_set() -> str | None:
@@ -154,6 +152,11 @@ def template_set() -> str | None:
 def datasets() -> tuple[Dataset, ...]:
   """Returns every dataset, in order of registration."""
   return tuple(_DATASETS.values())
+
+
+def find_dataset(name: str) -> Dataset | None:
+  """Returns the dataset registered under exactly this name, or None."""
+  return _DATASETS.get(name)
 
 
 def find_mixture(name: str) -> Mixture | None:

@@ -239,10 +239,8 @@ def _templates(where: str, name: str, entries: Any) -> tuple[Template, ...]:
 
 def _first_part(name: str) -> Dataset:
   """Returns the part of that name, or the first part of the dataset."""
-  for dataset in registry.datasets():
-    if dataset.name == name:
-      return dataset.resolve_parts()[0]
-  return registry.find_part(name)[1]
+  dataset = registry.find_dataset(name)
+  return dataset.resolve_parts()[0] if dataset else registry.find_part(name)[1]
 
 
 def _template(

@@ -5,9 +5,8 @@ import pathlib
 import shlex
 from typing import NamedTuple
 
-from flan_jax.definitions import names, registry
+from flan_jax.definitions import names
 from flan_jax.definitions.dataset import Dataset
-from flan_jax.definitions.names import TaskName
 from flan_jax.rendering import splits
 from flan_jax.runtime.paths import user_path
 from flan_jax.sources.copies import default_data_dir, find_copy
@@ -73,20 +72,6 @@ def rows_of(part: Dataset, split: str, data_dir: str | None) -> Rows:
   return Rows(min(high, size) - low, ESTIMATE)
 
 
-def tasks_of(name: str) -> list[TaskName]:
-  """Returns the tasks that the name of a task or a whole dataset stands for.
-
-  Raises:
-    UnknownNameError: there is no such task; suggests the three nearest.
-  """
-  base, dot, suffixes = name.partition('.')
-  for dataset in registry.datasets():
-    if dataset.name == base and base not in registry.parts():
-      parts = [part.name for part in dataset.resolve_parts()]
-      return [names.parse_task(part + dot + suffixes) for part in parts]
-  return [names.parse_task(name)]
-
-
 def parts_of(name: str) -> list[Dataset]:
   """Returns the parts that a mixture, a dataset or a task reads.
 
@@ -95,5 +80,5 @@ def parts_of(name: str) -> list[Dataset]:
   """
   plan = names.resolve(name)
   if plan.purpose is None:
-    return [task.part for task in tasks_of(name)]
+    return [task.part for task in names.tasks_of(name)]
   return [member.part for member in plan.members]

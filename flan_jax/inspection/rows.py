@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from flan_jax.definitions import names
 from flan_jax.definitions.dataset import Dataset, evaluated
 from flan_jax.definitions.names import TaskName
 from flan_jax.errors import ConfigError
@@ -42,7 +43,7 @@ def describe(
     ConfigError: a task does not have the split.
     MissingDataError: a task is not prepared; names the command to run.
   """
-  tasks = prepared.tasks_of(name)
+  tasks = names.tasks_of(name)
   splits = [_split_of(task.part, split) for task in tasks]
   for task in tasks:
     _check_prepared(task.part, data_dir)

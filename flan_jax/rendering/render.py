@@ -71,7 +71,7 @@ def _rendering(part: Dataset, every: bool) -> Callable[..., tf.data.Dataset]:
   def pick(row, chosen, most):
     ordinary = tf.constant([not t.inverted for t in part.templates])
     allowed = admissible(part, row) & chosen & (ordinary | row['trains'])
-    allowed = tf.boolean_mask(tf.range(table.num_templates), allowed)
+    allowed = tf.boolean_mask(tf.range(len(part.templates)), allowed)
     count = tf.size(allowed)
     start = _pick(row, count, with_seed=not every)
     order = (start + tf.range(count)) % tf.maximum(count, 1)
@@ -189,11 +189,7 @@ def _fit_function(
       too_long,
       drop,
       (tf.size(truncatable), prompt, ids),
-      shape_invariants=(
-        tf.TensorShape([]),
-        tf.TensorShape([]),
-        tf.TensorShape([None]),
-      ),
+      shape_invariants=tuple(map(tf.TensorShape, ([], [], [None]))),
     )
     return prompt, ids, tf.where(tf.size(ids) > max_inputs, 2, 1)
 

@@ -1,28 +1,19 @@
 """Metrics of the SeqIO tasks, for SeqIO's own evaluator."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 
-def postprocess(rank: bool) -> Callable[..., Any]:
-  """Returns the postprocessor of a task, with SeqIO's signature."""
-  return _rank_key if rank else _stripped
-
-
-def metric_fns(rank: bool) -> list[Callable[..., Any]]:
-  """Returns the metrics of a task: accuracy of words, or of ranked options."""
-  return [rank_accuracy if rank else accuracy]
-
-
-def _stripped(text: str, example=None, is_target: bool = False) -> str:
-  del example, is_target
+def stripped(text: str, **kwargs) -> str:
+  """Postprocesses the words of an answer."""
+  del kwargs
   return text.strip()
 
 
-def _rank_key(text: str, example: Mapping[str, Any], is_target: bool = False):
-  """Returns (row, template, is correct) of one option."""
+def rank_key(text: str, example: Mapping[str, Any], is_target: bool = False):
+  """Postprocesses one option to (row, template, is correct)."""
   del text, is_target
   return (
     bytes(example['id']),

@@ -10,10 +10,15 @@ import tensorflow as tf
 from flan_jax.definitions import names, registry
 from flan_jax.definitions.dataset import evaluated
 from flan_jax.definitions.mixture_plan import mixing_rate
-from flan_jax.rendering import seqio_metrics
 from flan_jax.rendering.exemplars import choose, exemplar_keys, most_tokens
 from flan_jax.rendering.lengths import DEFAULT_LENGTHS, renderings_of
 from flan_jax.rendering.render import render_rows, tokenize_rows
+from flan_jax.rendering.seqio_metrics import (
+  accuracy,
+  rank_accuracy,
+  rank_key,
+  stripped,
+)
 from flan_jax.rendering.source import SplitSource
 from flan_jax.rendering.templates import compile_templates
 from flan_jax.vocabulary.base import Vocabulary
@@ -85,28 +90,25 @@ def _register_task(
   if task.rank and templates is None:
     templates = evaluated(task.part.templates)
   feature = seqio.Feature(as_seqio(vocabulary), add_eos=True)
+  part, partial = task.part, functools.partial
   preprocessors = [
-    functools.partial(
-      render_rows, part=task.part, templates=templates, every=task.every
-    ),
-    functools.partial(tokenize_rows, part=task.part, vocabulary=vocabulary),
+    partial(render_rows, part=part, templates=templates, every=task.every),
+    partial(tokenize_rows, part=part, vocabulary=vocabulary),
   ]
   if task.shots:
-    pool = ExemplarPool(
-      SplitSource(task.part.exemplar_part, data_dir), task.shots
-    )
+    pool = ExemplarPool(SplitSource(part.exemplar_part, data_dir), task.shots)
     preprocessors.append(
-      functools.partial(add_exemplars, pool=pool, vocabulary=vocabulary)
+      partial(add_exemplars, pool=pool, vocabulary=vocabulary)
     )
   if task.rank:
     preprocessors.append(_one_example_per_option)
   return seqio.TaskRegistry.add(
     name,
-    source=SplitSource(task.part, data_dir),
+    source=SplitSource(part, data_dir),
     preprocessors=preprocessors,
     output_features={'inputs': feature, 'targets': feature},
-    postprocess_fn=seqio_metrics.postprocess(task.rank),
-    metric_fns=seqio_metrics.metric_fns(task.rank),
+    postprocess_fn=rank_key if task.rank else stripped,
+    metric_fns=[rank_accuracy if task.rank else accuracy],
   )
 
 
@@ -117,12 +119,7 @@ class ExemplarPool:
   """
 
   def __init__(self, source: SplitSource, shots: int):
-    """Initializes the pool.
-
-    Args:
-      source: The part whose training rows serve as exemplars.
-      shots: Most exemplars before an example.
-    """
+    """Takes the source of exemplars, and the most of them before an example."""
     self._source = source
     self._shots = shots
 
@@ -170,7 +167,7 @@ def add_exemplars(
     examples: From `tokenize_rows`.
     pool: Where exemplars come from.
     vocabulary: Tokenizes them.
-    sequence_length: SeqIO's lengths of `inputs` and `targets`.
+    sequence_length: SeqIO's lengths.
   """
   lengths = {**DEFAULT_LENGTHS, **(sequence_length or {})}
   end = vocabulary.eos_id
@@ -207,8 +204,7 @@ def _one_example_per_option(
   end = tf.constant([feature.vocabulary.eos_id])
 
   def split(example):
-    count = tf.size(example['options'])
-    number = tf.data.Dataset.range(tf.cast(count, tf.int64))
+    count = tf.size(example['options'], tf.int64)
 
     def option(index):
       text = example['options'][index]
@@ -221,6 +217,6 @@ def _one_example_per_option(
         'is_correct': example['correct'][index],
       }
 
-    return number.map(option)
+    return tf.data.Dataset.range(count).map(option)
 
   return examples.flat_map(split)

@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import os
 
+import numpy as np
 import seqio
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -25,7 +26,6 @@ tf.get_logger().setLevel('ERROR')
 plain_tensorflow = tf.autograph.experimental.do_not_convert
 
 _HASH_BUCKETS = 2**63 - 1
-_SEPARATOR = '\x1f'
 
 
 @functools.cache
@@ -40,30 +40,23 @@ def open_builder(source: str, data_dir: str | None, name: str | None = None):
   Raises:
     MissingDataError: it is not there; names the commands that get it.
   """
+  place = f'DATA_DIR {data_dir}' if data_dir else 'the TFDS data directory'
   try:
     builder = tfds.builder(source, data_dir=data_dir, try_gcs=False)
     prepared = builder.data_path.exists()
   except (tfds.core.registered.DatasetNotFoundError, AssertionError) as error:
     raise splits.MissingDataError(
       f'TFDS {tfds.__version__} has no {source}, and there is no copy of it '
-      f'in {_place(data_dir)}: {error}'
+      f'in {place}: {error}'
     ) from error
   if not prepared:
-    flag = _flag(data_dir)
+    flag = f' --data_dir={data_dir}' if data_dir else ''
     raise splits.MissingDataError(
-      f'{source} is not in {_place(data_dir)}. Download it with `flan-jax '
+      f'{source} is not in {place}. Download it with `flan-jax '
       f'prepare {name or "NAME"}{flag}`, or import your own rows with '
       f'`flan-jax import-data --input=DIR{flag or " --data_dir=DIR"}`'
     )
   return builder
-
-
-def _place(data_dir: str | None) -> str:
-  return f'DATA_DIR {data_dir}' if data_dir else 'the TFDS data directory'
-
-
-def _flag(data_dir: str | None) -> str:
-  return f' --data_dir={data_dir}' if data_dir else ''
 
 
 class SplitSource(seqio.DataSource):
@@ -78,12 +71,7 @@ class SplitSource(seqio.DataSource):
   """
 
   def __init__(self, part: Dataset, data_dir: str | None = None):
-    """Initializes the source; nothing is opened before first use.
-
-    Args:
-      part: A resolved part.
-      data_dir: TFDS data directory; None for TFDS's own default.
-    """
+    """Initializes the source; nothing is opened before first use."""
     self.part = part
     self._data_dir = os.path.expanduser(data_dir) if data_dir else None
     super().__init__(splits=[name for name in SPLITS if name in part.splits])
@@ -147,30 +135,28 @@ class SplitSource(seqio.DataSource):
       seed=tf.constant(seed or 0, tf.int64),
       trains=tf.constant(split == 'train'),
     )
-    if found.splits:
-      low, high = self._ranges(found)[split]
-      dataset = dataset.filter(
-        plain_tensorflow(
-          lambda row: (row['group'] >= low) & (row['group'] < high)
-        )
+    if not found.splits:
+      return dataset
+    low, high = splits.divide(self._groups(found), found.splits)[split]
+    return dataset.filter(
+      plain_tensorflow(
+        lambda row: (low <= row['group']) & (row['group'] < high)
       )
-    return dataset
+    )
 
   def num_input_examples(self, split: str) -> int:
     """Returns the rows of a split before filters by content."""
     found = self.slices[split]
     if not found.splits:
       return found.stop - found.start
-    low, high = self._ranges(found)[split]
-    return sum(low <= value < high for value in self._groups(found.spec))
+    groups = self._groups(found)
+    low, high = splits.divide(groups, found.splits)[split]
+    return int(np.sum((low <= groups) & (groups < high)))
 
   def list_shards(self, split: str) -> Sequence[str]:
     """Returns the files that a split is read from."""
-    found = self.slices[split]
-    return [
-      str(part.filename)
-      for part in self.builder.info.splits[found.spec].file_instructions
-    ]
+    read = self.builder.info.splits[self.slices[split].spec]
+    return [str(part.filename) for part in read.file_instructions]
 
   def _read(self, spec, shuffle, seed, shard_info) -> tf.data.Dataset:
     config = tfds.ReadConfig(
@@ -185,22 +171,17 @@ class SplitSource(seqio.DataSource):
       split=spec, shuffle_files=shuffle, read_config=config
     )
 
-  def _ranges(self, found: splits.Slice) -> dict[str, tuple[int, int]]:
-    return splits.divide(self._groups(found.spec), found.splits)
-
-  def _groups(self, spec: str) -> tuple[int, ...]:
-    return _groups_of(self.part, self._data_dir, spec)
+  def _groups(self, found: splits.Slice) -> np.ndarray:
+    return _groups_of(self.part, self._data_dir, found.spec)
 
 
 @functools.cache
-def _groups_of(
-  part: Dataset, data_dir: str | None, spec: str
-) -> tuple[int, ...]:
+def _groups_of(part: Dataset, data_dir: str | None, spec: str) -> np.ndarray:
   """Returns the group of every row in a TFDS slice, before filters."""
   builder = open_builder(part.source, data_dir, part.name)
   rows = builder.as_dataset(split=spec, shuffle_files=False)
   groups = rows.map(lambda row: _hash(part, row, part.group_key))
-  return tuple(int(group) for group in groups.as_numpy_iterator())
+  return np.fromiter(groups.as_numpy_iterator(), np.int64)
 
 
 @functools.cache
@@ -236,5 +217,5 @@ def _hash(part: Dataset, row, names: tuple[str, ...]):
   if not names:
     return tf.constant(0, tf.int64)
   key = [feature_value(part.fields[name], row) for name in names]
-  key = tf.strings.join(key, separator=_SEPARATOR)
+  key = tf.strings.join(key, separator='\x1f')
   return tf.strings.to_hash_bucket_fast(key, _HASH_BUCKETS)

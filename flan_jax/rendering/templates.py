@@ -73,10 +73,6 @@ class TemplateTable:
   indices: np.ndarray
   truncatable: np.ndarray
 
-  @property
-  def num_templates(self) -> int:
-    return self.indices.shape[0]
-
   def pool(self, row: Mapping[str, Any]) -> Any:
     """Returns the literals and the fields of one row, strings [pool]."""
     values = [_field(row, name) for name in self.fields]
@@ -117,44 +113,31 @@ def compile_templates(dataset: Dataset) -> TemplateTable:
   """
   words = list((dataset.choices or {}).values())
   orders = itertools.cycle(option_orders(len(words)))
-  sides, literals, fields = [], [''], []
+  sides = []
   for template in dataset.templates:
     block = None
     if words and not template.inverted:
       block = options_block([words[i] for i in next(orders)])
     for pattern in (template.input, template.target):
       sides.append(list(_pieces(pattern, block)))
-  for is_literal, text in itertools.chain.from_iterable(sides):
-    seen = literals if is_literal else fields
-    if text not in seen:
-      seen.append(text)
-  width = max(map(len, sides))
-  indices = np.zeros((len(sides), width), np.int32)
-  for side, pieces in enumerate(sides):
-    for slot, (is_literal, text) in enumerate(pieces):
-      indices[side, slot] = (
-        literals.index(text)
-        if is_literal
-        else len(literals) + fields.index(text)
-      )
-  indices = indices.reshape(len(dataset.templates), 2, width)
+  pieces = dict.fromkeys([(True, ''), *itertools.chain.from_iterable(sides)])
+  # Literals come before fields, both in order of occurrence.
+  pieces = sorted(pieces, key=lambda piece: not piece[0])
+  index = {piece: i for i, piece in enumerate(pieces)}
+  indices = np.zeros((len(sides), max(map(len, sides))), np.int32)
+  for row, side in zip(indices, sides, strict=True):
+    row[: len(side)] = [index[piece] for piece in side]
+  truncatable = []
+  for template in dataset.templates:
+    shown = template.input_fields()
+    names = [name for name in dataset.truncatable_fields if name in shown]
+    truncatable.append(index[False, names[0]] if names else -1)
   return TemplateTable(
-    literals=tuple(literals),
-    fields=tuple(fields),
-    indices=indices,
-    truncatable=np.array(
-      [_truncatable(dataset, t, literals, fields) for t in dataset.templates],
-      np.int32,
-    ),
+    literals=tuple(text for is_literal, text in pieces if is_literal),
+    fields=tuple(text for is_literal, text in pieces if not is_literal),
+    indices=indices.reshape(len(dataset.templates), 2, -1),
+    truncatable=np.array(truncatable, np.int32),
   )
-
-
-def _truncatable(dataset, template, literals, fields) -> int:
-  """Returns the position in the pool of what may be shortened, or -1."""
-  for name in dataset.truncatable_fields:
-    if name in template.input_fields():
-      return len(literals) + fields.index(name)
-  return -1
 
 
 def _pieces(pattern: str, block: str | None):
@@ -240,16 +223,10 @@ def check_class_names(
   """
   if dataset.choices is None or class_names is None:
     return
-  missing = [name for name in class_names if name not in dataset.choices]
-  if missing:
+  if set(dataset.choices) != set(class_names):
     raise DatasetError(
-      f'dataset {dataset.name}: choices lacks the classes {missing}'
-    )
-  extra = [name for name in dataset.choices if name not in class_names]
-  if extra:
-    raise DatasetError(
-      f'dataset {dataset.name}: choices has {extra}, but the classes of '
-      f'{dataset.source} are {list(class_names)}'
+      f'dataset {dataset.name}: choices has the classes '
+      f'{list(dataset.choices)}, but {dataset.source} has {list(class_names)}'
     )
 
 

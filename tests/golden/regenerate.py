@@ -57,7 +57,7 @@ class _Rows:
     """Yields every template, rendered on the first row that admits it."""
     task = names.parse_task(self._part.name + suffix)
     table = compile_templates(task.part)
-    todo = set(range(table.num_templates))
+    todo = set(range(len(table.indices)))
     pool = ExemplarPool(self._source, task.shots) if task.shots else None
     found = {}
     for row in self._rows:

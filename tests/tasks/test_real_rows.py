@@ -82,7 +82,7 @@ def _rendered(part, data_dir):
 
   def render(row):
     mapped = map_row(part, names, row)
-    texts = table.render(table.pool(mapped), tf.range(table.num_templates))
+    texts = table.render(table.pool(mapped), tf.range(len(table.indices)))
     return (
       texts,
       admissible(part, mapped),
