@@ -1,9 +1,11 @@
 """What a cached split is of, and the digest of all that decides its tokens."""
 
+import ast
 from collections.abc import Iterator
 import dataclasses
 import functools
 import inspect
+import textwrap
 import types
 from typing import Any
 
@@ -103,7 +105,8 @@ def source_of(function: Any, seen: set | None = None) -> Iterator[str]:
   """Yields the source of a function and of what it uses.
 
   Follows helper functions, constants and closures of the user's own package,
-  so that a change in any of them is noticed.
+  so that a change in any of them is noticed. Comments and docstrings do not
+  count.
   """
   seen = set() if seen is None else seen
   if isinstance(function, functools.partial):
@@ -112,7 +115,7 @@ def source_of(function: Any, seen: set | None = None) -> Iterator[str]:
   if id(function) in seen or not isinstance(function, types.FunctionType):
     return
   seen.add(id(function))
-  yield inspect.getsource(function)
+  yield _code(function)
   used = {
     **{x: function.__globals__.get(x) for x in _names(function.__code__)},
     **inspect.getclosurevars(function).nonlocals,
@@ -123,6 +126,19 @@ def source_of(function: Any, seen: set | None = None) -> Iterator[str]:
         yield from source_of(value, seen)
     elif isinstance(value, str | int | float | bool | tuple | list | dict):
       yield f'{name} = {value!r}'
+
+
+def _code(function: types.FunctionType) -> str:
+  """Returns the source of a function without comments and docstrings."""
+  source = textwrap.dedent(inspect.getsource(function))
+  try:
+    tree = ast.parse(source)
+  except SyntaxError:
+    return source  # A lambda within an expression.
+  for node in ast.walk(tree):
+    if isinstance(node, ast.FunctionDef) and ast.get_docstring(node):
+      del node.body[0]
+  return ast.unparse(tree)
 
 
 def _names(code: types.CodeType) -> set[str]:

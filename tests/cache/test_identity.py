@@ -78,3 +78,17 @@ def test_the_source_of_a_function_includes_what_it_uses(monkeypatch):
   assert list(source_of(functools.partial(_field, name='y'))) != before
   monkeypatch.setitem(globals(), '_WORD', 'two')
   assert list(source_of(_field)) != before
+
+
+def _plain(row):
+  return row['text']
+
+
+def _documented(row):
+  """Returns the text."""
+  return row['text']  # Prose.
+
+
+def test_prose_in_a_function_keeps_the_cache():
+  (plain,), (documented,) = source_of(_plain), source_of(_documented)
+  assert documented.replace('_documented', '_plain') == plain
