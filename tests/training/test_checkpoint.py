@@ -232,7 +232,7 @@ def test_mismatches_are_listed_by_name(tmp_path, state):
     'layers/up: (2, 16, 24) in the checkpoint, (2, 16, 48) wanted',
     'layers/down: (2, 24, 16) in the checkpoint, (2, 48, 16) wanted',
     'relative_bias: missing in the checkpoint',
-    'in the checkpoint, nothing wanted',
+    'unembedding: (16, 32) in the checkpoint, nothing wanted',
   ]
   with pytest.raises(CheckpointMismatchError) as caught:
     Checkpointer.restore_params(tmp_path, abstract_params(other, mesh))
