@@ -84,7 +84,7 @@ class CacheStore:
       return
     if self.flags is None:
       self.find(missing[0])
-    print(f'caching {len(missing)} splits first', flush=True)
+    print(f'starting `flan-jax cache` for {len(missing)} splits', flush=True)
     if not child.succeeds('cache', self.flags):
       raise CacheError('the cache could not be made, see above')
 

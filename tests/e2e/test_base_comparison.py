@@ -25,7 +25,7 @@ def test_the_base_model_is_compared_with_the_trained_one(cli, rule_data):
     '--gin.MAX_EVAL_ROWS=8',
     '--gin.EVAL_BASE=True',
   )
-  assert 'before and after training' in out
+  assert 'before and after, means over templates' in out
   folder = cli.folder / 'model'
   (comparison,) = json.loads(
     (folder / 'eval/rule_eval/comparison.json').read_text()

@@ -119,7 +119,7 @@ def test_datasets_of_an_installed_package_are_trained_on_and_evaluated(cli):
     '--gin.CHECKPOINT_PERIOD=2',
     **path,
   )
-  assert 'training on 3 parts, 72 rows' in out
+  assert 'training on 3 subsets, 72 rows' in out
   folder = cli.folder / 'model/eval/moods_eval'
   parts = json.loads((folder / 'results.json').read_text())['parts']
   assert [part['part'] for part in parts] == list(_MOODS)

@@ -196,7 +196,7 @@ def hostile(tmp_path_factory) -> pathlib.Path:
 def _shipped(checkout: pathlib.Path) -> set[str]:
   """Returns the paths of an installation, relative to site-packages."""
   shipped = set((checkout / 'flan_jax').rglob('*'))
-  patterns = 'tasks/**/*.py tasks/*.json mixtures/**/*.py gin/**/*.gin'
+  patterns = 'tasks/**/*.py tasks/**/*.json mixtures/**/*.py gin/**/*.gin'
   for pattern in patterns.split():
     shipped |= set(checkout.glob(pattern))
   return {
