@@ -19,10 +19,15 @@ os.environ['XLA_FLAGS'] = ' '.join(
   )
 )
 
+import hypothesis
 import jax
 
 from tests.command_line import Cli
 from tests.shared_folders import code_digest, make_once
+
+# A slow machine is not a failure.
+hypothesis.settings.register_profile('tests', deadline=None)
+hypothesis.settings.load_profile('tests')
 
 # An array that is broadcast to a higher rank by accident is an error.
 jax.config.update('jax_numpy_rank_promotion', 'raise')

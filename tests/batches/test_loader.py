@@ -133,7 +133,7 @@ def _steps(plan: BatchPlan) -> int:
 
 
 @given(st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_window_has_every_draw_once_with_all_its_tokens(splits, data):
   packing = PackingConfig(
     batch_rows=data.draw(st.integers(1, 6)),
@@ -204,7 +204,7 @@ class _Hashable:
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_processes_assemble_the_rows_of_one_batch(splits, data):
   rows = data.draw(st.sampled_from([8, 16]))
   packing = dataclasses.replace(_PACKING, batch_rows=rows)

@@ -70,7 +70,7 @@ def test_pass_visits_each_row_once_with_its_next_rendering():
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_epochs_keep_rates_and_passes_are_complete(data):
   sizes = data.draw(st.lists(st.integers(1, 60), min_size=1, max_size=4))
   rates = [data.draw(st.integers(1, 70)) for _ in sizes]

@@ -69,7 +69,7 @@ def test_rows_of_a_large_mixture_are_full(pack_length):
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_window_holds_every_draw_once_within_capacities(data):
   sizes = data.draw(st.lists(st.integers(1, 40), min_size=1, max_size=5))
   seed, window = data.draw(st.integers(0, 99)), data.draw(st.integers(0, 10**6))

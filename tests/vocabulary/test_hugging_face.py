@@ -20,7 +20,7 @@ def _edited(folder, target, **changes):
   return TokenizerVocabulary(target / 'tokenizer.json')
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(strategies.text())
 def test_text_comes_back_as_it_was(vocabulary, text):
   assert vocabulary.decode(vocabulary.encode(text)) == text
