@@ -83,6 +83,7 @@ def _whole_lines(path) -> list[str]:
   return [line for line in path.read_text().split('\n') if line.endswith('}')]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('warm_cache')
 def test_other_data_order_is_refused(cli, rule_data):
   cli.check(*_arguments(rule_data, 'model', 5))

@@ -85,6 +85,7 @@ def test_bfloat16_is_close_to_float32():
     assert distance < 0.03 * np.linalg.norm(np.asarray(theirs, np.float32))
 
 
+@pytest.mark.slow
 def test_a_long_row_has_few_blocks():
   # Blocks of one query would make a program of 64 parts.
   sizes = [keys.stop for _, keys in block_attention._blocks(64, 4)]

@@ -92,6 +92,7 @@ def test_rank_tasks_have_one_example_an_option(get):
   assert metric(targets, [-score for score in gold]) == {'accuracy': 0.0}
 
 
+@pytest.mark.slow
 def test_a_mixture_mixes_at_its_rates(get):
   mixture = get('flan_clusters_1')
   assert 'flan_clusters_1' in seqio.MixtureRegistry.names()

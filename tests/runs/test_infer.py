@@ -123,6 +123,7 @@ def test_two_processes_answer_as_one(tmp_path, answered):
   assert 'answering' not in printed[1]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('warm_cache')
 def test_rows_are_answered_as_in_an_evaluation(cli, answered, rule_data):
   checkpoint, _ = answered

@@ -104,6 +104,7 @@ MESHES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('shape', MESHES, ids=str)
 def test_all_meshes_train_alike(shape, reference):
   batches = [make_batch(0), make_batch(1)]

@@ -45,6 +45,7 @@ def _plain(config, params, prompt, limit, width=256) -> list[int]:
   return tokens[len(prompt) :]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('position', ['relative_bias', 'rope'])
 def test_generation_is_greedy_and_the_same_in_any_batch(position):
   config, mesh = tiny_config(position, vocab_size=30), _mesh()
@@ -60,6 +61,7 @@ def test_generation_is_greedy_and_the_same_in_any_batch(position):
     assert generate(generator, params, prompts, limits) == wanted
 
 
+@pytest.mark.slow
 def test_generation_over_eight_devices():
   config = tiny_config('rope', vocab_size=30)
   one, eight = _mesh(), _mesh(8)
