@@ -119,4 +119,6 @@ def _run_with_gin(command: str, argv: Sequence[str]) -> None:
   config.prepare(arguments, name)
   function = getattr(importlib.import_module(f'flan_jax.runs.{name}'), name)
   own = {k: v for k, v in vars(parsed).items() if k in _OWN_FLAGS and v}
-  function(arguments=arguments, dry_run=parsed.dry_run, **own)
+  if command in _MULTIPROCESS:
+    own['arguments'] = arguments  # For the child that makes the cache.
+  function(dry_run=parsed.dry_run, **own)

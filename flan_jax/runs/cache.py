@@ -13,7 +13,6 @@ from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.store import split_keys
 from flan_jax.definitions import names
 from flan_jax.errors import ConfigError
-from flan_jax.flags import Arguments
 from flan_jax.interop import base_model
 from flan_jax.runtime.tensorflow_start import (
   quiet_start,
@@ -41,7 +40,6 @@ def cache(
   vocabulary: str,
   allow_missing: bool = False,
   pipeline_options: str | None = None,
-  arguments: Arguments | None = None,
   verbose: bool = False,
   dry_run: bool = False,
 ) -> None:
@@ -54,14 +52,12 @@ def cache(
     allow_missing: Leaves out data that is not prepared.
     pipeline_options: Options of a Beam runner, as one string. None: this
       process for few rows, all cores of this machine for many.
-    arguments: Not used.
     verbose: Prints a line for each split.
     dry_run: Only prints what would be made.
 
   Raises:
     ConfigError: Beam is asked for and not installed.
   """
-  del arguments  # What every command is given.
   keys = split_keys(names.resolve_all(mixtures))
   cache_dir = cache_config.cache_dir
   loaded = load_vocabulary(base_model.locate(vocabulary, cache_dir))
