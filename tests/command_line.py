@@ -12,6 +12,7 @@ import jax
 import pytest
 
 from flan_jax import cli
+from tests.compile_flags import CHEAP_PROGRAMS
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -33,12 +34,6 @@ TRAIN = (
   LENGTHS,
 )
 RULE = '--task_module=flan_jax.testing.rule'
-
-
-# Commands compile much and compute little.
-CHEAP_PROGRAMS = (
-  '--xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true'
-)
 
 
 class Cli:

@@ -1,9 +1,12 @@
 """Simulates eight CPU devices; fixtures that tests of several rooms share."""
 
+from collections.abc import Iterator
 import os
 import pathlib
 
 import pytest
+
+from tests.compile_flags import CHEAP_PROGRAMS
 
 # Read once, when JAX and TensorFlow are first imported.
 os.environ['CUDA_VISIBLE_DEVICES'] = '-1'
@@ -13,9 +16,7 @@ os.environ['XLA_FLAGS'] = ' '.join(
   (
     os.environ.get('XLA_FLAGS', ''),
     '--xla_force_host_platform_device_count=8',
-    # Tests compile much and compute little.
-    '--xla_backend_optimization_level=1',
-    '--xla_llvm_disable_expensive_passes=true',
+    CHEAP_PROGRAMS,
   )
 )
 
@@ -31,6 +32,8 @@ hypothesis.settings.load_profile('tests')
 
 # An array that is broadcast to a higher rank by accident is an error.
 jax.config.update('jax_numpy_rank_promotion', 'raise')
+# See `optimized`.
+jax.config.update('jax_disable_most_optimizations', True)
 
 _CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -61,6 +64,14 @@ def compiled(shared) -> pathlib.Path:
   folder = shared / 'compiled'
   jax.config.update('jax_compilation_cache_dir', str(folder))
   return folder
+
+
+@pytest.fixture(scope='module')
+def optimized() -> Iterator[None]:
+  """Optimizes compiled programs, for tests that compute much."""
+  jax.config.update('jax_disable_most_optimizations', False)
+  yield
+  jax.config.update('jax_disable_most_optimizations', True)
 
 
 @pytest.fixture(scope='session')

@@ -204,7 +204,7 @@ class _Hashable:
 
 
 @given(st.data())
-@settings(max_examples=40)
+@settings(max_examples=15)
 def test_processes_assemble_the_rows_of_one_batch(splits, data):
   rows = data.draw(st.sampled_from([8, 16]))
   packing = dataclasses.replace(_PACKING, batch_rows=rows)

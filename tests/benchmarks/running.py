@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 from flan_jax.testing import tiny_models
-from tests.command_line import CHEAP_PROGRAMS, ROOT
+from tests.command_line import ROOT
+from tests.compile_flags import CHEAP_PROGRAMS
 
 TINY_LLAMA = {
   'model_type': 'llama',

@@ -423,6 +423,7 @@ def _text(file) -> str:
   return file.read_bytes().decode('utf-8', errors='ignore')
 
 
+@pytest.mark.slow
 def test_a_mistake_ends_a_run_before_it_starts(tmp_path, rule_data, write_set):
   path = write_set({'rule': [['{word}\n{options}', '{answer}']]})
   code, _, error = Cli(tmp_path).process(*_flags(rule_data, path, '--dry_run'))

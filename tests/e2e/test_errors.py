@@ -54,6 +54,7 @@ def test_a_mistake_is_reported_in_one_line(cli, rule_data, flags, message):
   assert not (cli.folder / 'model').exists()
 
 
+@pytest.mark.slow
 def test_a_missing_dataset_is_reported_with_its_command(cli, tmp_path):
   # A child process reads the rows and reports the error.
   code, _, error = cli(

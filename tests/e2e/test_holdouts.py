@@ -35,6 +35,7 @@ from flan_jax.testing.cached_splits import named_split
 from flan_jax.training.optimizer import OptimizerConfig, make_optimizer
 from flan_jax.training.step import init_state, make_train_step
 from flan_jax.vocabulary.load import load_vocabulary
+from tests.golden.tokens import LENGTHS
 from tests.shared_folders import locked
 
 pytestmark = pytest.mark.slow
@@ -42,7 +43,8 @@ pytestmark = pytest.mark.slow
 registry.load()
 
 _CLUSTERS = sorted(CLUSTERS)
-_LENGTHS = {'inputs': 224, 'targets': 16}
+# Most tokens of a written answer.
+_WRITTEN = 16
 _PACKING = PackingConfig(batch_rows=4, pack_length=512, target_budget=512)
 _MODEL = DecoderConfig(
   vocab_size=4096,
@@ -57,7 +59,7 @@ _MODEL = DecoderConfig(
 
 @pytest.fixture(scope='module')
 def store(mini_data, shared_cache) -> CacheStore:
-  config = CacheConfig(str(shared_cache), mini_data, _LENGTHS)
+  config = CacheConfig(str(shared_cache), mini_data, LENGTHS)
   mixtures = ['flan_all', *(f'flan_eval_{cluster}' for cluster in _CLUSTERS)]
   keys = split_keys(map(resolve, mixtures))
   keys += [
@@ -70,6 +72,14 @@ def store(mini_data, shared_cache) -> CacheStore:
   with locked(shared_cache):
     make_cached_splits(keys, config, vocabulary, log=lambda line: None)
   return CacheStore(config, vocabulary)
+
+
+class _BriefGenerator(Generator):
+  """Writes short answers, which take less time."""
+
+  def answers(self, params, prompts, limits, stop):
+    limits = [min(limit, _WRITTEN) for limit in limits]
+    return super().answers(params, prompts, limits, stop)
 
 
 class Trainer:
@@ -85,7 +95,7 @@ class Trainer:
     self.models = Models(
       _MODEL,
       Scorer(_MODEL, self.mesh),
-      Generator(_MODEL, self.mesh, self.vocabulary.eos_id),
+      _BriefGenerator(_MODEL, self.mesh, self.vocabulary.eos_id),
       self.vocabulary,
       self.framing,
     )

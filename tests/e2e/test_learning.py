@@ -6,6 +6,8 @@ import pytest
 
 from tests.command_line import RULE, TRAIN
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('optimized')]
+
 
 def _run(cli, data_dir: str, name: str) -> dict:
   cli.check(
@@ -36,7 +38,6 @@ def _run(cli, data_dir: str, name: str) -> dict:
   return result
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures('warm_cache')
 def test_learned_rule_generalizes_to_unseen_templates(cli, rule_data):
   result = _run(cli, rule_data, 'true')
@@ -44,7 +45,6 @@ def test_learned_rule_generalizes_to_unseen_templates(cli, rule_data):
   assert result['best_validation']['test'] >= 95
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures('warm_cache')
 def test_shuffled_labels_stay_at_chance(cli, shuffled_rule_data):
   result = _run(cli, shuffled_rule_data, 'shuffled')

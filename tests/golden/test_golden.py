@@ -12,9 +12,16 @@ from tests.golden.regenerate import FOLDER, golden_text
 registry.load()
 
 _DATASETS = [d for d in registry.datasets() if d.cluster != 'testing']
+# The everyday lane checks one dataset of each cluster.
+_EVERYDAY = {dataset.cluster: dataset for dataset in _DATASETS}.values()
 
 
-@pytest.mark.parametrize('dataset', _DATASETS, ids=lambda d: d.name)
+def _case(dataset):
+  marks = () if dataset in _EVERYDAY else pytest.mark.slow
+  return pytest.param(dataset, id=dataset.name, marks=marks)
+
+
+@pytest.mark.parametrize('dataset', map(_case, _DATASETS))
 def test_prompts_are_as_reviewed(dataset, mini_data):
   path = FOLDER / f'{dataset.name}.txt'
   assert path.exists(), 'run python -m tests.golden.regenerate'

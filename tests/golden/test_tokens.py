@@ -7,6 +7,7 @@ import pytest
 from flan_jax.cache.framing import CacheConfig
 from flan_jax.definitions import registry
 from tests.golden import tokens
+from tests.shared_folders import locked
 
 registry.load()
 
@@ -15,8 +16,10 @@ _COMMAND = '`python -m tests.golden.tokens`'
 
 
 def _check(keys, data_dir, folder) -> None:
-  config = CacheConfig(str(folder), data_dir)
-  for name, (content, digest) in tokens.digests(keys, config).items():
+  config = CacheConfig(str(folder), data_dir, tokens.LENGTHS)
+  with locked(folder):
+    found = tokens.digests(keys, config)
+  for name, (content, digest) in found.items():
     recorded = _RECORDED.get(name, [None, None])
     if digest == recorded[1]:
       continue
@@ -28,16 +31,16 @@ def _check(keys, data_dir, folder) -> None:
     pytest.fail(f'{name} has other tokens: run {_COMMAND} if intended')
 
 
-def test_tokens_of_some_parts_are_as_recorded(mini_data, tmp_path):
+def test_tokens_of_some_parts_are_as_recorded(mini_data, shared_cache):
   # A class label, options of the row, and free text with several answers.
   names = ('cb', 'copa', 'common_gen')
   keys = [key for key in tokens.all_keys() if key.part.name in names]
   assert len(keys) == 9
-  _check(keys, mini_data, tmp_path)
+  _check(keys, mini_data, shared_cache)
 
 
 @pytest.mark.slow
-def test_all_tokens_are_as_recorded(mini_data, tmp_path):
+def test_all_tokens_are_as_recorded(mini_data, shared_cache):
   keys = tokens.all_keys()
   assert {str(key) for key in keys} == set(_RECORDED)
-  _check(keys, mini_data, tmp_path)
+  _check(keys, mini_data, shared_cache)

@@ -18,6 +18,8 @@ from flan_jax.sources import tfds_import
 from flan_jax.vocabulary.load import load_vocabulary
 
 FILE = pathlib.Path(__file__).with_name('tokens.json')
+# Short, so that long prompts and targets are cut.
+LENGTHS = {'inputs': 224, 'targets': 64}
 
 
 def all_keys() -> list[SplitKey]:
@@ -48,7 +50,7 @@ def main() -> None:
   """Records the digests of all splits."""
   registry.load()
   with tempfile.TemporaryDirectory() as folder:
-    config = CacheConfig(f'{folder}/cache', f'{folder}/tfds')
+    config = CacheConfig(f'{folder}/cache', f'{folder}/tfds', LENGTHS)
     tfds_import.import_rows(
       tfds_import.mini_corpus(), config.data_dir, log=lambda line: None
     )

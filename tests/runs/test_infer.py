@@ -14,7 +14,8 @@ from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.testing.multiprocess import run_processes
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.vocabulary.load import load_vocabulary
-from tests.command_line import CHEAP_PROGRAMS, LENGTHS, RULE, SMALL
+from tests.command_line import LENGTHS, RULE, SMALL
+from tests.compile_flags import CHEAP_PROGRAMS
 from tests.evaluation.in_order import generate
 
 _MODEL = DecoderConfig(

@@ -40,6 +40,7 @@ def mistake(capsys):
   return run
 
 
+@pytest.mark.slow
 def test_nothing_but_rows_needs_tensorflow(tmp_path):
   code = f"""
 import sys

@@ -27,6 +27,7 @@ def test_home_means_the_same_for_all_files_of_a_run(tmp_path, monkeypatch):
   assert Checkpointer.find('~/run')[0] == str(tmp_path / 'home/run')
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('warm_cache')
 def test_a_name_is_resolved_once(cli, rule_data, monkeypatch):
   resolved, elsewhere = [], []
