@@ -40,6 +40,7 @@ PACKAGES = [
   'flan_jax.runtime',
   'flan_jax.sharding',
   'flan_jax.sources',
+  'flan_jax.studies',
   'flan_jax.testing',
   'flan_jax.training',
   'flan_jax.vocabulary',
@@ -48,6 +49,7 @@ PACKAGES = [
 # `flan_jax/mini` holds no Python and is therefore data of `flan_jax`.
 PACKAGE_DATA = {
   'flan_jax': ['mini/*.json', 'mini/*.jsonl'],
+  'flan_jax.studies': ['*.csv'],
   'flan_jax.vocabulary': ['*.model'],
   'flan_jax.gin': ['**/*.gin'],
   'flan_jax.tasks': ['*.json', 'published/*.json'],

@@ -29,6 +29,7 @@ _ROOMS = (
   'evaluation',
   'interop',
   'planning',
+  'studies',
   'inspection',
   'macros',
   'flags',
