@@ -1,64 +1,43 @@
-"""The paper's means over clusters, of exactly the datasets that it averages.
-
-The paper does not list them. For each cluster below, these are the members
-whose mean equals the number in its figures 1 and 9. For closed-book QA it
-equals the number in the paper's first version, which used the TriviaQA
-validation rows of TFDS.
-"""
+"""Our means over clusters, of exactly the datasets that the paper averages."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from flan_jax.evaluation.paper_means import PaperMean, mean_for
 from flan_jax.evaluation.part_result import PartResult
-
-# Parts, followed by the group of templates if results are by group.
-PAPER_MEMBERS: Mapping[str, tuple[str, ...]] = {
-  'nli': ('anli_r1', 'anli_r2', 'anli_r3', 'cb', 'rte'),
-  'reading_comprehension': ('bool_q', 'multirc', 'openbookqa'),
-  'closed_book_qa': (
-    'arc_easy',
-    'arc_challenge',
-    'natural_questions',
-    'trivia_qa',
-  ),
-  'commonsense': ('copa', 'hellaswag', 'piqa', 'story_cloze'),
-  'coreference': ('definite_pronoun_resolution', 'winogrande'),
-  'translation': (
-    'wmt14_enfr en_fr',
-    'wmt14_enfr fr_en',
-    'wmt16_translate_deen en_de',
-    'wmt16_translate_deen de_en',
-    'wmt16_translate_roen en_ro',
-    'wmt16_translate_roen ro_en',
-  ),
-}
 
 
 def cluster_means(results: Sequence[PartResult]) -> list[dict[str, Any]]:
   """Averages results over the clusters of the paper that occur in them.
 
+  `paper_means.mean_for` decides which of the paper's means is repeated.
+
   Returns:
-    One object for each cluster, format and number of exemplars: `members`, the
-    members' means over templates; `missing`, the members without a result;
-    `others`, the means of the cluster's other parts; `mean` and
-    `best_validation`, unweighted over the members, null if one is missing.
+    One object for each cluster, format and number of exemplars: `figure`, the
+    figure whose members are averaged; `paper`, the mean that it prints for the
+    paper's own model, null if there is none to compare with; `problem`, why
+    not; `members`, the members' means over templates; `missing`, the members
+    without a result; `others`, the means of the cluster's other parts; `mean`
+    and `best_validation`, unweighted over the members, null if one is missing.
   """
   by_variant: dict[Any, dict[str, PartResult]] = {}
   for result in results:
-    if result.cluster in PAPER_MEMBERS:
-      key = (result.cluster, result.format, result.shots)
-      by_variant.setdefault(key, {})[result.name] = result
-  return [
-    _cluster_mean(*variant, parts) for variant, parts in by_variant.items()
-  ]
+    key = (result.cluster, result.format, result.shots)
+    by_variant.setdefault(key, {})[result.name] = result
+  means = []
+  for (cluster, form, shots), parts in by_variant.items():
+    if (paper := mean_for(cluster, form, shots)) is not None:
+      about = {'cluster': cluster, 'format': form, 'shots': shots}
+      means.append({**about, **_cluster_mean(paper, parts)})
+  return means
 
 
 def _cluster_mean(
-  cluster: str, form: str, shots: int, parts: Mapping[str, PartResult]
+  paper: PaperMean, parts: Mapping[str, PartResult]
 ) -> dict[str, Any]:
-  members = PAPER_MEMBERS[cluster]
+  members = paper.members
   found = {
     member: parts[member]
     for member in members
@@ -71,9 +50,9 @@ def _cluster_mean(
     if result.best_validation is not None
   ]
   return {
-    'cluster': cluster,
-    'format': form,
-    'shots': shots,
+    'figure': paper.figure,
+    'paper': paper.value,
+    'problem': paper.problem or None,
     'mean': _mean([*means.values()], len(members)),
     'best_validation': _mean(best, len(members)),
     'members': means,

@@ -64,9 +64,11 @@ def clusters_table(means: Sequence[Mapping[str, Any]]) -> str:
     lines.append(
       {
         'mean of the paper': name,
+        'figure': mean['figure'],
         'members': f'{found} of {found + len(missing)}',
         'mean': _number(mean['mean']),
         'best validation': _number(mean['best_validation']),
+        'FLAN 137B': _number(mean['paper']),
         'missing': ', '.join(missing) or '-',
       }
     )
