@@ -133,11 +133,11 @@ def test_generation_gives_the_golden_continuations(golden, model, vocabulary):
   config, params = model
   continued = [p for p in golden['prompts'] if 'continuation' in p]
   generator = Generator(config, import_mesh(config), vocabulary.eos_id)
-  answers = generate(
-    generator, params, [p['ids'] for p in continued], [64] * len(continued)
-  )
+  # `test_golden_continuations` checks all of their tokens.
+  limits = [24] * len(continued)
+  answers = generate(generator, params, [p['ids'] for p in continued], limits)
   for answer, prompt in zip(answers, continued, strict=True):
-    expected = prompt['continuation']
+    expected = prompt['continuation'][:24]
     if vocabulary.eos_id in expected:
       expected = expected[: expected.index(vocabulary.eos_id)]
     assert answer == expected

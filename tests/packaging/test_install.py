@@ -22,6 +22,8 @@ import pytest
 import flan_jax
 from flan_jax.definitions import registry, template_set
 
+pytestmark = pytest.mark.slow
+
 _CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 _FOLDERS = ('flan_jax', 'tasks', 'mixtures', 'gin', 'tests/packaging')
 _FILES = ('*.py', '*.toml', '*.in', '*.md', '*.txt', 'LICENSE')

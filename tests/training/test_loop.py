@@ -136,6 +136,7 @@ class _Step:
     return call
 
 
+@pytest.mark.slow
 def test_rates_and_compile_time_are_logged(run, plan, train_step, capsys):
   records = run(train_step)
   printed = ''.join(capsys.readouterr())

@@ -2,10 +2,13 @@
 
 import json
 
+import pytest
+
 from benchmarks.memory import import_weights
 from tests.benchmarks.running import TINY_LLAMA
 
 
+@pytest.mark.slow
 def test_a_tiny_model(monkeypatch, capsys):
   # Larger than the tokenizer that is written beside it.
   config = {**TINY_LLAMA, 'vocab_size': 1000}

@@ -16,6 +16,7 @@ _ROWS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   ('side', 'make'), [(OWN, rank.Scorer), (PLAIN, own.PlainScorer)]
 )

@@ -11,6 +11,7 @@ torch = pytest.importorskip('torch')
 pytest.importorskip('transformers')
 
 
+@pytest.mark.slow
 def test_the_loss_is_the_mean_over_the_targets(monkeypatch):
   from benchmarks.train_step import hugging_face
 
