@@ -40,6 +40,7 @@ MACROS = {
   'MODEL_DIR': 'directory of checkpoints, metrics and results',
   'OUTPUT': 'file for the answers; None for standard output',
   'PACK_LENGTH': 'tokens of a row',
+  'PERMUTE_TARGETS': "train each prompt on another row's target, as a control",
   'PIPELINE_OPTIONS': 'options of a Beam runner that makes the cache, or None',
   'PROMPT_FORMAT': "text around '{input}'; None for the end token after it",
   'PROMPTS': "file of prompts: one a line, or .jsonl objects with 'prompt'",

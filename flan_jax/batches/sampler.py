@@ -151,8 +151,6 @@ def rendering_sizes(
 
   The last token of an example takes no place, because it is only predicted.
   """
-  renderings = split.renderings
-  targets = split.span_lengths[renderings['first'] + 1]
-  targets = targets + len(framing.end) * (1 - renderings['targets_cut'])
+  targets = split.target_lengths(framing)
   lengths = split.prompt_lengths(framing) + targets - 1
   return lengths.astype(np.int32), targets.astype(np.int32)

@@ -1,6 +1,7 @@
 """Opens the training splits of a mixture."""
 
 from flan_jax.batches.few_shot import FewShotSplit
+from flan_jax.batches.permuted_targets import PermutedTargets
 from flan_jax.cache.cached_split import CachedSplit
 from flan_jax.cache.framing import Framing
 from flan_jax.cache.store import CacheStore, split_key
@@ -9,9 +10,18 @@ from flan_jax.errors import ConfigError
 
 
 def training_splits(
-  store: CacheStore, plan: MixturePlan, seed: int = 0
+  store: CacheStore,
+  plan: MixturePlan,
+  seed: int = 0,
+  permute_targets: bool = False,
 ) -> list[CachedSplit]:
-  """Opens the training splits of a mixture or task; `seed` chooses exemplars.
+  """Opens the training splits of a mixture or task.
+
+  Args:
+    store: Finds the splits.
+    plan: The mixture or task.
+    seed: Chooses exemplars and permutes targets.
+    permute_targets: Whether examples take the targets of other rows.
 
   Raises:
     ConfigError: A member has no training rows.
@@ -23,9 +33,8 @@ def training_splits(
         f'{plan.name}: {member.part.name} has no training split'
       )
     split = store.find(split_key(member, 'train'))
-    splits.append(
-      with_exemplars(split, split, member.shots, seed, store.framing)
-    )
+    split = with_exemplars(split, split, member.shots, seed, store.framing)
+    splits.append(PermutedTargets(split, seed) if permute_targets else split)
   return splits
 
 

@@ -224,14 +224,23 @@ class CachedSplit:
   def example_parts(self, index: int, framing: Framing) -> list[np.ndarray]:
     """Returns the parts of a training rendering's prompt and target."""
     parts = self.prompt_parts(index, framing)
-    parts.append(self.span(self._first.item(index) + 1))
-    if not self._targets_cut.item(index):
-      parts.append(framing.arrays.end)
+    parts += self.target_parts(index, framing)
     return parts
+
+  def target_parts(self, index: int, framing: Framing) -> list[np.ndarray]:
+    """Returns the parts of a training rendering's target."""
+    span = self.span(self._first.item(index) + 1)
+    cut = self._targets_cut.item(index)
+    return [span] if cut else [span, framing.arrays.end]
 
   def prompt_lengths(self, framing: Framing) -> np.ndarray:
     """Returns the length of every rendering's `prompt`, int64 [renderings]."""
     return self.span_lengths[self._first] + framing.prompt_overhead
+
+  def target_lengths(self, framing: Framing) -> np.ndarray:
+    """Returns the length of every training target, int64 [renderings]."""
+    ends = len(framing.end) * (1 - self._targets_cut.astype(np.int64))
+    return self.span_lengths[self._first + 1] + ends
 
   @functools.cached_property
   def rows(self) -> list[dict[str, Any]]:

@@ -47,6 +47,8 @@ class TrainSettings:
     evaluation: What to evaluate.
     initial_checkpoint: Checkpoint of the initial parameters, None to draw them;
       not used if model_dir has checkpoints.
+    permute_targets: Whether to train each prompt on the target of another row
+      of its dataset under the same template. A control.
   """
 
   model_dir: str
@@ -57,3 +59,4 @@ class TrainSettings:
   loop: LoopConfig
   evaluation: EvaluationSettings
   initial_checkpoint: str | None = None
+  permute_targets: bool = False

@@ -130,7 +130,9 @@ class TrainingRun:
     self._settings = settings = checked.settings
     self._mesh = checked.workspace.mesh
     store, seed = checked.workspace.store, settings.setup.seed
-    self._splits = training_splits(store, checked.trained, seed)
+    self._splits = training_splits(
+      store, checked.trained, seed, settings.permute_targets
+    )
     self._plan = BatchPlan(
       Sampler(self._splits, store.framing, seed), settings.packing
     )
@@ -207,9 +209,9 @@ class TrainingRun:
     model_dir, digest = self._settings.model_dir, self._plan.data_order_digest
     if record['data_order_digest'] != digest:
       raise ConfigError(
-        f'{model_dir} was trained with other data, rates, seed or batch shape '
-        f'(data_order_digest {record["data_order_digest"]}, now {digest}): use '
-        'the same settings, or another MODEL_DIR'
+        f'{model_dir} was trained with other data, rates, seed, batch shape or '
+        f'PERMUTE_TARGETS (data_order_digest {record["data_order_digest"]}, '
+        f'now {digest}): use the same settings, or another MODEL_DIR'
       )
     self._plan.windows.start_at(WindowStart(**record['window']))
     if self._checked.initial_checkpoint is not None:
@@ -224,6 +226,8 @@ class TrainingRun:
     adapted = [split.name for split in splits if split.manifest['adapted']]
     if adapted:
       processes.log(f'splits adapted to a smaller copy: {", ".join(adapted)}')
+    if self._settings.permute_targets:
+      processes.log('targets are permuted inside each dataset')
     rows = sum(split.num_rows for split in splits)
     processes.log(
       f'training on {len(splits)} subsets, {rows} rows; batches of '
@@ -268,6 +272,7 @@ class TrainingRun:
       'data_order_digest': self._plan.data_order_digest,
       'model': dataclasses.asdict(setup.model),
       'seed': setup.seed,
+      'permute_targets': self._settings.permute_targets,
       'template_set': registry.template_set(),
       'vocabulary': self._checked.workspace.models.vocabulary.record(),
       'prompt_format': setup.cache_config.prompt_format,

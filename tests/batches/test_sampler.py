@@ -13,6 +13,7 @@ from flan_jax.batches.sampler import Sampler, rendering_sizes
 from flan_jax.cache.cached_split import RENDERING
 from flan_jax.cache.framing import Framing
 from flan_jax.errors import ConfigError
+from flan_jax.testing.cached_splits import write_cached_split
 
 _FRAMING = Framing(start=(), separator=(1,), end=(1,), between=(1,))
 
@@ -38,6 +39,9 @@ class _Split(SimpleNamespace):
   def prompt_lengths(self, framing):
     lengths = self.span_lengths[self.renderings['first']]
     return lengths + framing.prompt_overhead
+
+  def target_lengths(self, framing):
+    return self.span_lengths[self.renderings['first'] + 1] + len(framing.end)
 
 
 def test_mixture_epoch_draws_each_split_at_its_rate():
@@ -126,10 +130,9 @@ def test_expected_size_matches_the_draws():
   assert draws.targets.sum() == pytest.approx(targets, rel=0.02)
 
 
-def test_rendering_sizes_include_the_framing():
-  split = _Split.of('a', 2)
-  split.renderings['targets_cut'] = [0, 1]
-  split.span_lengths = np.array([5, 2, 7, 3])
+def test_rendering_sizes_include_the_framing(tmp_path):
+  inputs, targets, cut = map(np.array, ([5, 7], [2, 3], [False, True]))
+  split = write_cached_split(tmp_path / 'a', 'a', inputs, targets, cut=cut)
   framing = Framing(start=(9,), separator=(8, 8), end=(1,), between=(1,))
   lengths, targets = rendering_sizes(split, framing)
   # start + input + separator + target + end - 1

@@ -32,6 +32,7 @@ def _split(name: str, inputs: np.ndarray, targets: np.ndarray):
     row_start=np.arange(len(inputs) + 1),
     span_lengths=np.stack([inputs, targets], 1).reshape(-1),
     prompt_lengths=lambda framing: inputs + framing.prompt_overhead,
+    target_lengths=lambda framing: targets + len(framing.end),
   )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
+from flan_jax.training.checkpoint import Checkpointer
 from tests.command_line import ROOT, RULE, SMALL, TRAIN
 
 _HEAVY = ('tensorflow', 'tensorflow_datasets', 'tensorflow_text', 'seqio')
@@ -87,10 +88,27 @@ def _whole_lines(path) -> list[str]:
 @pytest.mark.usefixtures('warm_cache')
 def test_other_data_order_is_refused(cli, rule_data):
   cli.check(*_arguments(rule_data, 'model', 5))
-  code, _, error = cli(*_arguments(rule_data, 'model', 10), '--gin.SEED=1')
-  assert code == 2
-  assert 'was trained with other data, rates, seed' in error
-  assert 'Traceback' not in error
+  for other in ('--gin.SEED=1', '--gin.PERMUTE_TARGETS=True'):
+    code, _, error = cli(*_arguments(rule_data, 'model', 10), other)
+    assert code == 2
+    assert 'was trained with other data, rates, seed' in error
+    assert 'Traceback' not in error
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('warm_cache')
+def test_a_run_on_permuted_targets_resumes_and_says_so(cli, rule_data):
+  def train(name, steps):
+    permuted = '--gin.PERMUTE_TARGETS=True'
+    return cli.check(*_arguments(rule_data, name, steps), permuted)
+
+  train('whole', 10)
+  assert 'targets are permuted inside each dataset' in train('broken', 5)
+  assert 'resuming from step 5' in train('broken', 10)
+  whole, broken = (_metrics(cli.folder / name) for name in ('whole', 'broken'))
+  assert [_comparable(r) for r in broken] == [_comparable(r) for r in whole]
+  record = Checkpointer.read_record(cli.folder / 'broken')
+  assert record['permute_targets'] is True
 
 
 @pytest.mark.slow
