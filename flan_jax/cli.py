@@ -24,6 +24,7 @@ _COMMANDS = {
   'train': 'instruction-tune a decoder, then evaluate what it never saw',
   'eval': 'evaluate checkpoints zero-shot or few-shot',
   'infer': 'continue the prompts of a file, or answer the rows of a task',
+  'study': "run one of the paper's experiments, or one of your own",
   'cache': 'render and tokenize what a run needs',
   'inspect': 'show datasets, rows, mixtures and caches; check for leakage',
   'prepare': 'download what a mixture or task needs',

@@ -30,7 +30,15 @@ _CONFIGURABLES = (
   ('flan_jax.training.loop', 'LoopConfig'),
   ('flan_jax.training.optimizer', 'OptimizerConfig'),
 )
-_RUNS = ('cache', 'train', 'evaluate', 'infer', 'plan')
+_RUNS = (
+  'cache',
+  'train',
+  'evaluate',
+  'infer',
+  'plan',
+  'study',
+  'study_cell',
+)
 
 _MACRO = 'gin.macro'
 _REQUIRED = 'gin.REQUIRED/gin.constant'

@@ -132,6 +132,17 @@ def replace_templates(
   parts.cache_clear()
 
 
+def kept_datasets() -> dict[str, Dataset]:
+  """Returns the datasets as they are now, for `restore`."""
+  return dict(_DATASETS)
+
+
+def restore(datasets: Mapping[str, Dataset]) -> None:
+  """Undoes the replacement of templates since `kept_datasets`."""
+  _DATASETS.update(datasets)
+  parts.cache_clear()
+
+
 def _with_templates(dataset: Dataset, name: str, replaced: dict) -> Dataset:
   if not dataset.parts:
     return dataclasses.replace(dataset, **replaced)

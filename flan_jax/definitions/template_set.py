@@ -11,7 +11,8 @@ and fields of FLAN's published templates are understood as well
 """
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+import contextlib
 import dataclasses
 import functools
 import importlib.resources
@@ -94,6 +95,24 @@ def apply(path: str) -> TemplateSet:
   except DatasetError as error:
     raise TemplateSetError(f'{path}: {error}') from error
   return found
+
+
+@contextlib.contextmanager
+def applied(path: str | None) -> Iterator[None]:
+  """Replaces templates as `apply` does, and restores them at the end.
+
+  Names that were resolved before keep their templates. With None, nothing is
+  replaced.
+  """
+  if path is None:
+    yield
+    return
+  kept = registry.kept_datasets()
+  apply(path)
+  try:
+    yield
+  finally:
+    registry.restore(kept)
 
 
 def load(path: str) -> TemplateSet:

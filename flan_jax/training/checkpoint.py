@@ -204,6 +204,11 @@ class Checkpointer:
     return items_lib.read_record(checkpoint)['record']
 
   @staticmethod
+  def digests(path: str | os.PathLike) -> dict[str, int]:
+    """Returns the `params_digest` of each item of a checkpoint, see `find`."""
+    return items_lib.read_record(items_lib.find(path))['digests']
+
+  @staticmethod
   def best(model_dir: str | os.PathLike) -> str:
     """Returns the checkpoint with the highest score, the first of equals.
 
