@@ -12,6 +12,7 @@ MACROS = {
   'ALLOW_MISSING': 'leave out members whose data is not prepared',
   'BATCH_ROWS': 'rows of a batch, over all devices',
   'CACHE_DIR': 'directory of the token caches',
+  'CHAT_FORMAT': "PROMPT_FORMAT of a study's chat arm",
   'CHECKPOINT_PATH': "what to evaluate: a path, a list of them, 'all', 'best'",
   'CHECKPOINT_PERIOD': 'steps between checkpoints',
   'COMPILATION_CACHE_DIR': 'directory of compiled programs, or None',

@@ -271,4 +271,6 @@ def _naming(cell: Cell) -> Iterator[None]:
   try:
     yield
   except UserError as error:
+    if str(error).startswith(f'cell {cell.name}: '):
+      raise
     raise type(error)(f'cell {cell.name}: {error}') from error

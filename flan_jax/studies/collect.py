@@ -55,7 +55,8 @@ class CellResult:
       'gin_files': list(cell.gin_files),
       'template_set': cell.template_set,
       'finished': self.finished,
-      'run': self.run and {
+      'run': self.run
+      and {
         'folder': f'{RUNS}/{self.run.digest}',
         **{key: self.run.facts[key] for key in ('steps', 'tokens', 'params')},
       },
@@ -68,9 +69,7 @@ class CellResult:
     }
 
 
-def _evaluation(
-  evaluation: CellEvaluation, found: Finished
-) -> dict[str, Any]:
+def _evaluation(evaluation: CellEvaluation, found: Finished) -> dict[str, Any]:
   results = _read(found, evaluation)
   return {
     'label': evaluation.label,

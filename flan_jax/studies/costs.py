@@ -117,7 +117,9 @@ def cell_cost(
     for evaluation, limit in zip(cell.evaluations, max_rows, strict=True)
   ]
   if cell.train:
-    costs.append(training_cost(names.resolve(cell.train), model, packing, steps))
+    costs.append(
+      training_cost(names.resolve(cell.train), model, packing, steps)
+    )
   return sum(costs, Cost())
 
 

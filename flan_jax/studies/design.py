@@ -192,9 +192,7 @@ class StudyDesign:
     for holdout in self.holdouts:
       train = arm.train and arm.train.replace(_HOLDOUT, holdout)
       evaluations = tuple(
-        CellEvaluation(
-          label, s.mixture.replace(_HOLDOUT, holdout), s.settings
-        )
+        CellEvaluation(label, s.mixture.replace(_HOLDOUT, holdout), s.settings)
         for label, s in specs.items()
         if s.holdouts is None or holdout in s.holdouts
       )
