@@ -34,6 +34,7 @@ PACKAGES = [
   'flan_jax.inspection',
   'flan_jax.interop',
   'flan_jax.model',
+  'flan_jax.overlap',
   'flan_jax.planning',
   'flan_jax.rendering',
   'flan_jax.runs',
@@ -93,6 +94,7 @@ EXTRAS_REQUIRE = {
   # needs no `wheel` for that.
   'test': ['hypothesis', 'pytest', 'pytest-xdist', 'ruff', 'setuptools>=70.1'],
   'tpu': ['jax[tpu]'],
+  'zstd': ['zstandard'],
 }
 
 

@@ -22,6 +22,7 @@ _ROOMS = (
   'vocabulary',
   'rendering',
   'cache',
+  'overlap',
   'batches',
   'sharding',
   'model',

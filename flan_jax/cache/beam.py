@@ -1,12 +1,13 @@
-"""Writes shards with the workers of an Apache Beam runner (extra `[cache]`).
+"""Does tasks with the workers of an Apache Beam runner (extra `[cache]`).
 
 Beam is imported where it is used; this module does not need it.
 """
 
 from collections.abc import Callable, Sequence
 import os
+from typing import Any
 
-from flan_jax.cache.shard import ShardTask, write_shard
+from flan_jax.cache.shard import write_shard
 from flan_jax.cache.writer import Runner
 
 
@@ -20,13 +21,16 @@ def local_options(workers: int | None = None) -> list[str]:
   ]
 
 
-def make_runner(options: Sequence[str]) -> Runner:
-  """Returns a function that has a Beam pipeline write shards.
+def make_runner(
+  options: Sequence[str], work: Callable[[Any], Any] = write_shard
+) -> Runner:
+  """Returns a function that has a Beam pipeline do tasks, such as shards.
 
-  One element is one shard. A worker skips a shard that is complete.
+  One element is one task. A worker skips a task that is done.
 
   Args:
     options: Options of Beam, such as `--runner=DataflowRunner`.
+    work: Does one task, and writes what comes of it to where all find it.
 
   Raises:
     ImportError: Beam is not installed.
@@ -39,19 +43,17 @@ def make_runner(options: Sequence[str]) -> Runner:
   standard = parsed.view_as(pipeline_options.StandardOptions)
   standard.runner = standard.runner or 'DirectRunner'
 
-  def run(
-    tasks: Sequence[ShardTask], done: Callable[[ShardTask], None]
-  ) -> None:
+  def run(tasks: Sequence[Any], done: Callable[[Any], None]) -> None:
     if not tasks:
       return
     pipeline = beam.Pipeline(options=parsed)
     _ = (
       pipeline
       # Pickled like Beam's functions: those of a dataset may have no name.
-      | 'shards' >> beam.Create([pickler.dumps(task) for task in tasks])
+      | 'tasks' >> beam.Create([pickler.dumps(task) for task in tasks])
       # Without it, one worker would get all of them.
       | 'spread' >> beam.Reshuffle()
-      | 'write' >> beam.Map(_write)
+      | 'work' >> beam.Map(_do, work)
     )
     pipeline.run().wait_until_finish()
     for task in tasks:
@@ -60,7 +62,7 @@ def make_runner(options: Sequence[str]) -> Runner:
   return run
 
 
-def _write(task: bytes) -> str:
+def _do(task: bytes, work: Callable[[Any], Any]) -> None:
   from apache_beam.internal import pickler
 
-  return write_shard(pickler.loads(task))['name']
+  work(pickler.loads(task))

@@ -1,0 +1,1 @@
+"""Finds texts of evaluated rows in other texts by the words they share."""
