@@ -23,7 +23,8 @@ class OptimizerConfig:
   """Adafactor, as FLAN uses it.
 
   The learning rate is FLAN's; most other values are Adafactor's usual ones. The
-  paper does not tell how FLAN clips the gradient or whether it warms up.
+  paper states neither the schedule of the rate nor whether it is relative to a
+  parameter, nor how the gradient is clipped: these are our choices.
 
   Attributes:
     learning_rate: Constant, reached after the warm-up. With
