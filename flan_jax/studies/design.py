@@ -158,13 +158,16 @@ class StudyDesign:
     """Returns all cells, those that do not train first.
 
     Raises:
-      ConfigError: An arm or an evaluation has a field that does not exist.
+      ConfigError: Something is empty or repeated, or an arm or an evaluation
+        has a field that does not exist.
       UnknownNameError: There is no such mixture or task.
     """
     for name, values in (('holdouts', self.holdouts), ('seeds', self.seeds)):
-      if isinstance(values, str) or len(set(values)) != len(values):
+      listed = isinstance(values, tuple | list)
+      if not listed or len(set(values)) != len(values):
         raise ConfigError(f'study.{name} lists different values: {values!r}')
-      if not values:
+    for name in ('arms', 'holdouts', 'seeds'):
+      if not getattr(self, name):
         raise ConfigError(f'study.{name} is empty')
     arms = {name: _arm(name, fields) for name, fields in self.arms.items()}
     found = [
