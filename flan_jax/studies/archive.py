@@ -125,9 +125,12 @@ def _read(folder: epath.Path) -> Finished | None:
   if not path.exists():
     return None
   try:
-    return Finished(folder, json.loads(path.read_text()))
+    facts = json.loads(path.read_text())
+    if 'settings_digest' not in facts:
+      raise ValueError('no settings_digest')
   except ValueError as error:
     raise UserError(
-      f'{path} is not JSON ({error}): remove it, and the study computes what '
+      f'{path} is damaged ({error}): remove it, and the study computes what '
       'is missing'
     ) from error
+  return Finished(folder, facts)

@@ -1,9 +1,7 @@
 """The matrix of a study: what its cells are, and which mistakes it names."""
 
-from flan_jax.tasks import CLUSTERS
 import pytest
 
-from flan_jax.config import shipped_gin_dir
 from flan_jax.definitions import registry
 from flan_jax.errors import ConfigError, UserError
 from flan_jax.studies.design import CellEvaluation, StudyDesign, find_cells
@@ -137,7 +135,7 @@ def test_mistakes_are_named(changes, message):
 
 
 def test_an_unknown_mixture_is_named_with_the_nearest_one():
-  with pytest.raises(UserError, match='flan_eval_nil.*flan_eval_nli'):
+  with pytest.raises(UserError, match=r'flan_eval_nil.*flan_eval_nli'):
     _design(holdouts=('nil',), arms={'base': {}}).cells()
 
 
