@@ -141,7 +141,11 @@ ARC = register(
         'agree with.\n{options}'
       ),
       Template('Q: {question}\nA:\n{options}'),
-      Template('What belongs after these words? {question}\n\n{options}'),
+      Template(
+        'Some items in this quiz are questions, and others stop in the middle '
+        'of a sentence. Choose what correctly answers or completes this one:\n'
+        '{question}\n\n{options}'
+      ),
       Template(
         'Write a question, or the beginning of a sentence, for a science '
         'lesson so that this is its correct answer or ending: {answer}',

@@ -51,3 +51,21 @@ def untokenized(text: Any) -> Any:
   ):
     text = tf.strings.regex_replace(text, pattern, replacement)
   return text
+
+
+# Bytes of a text that fit into a target of 256 tokens, by the vocabulary with
+# the shortest tokens (`mini`: about 2 bytes a token).
+_SHORT = 500
+
+
+def is_short(name: str) -> Callable[[Any], Any]:
+  """Returns a predicate: the field fits into a target.
+
+  It is the `only_if` of inverted templates that ask for a field of any length,
+  because the end of a long target would be cut off.
+  """
+  return functools.partial(_is_short, name)
+
+
+def _is_short(name, row):
+  return tf.strings.length(row[name]) <= _SHORT

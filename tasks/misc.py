@@ -6,6 +6,7 @@ They use other slices of the source of `fix_punct`.
 
 from etils import epy
 from flan_jax.tasks.fields import (
+  is_short,
   question,
   tidied,
   tidy,
@@ -152,51 +153,57 @@ COQA = register(
     templates=(
       Template(
         '{story}\n\nAnswer the questions about this text. Number each answer '
-        'like its question, one a line.\n\n{questions}'
+        'like its question, one on each line. If the text does not answer a '
+        'question, write "unknown".\n\n{questions}'
       ),
       Template(
-        'Reply to everything that is asked, in as few words as possible.\n\n'
-        'Text: {story}\n\nQuestions:\n{questions}\n\nAnswers:'
+        'Reply to all of the questions in as few words as possible. Reply '
+        '"unknown" where the text gives no answer.\n\nText: {story}\n\n'
+        'Questions:\n{questions}\n\nAnswers:'
       ),
       Template(
-        'Two people talk about a text. The first of them wants to know, in '
-        'this order:\n{questions}\n\nHere is what they have in front of '
-        'them:\n{story}\n\nWrite the responses of the second person as a '
-        'numbered list.'
+        'Two people talk about a text. The first of them asks, in this order:\n'
+        '{questions}\n\nThis is the text that they both see:\n{story}\n\nWrite '
+        'the replies of the second person as a numbered list. The second '
+        'person says "unknown" if the text does not tell.'
       ),
       Template(
         'A pupil takes an oral exam on the passage below. What should the '
-        'pupil say each time?\n\nThe examiner:\n{questions}\n\nPassage:\n'
+        'pupil answer each time? The right answer is "unknown" if the passage '
+        'leaves the question open.\n\nThe examiner:\n{questions}\n\nPassage:\n'
         '{story}'
       ),
       Template(
-        '{questions}\n\nLook all of this up in the following and note what '
-        'you find under the same numbers. Put "unknown" where nothing is '
-        'found.\n\n{story}'
+        '{questions}\n\nFind all of this in the text below and list what you '
+        'find under the same numbers. Put "unknown" where nothing is found.\n\n'
+        '{story}'
       ),
       Template(
         'Story:\n{story}\n\nInterview about the story:\n{questions}\n\nShort '
-        'answers, numbered:'
+        'answers, numbered, with "unknown" for what the story does not say:'
       ),
       Template(
         'Can you help me with my homework? I have read this:\n\n"{story}"\n\n'
-        'Now I must briefly answer these:\n{questions}'
+        'Now I must answer these briefly, and write "unknown" where I cannot '
+        'tell:\n{questions}'
       ),
       Template(
         'Fill in the answer sheet, one line for each question, starting with '
-        'its number. Words such as "he" or "there" in a question point back '
-        'to earlier questions and answers.\n\nQUESTIONS\n{questions}\n\n'
-        'SOURCE\n{story}\n\nANSWER SHEET'
+        'its number. Enter "unknown" if the source has no answer. Words such '
+        'as "he" or "there" in a question may refer to earlier questions and '
+        'answers.\n\nQUESTIONS\n{questions}\n\nSOURCE\n{story}\n\nANSWER SHEET'
       ),
       Template(
-        'After reading\n\n{story}\n\nsomebody was curious:\n\n{questions}\n\n'
-        'Respond point by point.'
+        'Somebody read this:\n\n{story}\n\nThen these questions came to mind:'
+        '\n\n{questions}\n\nRespond point by point, in a few words each. If a '
+        'point cannot be settled, respond with "unknown".'
       ),
       Template(
-        '{story}\n\nA conversation about this brought out the facts listed '
-        'below. Which questions led to them?\n\n{answer}',
+        '{story}\n\nA conversation about this text gave the answers listed '
+        'below. What were the questions?\n\n{answer}',
         target='{questions}',
         inverted=True,
+        only_if=is_short('questions'),
       ),
     ),
   )
@@ -595,7 +602,7 @@ FIX_PUNCT = register(
         'with all its marks but the same words?'
       ),
       Template(
-        'Someone never types colons, dashes or brackets. Correct his message: '
+        'A colleague never types punctuation marks. Correct his message:\n'
         '{text}'
       ),
       Template(

@@ -53,18 +53,19 @@ GLUE_MRPC = register(
     group_key=('sentence1',),
     templates=(
       Template(
-        'Two agencies reported:\n{sentence1}\n{sentence2}\n\nDo both reports '
-        'say the same?\n{options}'
+        'Two news agencies published these sentences:\n{sentence1}\n{sentence2}'
+        '\n\nDo both report essentially the same news?\n{options}'
       ),
       Template(
-        'Compare the sentences and decide whether they have the same meaning. '
-        'Small differences in detail that change what happened count.\n\n'
-        'First: {sentence1}\nSecond: {sentence2}\n\n{options}'
-      ),
-      Template(
-        '"{sentence1}"\n\nAn editor wants to replace this by:\n\n'
-        '"{sentence2}"\n\nWould a reader still learn exactly the same facts?\n'
+        'Compare the sentences and decide whether they mean essentially the '
+        'same. Small differences in detail do not matter as long as both '
+        'report the same event.\n\nFirst: {sentence1}\nSecond: {sentence2}\n\n'
         '{options}'
+      ),
+      Template(
+        '"{sentence1}"\n\nAn editor wants to replace this sentence with:\n\n'
+        '"{sentence2}"\n\nApart from minor details, would it still tell '
+        'readers the same thing?\n{options}'
       ),
       Template(
         'Sentence A: {sentence1}\nSentence B: {sentence2}\nEquivalent:\n'
@@ -75,25 +76,25 @@ GLUE_MRPC = register(
         '{sentence2}\n\n{options}'
       ),
       Template(
-        '{sentence1}\n\nThat was printed in the morning. In the evening it '
-        'read: {sentence2}\n\nDid the content stay as it was?\n\n{options}'
+        '{sentence1}\n\nThat was in the morning paper. The evening paper wrote:'
+        '\n{sentence2}\n\nDid the story stay much the same?\n\n{options}'
       ),
       Template(
-        'You remove duplicates from a news archive. Do these items tell '
-        'exactly the same, so that one of them may be deleted?\n\n'
-        '* {sentence1}\n* {sentence2}\n{options}'
+        'You remove near-duplicates from a news archive. Are these items close '
+        'enough in meaning that one of them can be deleted?\n\n* {sentence1}\n'
+        '* {sentence2}\n{options}'
       ),
       Template(
-        'Hi, quick check please: a student turned "{sentence1}" into '
-        '"{sentence2}". Was the sense kept?\n{options}'
+        'Quick check, please. A student rephrased the first line as the second:'
+        '\n{sentence1}\n{sentence2}\nIs the sense largely kept?\n{options}'
       ),
       Template(
-        'Here is a statement taken from a newspaper.\n\n{sentence1}\n\nCan it '
-        'be reworded like this without gaining or losing information?\n\n'
-        '{sentence2}\n\n{options}'
+        'Here is a statement from a newspaper.\n\n{sentence1}\n\nIs the '
+        'following a fair rewording of it, even if a detail was added or '
+        'dropped?\n\n{sentence2}\n\n{options}'
       ),
       Template(
-        'Rephrase, keeping every fact:\n{sentence1}',
+        'Report the same news in other words:\n{sentence1}',
         target='{sentence2}',
         inverted=True,
         only_if=('equivalent',),

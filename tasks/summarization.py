@@ -9,7 +9,13 @@ import functools
 from typing import Any
 
 from etils import epy
-from flan_jax.tasks.fields import tidied, tidy, tidy_lines, untokenized
+from flan_jax.tasks.fields import (
+  is_short,
+  tidied,
+  tidy,
+  tidy_lines,
+  untokenized,
+)
 
 from flan_jax.definitions.dataset import Dataset, Template
 from flan_jax.definitions.registry import register
@@ -222,6 +228,7 @@ AESLC = register(
         'Draft an email with the subject "{answer}".',
         target='{email}',
         inverted=True,
+        only_if=is_short('email'),
       ),
     ),
   )
@@ -569,6 +576,7 @@ SAMSUM = register(
         'Invent a chat that could be summed up like this: {answer}',
         target='{dialogue}',
         inverted=True,
+        only_if=is_short('dialogue'),
       ),
     ),
   )

@@ -33,7 +33,8 @@ def test_coqa_numbers_questions_and_replies():
     template=5,
     prompt='Story:\nAnn rowed to the isle.\nBea stayed at home.\n\n'
     'Interview about the story:\n1. Who rowed?\n2. Name the other one.\n'
-    '3. Is she old?\n\nShort answers, numbered:',
+    '3. Is she old?\n\nShort answers, numbered, with "unknown" for what the '
+    'story does not say:',
     target='1. Ann\n2. it is Bea\n3. unknown',
   )
 
@@ -50,6 +51,11 @@ def test_coqa_inverted_template_asks_for_the_questions():
   prompt, target = render_row(misc.COQA, _COQA)[9]
   assert prompt.endswith('\n\n1. Ann\n2. it is Bea\n3. unknown')
   assert target == '1. Who rowed?\n2. Name the other one.\n3. Is she old?'
+
+
+def test_every_coqa_template_says_how_to_answer_without_an_answer():
+  for template in misc.COQA.templates:
+    assert template.inverted != ('"unknown"' in template.input)
 
 
 def test_quac_shows_the_section_without_the_appended_placeholder():

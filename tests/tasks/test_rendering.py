@@ -426,11 +426,11 @@ _CASES = [
     'not_equivalent',
     {
       'sentence1': 'The firm sold 12 ships .',
-      'sentence2': 'The firm sold 20 ships .',
+      'sentence2': 'The firm built 12 ships .',
     },
     3,
     'Sentence A: The firm sold 12 ships .\n'
-    'Sentence B: The firm sold 20 ships .\n'
+    'Sentence B: The firm built 12 ships .\n'
     'Equivalent:\n'
     'Options:\n'
     '- yes\n'
@@ -445,11 +445,11 @@ _CASES = [
       'sentence2': 'Twelve ships were sold by the firm .',
     },
     0,
-    'Two agencies reported:\n'
+    'Two news agencies published these sentences:\n'
     'The firm sold 12 ships .\n'
     'Twelve ships were sold by the firm .\n'
     '\n'
-    'Do both reports say the same?\n'
+    'Do both report essentially the same news?\n'
     'Options:\n'
     '- no\n'
     '- yes',
