@@ -18,10 +18,10 @@ import dataclasses
 import functools
 import importlib.resources
 
+from flan_jax.evaluation.paper_means import FLAN, GPT3, ZERO
 from flan_jax.evaluation.part_result import PartResult
 
-FLAN, LAMDA = 'FLAN 137B', 'LaMDA-PT'
-GPT3, GLAM = 'GPT-3 175B', 'GLaM 64B/64E'
+LAMDA, GLAM = 'LaMDA-PT', 'GLaM 64B/64E'
 PROVENANCES = ('quoted', 'recomputed', 'recalled')
 
 # The paper's 25 datasets with results of GPT-3, in the order of its tables.
@@ -136,7 +136,7 @@ def flan_scores() -> dict[str, Scores]:
   """Returns name -> zero-shot scores of the paper's own model."""
   found = {}
   for mean in results():
-    if (mean.system, mean.setting) == (FLAN, 'zero_shot_mean'):
+    if (mean.system, mean.setting) == (FLAN, ZERO):
       best = find(mean.dataset, FLAN, 'zero_shot_best_dev')
       found[mean.dataset] = Scores(mean.value, best and best.value)
   return found
