@@ -13,7 +13,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from flan_jax.model import attention, layers, multihead, position
+from flan_jax.model import (
+  attention,
+  layers,
+  multihead,
+  position,
+  soft_prompt,
+)
 from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.model.parameters import Params
 from flan_jax.sharding import rules
@@ -56,9 +62,7 @@ def forward(
   """Returns `hidden_states`, and keys and values [N, B, L, K, h] or None."""
   with layers.matmul_precision(config):
     context, rotations = attention_context(config, params, batch)
-    # Like every parameter, the table is gathered over `fsdp` before its use.
-    table_VxD = rules.constrain(params['embedding'], 'vocab', 'residual')
-    x_BxLxD = jnp.take(table_VxD, batch['tokens'], axis=0)
+    x_BxLxD = soft_prompt.embed(params, batch['tokens'])
     x_BxLxD = x_BxLxD.astype(config.compute_dtype)
     x_BxLxD = layers.dropout(config, x_BxLxD, dropout_key, config.num_layers, 0)
     x_BxLxD = rules.constrain(x_BxLxD, 'batch', 'length', 'residual')

@@ -66,6 +66,8 @@ class DecoderConfig:
   # Vocabulary entries whose logits are in memory at a time; None for all of up
   # to 65,536, else 16,384.
   vocab_block: int | None = None
+  # Vectors of a soft prompt [P], which have the ids -1, -2, …: `soft_prompt`.
+  prompt_vectors: int = 0
 
   def __post_init__(self):
     for problem in self._problems():
@@ -95,6 +97,8 @@ class DecoderConfig:
       yield f'dropout_rate must be in [0, 1), not {self.dropout_rate!r}.'
     if self.norm_eps <= 0:
       yield f'norm_eps must be positive, not {self.norm_eps!r}.'
+    if self.prompt_vectors < 0:
+      yield f'prompt_vectors must not be negative, not {self.prompt_vectors!r}.'
     for name in ('attention_block', 'vocab_block'):
       size = getattr(self, name)
       if size is not None and size < 1:
@@ -136,7 +140,8 @@ class DecoderConfig:
     norms = 2 * self.d_model + 2 * self.head_dim * self.qk_norm
     tables = 1 if self.tie_embeddings else 2
     total = self.num_layers * (attention + feed_forward + norms)
-    total += tables * self.vocab_size * self.d_model + self.d_model
+    rows = tables * self.vocab_size + self.prompt_vectors + 1
+    total += rows * self.d_model
     if self.position == 'relative_bias':
       total += self.relative_buckets * self.num_heads
     return total

@@ -5,6 +5,7 @@ dimension. All computation takes them as a plain nested dictionary, which is
 also what training updates and checkpoints hold:
 
   embedding [V, D], unembedding [D, V] (absent if tied), final_norm [D],
+  prompt [P, D] (absent without a soft prompt),
   relative_bias [Z, H] (absent with RoPE; Z buckets), and under `layers`, all
   stacked over N: attention_norm, feed_forward_norm [N, D], query [N, D, H*h],
   key, value [N, D, K*h], output [N, H*h, D], gate, up [N, D, F],
@@ -96,6 +97,10 @@ class Decoder(nnx.Module):
     self.final_norm = param(nnx.initializers.ones, norm=width)
     if not config.tie_embeddings:
       self.unembedding = param(projection, embed=width, vocab=vocab)
+    # Last, so that the other initial values do not depend on it.
+    if config.prompt_vectors:
+      vectors = config.prompt_vectors
+      self.prompt = param(embedding, prompt=vectors, residual=width)
 
   def params(self) -> Params:
     """Returns the parameters as a plain nested dictionary of arrays."""

@@ -26,6 +26,7 @@ RULES: dict[str, tuple[str, ...]] = {
   'embed': ('fsdp',),  # D of a parameter
   'norm': (),
   'relative_buckets': (),
+  'prompt': (),  # vectors of a soft prompt; a few kilobytes
 }
 
 # The tokenizer fixes the size of the vocabulary, so a table (with its optimizer
