@@ -10,11 +10,14 @@ from flan_jax import config, flags, macros
 from flan_jax.errors import ConfigError, UserError
 
 # Commands that several processes can run together.
-_MULTIPROCESS = ('train', 'eval', 'infer')
+_MULTIPROCESS = ('train', 'prompt-tune', 'eval', 'infer')
+# Commands that train.
+_TRAINING = ('train', 'prompt-tune')
 # Commands whose function gin binds; the others parse their own flags.
 _GIN = (*_MULTIPROCESS, 'cache')
 # The modules of `flan_jax.runs` that are not named as their command.
 _MODULES = {
+  'prompt-tune': 'prompt_tune',
   'eval': 'evaluate',
   'import-data': 'import_data',
   'import': 'import_weights',
@@ -22,6 +25,7 @@ _MODULES = {
 }
 _COMMANDS = {
   'train': 'instruction-tune a decoder, then evaluate what it never saw',
+  'prompt-tune': 'train a soft prompt of a task on a frozen model',
   'eval': 'evaluate checkpoints zero-shot or few-shot',
   'infer': 'continue the prompts of a file, or answer the rows of a task',
   'study': "run one of the paper's experiments, or one of your own",
@@ -103,7 +107,7 @@ def _run_with_gin(command: str, argv: Sequence[str]) -> None:
   parser.add_gin_flags()
   if command in _MULTIPROCESS:
     flags.add_process_flags(parser)
-  if command == 'train':
+  if command in _TRAINING:
     parser.add_argument(
       '--profile',
       metavar='FIRST:LAST',

@@ -33,6 +33,7 @@ _CONFIGURABLES = (
 _RUNS = (
   'cache',
   'train',
+  'prompt_tune',
   'evaluate',
   'infer',
   'plan',

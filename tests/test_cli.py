@@ -57,23 +57,25 @@ def test_help_lists_every_command(capsys):
   assert all(f'  {name} ' in out for name in ('train', 'import-data', 'help'))
 
 
-@pytest.mark.parametrize('command', ['train', 'eval', 'infer', 'cache', 'plan'])
+@pytest.mark.parametrize(
+  'command', ['train', 'prompt-tune', 'eval', 'infer', 'cache', 'plan']
+)
 def test_help_of_a_command_lists_its_flags(capsys, command):
   with pytest.raises(SystemExit) as done:
     cli.main([command, '--help'])
   assert done.value.code == 0
   out = capsys.readouterr().out
   assert '--gin_file' in out
-  assert ('--profile' in out) == (command == 'train')
+  assert ('--profile' in out) == (command in ('train', 'prompt-tune'))
   assert ('--coordinator_address' in out) == (
-    command in ('train', 'eval', 'infer')
+    command in ('train', 'prompt-tune', 'eval', 'infer')
   )
 
 
 @pytest.mark.parametrize(
   'argv, message',
   [
-    (['trian'], "no command 'trian'; the commands are train, eval"),
+    (['trian'], "no command 'trian'; the commands are train, prompt-tune"),
     (['train', '--lerning_rate=3'], "unknown flag '--lerning_rate=3'"),
     (['train', '--process_index=1'], 'go together'),
     (['help', 'SEDE'], "no macro 'SEDE'; nearest: SEED"),

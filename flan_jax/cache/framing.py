@@ -91,6 +91,10 @@ class Framing:
       **{name: np.array(ids, np.int32) for name, ids in tokens}
     )
 
+  def after(self, ids: Sequence[int]) -> 'Framing':
+    """Returns the framing with more ids before each example."""
+    return dataclasses.replace(self, start=(*ids, *self.start))
+
   @property
   def prompt_overhead(self) -> int:
     return len(self.start) + len(self.separator)

@@ -22,6 +22,7 @@ class EvalPart:
     validation: Split whose rows choose the template, if there is one.
     templates: The templates to evaluate; None for every ordinary one.
     shots: Most exemplars before each example.
+    soft_prompt: The ids of the prompt vectors before each example.
     null: Why the part cannot be evaluated; empty if it can.
   """
 
@@ -29,6 +30,7 @@ class EvalPart:
   validation: CachedSplit | None = None
   templates: Sequence[int] | None = None
   shots: int = 0
+  soft_prompt: tuple[int, ...] = ()
   null: str = ''
 
   @property

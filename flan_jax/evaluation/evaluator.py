@@ -42,8 +42,9 @@ def evaluate(
   `contaminated` replaces the file that the configuration names.
   """
   config = config or EvalConfig()
-  framing, queue = session.models.framing, []
+  queue = []
   for part in parts:
+    framing = session.models.framing.after(part.soft_prompt)
     for split in part.splits:
       queue += requests(split, framing, part.templates, config.max_rows)
   answered = _ask(queue, session, config)

@@ -93,6 +93,7 @@ class MixtureEvaluation:
       'framing': dataclasses.asdict(self.models.framing),
       'splits': [s.digest for part in self.parts for s in part.splits],
       'templates': [part.templates for part in self.parts],
+      'soft_prompts': [part.soft_prompt for part in self.parts],
       'max_rows': self.config.max_rows,
       'stop': self.config.stop,
       'flan_jax': __version__,

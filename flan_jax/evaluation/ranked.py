@@ -44,15 +44,20 @@ def _unconditional_scores(
 
   Options that several requests share, such as classes, are scored once.
   """
-  models = session.models
-  prompt = models.framing.prompt(models.vocabulary.encode(_UNINFORMATIVE))
-  keys = [tuple(map(tuple, request.example.targets)) for request in queue]
-  first: dict[Any, Request] = {}
+  words = session.models.vocabulary.encode(_UNINFORMATIVE)
+  # Tasks may have soft prompts of their own, which are part of the framing.
+  keys = [
+    Example(
+      tuple(request.framing.prompt(words)),
+      tuple(map(tuple, request.example.targets)),
+    )
+    for request in queue
+  ]
+  first: dict[Example, Request] = {}
   for key, request in zip(keys, queue, strict=True):
     first.setdefault(key, request)
   asked = [
-    dataclasses.replace(request, example=Example(prompt, key))
-    for key, request in first.items()
+    dataclasses.replace(request, example=key) for key, request in first.items()
   ]
   silent = dataclasses.replace(session, bar=tqdm.tqdm(disable=True))
   by_key = dict(zip(first, _option_scores(asked, silent, 'alone'), strict=True))

@@ -23,12 +23,14 @@ class Request:
     rendering: Index of the rendering.
     example: The prompt and its options; for free text, the gold answer alone.
     ended: Which targets have an end token.
+    framing: The tokens around the input.
   """
 
   split: CachedSplit
   rendering: int
   example: Example
   ended: tuple[bool, ...]
+  framing: Framing
 
   @property
   def row_index(self) -> int:
@@ -110,7 +112,7 @@ def requests(
       for option, end in zip(options, ended, strict=True)
     )
     example = Example(split.prompt(index, framing), targets)
-    found.append(Request(split, index, example, ended))
+    found.append(Request(split, index, example, ended, framing))
   return found
 
 

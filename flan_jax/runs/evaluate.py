@@ -9,6 +9,7 @@ from flan_jax.definitions import names
 from flan_jax.evaluation import records
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
+from flan_jax.evaluation.soft_prompts import SoftPrompts
 from flan_jax.flags import Arguments
 from flan_jax.runs.checkpoint_paths import labelled_checkpoints
 from flan_jax.runs.run_setup import RunSetup
@@ -23,6 +24,7 @@ def evaluate(
   setup: RunSetup,
   eval_config: EvalConfig,
   checkpoint: str | Sequence[str] | None = None,
+  prompts_from: Sequence[str] = (),
   arguments: Arguments | None = None,
   dry_run: bool = False,
 ) -> None:
@@ -37,6 +39,9 @@ def evaluate(
     eval_config: What is asked.
     checkpoint: The checkpoint or model directory to evaluate, or several; 'all'
       or 'best' of model_dir (see KEEP_BEST).
+    prompts_from: Model directories of prompt-tune. Their prompts, each before
+      the examples of its own task, are evaluated on the model of `checkpoint`,
+      by default the one that they were trained on.
     arguments: Given to the child process that makes missing caches.
     dry_run: Checks what can be checked without computing, and stops.
 
@@ -44,6 +49,7 @@ def evaluate(
     UserError: before anything is compiled.
   """
   mixtures = names.resolve_all([mixture])
+  prompts = SoftPrompts.read(prompts_from) if prompts_from else None
   workspace = setup.open(arguments)
   contaminated = eval_config.contaminated
   contaminated = contaminated and Contaminated.read(contaminated)
@@ -51,17 +57,23 @@ def evaluate(
     print(f'would evaluate {", ".join(plan.name for plan in mixtures)}')
     print(f'splits to cache first: {workspace.missing(mixtures)}')
     return
+  if prompts is not None:
+    checkpoint = checkpoint or prompts.base
   paths = labelled_checkpoints(checkpoint, model_dir, setup.locate)
   for path in paths.values():
     workspace.check_checkpoint(path)
   workspace.ensure(mixtures)
   evaluations = [
-    workspace.evaluation(plan, eval_config, contaminated) for plan in mixtures
+    workspace.evaluation(plan, eval_config, contaminated, prompts)
+    for plan in mixtures
   ]
   folder, found = os.path.join(model_dir, 'eval'), []
   for label, path in paths.items():
     path, step = Checkpointer.find(path)
     params, about = workspace.restore(path), {'checkpoint': path, 'step': step}
+    if prompts is not None:
+      params = prompts.add_to(params, path, setup.model, workspace.mesh)
+      about['soft_prompts'] = [prompt.path for prompt in prompts.prompts]
     for evaluation in evaluations:
       result = evaluation.run(params, os.path.join(folder, label), about)
       found.append((label or path, evaluation.mixture, result))

@@ -18,6 +18,7 @@ from flan_jax.evaluation.generation.sampling import Sampling
 from flan_jax.evaluation.mixture_evaluation import MixtureEvaluation
 from flan_jax.evaluation.models import Models
 from flan_jax.evaluation.scoring.rank import Scorer
+from flan_jax.evaluation.soft_prompts import SoftPrompts
 from flan_jax.flags import Arguments
 from flan_jax.interop import base_model
 from flan_jax.model import DecoderConfig, abstract_params
@@ -120,9 +121,15 @@ class Workspace:
     mixture: MixturePlan,
     config: EvalConfig,
     contaminated: Contaminated | None,
+    prompts: SoftPrompts | None = None,
   ) -> MixtureEvaluation:
-    """Opens a mixture, which must be cached, to evaluate it."""
+    """Opens a mixture, which must be cached, to evaluate it.
+
+    With prompts, each part has its own before its examples.
+    """
     parts = self.parts(mixture)
+    if prompts is not None:
+      parts = prompts.before(parts)
     about = {
       'prompt_format': self.setup.cache_config.prompt_format,
       'left_out': self.store.left_out,

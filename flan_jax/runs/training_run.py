@@ -13,6 +13,7 @@ from flan_jax.batches.loader import BatchPlan
 from flan_jax.batches.sampler import Sampler
 from flan_jax.batches.training_splits import training_splits
 from flan_jax.batches.window import WindowStart
+from flan_jax.cache.framing import Framing
 from flan_jax.cache.identity import SplitKey
 from flan_jax.cache.store import split_keys
 from flan_jax.definitions import names, registry
@@ -20,6 +21,7 @@ from flan_jax.definitions.mixture_plan import MixturePlan
 from flan_jax.errors import ConfigError, nearest
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.evaluator import Evaluation
+from flan_jax.evaluation.mixture_evaluation import MixtureEvaluation
 from flan_jax.evaluation.validation import make_validation
 from flan_jax.flags import Arguments
 from flan_jax.model import init_params
@@ -118,6 +120,8 @@ class CheckedSettings:
 class TrainingRun:
   """A run whose data is open. Nothing is compiled before `resume_or_start`."""
 
+  _checkpointer_class = Checkpointer
+
   @classmethod
   def prepare(cls, checked: CheckedSettings) -> 'TrainingRun':
     """Makes missing caches and opens all data, or raises UserError."""
@@ -133,24 +137,11 @@ class TrainingRun:
     self._splits = training_splits(
       store, checked.trained, seed, settings.permute_targets
     )
-    self._plan = BatchPlan(
-      Sampler(self._splits, store.framing, seed), settings.packing
-    )
-    self._evaluation = checked.evaluated and checked.workspace.evaluation(
-      checked.evaluated, settings.evaluation.eval_config, checked.contaminated
-    )
-    self._validation = make_validation(
-      store,
-      checked.validated,
-      self._splits,
-      checked.workspace.models,
-      settings.evaluation.validation_rows,
-      seed,
-    )
+    self._open()
     self._check_best()
     if processes.is_first():
       config_lib.write_record(settings.model_dir)
-    self._checkpointer = Checkpointer(
+    self._checkpointer = self._checkpointer_class(
       settings.model_dir,
       keep=settings.loop.keep_checkpoints,
       best=settings.loop.keep_best is not None,
@@ -158,6 +149,33 @@ class TrainingRun:
     self._optimizer = make_optimizer(settings.optimizer)
     self._base: Evaluation | None = None
     self._state: TrainState | None = None
+
+  def _open(self) -> None:
+    """Sets the batch plan and what is evaluated."""
+    checked, store = self._checked, self._checked.workspace.store
+    self._plan = self._batch_plan(store.framing)
+    self._evaluation = self._open_evaluation()
+    self._validation = make_validation(
+      store,
+      checked.validated,
+      self._splits,
+      checked.workspace.models,
+      checked.settings.evaluation.validation_rows,
+      checked.settings.setup.seed,
+    )
+
+  def _batch_plan(self, framing: Framing) -> BatchPlan:
+    settings = self._settings
+    sampler = Sampler(self._splits, framing, settings.setup.seed)
+    return BatchPlan(sampler, settings.packing)
+
+  def _open_evaluation(self) -> MixtureEvaluation | None:
+    checked = self._checked
+    return checked.evaluated and checked.workspace.evaluation(
+      checked.evaluated,
+      checked.settings.evaluation.eval_config,
+      checked.contaminated,
+    )
 
   def _check_best(self) -> None:
     best = self._settings.loop.keep_best
@@ -175,9 +193,7 @@ class TrainingRun:
       UserError: The checkpoint is of other data or of another model.
     """
     if self._settings.evaluation.base and self._evaluation is not None:
-      folder = os.path.join(self._settings.model_dir, 'eval_base')
-      about = {'step': 0, 'trained_on': None}
-      self._base = self._evaluation.run(self._initial_params(), folder, about)
+      self._base = self._evaluate_base()
     restored = self._checkpointer.restore_latest(
       abstract_state(self._settings.setup.model, self._optimizer, self._mesh)
     )
@@ -186,6 +202,13 @@ class TrainingRun:
     if self._checked.profile is not None:
       self._checked.profile.check(taken, self._settings.loop.train_steps)
     self._log_data(taken)
+
+  def _evaluate_base(self) -> Evaluation:
+    params, about = self._initial_params(), {'step': 0, 'trained_on': None}
+    return self._evaluation.run(params, self._folder('eval_base'), about)
+
+  def _folder(self, name: str) -> str:
+    return os.path.join(self._settings.model_dir, name)
 
   def _start(self) -> TrainState:
     checkpoint = self._checked.initial_checkpoint
@@ -206,6 +229,16 @@ class TrainingRun:
   def _resume(
     self, state: TrainState, record: Mapping[str, Any], step: int
   ) -> TrainState:
+    self._follow(record)
+    if self._checked.initial_checkpoint is not None:
+      processes.log(
+        'INITIAL_CHECKPOINT_PATH is not used, because MODEL_DIR has checkpoints'
+      )
+    processes.log(f'resuming from step {step} of {self._settings.model_dir}')
+    return state
+
+  def _follow(self, record: Mapping[str, Any]) -> None:
+    """Continues the order of examples that a checkpoint records."""
     model_dir, digest = self._settings.model_dir, self._plan.data_order_digest
     if record['data_order_digest'] != digest:
       raise ConfigError(
@@ -214,12 +247,6 @@ class TrainingRun:
         f'now {digest}): use the same settings, or another MODEL_DIR'
       )
     self._plan.windows.start_at(WindowStart(**record['window']))
-    if self._checked.initial_checkpoint is not None:
-      processes.log(
-        'INITIAL_CHECKPOINT_PATH is not used, because MODEL_DIR has checkpoints'
-      )
-    processes.log(f'resuming from step {step} of {model_dir}')
-    return state
 
   def _log_data(self, step: int) -> None:
     splits, packing = self._splits, self._settings.packing
@@ -282,9 +309,12 @@ class TrainingRun:
     """Evaluates the trained parameters, and compares them with the initial."""
     if self._evaluation is None:
       return
-    settings, step = self._settings, int(self._state['step'])
-    folder = os.path.join(settings.model_dir, 'eval')
-    about = {'step': step, 'trained_on': settings.mixture}
-    tuned = self._evaluation.run(self._state['params'], folder, about)
+    folder, (params, step) = self._folder('eval'), self._trained()
+    about = {'step': step, 'trained_on': self._settings.mixture}
+    tuned = self._evaluation.run(params, folder, about)
     if self._base is not None:
       self._evaluation.print_comparison(self._base, tuned, folder)
+
+  def _trained(self) -> tuple[Any, int]:
+    """Returns the parameters to evaluate, and their step."""
+    return self._state['params'], int(self._state['step'])

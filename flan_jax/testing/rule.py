@@ -82,11 +82,12 @@ def rows(
     if shuffle_labels:
       generator.shuffle(shown)
     for label, given in zip(labels, shown, strict=True):
-      words = _draw(generator, bool(label), seen)
+      words = draw(generator, bool(label), seen)
       yield {'words': words, 'label': given, '_split': split}
 
 
-def _draw(generator: random.Random, animal: bool, seen: set[str]) -> str:
+def draw(generator: random.Random, animal: bool, seen: set[str]) -> str:
+  """Returns words that are not in `seen`, and adds them to it."""
   while True:
     words = generator.sample(_OTHERS, _WORDS_A_ROW)
     if animal:

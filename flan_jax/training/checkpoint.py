@@ -215,16 +215,19 @@ class Checkpointer:
     Raises:
       CheckpointError: No checkpoint has a score.
     """
-    scores = {
-      path: json.loads((path / _METRICS).read_text())[_SCORE]
-      for path in Checkpointer.paths(model_dir)
-      if (path / _METRICS).exists()
-    }
+    scores = _scores(model_dir)
     if not scores:
       raise CheckpointError(
         f'no checkpoint in {model_dir} has a score: train with KEEP_BEST'
       )
     return str(max(scores, key=scores.get))
+
+  @staticmethod
+  def best_or_newest(path: str | os.PathLike) -> str:
+    """Returns the best checkpoint of a run that scores them, or as `find`."""
+    if _scores(path):
+      return Checkpointer.best(path)
+    return Checkpointer.find(path)[0]
 
   @staticmethod
   def find(path: str | os.PathLike) -> tuple[str, int | None]:
@@ -263,6 +266,15 @@ class Checkpointer:
         path.rename(aside)
     multihost_utils.sync_global_devices('damaged checkpoints set aside')
     self._manager.reload()
+
+
+def _scores(model_dir):
+  """Returns the score of each checkpoint that has one, oldest first."""
+  return {
+    path: json.loads((path / _METRICS).read_text())[_SCORE]
+    for path in Checkpointer.paths(model_dir)
+    if (path / _METRICS).exists()
+  }
 
 
 def _items(state):

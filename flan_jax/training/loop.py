@@ -193,6 +193,6 @@ class Loop:
       values = self._validation(state['params'])
       lagged.writer.write(step, 'validation', values)
       # Values of single subsets (accuracy/rte) go to the files only.
-      shown = [f'{k} {v:.1f}' for k, v in values.items() if '/' not in k]
+      shown = [f'{k} {v:.4g}' for k, v in values.items() if '/' not in k]
       lagged.console.log(f'step {step}: validation {", ".join(shown)}')
     return values
