@@ -41,11 +41,14 @@ class ChosenRows(CachedSplit):
   def prompt_parts(self, index: int, framing: Framing) -> list[np.ndarray]:
     return self._whole.prompt_parts(self._index.item(index), framing)
 
-  def example_parts(self, index: int, framing: Framing) -> list[np.ndarray]:
-    return self._whole.example_parts(self._index.item(index), framing)
-
   def prompt_lengths(self, framing: Framing) -> np.ndarray:
     return self._whole.prompt_lengths(framing)[self._index]
+
+  def target_parts(self, index: int, framing: Framing) -> list[np.ndarray]:
+    return self._whole.target_parts(self._index.item(index), framing)
+
+  def target_lengths(self, framing: Framing) -> np.ndarray:
+    return self._whole.target_lengths(framing)[self._index]
 
   def span(self, index: int) -> np.ndarray:
     return self._whole.span(index)
