@@ -9,7 +9,7 @@ from tests.command_line import RULE, TRAIN
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('optimized')]
 
 
-def _run(cli, data_dir: str, name: str) -> dict:
+def _run(cli, data_dir: str, name: str, *settings: str) -> dict:
   cli.check(
     'train',
     *TRAIN,
@@ -22,6 +22,7 @@ def _run(cli, data_dir: str, name: str) -> dict:
     '--gin.TRAIN_STEPS=80',
     '--gin.EVAL_PERIOD=40',
     '--gin.CHECKPOINT_PERIOD=80',
+    *settings,
   )
   folder = cli.folder / name / 'eval/rule_eval'
   (result,) = json.loads((folder / 'results.json').read_text())['parts']
@@ -51,3 +52,10 @@ def test_shuffled_labels_stay_at_chance(cli, shuffled_rule_data):
   # 50% and two standard errors of 500 rows.
   assert 45.5 <= result['mean'] <= 54.5
   assert result['interval'][0] <= 50 <= result['interval'][1]
+
+
+@pytest.mark.usefixtures('warm_cache')
+def test_permuted_targets_stay_at_chance(cli, rule_data):
+  # Evaluation has the true answers.
+  result = _run(cli, rule_data, 'permuted', '--gin.PERMUTE_TARGETS=True')
+  assert 45.5 <= result['mean'] <= 54.5
