@@ -18,6 +18,7 @@ from flan_jax.studies.panel_values import (
   labels_of,
   mean,
   members_of,
+  over_templates,
   parts_of,
   seed_mean,
 )
@@ -84,7 +85,7 @@ def scale_panel(
   members = [name for cluster in HELD_OUT for name in members_of(cluster)]
   statistics: dict[str, Callable[[PartJson], float | None]] = {
     'mean': lambda part: part['mean'],
-    'median': lambda part: _template_median(part),
+    'median': lambda part: over_templates(part, np.median),
     'best': best_test,
   }
   lines = []
@@ -104,11 +105,6 @@ def scale_panel(
     )
   published = [vars(point) for point in BLOOMZ]
   return {'means': lines, 'BLOOM and BLOOMZ, as published': published}
-
-
-def _template_median(part: PartJson) -> float:
-  values = [found[part['metric']] for found in part['templates'].values()]
-  return float(np.median(values))
 
 
 def instructions_panel(
