@@ -51,14 +51,7 @@ def evaluate(
   answers: dict[int, list[Answer]] = {}
   for request, record in answered:
     answers.setdefault(id(request.split), []).append(
-      Answer(
-        row=request.row_index,
-        template=request.template,
-        option=record['predicted'] if request.ranked else None,
-        text=record['text'],
-        by_rule=record.get('predicted_by', {}),
-        written=record.get('options_generated'),
-      )
+      Answer.recorded(request.row_index, record)
     )
   results = []
   for part in parts:

@@ -35,6 +35,18 @@ class Answer:
   by_rule: Mapping[str, int] = dataclasses.field(default_factory=dict)
   written: Sequence[int] | None = None
 
+  @classmethod
+  def recorded(cls, row: int, record: Mapping[str, Any]) -> 'Answer':
+    """Returns the answer that a record of an evaluation holds."""
+    return cls(
+      row=row,
+      template=record['template'],
+      option=record.get('predicted'),
+      text=record['text'],
+      by_rule=record.get('predicted_by', {}),
+      written=record.get('options_generated'),
+    )
+
 
 # Template -> rows of the split, and the predictions for them.
 ByTemplate = dict[int, tuple[np.ndarray, Predictions | Texts]]
