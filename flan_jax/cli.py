@@ -31,6 +31,7 @@ _COMMANDS = {
   'study': "run one of the paper's experiments, or one of your own",
   'cache': 'render and tokenize what a run needs',
   'inspect': 'show datasets, rows, mixtures and caches; check for leakage',
+  'contamination': 'find the test rows that a pretraining corpus contains',
   'prepare': 'download what a mixture or task needs',
   'import-data': 'turn JSON Lines into a TFDS data directory',
   'import': 'turn a pretrained model into a checkpoint to start from',
@@ -78,7 +79,7 @@ def _usage() -> list[str]:
   return [
     'flan-jax COMMAND [--help] [--debug] [flags]',
     '',
-    *(f'  {name:12} {what}' for name, what in _COMMANDS.items()),
+    *(f'  {name:13} {what}' for name, what in _COMMANDS.items()),
     '',
     f'Start with `{_EXAMPLE}`.',
     '`flan-jax COMMAND --help` lists the flags of a command; --debug shows the',

@@ -29,11 +29,13 @@ class Block:
   Attributes:
     text: UTF-8, with barriers between documents.
     offset: Where it begins in the uncompressed file, in bytes.
+    size: Bytes of texts that belong to the range, and to no block before.
     lines: Where the line of each document begins; None for plain text.
   """
 
   text: bytes
   offset: int
+  size: int
   lines: Sequence[int] | None = None
 
   def place(self, folded: bytes, match: Match) -> int:
@@ -80,7 +82,7 @@ def read_blocks(of: CorpusRange, n: int, key: str) -> Iterator[Block]:
 def _text_blocks(
   file: IO[bytes], path: str, n: int, start: int = 0, stop: int | None = None
 ) -> Iterator[Block]:
-  offset, rest = start, b''
+  offset, covered, rest = start, start, b''
   if start:
     # The word that is there, or before, belongs to the range before.
     offset = file.seek(start - 1)
@@ -102,7 +104,9 @@ def _text_blocks(
     end = max(text.rfind(c, len(text) // 2) for c in _SPACES)
     if not more or end < 0:
       end = len(text)
-    yield Block(text[:end], offset)
+    reached = offset + end if stop is None else min(offset + end, stop)
+    yield Block(text[:end], offset, max(reached - covered, 0))
+    covered = max(covered, reached)
     if not more:
       return
     kept = _last_words(text[:end], n - 1)
@@ -138,17 +142,17 @@ def _json_blocks(
     text = _document(line, of.path, offset, key)
     if len(text) > _BLOCK:
       for block in _text_blocks(io.BytesIO(text), of.path, n):
-        yield Block(block.text, offset, [offset])
+        yield Block(block.text, offset, block.size, [offset])
     else:
       texts += (text, b' ', BARRIER, b' ')
       lines.append(offset)
       size += len(text)
     offset += len(line)
     if size >= _BLOCK:
-      yield Block(b''.join(texts), lines[0], lines)
+      yield Block(b''.join(texts), lines[0], size, lines)
       texts, lines, size = [], [], 0
   if texts:
-    yield Block(b''.join(texts), lines[0], lines)
+    yield Block(b''.join(texts), lines[0], size, lines)
 
 
 def _document(line: bytes, path: str, offset: int, key: str) -> bytes:

@@ -87,7 +87,7 @@ def run_task(task: SearchTask) -> int:
   hits, size = {}, 0
   for one in task.ranges:
     for block in read_blocks(one, task.n, task.key):
-      size += len(block.text)
+      size += block.size
       folded = fold(block.text)
       for match in index.matches(folded, done):
         offset = block.place(folded, match)

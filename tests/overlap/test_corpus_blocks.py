@@ -46,6 +46,9 @@ def test_every_window_is_in_a_block(tmp_path, monkeypatch, name, block, share):
   got = set().union(*(windows(fold(block.text)) for block in found))
   assert {w for w in got if b'\0' not in w} == expected
   assert len(found) > 1 or block == 9999
+  # Every byte of the texts counts once.
+  size = len(('' if 'jsonl' in name else '\n').join(texts).encode())
+  assert sum(block.size for block in found) == size
 
 
 @given(st.lists(st.sampled_from(['a', 'bc', '-', ' ', '\n', 'ö ', '…', 'def'])))

@@ -55,9 +55,8 @@ def small(monkeypatch):
 
 
 def test_planted_rows_are_found_and_no_others(corpus, tmp_path, small):
-  hits, size = _search(corpus, tmp_path, in_processes(1))
+  hits, _ = _search(corpus, tmp_path, in_processes(1))
   assert sorted(hits) == sorted(_PLANTED)
-  assert size > 5 * 200 * 100
   for place, row in enumerate(_PLANTED):
     assert hits[row].file == str(corpus / _NAMES[place % 5])
   plain = (corpus / 'a.txt').read_bytes()

@@ -1,0 +1,217 @@
+"""`flan-jax contamination`: which test rows a pretraining corpus contains."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+import functools
+import os
+import shlex
+import sys
+
+import numpy as np
+import tqdm
+
+from flan_jax import __version__
+from flan_jax.definitions import registry, template_set
+from flan_jax.definitions.dataset import Dataset
+from flan_jax.errors import ConfigError
+from flan_jax.evaluation import contamination_report
+from flan_jax.evaluation.contaminated import Contaminated
+from flan_jax.evaluation.contamination_report import SearchedPart
+from flan_jax.evaluation.recorded import read_recorded
+from flan_jax.flags import FlagParser
+from flan_jax.inspection import prepared
+from flan_jax.overlap import corpus_search
+from flan_jax.overlap.corpus_files import corpus_files, corpus_ranges
+from flan_jax.overlap.corpus_search import Hit, Runner
+from flan_jax.overlap.gram_index import GramIndex
+from flan_jax.rendering.splits import MissingDataError
+from flan_jax.runtime.console import wrapped
+from flan_jax.runtime.paths import user_path
+from flan_jax.runtime.tensorflow_start import start_tensorflow
+from flan_jax.sources.mini import open_data_dir
+
+
+def main(argv: Sequence[str]) -> int:
+  """Runs the command with the given flags; writes to `--out`.
+
+  An interrupted search continues with the same flags.
+
+  Raises:
+    UserError: a flag is wrong, a file cannot be read, or rows are not prepared.
+  """
+  flags = _parse(argv)
+  registry.load(flags.task_module)
+  if flags.template_set:
+    template_set.apply(flags.template_set)
+  parts = _parts(flags.name)
+  files = corpus_files(flags.corpus)
+  recorded = []
+  if flags.results:
+    recorded = read_recorded(flags.results, flags.cache_dir, set(parts))
+  run = _runner(flags)
+  rows, left_out = _read_rows(parts, flags)
+  texts = (row.text for own in rows.values() for row in own)
+  index = GramIndex.of(texts, flags.n)
+  folder = user_path(flags.out)
+  folder.mkdir(parents=True, exist_ok=True)
+  hits, size = _search(index, corpus_ranges(files), folder, run, flags)
+  searched = _searched(parts, rows, index.counts < flags.n, hits)
+  ids = {part.name: frozenset(part.contaminated_ids) for part in searched}
+  contaminated = Contaminated(str(folder), ids)
+  about = {
+    'flan_jax': __version__,
+    'mixture': flags.name,
+    'n': flags.n,
+    'corpus': flags.corpus,
+    'files': len(files),
+    'bytes': size,
+    'left_out': left_out,
+  }
+  results = [r for part in recorded for r in part.results(contaminated)]
+  text = contamination_report.write(folder, searched, about, results)
+  print(f'{flags.name} in {size / 1e6:,.1f} MB of text in {len(files)} files:')
+  print(text)
+  if left_out:
+    print('\n'.join(wrapped(f'left out: {", ".join(left_out)}')))
+  print(f'results: {folder}')
+  return 0
+
+
+def _parts(name: str) -> dict[str, Dataset]:
+  """Returns the parts that have test rows, by name."""
+  parts = {p.name: p for p in prepared.parts_of(name) if p.evaluates}
+  if not parts:
+    raise ConfigError(f'{name} has no test rows')
+  return parts
+
+
+def _read_rows(
+  parts: Mapping[str, Dataset], flags: argparse.Namespace
+) -> tuple[dict[str, list], list[str]]:
+  """Returns the test rows of each part, and the parts that are left out."""
+  log = functools.partial(print, 'contamination:', file=sys.stderr)
+  data_dir = open_data_dir(flags.data_dir, flags.cache_dir, log)
+  start_tensorflow()
+  from flan_jax.overlap.row_texts import row_texts
+
+  rows, left_out = {}, []
+  for part in parts.values():
+    try:
+      rows[part.name] = list(row_texts(part, 'test', data_dir))
+    except MissingDataError:
+      if not flags.allow_missing:
+        raise
+      left_out.append(part.name)
+  if not rows:
+    raise ConfigError(f'nothing of {flags.name} is prepared')
+  return rows, left_out
+
+
+def _runner(flags: argparse.Namespace) -> Runner:
+  if flags.pipeline_options is None:
+    return corpus_search.in_processes(flags.processes)
+  # Imports TensorFlow.
+  start_tensorflow()
+  from flan_jax.cache import beam
+
+  options = shlex.split(flags.pipeline_options)
+  try:
+    return beam.make_runner(options, corpus_search.run_task)
+  except ImportError as error:
+    raise ConfigError(
+      '--pipeline_options needs Apache Beam, which is not installed: pip '
+      "install '.[cache]'"
+    ) from error
+
+
+def _search(index, shares, folder, run, flags) -> tuple[dict[int, Hit], int]:
+  """Searches the corpus and shows how far it is."""
+  size = sum(one.size for share in shares for one in share)
+  with tqdm.tqdm(
+    total=size, unit='B', unit_scale=True, desc='searching', disable=None
+  ) as bar:
+    return corpus_search.search(
+      index,
+      shares,
+      folder,
+      run,
+      flags.n,
+      flags.text_key,
+      lambda task: bar.update(task.size),
+    )
+
+
+def _searched(
+  parts: Mapping[str, Dataset],
+  rows: Mapping[str, list],
+  short: np.ndarray,
+  hits: Mapping[int, Hit],
+) -> list[SearchedPart]:
+  """Divides what was found by part; rows are numbered through all parts."""
+  found, first = [], 0
+  for name, own in rows.items():
+    last = first + len(own)
+    ids = [row.id for row in own]
+    here = {r - first: hit for r, hit in hits.items() if first <= r < last}
+    part = SearchedPart(name, parts[name].cluster, ids, short[first:last], here)
+    found.append(part)
+    first = last
+  return found
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+  parser = FlagParser(
+    'contamination',
+    'Searches a pretraining corpus for the test rows of a mixture or task. A '
+    'row counts as contaminated if it shares n words in a row with the corpus '
+    'or, if it is shorter, if the corpus has all of it.',
+  )
+  parser.add_data_flags()
+  add = parser.add_argument
+  add('name', help='a mixture, a dataset or a task')
+  add(
+    '--corpus',
+    action='append',
+    required=True,
+    metavar='PATH',
+    help='file, folder or pattern of text or JSON Lines (.jsonl), also '
+    'compressed (.gz, .zst); may be repeated',
+  )
+  add('--out', required=True, help='folder to write')
+  add('--n', type=int, default=13, help='words in a row; default 13')
+  add('--text_key', default='text', help='key of the text in JSON Lines')
+  add(
+    '--processes',
+    type=int,
+    default=len(os.sched_getaffinity(0)),
+    help='processes of this machine; default: one per core',
+  )
+  add(
+    '--pipeline_options',
+    metavar='OPTIONS',
+    help='instead of --processes: options of an Apache Beam runner, such as '
+    "'--runner=DataflowRunner'; all workers must reach --out",
+  )
+  add(
+    '--results',
+    metavar='EVAL_FOLDER',
+    help='an evaluation of the same rows, such as MODEL_DIR/eval/MIXTURE: also '
+    'shows its scores on clean rows',
+  )
+  add(
+    '--cache_dir',
+    default='~/.cache/flan_jax',
+    help='the token cache of --results, and where --data_dir=mini is imported '
+    'to',
+  )
+  add('--template_set', help='the template set of --results, if it had one')
+  add(
+    '--allow_missing',
+    action='store_true',
+    help='leave out data that is not prepared; results list it',
+  )
+  flags = parser.parse_args(argv)
+  for name in ('n', 'processes'):
+    if getattr(flags, name) < 1:
+      raise ConfigError(f'--{name} must be at least 1')
+  return flags
