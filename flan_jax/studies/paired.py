@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from flan_jax.definitions import registry
+from flan_jax.errors import UserError
 
 RESAMPLES = 1000
 
@@ -70,9 +71,16 @@ class Answers:
     return 100 * np.mean(found_BxT, axis=0)
 
   def valid_answers(self, weight_BxR: np.ndarray) -> np.ndarray:
-    """Returns how often the written answer is an option, in percent, [B]."""
+    """Returns how often the written answer is an option, in percent, [B].
+
+    Raises:
+      UserError: The model was not asked to write.
+    """
     if self.valid is None:
-      raise ValueError('the model wrote no answers')
+      raise UserError(
+        'the model wrote no answers: add WRITE_OPTIONS to the settings of the '
+        'evaluation'
+      )
     return _mean_rate(weight_BxR, self.asked, self.valid)
 
   def top_share(self, weight_BxR: np.ndarray) -> np.ndarray:
@@ -147,6 +155,10 @@ def _answers(part: str, records: Sequence[Mapping[str, Any]]) -> Answers:
 def draws(answers: Answers, seed: int = 0) -> np.ndarray:
   """Returns how often each resample draws a row, with all rows first.
 
+  Args:
+    answers: Rows and their groups. Groups are drawn, with replacement.
+    seed: Differs between datasets, whose rows are drawn independently.
+
   Returns:
     int [1 + RESAMPLES, R].
   """
@@ -184,7 +196,11 @@ class Difference:
 
   @property
   def shown(self) -> bool:
-    """Whether the difference is at least twice its standard error."""
+    """Whether the difference is at least twice its standard error.
+
+    Where no resample differs from another, as with a single row, the error is
+    not known, and nothing is shown.
+    """
     return self.error > 0 and abs(self.difference) >= 2 * self.error
 
 
@@ -202,20 +218,26 @@ def compare(
     statistic: One of `STATISTICS`.
 
   Raises:
-    ValueError: They answered different rows, or have no dataset in common.
+    UserError: They answered different rows, or have no dataset in common.
+    ValueError: They have different numbers of seeds, neither of which is one.
   """
   names = [name for name in first[0] if name in second[0]]
   if not names:
-    raise ValueError('the arms have no dataset in common')
+    raise UserError('the arms have no dataset in common')
   seeds = max(len(first), len(second))
+  if {len(first), len(second)} - {1, seeds}:
+    raise ValueError(f'{len(first)} seeds and {len(second)} are not paired')
   totals = np.zeros((2, seeds, 1 + RESAMPLES))
-  for name in names:
-    weight_BxR = draws(first[0][name])
+  for number, name in enumerate(names):
+    weight_BxR = draws(first[0][name], number)
     for side, arms in enumerate((first, second)):
       for seed in range(seeds):
         answers = arms[seed % len(arms)][name]
         if answers.ids != first[0][name].ids:
-          raise ValueError(f'{name}: the arms answered different rows')
+          raise UserError(
+            f'{name}: the arms answered different rows; give both the same '
+            'MAX_EVAL_ROWS and data'
+          )
         totals[side, seed] += STATISTICS[statistic](answers, weight_BxR)
   means_2xSxB = totals / len(names)
   by_seed = means_2xSxB[0] - means_2xSxB[1]
