@@ -1,8 +1,9 @@
 """Checks what a training mixture shares with the evaluation it holds out.
 
-The check has three parts. RULE compares declarations: no evaluated dataset and
+The check has four parts. RULE compares declarations: no evaluated dataset and
 no held-out or excluded cluster is trained on. ROW compares data: no evaluated
-row shares a main text with a training row. DERIVED lists datasets that are
+row shares a main text with a training row. WORDS counts the evaluated rows that
+share words in a row with training rows. DERIVED lists datasets that are
 declared to be made from one another; these may share rows.
 
 Imports TensorFlow, to read rows.
@@ -14,7 +15,7 @@ import hashlib
 import itertools
 import re
 import textwrap
-from typing import Any
+from typing import Any, NamedTuple
 import unicodedata
 
 import tensorflow as tf
@@ -23,6 +24,8 @@ from flan_jax.definitions import names, registry
 from flan_jax.definitions.dataset import Dataset
 from flan_jax.definitions.mixture_plan import MixturePlan
 from flan_jax.errors import ConfigError
+from flan_jax.inspection import shared_words
+from flan_jax.overlap.row_texts import whole_text
 from flan_jax.rendering.source import SplitSource, plain_tensorflow
 from flan_jax.rendering.splits import MissingDataError
 from flan_jax.runtime.console import wrapped
@@ -155,10 +158,11 @@ def compare_rows(
 
   The main texts of a row are its `truncatable` fields, each by itself, or all
   fields together if those are empty. Texts are equal if `normalize` makes them
-  equal; those shorter than `MIN_LENGTH` are skipped. Texts that contain or
-  paraphrase one another are not found.
+  equal; those shorter than `MIN_LENGTH` are skipped. Texts that contain one
+  another are only found by the words that they share, see `shared_words`.
+  Paraphrases are not found.
 
-  Memory holds a 64-bit hash of each evaluated text; training rows are streamed.
+  Memory holds the evaluated rows; training rows are streamed.
 
   Args:
     trained: Parts whose train split is read.
@@ -170,25 +174,42 @@ def compare_rows(
     text that is long enough, 'missing': part -> why it was not compared,
     'overlaps': [{'evaluated', 'trained', 'derived': whether one is declared to
     be made from the other, 'groups', 'evaluated_rows' and 'trained_rows': how
-    many share a text, 'examples': [{'text', 'evaluated_id', 'trained_id'}]}]}.
+    many share a text, 'examples': [{'text', 'evaluated_id', 'trained_id'}]}],
+    'shared_words': [{'evaluated', 'trained', 'derived', 'evaluated_rows': how
+    many share `shared_words.WORDS` words in a row, 'examples': [{'words',
+    'evaluated_id', 'trained_id'}]}]}.
   """
   found = {'evaluated': {}, 'trained': {}, 'short': 0, 'missing': {}}
-  places = collections.defaultdict(list)
-  for part, row, group, texts in _read(evaluated, 'evaluated', data_dir, found):
-    for digest in texts:
-      places[digest].append((part, row, group))
+  places, wholes = collections.defaultdict(list), []
+  for part, rows in _read(evaluated, 'evaluated', data_dir, found):
+    wholes += [(part.name, row.id, row.text) for row in rows]
+    for row in rows:
+      for digest in row.main:
+        places[digest].append((part, row.id, row.group))
+  words = shared_words.SharedWords(wholes)
   hits = collections.defaultdict(list)
-  for part, row, _, texts in _read(trained, 'trained', data_dir, found):
-    for digest, text in texts.items():
-      for other, evaluated_row, group in places.get(digest, ()):
-        hit = group, evaluated_row, row, digest, text
-        hits[other.name, part.name].append(hit)
+  for part, rows in _read(trained, 'trained', data_dir, found):
+    words.search(part.name, [(row.id, row.text) for row in rows])
+    for row in rows:
+      for digest, text in row.main.items():
+        for other, evaluated_row, group in places.get(digest, ()):
+          hit = group, evaluated_row, row.id, digest, text
+          hits[other.name, part.name].append(hit)
   parts = {part.name: part for part in (*trained, *evaluated)}
   found['overlaps'] = [
     _overlap(parts[one], parts[other], hits[one, other])
     for one in found['evaluated']
     for other in found['trained']
     if (one, other) in hits
+  ]
+  found['shared_words'] = [
+    {
+      'evaluated': one,
+      'trained': other,
+      'derived': bool(_derived([parts[other]], [parts[one]])),
+      **shared,
+    }
+    for (one, other), shared in sorted(words.found.items())
   ]
   return found
 
@@ -228,10 +249,19 @@ def normalize(text: str) -> str:
   return _DROPPED.sub('', unicodedata.normalize('NFKC', text).lower())
 
 
+class _Row(NamedTuple):
+  """What is compared of a row: hash -> main text, and all its text."""
+
+  id: str
+  group: int
+  main: dict[bytes, str]
+  text: str
+
+
 def _read(
   parts: Sequence[Dataset], side: str, data_dir: str | None, found: dict
-) -> Iterator[tuple[Dataset, str, int, dict[bytes, str]]]:
-  """Yields (part, row id, group, hash -> main text), and counts the rows."""
+) -> Iterator[tuple[Dataset, list[_Row]]]:
+  """Yields some rows of a part after the other, and counts them."""
   for part in parts:
     source = SplitSource(part, data_dir)
     try:
@@ -243,35 +273,43 @@ def _read(
 
     @plain_tensorflow
     def columns(row, part=part):
-      return row['id'], row['group'], _main_texts(part, row)
+      whole = whole_text(part, row)
+      return row['id'], row['group'], _main_texts(part, row, whole), whole
 
     for split in splits:
       rows = source.get_dataset(split, shuffle=False).map(
         columns, num_parallel_calls=tf.data.AUTOTUNE
       )
       for batch in rows.batch(_BATCH).as_numpy_iterator():
-        for row, group, texts in zip(*batch, strict=True):
-          hashed = _hashed(texts)
-          found[side][part.name] += 1
-          found['short'] += not hashed
-          yield part, row.decode(), int(group), hashed
+        read = [
+          _Row(i.decode(), int(group), _hashed(texts), _text(whole))
+          for i, group, texts, whole in zip(*batch, strict=True)
+        ]
+        found[side][part.name] += len(read)
+        found['short'] += sum(not row.main for row in read)
+        yield part, read
 
 
-def _main_texts(part: Dataset, row: Mapping[str, tf.Tensor]) -> tf.Tensor:
+def _main_texts(
+  part: Dataset, row: Mapping[str, tf.Tensor], whole: tf.Tensor
+) -> tf.Tensor:
   """Returns the main texts of a mapped row, strings [texts]."""
   texts = tf.stack([row[name] for name in part.truncatable_fields] or [''])
-  whole = tf.strings.join([row[name] for name in part.fields], separator=' ')
   return tf.where(tf.reduce_all(tf.equal(texts, '')), whole, texts)
 
 
 def _hashed(texts: Sequence[bytes]) -> dict[bytes, str]:
   """Returns hash -> text of the texts that are long enough."""
-  decoded = [text.decode('utf-8', 'replace') for text in texts]
+  decoded = map(_text, texts)
   return {
     hashlib.blake2b(key.encode(), digest_size=8).digest(): text
     for text in decoded
     if len(key := normalize(text)) >= MIN_LENGTH
   }
+
+
+def _text(text: bytes) -> str:
+  return text.decode('utf-8', 'replace')
 
 
 def lines(found: Mapping[str, Any]) -> Iterator[str]:
@@ -302,6 +340,7 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
       f'{overlap["trained_rows"]} rows of {overlap["trained"]} (trained)'
     )
     yield from (f'    "{example["text"]}"' for example in overlap['examples'])
+  yield from shared_words.lines(rows['shared_words'])
   for side in sides:
     if absent := [part for part in found[side] if part in rows['missing']]:
       yield from wrapped(f'not checked ({side}): {", ".join(absent)}', '  ')

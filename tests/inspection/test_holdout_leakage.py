@@ -187,6 +187,32 @@ def test_a_shared_row_is_found_whatever_its_typography(data_dir):
   assert 'error: 2 rows in 1 groups of unseen' in text_of(report)
 
 
+def test_shared_words_are_shown_and_no_error(data_dir):
+  declare('seen', 'training')
+  declare('unseen', 'held')
+  quoted = f'It is told: “{STORY} Over it there was a bridge.”'
+  shuffled = ' '.join(sorted(STORY.split()))
+  place = data_dir(
+    {
+      'seen': rows('seen', train=[(quoted, 'a'), (f'{STORY} -- {STORY}', 'b')]),
+      'unseen': rows('unseen', test=[(STORY, 'over it all'), (shuffled, 'c')]),
+    }
+  )
+  pair(['seen'], ['unseen'])
+  report = check('planted', place)
+  assert not report['failed'] and not report['rows']['overlaps']
+  (shared,) = report['rows']['shared_words']
+  assert (shared['evaluated'], shared['trained']) == ('unseen', 'seen')
+  assert shared['evaluated_rows'] == 1 and not shared['derived']
+  (example,) = shared['examples']
+  assert example['words'] == (
+    'the ferry was late again so we walked home along the river over'
+  )
+  assert 'test' in example['evaluated_id']
+  assert 'train' in example['trained_id']
+  assert '  possible: 1 rows of unseen (evaluated)' in text_of(report)
+
+
 @pytest.mark.parametrize('made', ['seen', 'unseen'])
 def test_a_shared_row_of_a_declared_pair_is_not_an_error(data_dir, made):
   parent = {'seen': 'unseen', 'unseen': 'seen'}[made]
