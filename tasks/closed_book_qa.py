@@ -115,30 +115,30 @@ ARC = register(
     ),
     templates=(
       Template(
-        'Here is an item from a science test for schools. Exactly one of the '
-        'choices listed is right. Which one?\n\n{question}\n{options}'
+        'Here is an item from a school science test. Exactly one of the '
+        'choices is right. Find out which.\n\n{question}\n{options}'
       ),
       Template('{question}\n\n{options}'),
       Template(
-        'My daughter has to tick a box under this and cannot decide: '
-        '"{question}" Which box should it be?\n\n{options}'
+        'My daughter has to tick one box for this test item and cannot decide.'
+        '\n\n{question}\n\nWhich box should it be?\n\n{options}'
       ),
       Template(
         'Science homework, due on Monday: {question}\nCorrect choice:\n'
         '{options}'
       ),
       Template(
-        'Think about how nature works, then reply, or finish the sentence if '
+        'Think about how nature works. Then reply, or finish the sentence if '
         'it breaks off.\n\n{question}\n\n{options}'
       ),
       Template(
-        '{question}\n\nA teacher marks the responses below. Only a single '
-        'one earns the point. Find it.\n{options}'
+        '{question}\n\nA teacher is marking the responses below. Only one of '
+        'them earns the point. Find it.\n{options}'
       ),
       Template(
-        'You are sitting an exam in biology, chemistry, physics and the '
-        'study of the Earth.\nTask: {question}\nGo for what a scientist would '
-        'agree with.\n{options}'
+        'You are sitting an exam in biology, chemistry, physics and earth '
+        'science.\nTask: {question}\nChoose what a scientist would agree with.'
+        '\n{options}'
       ),
       Template('Q: {question}\nA:\n{options}'),
       Template(
@@ -180,13 +180,13 @@ NATURAL_QUESTIONS = register(
         'fact they are after.'
       ),
       Template('Question: {question}\nAnswer:'),
-      Template('Do you happen to know: {question}'),
+      Template('Do you happen to know this?\n{question}'),
       Template(
         '{question} Keep it short: a name, a date or a handful of words will '
         'do.'
       ),
       Template(
-        'Without looking anything up, what would you say to this?\n\n'
+        'Without looking anything up, how would you answer this?\n\n'
         '"{question}"'
       ),
       Template(
@@ -194,21 +194,20 @@ NATURAL_QUESTIONS = register(
         'brief and accurate response:'
       ),
       Template(
-        'Below is a query from the log of a search engine. Nobody corrected '
-        'its spelling or its capitals. Work out what is wanted and state '
-        'it.\n\nQuery: {question}'
+        'Below is a query from the log of a search engine, with its spelling '
+        'and capitals as they were typed. Work out what the user wants to '
+        'know, and give the answer.\n\nQuery: {question}'
       ),
       Template(
         'I have been wondering about something all day.\n{question}\nCan you '
         'tell me?'
       ),
       Template(
-        'Complete the entry in this list of facts.\n\nAsked: {question}\n'
-        'True answer:'
+        'Complete this entry in a list of facts.\n\nAsked: {question}\nCorrect '
+        'answer:'
       ),
       Template(
-        'A web search came back with "{answer}" as its result. What had been '
-        'asked?',
+        'A web search returned "{answer}" as its result. What was the query?',
         target='{question}',
         inverted=True,
       ),
@@ -244,32 +243,29 @@ TRIVIA_QA = register(
       ),
       Template('{question}\nRespond in a few words:'),
       Template(
-        'The last round of the show is about general knowledge. "{question}" '
-        'To win the jackpot, the contestant has to say'
+        'The last round of the show is about general knowledge. The host asks:'
+        '\n{question}\nTo win the jackpot, the contestant has to say'
       ),
       Template('Card\nFront: {question}\nBack:'),
       Template(
-        'Our team is stuck on this one, could you help us out? {question}'
+        'Our team is stuck on this one. Could you help us out?\n{question}'
       ),
       Template(
-        'From memory and with no source at hand, solve the following.\n\n'
-        '{question}'
+        'Answer from memory, with no book or website at hand.\n\n{question}'
       ),
       Template(
-        'Name the person, place, thing or number that is being looked for: '
-        '{question}'
+        'Name the person, place, thing or number that is asked for: {question}'
       ),
       Template(
         'Two friends test each other over breakfast.\nMia: {question}\nTom: I '
         'know that! The answer is'
       ),
       Template(
-        'You are the key at the back of a puzzle book and hold one entry that '
-        'counts as correct for every problem.\n\nProblem: {question}\n\n'
-        'Entry:'
+        'The key at the back of a quiz book lists one correct answer for every '
+        'question.\n\nQuestion: {question}\n\nEntry in the key:'
       ),
       Template(
-        'Set a question for an evening at the pub. Those who answer '
+        'Write a question for an evening at the pub. Teams that answer '
         '"{answer}" get the point.',
         target='{question}',
         inverted=True,

@@ -110,26 +110,28 @@ COPA = register(
       ),
       Template('Event: {premise}\nWanted: its likely {kind}\n{options}'),
       Template(
-        'I will tell you one thing that took place, and you say which of two '
-        'others fits it better. "{premise}" {asked}\n\n{options}'
+        'I will tell you about one thing that happened. You say which of two '
+        'others fits it better.\n"{premise}"\n{asked}\n\n{options}'
       ),
       Template(
-        'Finish my thought so that it makes sense.\n\n{premise} {lead}\n'
+        'Finish my thought so that it makes sense.\n\n{premise}\n{lead}\n'
         '{options}'
       ),
       Template(
-        'A line is missing from a report. It gave the {kind} of what this '
-        'line tells:\n{premise}\n\nWhich one belongs in the gap?\n{options}'
+        'A line is missing from a report. The missing line gives the {kind} of '
+        'this event:\n{premise}\n\nWhich line belongs in the gap?\n{options}'
       ),
       Template(
-        '{premise}\n\nBoth sentences in the list may be true, yet only one is '
-        'a natural {kind} of the situation above. Name that one.\n\n{options}'
+        '{premise}\n\nBoth sentences in the list may be true, but only one of '
+        'them is a natural {kind} of the situation above. Which one is it?\n\n'
+        '{options}'
       ),
       Template(
-        'Teacher: {premise} {asked}\nPupil, using common sense:\n{options}'
+        'The teacher reads out: {premise}\nThe teacher asks: {asked}\nA pupil '
+        'with common sense replies:\n{options}'
       ),
       Template(
-        '"{premise}"\n\nThe speaker pauses, then goes on: "{lead}" What do '
+        '"{premise}"\n\nThe speaker pauses, then goes on:\n"{lead}"\nWhat do '
         'you expect to hear now?\n\n{options}'
       ),
       Template(
@@ -199,42 +201,40 @@ HELLASWAG = register(
     plain=(Template('{context}'),),
     templates=(
       Template(
-        '{context}\n\nWhich of these goes on from there in the most sensible '
+        '{context}\n\nWhich of these continues the text in the most sensible '
         'way?\n{options}'
       ),
       Template('Topic: {activity}\nText: {context}\nContinuation:\n{options}'),
       Template(
         'The passage below breaks off, perhaps in the middle of a sentence. '
-        'Find the piece that was cut away.\n\n{context}\n\n{options}'
+        'Find the part that was cut off.\n\n{context}\n\n{options}'
       ),
       Template('How does this continue?\n{context}\n\n{options}'),
       Template(
-        'Only one of the endings suits the situation. The others turn odd as '
-        'soon as you imagine them after such a beginning.\n\nBeginning: '
-        '{context}\nEnding:\n{options}'
-      ),
-      Template(
-        '{context}\n\nMy screen went dark at this point and I could not read '
-        'on. What must have been next?\n\n{options}'
-      ),
-      Template(
-        'An entry filed under "{activity}" starts as follows.\n\n{context}\n\n'
-        'Four writers have handed in a draft of the remainder. Which one '
-        'should the editor accept?\n{options}'
-      ),
-      Template(
-        'Picture every step of what you are about to read, be it a scene or a '
-        'piece of advice, and tell what the following step is: {context}\n'
+        'Only one of the endings fits the situation. The others make little '
+        'sense after such a beginning.\n\nBeginning: {context}\nEnding:\n'
         '{options}'
       ),
       Template(
-        'A child reads aloud from a book on {activity}:\n"{context}"\nThen '
-        'the page has to be turned. What is printed at the top of the new '
-        'page?\n{options}'
+        '{context}\n\nMy screen went dark at this point, so I could not read '
+        'on. What probably came next?\n\n{options}'
       ),
       Template(
-        'Complete the text with the candidate that is true to life.\n'
-        '"{context}"\n\n{options}'
+        'An entry filed under "{activity}" starts as follows.\n\n{context}\n\n'
+        'Four writers have each handed in a draft of the rest. Which draft '
+        'should the editor accept?\n{options}'
+      ),
+      Template(
+        'The text below describes a scene or gives advice. Picture each step, '
+        'then choose the step that follows.\n\n{context}\n{options}'
+      ),
+      Template(
+        'A child reads aloud from a book on {activity}:\n"{context}"\nThe page '
+        'ends there. What is printed at the top of the next page?\n{options}'
+      ),
+      Template(
+        'Complete the text with the most realistic candidate.\n"{context}"\n\n'
+        '{options}'
       ),
     ),
   )
@@ -284,13 +284,12 @@ PIQA = register(
       Template('Goal: {goal}\n\nWhich of the two solutions works?\n{options}'),
       Template('{goal}\n{options}'),
       Template(
-        'I am stuck with a practical matter and hope you have a tip for me. '
-        'It is about this: {goal}\n\nWhat would you recommend?\n\n{options}'
+        'I am stuck with a practical problem and hope that you have a tip for '
+        'me.\n\n{goal}\n\nWhat would you recommend?\n\n{options}'
       ),
       Template(
-        'Two strangers replied to the request "{goal}" If you tried out what '
-        'they say, one of them would prove wrong. Pick the reply that holds '
-        'up.\n{options}'
+        'Two strangers replied to this request:\n{goal}\n\nIf you tried both '
+        'replies, only one would work. Pick that one.\n{options}'
       ),
       Template('How-to forum\n\nThread: {goal}\nTop comment:\n{options}'),
       Template(
@@ -298,16 +297,16 @@ PIQA = register(
         'suggestion makes physical sense here?\n\n{goal}\n\n{options}'
       ),
       Template(
-        'Somebody turns to a handyman with this: "{goal}"\n\nWhat is his '
-        'advice, given that he knows his trade?\n{options}'
+        'Somebody brings this to an experienced handyman:\n"{goal}"\n\nWhat '
+        'does he advise?\n{options}'
       ),
       Template(
-        'The manual for the job below exists in two versions, and a mistake '
-        'has crept into one. Take the version without the mistake.\n\nJob: '
-        '{goal}\n\n{options}'
+        'There are two versions of the manual for the job below, and one of '
+        'them contains a mistake. Choose the version without the mistake.\n\n'
+        'Job: {goal}\n\n{options}'
       ),
       Template(
-        'What could a person want to achieve who does the following?\n{answer}',
+        'Somebody does the following. What do they want to achieve?\n{answer}',
         target='{goal}',
         inverted=True,
         only_if=_goal_is_stated,
@@ -370,30 +369,29 @@ STORY_CLOZE = register(
       Template('Story: {context}\nLast sentence:\n{options}'),
       Template(
         'A very short tale has lost its final line. Two lines were found, but '
-        'one does not agree with what went before. Put the right one back.'
-        '\n\n{context}\n\n{options}'
+        'only one agrees with what went before. Put it back.\n\n{context}\n\n'
+        '{options}'
       ),
       Template(
         'My daughter told me a bedtime story:\n"{context}"\nNow I have to '
-        'guess how it turns out. What is my best guess?\n{options}'
+        'guess how it ends. What is my best guess?\n{options}'
       ),
       Template(
         'Knowing how people usually act and feel, what would you expect after '
         'these events?\n{context}\n\n{options}'
       ),
       Template(
-        'Creative writing, first exercise. Round off the paragraph with the '
-        'ending that its contents call for.\n\n{context} ...\n\n{options}'
+        'Creative writing, exercise 1. Finish the paragraph with the ending '
+        'that suits it.\n\n{context} ...\n\n{options}'
       ),
-      Template('Listen to this. {context} And in the end?\n{options}'),
+      Template('Listen to this.\n{context}\nHow did it end?\n{options}'),
       Template(
-        '{context}\n\nOne reader thinks it finishes one way, a second reader '
-        'thinks it finishes another way. Which finish agrees better with the '
-        'characters and their mood?\n{options}'
+        '{context}\n\nTwo readers expect different endings. Which ending '
+        'agrees better with the characters and their mood?\n{options}'
       ),
       Template(
-        'Narrator: {context}\n\nAudience: Do not stop there! What happened '
-        'then?\n\nNarrator:\n{options}'
+        "Narrator: {context}\n\nAudience: Don't stop there! What happened then?"
+        '\n\nNarrator:\n{options}'
       ),
       Template(
         'Make up a few sentences that lead to this ending: {answer}',

@@ -118,36 +118,35 @@ DEFINITE_PRONOUN_RESOLUTION = register(
         'Sentence: {sentence}\nPronoun: {pronoun}\nStands for:\n{options}'
       ),
       Template(
-        'Replace "{pronoun}" by a fuller expression, so that what is said '
-        'below stays the same.\n\n{sentence}\n\n{options}'
+        'Replace "{pronoun}" with a fuller expression without changing what '
+        'the sentence means.\n\n{sentence}\n\n{options}'
       ),
       Template(
-        'My little brother heard "{sentence}" and asked me who or what was '
-        'meant by "{pronoun}". What is the right reply?\n{options}'
+        'My little brother heard this sentence and asked me who or what '
+        '"{pronoun}" meant:\n"{sentence}"\nWhat should I tell him?\n{options}'
       ),
       Template(
-        'Grammar alone does not show what "{pronoun}" points back to here; '
-        'knowing how the world works does.\n\n{sentence}\n\nChoose the '
-        'expression it points back to.\n{options}'
+        'Grammar alone does not show what "{pronoun}" points back to here, but '
+        'knowledge of the world does.\n\n{sentence}\n\nChoose the expression '
+        'it points back to.\n{options}'
       ),
       Template('Antecedent of "{pronoun}":\n{sentence}\n\n{options}'),
       Template(
-        'In the following, "{pronoun}" saves the writer from mentioning '
-        'somebody or something twice.\n\n{sentence}\n\nWhich mention could be '
-        'repeated in its place?\n{options}'
+        'With "{pronoun}", the writer of this sentence avoids a repetition.\n\n'
+        '{sentence}\n\nWhich words would have been repeated?\n{options}'
       ),
       Template(
-        'Two lawyers quarrel over the sentence "{sentence}" On the reading '
-        'that makes better sense, "{pronoun}" is\n\n{options}'
+        'Two lawyers disagree about this sentence:\n{sentence}\n\nOn the more '
+        'sensible reading, "{pronoun}" is\n\n{options}'
       ),
       Template(
-        'A language without pronouns has to say everything in full. When '
-        '"{sentence}" is translated into it, what becomes of "{pronoun}"?\n'
-        '{options}'
+        'A language without pronouns has to name everything in full.\n\n'
+        '{sentence}\n\nIn a translation into that language, what takes the '
+        'place of "{pronoun}"?\n{options}'
       ),
       Template(
-        'Link the pronoun "{pronoun}" to one of two candidates. It was taken '
-        'from this text: {sentence}\n\n{options}'
+        'Link the pronoun "{pronoun}" in this text to one of the two '
+        'candidates.\n\nText: {sentence}\n\n{options}'
       ),
     ),
   )
@@ -180,8 +179,8 @@ WINOGRANDE = register(
         '{sentence}\n\nWhat belongs in the place of _ here?\n\n{options}'
       ),
       Template(
-        'Which of the two, put where the underscore is, makes this '
-        'reasonable?\n\n"{sentence}"\n\n{options}'
+        'Which of the two choices makes sense where the underscore is?\n\n'
+        '"{sentence}"\n\n{options}'
       ),
       Template(
         'There is a smudge ("_") on the page: {sentence}\nThe word under the '
@@ -189,26 +188,26 @@ WINOGRANDE = register(
       ),
       Template('Incomplete: {sentence}\nMissing:\n{options}'),
       Template(
-        'Both of the choices at the end appear in the sentence, and grammar '
-        'would allow either at the mark _ as well. Think of causes, habits and '
-        'purposes, then pick the one that is meant.\n\n{sentence}\n\n{options}'
+        'Both choices occur in the sentence, and grammar would allow either of '
+        'them at the mark _ as well. Think about causes, habits and purposes. '
+        'Then pick the one that is meant.\n\n{sentence}\n\n{options}'
       ),
       Template(
         'I was listening to the radio, and one word got lost in the noise (I '
-        'write _ for it): {sentence} Who or what was it?\n{options}'
+        'write _ for it):\n{sentence}\nWho or what was it?\n{options}'
       ),
       Template(
-        'Worksheet 4. Write on the line whom or what the author is speaking '
-        'of at that point.\n\n{sentence}\n\n{options}'
+        'Worksheet 4. Write on the line who or what the author means at that '
+        'point.\n\n{sentence}\n\n{options}'
       ),
       Template(
-        'The subtitles of a film left something out, shown as an underscore.\n'
-        '{sentence}\nSupply it.\n\n{options}'
+        'Part of a film subtitle is missing, and an underscore marks the place.'
+        '\n{sentence}\nSupply what is missing.\n\n{options}'
       ),
       Template(
-        'One of two answers turns the statement into a plausible one, the '
-        'other into a strange one. Statement: {sentence}\nThe plausible answer '
-        'for "_":\n{options}'
+        'One of the two answers makes the statement plausible, and the other '
+        'makes it strange.\nStatement: {sentence}\nThe plausible answer for '
+        '"_":\n{options}'
       ),
     ),
   )
@@ -216,40 +215,40 @@ WINOGRANDE = register(
 
 _WSC273_TEMPLATES = (
   Template(
-    '{beginning} ...\n\nHow does this go on, if it is to be sensible?\n'
+    '{beginning} ...\n\nHow does this go on in a way that makes sense?\n'
     '{options}'
   ),
   Template(
-    'The two endings differ in whom or what they are about. Choose the one '
-    'that agrees with common sense.\n\nBeginning: {beginning}\n\n{options}'
+    'The two endings are about different people or things. Choose the one that '
+    'agrees with common sense.\n\nBeginning: {beginning}\n\n{options}'
   ),
   Template(
     'Somebody was interrupted after the words "{beginning}". What were they '
-    'about to add?\n{options}'
+    'about to say?\n{options}'
   ),
   Template('Finish: {beginning}\n{options}'),
   Template(
-    'An old manuscript is torn. What can still be read is\n\n{beginning}\n\n'
-    'and the part torn off, to fit the facts, must have been\n{options}'
+    'An old manuscript is torn. This much can still be read:\n\n{beginning}\n\n'
+    'What was most likely on the part torn off?\n{options}'
   ),
   Template('First half: {beginning}\nSecond half:\n{options}'),
   Template(
-    'Either continuation is grammatical, but with one of them the whole '
-    'would be odd. Take the other.\n{beginning}\n\n{options}'
+    'Either continuation is grammatical, but one of them makes the text odd. '
+    'Take the other one.\n{beginning}\n\n{options}'
   ),
   Template(
-    'In a listening test you hear the opening of a remark and predict the '
-    'rest: who or what will be named next, and what will be said of it?\n\n'
-    'You hear: "{beginning}"\n\n{options}'
+    'In a listening test, you hear the opening of a remark. Predict who or '
+    'what is named next and what is said about them.\n\nYou hear: "{beginning}"'
+    '\n\n{options}'
   ),
   Template(
     'Given how people and things usually behave, the text "{beginning}" is '
-    'completed by the words\n\n{options}'
+    'best completed by the words\n\n{options}'
   ),
   Template(
-    'A page of the story ends in the middle:\n\n"{beginning}"\n\nTurn the '
-    'page. The character or object that the author means comes first '
-    'there.\n{options}'
+    'A page of the story ends in the middle of a sentence:\n\n"{beginning}"\n\n'
+    'The next page starts with the character or object that the author means. '
+    'How does it start?\n{options}'
   ),
 )
 
@@ -318,7 +317,7 @@ WSC = register(
         '{text}\n{options}'
       ),
       Template(
-        'Somebody told me this: "{text}"\nBy *{pronoun}* I understood '
+        'Somebody told me this: "{text}"\nI took *{pronoun}* to mean '
         '"{candidate}". Was I right?\n\n{options}'
       ),
       Template(
@@ -326,22 +325,22 @@ WSC = register(
         'Does your arrow end at "{candidate}"?\n{text}\n\n{options}'
       ),
       Template(
-        'Think about who would do what, and why.\n\n{text}\n\nWith '
-        '*{pronoun}*, is the author speaking of "{candidate}"?\n{options}'
+        'Think about who would do what, and why.\n\n{text}\n\nBy *{pronoun}*, '
+        'does the author mean "{candidate}"?\n{options}'
       ),
       Template(
-        'Annotate: the mention "{candidate}" and the mention *{pronoun}* are '
-        'either in one chain, that is, they name the same ("yes"), or they '
-        'are not ("no").\n\n{text}\n{options}'
+        'Task for an annotator: mark "{candidate}" and *{pronoun}* with "yes" '
+        'if both name the same person or thing, and with "no" if they do not.'
+        '\n\n{text}\n{options}'
       ),
       Template(
-        "An author's draft: {text}\n\nThe editor finds *{pronoun}* unclear "
-        'and asks if "{candidate}" is meant. What does the author reply?\n\n'
+        "An author's draft: {text}\n\nThe editor finds *{pronoun}* unclear and "
+        'asks whether it means "{candidate}". What does the author reply?\n\n'
         '{options}'
       ),
       Template(
-        '"{candidate}", says a reader, on being asked for the meaning of '
-        '*{pronoun}* in these lines:\n{text}\nIs the reader correct?\n{options}'
+        'A reader thinks that *{pronoun}* stands for "{candidate}" in these '
+        'lines:\n{text}\nIs the reader correct?\n{options}'
       ),
     ),
   )

@@ -249,20 +249,19 @@ QUAC = register(
         'does, write CANNOTANSWER.\nAnswer:'
       ),
       Template(
-        'A student who wants to learn about {title} asks a teacher: '
-        '{question}\n\nThe teacher has only this to go by:\n{passage}\n\n'
-        'Which stretch of it should the teacher read out? Say CANNOTANSWER '
-        'when nothing fits.'
+        'A student who wants to learn about {title} asks a teacher: {question}'
+        '\n\nThe teacher has only this text:\n{passage}\n\nWhich part of it '
+        'should the teacher read out? Say CANNOTANSWER if nothing fits.'
       ),
       Template(
-        '{background}\n\nMore is told under the heading "{section}":\n\n'
-        '{passage}\n\nFrom what is told there, please tell me: {question}\nThe '
-        'reply to anything it leaves open is CANNOTANSWER.'
+        '{background}\n\nThe section "{section}" says more:\n\n{passage}\n\n'
+        'Please use that section to tell me: {question}\nIf the section leaves '
+        'this open, reply CANNOTANSWER.'
       ),
       Template(
-        'Find a quotation in the extract below that responds to "{question}" '
-        'Give it word for word; CANNOTANSWER stands for "not in the '
-        'extract".\n\nExtract: {passage}'
+        'Find the words in the extract below that respond to this: {question}\n'
+        'Give them word for word. CANNOTANSWER stands for "not in the extract".'
+        '\n\nExtract: {passage}'
       ),
       Template(
         'Q: {question}\nSource: {passage}\nA (a quotation, or CANNOTANSWER if '
@@ -275,18 +274,18 @@ QUAC = register(
         'CANNOTANSWER if there is nothing to highlight.'
       ),
       Template(
-        'Having heard of {title}, I looked up this piece:\n\n{passage}\n\nWhat '
-        'does it let me know about my question, "{question}" Repeat its exact '
+        'I wanted to learn about {title} and found this piece:\n\n{passage}\n\n'
+        'What does it say about my question? {question}\nRepeat its exact '
         'words to me, or just CANNOTANSWER if it does not help.'
       ),
       Template(
-        'This was asked in the course of a longer talk: {question}\n\nMark the '
-        'words that settle it. Should they be missing, put CANNOTANSWER '
+        'This was asked in the course of a longer conversation: {question}\n\n'
+        'Mark the words that answer it. If there are none, put CANNOTANSWER '
         'instead.\n\n{passage}'
       ),
       Template(
-        '{passage}\n\nWhat might a reader have asked to be shown these words?'
-        '\n\n{answer}',
+        '{passage}\n\nWhich question do these words from the text answer?\n\n'
+        '{answer}',
         target='{question}',
         inverted=True,
         only_if=_is_answered,
@@ -338,18 +337,18 @@ WIC = register(
         '- {sentence1}\n- {sentence2}\n{options}'
       ),
       Template(
-        '{sentence1}\n\nThink of what "{word}" expresses there. Is that also '
-        'what it expresses here?\n\n{sentence2}\n\n{options}'
+        '{sentence1}\n\nThink of what "{word}" means there. Does it mean the '
+        'same here?\n\n{sentence2}\n\n{options}'
       ),
       Template(
-        'A translator comes upon "{word}" twice, in "{sentence1}" and in '
-        '"{sentence2}" Is it the same concept both times, so that a language '
-        'with a term for every concept needs a single term?\n\n{options}'
+        'A translator comes across "{word}" twice:\n{sentence1}\n{sentence2}'
+        '\n\nIs it the same concept both times, so that a language with one '
+        'term for every concept needs a single term?\n\n{options}'
       ),
       Template(
-        'Compare how {word} is used. Answer "no" if the meaning changes from '
-        'the first line to the second, "yes" if it stays.\n\n{sentence1}\n'
-        '{sentence2}\n{options}'
+        'Compare how "{word}" is used. Answer "no" if the meaning changes from '
+        'the first line to the second, "yes" if it stays the same.\n\n'
+        '{sentence1}\n{sentence2}\n{options}'
       ),
       Template(
         'Decide whether one definition covers the given word in both '
@@ -357,15 +356,15 @@ WIC = register(
         '{word}\n\n{options}'
       ),
       Template(
-        'Use "{word}" in a sentence of your own, and let it mean what it means '
+        'Use "{word}" in a sentence of your own, with the meaning that it has '
         'here: {sentence1}',
         target='{sentence2}',
         inverted=True,
         only_if=('True',),
       ),
       Template(
-        'There is more to "{word}" than the meaning it has in this sentence:\n'
-        '{sentence1}\n\nShow a different one by an example.',
+        'The word "{word}" has more meanings than the one in this sentence:\n'
+        '{sentence1}\n\nGive an example of a different one.',
         target='{sentence2}',
         inverted=True,
         only_if=('False',),
@@ -407,39 +406,42 @@ TREC = register(
       ),
       Template('Question: {question}\nType of answer expected:\n{options}'),
       Template(
-        'Before a search engine searches, it works out what it is looking for. '
-        'When someone enters "{question}" it may be after a location, a number '
-        'or date, a person or group, an entity such as an animal or a product, '
-        'an abbreviation or its long form, or a description. Which one?\n\n'
+        'Before a search engine searches, it works out what kind of thing is '
+        'wanted. Someone enters this:\n{question}\n\nAre they after a '
+        'location, a number or date, a person or group, an entity such as an '
+        'animal or a product, an abbreviation or its long form, or a '
+        'description?\n\n{options}'
+      ),
+      Template(
+        'You sort slips with quiz questions into boxes, according to what a '
+        'contestant has to name or explain.\n\n{question}\n\nBox:\n{options}'
+      ),
+      Template(
+        'If I asked you this, what would you have to tell me?\n{question}\n'
         '{options}'
       ),
       Template(
-        'You sort slips with quiz questions into boxes, according to what has '
-        'to be named or told in reply.\n\n{question}\n\nBox:\n{options}'
-      ),
-      Template(
-        'If I asked you: {question}\nwhat would you have to give me?\n{options}'
-      ),
-      Template(
-        'Here is something that a reader sent in.\n\n{question}\n\nAssign it '
-        'to a category. How and why, definitions and meanings belong under '
-        'description; dates, prices and counts under number or date; firms, '
-        'teams and people under person or group; cities, rivers and countries '
-        'under location; letters that are short for words, or those words, '
-        'under abbreviation; everything else that has a name under '
+        'A reader sent in this question.\n\n{question}\n\nAssign it to a '
+        'category. How and why, definitions and meanings belong under '
+        'description; dates, prices and counts under number or date; '
+        'companies, teams and people under person or group; cities, rivers and '
+        'countries under location; short forms of words, or the words they '
+        'stand for, under abbreviation; everything else that has a name under '
         'entity.\n\n{options}'
       ),
       Template(
-        'Don\'t answer "{question}" Just tell me the class into which a '
-        'correct response falls.\n\n{options}'
+        "Don't answer this. Just tell me the class that a correct response "
+        'belongs to.\n\n{question}\n\n{options}'
       ),
       Template(
-        'At the library, every member of the staff is in charge of one sort of '
+        'At the library, each member of staff is responsible for one sort of '
         'fact. A visitor wonders: {question}\nSort of fact needed:\n\n{options}'
       ),
-      Template('Classify by what is sought.\n{question}\n{options}'),
       Template(
-        'Invent a question for a pub quiz. It should ask for this: {answer}',
+        'Classify the question by what it asks for.\n{question}\n{options}'
+      ),
+      Template(
+        'Invent a quiz question that asks for this kind of answer: {answer}',
         target='{question}',
         inverted=True,
       ),
@@ -472,14 +474,14 @@ COLA = register(
         'English?\n{options}'
       ),
       Template(
-        'A linguist collects judgments from native speakers. They only say '
-        'whether an example sounds right to them, whatever it is about. What '
-        'do they call the one below?\n\n{sentence}\n\n{options}'
+        'A linguist asks native speakers whether example sentences sound right '
+        'to them, whatever the sentences are about. What do they call the one '
+        'below?\n\n{sentence}\n\n{options}'
       ),
       Template('Sentence: {sentence}\nGrammar:\n{options}'),
       Template(
-        'My pen friend is learning the language and wrote to me: "{sentence}" '
-        'As far as grammar goes, how is that?\n{options}'
+        'My pen friend is learning English and wrote this to me:\n"{sentence}"'
+        '\nHow is the grammar?\n{options}'
       ),
       Template(
         'Proofread the line that follows. Mark it unacceptable if the order, '
@@ -487,7 +489,7 @@ COLA = register(
         'rule is broken.\n\n{sentence}\n{options}'
       ),
       Template(
-        'How would fluent speakers of English rate the wording of '
+        'How would fluent speakers rate the wording of this sentence?\n'
         '"{sentence}"\n\n{options}'
       ),
       Template(
@@ -496,16 +498,15 @@ COLA = register(
       ),
       Template(
         'A table has a column headed "acceptable" and a column headed '
-        '"unacceptable". In which of the two does a grammarian enter this?\n'
-        '{sentence}\n\n{options}'
+        '"unacceptable". In which column does a grammarian enter this example?'
+        '\n{sentence}\n\n{options}'
       ),
       Template(
-        'Someone made up the words "{sentence}" to test a theory of how '
-        'sentences are built. As an English sentence they turned out to be\n'
-        '{options}'
+        'Someone made up these words to test a theory of how sentences are '
+        'built:\n{sentence}\nAs English, they are\n{options}'
       ),
       Template(
-        'Write one sentence that a grammarian of English finds {answer}.',
+        'Write one sentence that an English grammarian would call {answer}.',
         target='{sentence}',
         inverted=True,
       ),
@@ -544,19 +545,19 @@ MATH_DATASET = register(
         'steps that lead to it.\n\n{equation}'
       ),
       Template(
-        'I am stuck on "{equation}" in my algebra book. Please get {variable} '
-        'by itself and send me what you obtain.'
+        'I am stuck on "{equation}" in my algebra book. Please isolate '
+        '{variable} and send me its value.'
       ),
       Template(
         'A tutor writes {equation} on the board and asks a student to work '
         'out {variable}. What is the correct reply?'
       ),
       Template(
-        'Let {variable} satisfy the linear relation below. Determine it '
-        'exactly.\n{equation}'
+        'Let {variable} satisfy the linear equation below. Determine its exact '
+        'value.\n{equation}'
       ),
       Template(
-        'I put one whole number after another in place of {variable} until '
+        'I tried one whole number after another for {variable} until '
         '{equation} came out true. At which one did I stop?'
       ),
       Template(
@@ -594,33 +595,32 @@ FIX_PUNCT = register(
       Template('Put the missing punctuation back into this text.\n\n{text}'),
       Template('Without punctuation: {text}\nWith punctuation:'),
       Template(
-        '{text}\n\nThe commas, full stops and other small signs have got '
-        'lost. What did it look like before?'
+        '{text}\n\nThe commas, full stops and other small signs are missing. '
+        'What did the text look like before?'
       ),
       Template(
         'A speech recogniser returned "{text}". How should that be written, '
-        'with all its marks but the same words?'
+        'with punctuation but with the same words?'
       ),
       Template(
         'A colleague never types punctuation marks. Correct his message:\n'
         '{text}'
       ),
       Template(
-        'Proofread the line below. Its words and capitals are fine; only '
-        'points, quotation marks, hyphens and the like need to be added.\n'
-        '{text}'
+        'Proofread the line below. Its words and capitals are fine; only the '
+        'marks between and around the words need to be added.\n{text}'
       ),
       Template('"{text}" - can you punctuate that for me?'),
       Template(
         'Unpunctuated input\n{text}\n\nReproduce it, properly punctuated.'
       ),
       Template(
-        'Where do pauses, stops and apostrophes belong in the following? '
+        'Where do pauses, stops and apostrophes belong in the following text? '
         'Write it out again.\n\n{text}'
       ),
       Template(
-        'Half the keys of my keyboard are broken, all those for marks, so I '
-        'wrote: {text}\nWhat did I mean to type?'
+        'The keys for marks on my keyboard are broken, so I typed this: {text}'
+        '\nWhat did I mean to type?'
       ),
     ),
   )
@@ -648,7 +648,7 @@ TRUE_CASE = register(
       Template('Restore the capital letters in what follows.\n\n{text}'),
       Template('lower case: {text}\nproper case:'),
       Template(
-        '{text}\n\nWhich letters ought to be big here? Copy the text and '
+        '{text}\n\nWhich letters should be capitals here? Copy the text and '
         'correct them.'
       ),
       Template(
@@ -656,8 +656,9 @@ TRUE_CASE = register(
         'retype it as it should look.'
       ),
       Template(
-        'An old database stores everything in small letters. Give this record '
-        'its names, acronyms and sentence beginnings back: {text}'
+        'An old database stores everything in small letters. Restore the '
+        'capitals of names, acronyms and sentence beginnings in this record: '
+        '{text}'
       ),
       Template(
         'Capitalise what English spelling requires, and alter nothing else.\n'
@@ -667,8 +668,8 @@ TRUE_CASE = register(
         'Before it was normalised for a search index, how did "{text}" read?'
       ),
       Template(
-        'From a chat, all in minuscules:\n\n{text}\n\nRewrite it for print, '
-        'with majuscules where they belong.'
+        'From a chat without a single capital:\n\n{text}\n\nRewrite it for '
+        'print.'
       ),
       Template('What is the correctly cased version of this line?\n{text}'),
       Template(
@@ -706,22 +707,22 @@ WORD_SEGMENT = register(
         'apart.'
       ),
       Template(
-        'A scanner has swallowed all blanks and produced "{text}". Repair its '
+        'A scanner dropped all the blanks and returned "{text}". Repair its '
         'output.'
       ),
       Template('Split this string so that it can be read: {text}'),
       Template(
-        'My space bar does not work. I meant to send something legible, but '
-        'what came out is this:\n{text}\nWhich message was it meant to be?'
+        'My space bar does not work, so I sent this by mistake:\n{text}\nWhich '
+        'message did I want to send?'
       ),
       Template(
-        'Separate the units of a sequence by single gaps, changing no '
-        'character.\n{text}'
+        'Separate the words of a sequence with single spaces, without changing '
+        'any other character.\n{text}'
       ),
       Template('How would you normally type "{text}"?'),
       Template(
-        'Hashtags leave no room between terms. Read the one below and give it '
-        'in the usual spelling.\n\n{text}\n\nSpaced out:'
+        'Hashtags leave no room between words. Read the one below and write it '
+        'in the usual way.\n\n{text}\n\nSpaced out:'
       ),
       Template(
         'Close every gap in these words, as for a web address: {answer}',

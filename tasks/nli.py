@@ -102,14 +102,14 @@ ANLI = register(
         'use:\n{context}\n{options}',
       ),
       Template(
-        '{context}\n\nThat is what a pupil was given to read. Afterwards the '
-        'pupil said: "{hypothesis}"\n\nIf every word of the reading matter is '
-        'correct, is the pupil correct as well?\n\n{options}',
+        '{context}\n\nA pupil was given this to read. Afterwards the pupil '
+        'said: "{hypothesis}"\n\nIf everything in the text is correct, is the '
+        'pupil correct as well?\n\n{options}',
       ),
       Template(
-        'Hi! Somebody told me "{hypothesis}" and I wonder whether to believe '
-        'it. This is what I found on the subject:\n\n{context}\n\nGoing by '
-        'that, was I told the truth?\n{options}',
+        'Hi! Somebody claims this: "{hypothesis}"\nHere is what I found on the '
+        'subject:\n\n{context}\n\nGoing by that, was I told the truth?\n'
+        '{options}',
       ),
       Template(
         'Comprehension exercise. Study the paragraph, then decide whether the '
@@ -125,7 +125,7 @@ ANLI = register(
       ),
       Template(
         'Here is a short text:\n{context}\n\nMake a claim about its subject '
-        'which the text shows to be false.',
+        'that the text shows to be false.',
         target='{hypothesis}',
         inverted=True,
         only_if=('c',),
@@ -174,7 +174,7 @@ CB = register(
         'case that "{hypothesis}"?\n\n{options}',
       ),
       Template(
-        'Does "{hypothesis}" hold in the situation that these lines portray?\n'
+        'Is "{hypothesis}" true in the situation that these lines describe?\n'
         '{premise}\n{options}',
       ),
       Template(
@@ -183,9 +183,8 @@ CB = register(
         '"{hypothesis}" as a fact. Would that be correct?\n{options}',
       ),
       Template(
-        'Point: {hypothesis}\nScrap of talk or writing: {premise}\n\nIf '
-        'whoever is talking or writing has it right, is the point true?\n'
-        '{options}',
+        'Point: {hypothesis}\nExcerpt from a conversation or a text: {premise}'
+        '\n\nIf the speaker or writer is right, is the point true?\n{options}',
       ),
       Template(
         'Two listeners cannot agree about what was said here.\n"{premise}"\n'
@@ -195,7 +194,7 @@ CB = register(
       Template(
         'Consider the material, then rate the assertion that comes after it.\n'
         'Material: {premise}\nAssertion: {hypothesis}\n\nIf the material is '
-        'reliable, is the assertion a true one?\n\n{options}',
+        'reliable, is the assertion true?\n\n{options}',
       ),
       Template(
         'Read these lines.\n\n{premise}\n\nIn a few plain words, note one '
@@ -272,8 +271,8 @@ MNLI = register(
         'true?\n\n{hypothesis}\n\n{options}',
       ),
       Template(
-        '{premise}\n\nWith that in mind, think about these words: '
-        '{hypothesis}\n\nAre they true?\n{options}',
+        '{premise}\n\nWith that in mind, think about these words: {hypothesis}'
+        '\n\nIs what they say true?\n{options}',
       ),
       Template(
         'Suppose that the sentence below is true. Write another one that is '
@@ -335,7 +334,7 @@ QNLI = register(
       ),
       Template(
         '"{sentence}"\n\nHaving seen only these words, could you give a proper '
-        'reply to a person who asks: "{question}"\n\n{options}',
+        'answer to someone who asks: "{question}"\n\n{options}',
       ),
       Template(
         'The worksheet asks: {question}\nA student has underlined this in the '
@@ -357,8 +356,8 @@ QNLI = register(
         only_if=('entailment',),
       ),
       Template(
-        'Ask something about the topic of these lines to which they contain no '
-        'answer.\n\n{sentence}',
+        'Ask something about the topic of these lines that they do not answer.'
+        '\n\n{sentence}',
         target='{question}',
         inverted=True,
         only_if=('not_entailment',),
@@ -487,13 +486,13 @@ SNLI = register(
         'true?\n{options}',
       ),
       Template(
-        'A commentator has just said this on the radio:\n{premise}\nA friend '
-        'who missed it asks you whether "{hypothesis}" is true.\nGoing by the '
-        'commentary, what is your answer?\n{options}',
+        'A radio reporter describes what she sees:\n{premise}\nA friend who '
+        'missed it asks you whether this is true: "{hypothesis}"\nGoing by the '
+        'report, what is your answer?\n{options}',
       ),
       Template(
-        'Is "{hypothesis}" true, given that the moment in question looks like '
-        'this?\n\n{premise}\n\n{options}',
+        'Is "{hypothesis}" true of the moment described here?\n\n{premise}\n\n'
+        '{options}',
       ),
       Template(
         '{premise}\n\nDescribe the same scene in other words that are sure to '
@@ -503,8 +502,8 @@ SNLI = register(
         only_if=('entailment',),
       ),
       Template(
-        'Name something that clearly cannot be going on at the place and time '
-        'shown here.\n\n{premise}',
+        'Name something that clearly cannot be happening at the place and time '
+        'described here.\n\n{premise}',
         target='{hypothesis}',
         inverted=True,
         only_if=('contradiction',),
@@ -549,8 +548,8 @@ WNLI = register(
         '"no".\n\n{sentence1}\n{sentence2}\n\n{options}',
       ),
       Template(
-        'A friend of mine read this: "{sentence1}"\nMy friend took away the '
-        'following: "{sentence2}"\n\nDid my friend get the meaning right?\n'
+        'A friend of mine read this: "{sentence1}"\nMy friend understood it as '
+        'follows: "{sentence2}"\n\nDid my friend get the meaning right?\n'
         '{options}',
       ),
       Template(
@@ -566,17 +565,17 @@ WNLI = register(
         'what it tells me?\n\n{sentence2}\n\n{options}',
       ),
       Template(
-        'Narrator: {sentence1}\nListener: In other words: {sentence2}\n\nHas '
-        'the listener drawn the proper inference?\n{options}',
+        'Narrator: {sentence1}\nListener: In other words: {sentence2}\n\nDid '
+        'the listener draw the right conclusion?\n{options}',
       ),
       Template(
         'Use common sense to work out how these words are meant: {sentence1}\n'
-        'On the most natural interpretation, is it established that '
-        '"{sentence2}"?\n{options}',
+        'On the most natural reading, is it certain that "{sentence2}"?\n'
+        '{options}',
       ),
       Template(
         '{sentence1}\n\nRestate the part of this that has a pronoun in it, and '
-        'replace that pronoun by the person or thing it stands for.',
+        'replace that pronoun with the person or thing it stands for.',
         target='{sentence2}',
         inverted=True,
         only_if=('entailment',),

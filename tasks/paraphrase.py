@@ -128,9 +128,9 @@ GLUE_QQP = register(
         'questions?\n{options}'
       ),
       Template(
-        'A forum merges threads in which people ask for the same thing. '
-        'Should these two be merged?\n\nThread 1: {question1}\nThread 2: '
-        '{question2}\n\n{options}'
+        'A forum merges threads that ask for the same thing. Should these two '
+        'be merged?\n\nThread 1: {question1}\nThread 2: {question2}\n\n'
+        '{options}'
       ),
       Template('Q1: {question1}\nQ2: {question2}\nDuplicates:\n{options}'),
       Template(
@@ -138,22 +138,22 @@ GLUE_QQP = register(
         '"{question2}" instead. Is that what I wanted to know?\n{options}'
       ),
       Template(
-        'Do the following users have an identical request?\n\nUser one: '
-        '{question1}\n\nUser two: {question2}\n\n{options}'
+        'Do the following users want to know the same?\n\nUser one: {question1}'
+        '\n\nUser two: {question2}\n\n{options}'
       ),
       Template(
         'First someone asks: {question1}\nThen a stranger asks: {question2}\n'
         'Could you simply repeat your reply?\n\n{options}'
       ),
       Template(
-        'Judge whether the pair expresses one intent. Questions on a related '
+        'Judge whether the pair has a single intent. Questions on a related '
         'topic that call for different information do not.\n{question1}\n'
         '{question2}\n{options}'
       ),
       Template(
         'Our help page already covers this: {question1}\n\nA customer now '
-        'writes in with: {question2}\n\nDoes the existing entry deal with '
-        'precisely that matter?\n{options}'
+        'writes in with: {question2}\n\nDoes the existing entry answer the '
+        'customer?\n{options}'
       ),
       Template(
         'Is asking "{question1}" the same as asking "{question2}"?\n\n{options}'
@@ -202,21 +202,21 @@ PAWS_WIKI = register(
         '"{sentence2}"\n\nIs the copy faithful to the original?\n{options}'
       ),
       Template(
-        'Watch out for words that have changed places. If the first text '
-        'holds, does the second hold as well, and the other way round?\n\n'
-        '{sentence1}\n\n{sentence2}\n\n{options}'
+        'Watch out for words that have changed places. If the first text is '
+        'true, is the second true as well, and vice versa?\n\n{sentence1}\n\n'
+        '{sentence2}\n\n{options}'
       ),
       Template(
-        '{sentence1}\n\nSuppose that is correct. Does this tell precisely the '
-        'same story?\n\n{sentence2}\n{options}'
+        '{sentence1}\n\nSuppose that is correct. Does the following say '
+        'precisely the same thing?\n\n{sentence2}\n{options}'
       ),
       Template(
-        'Can the one be put for the other without changing who did what?\n'
-        'a) {sentence1}\nb) {sentence2}\n\n{options}'
+        'Can one of these replace the other without changing who did what?\na) '
+        '{sentence1}\nb) {sentence2}\n\n{options}'
       ),
       Template(
-        'My colleague rearranged a line of our article. Before: {sentence1} '
-        'After: {sentence2} Did the claim survive?\n{options}'
+        'My colleague rearranged a line of our article.\nBefore: {sentence1}\n'
+        'After: {sentence2}\nDoes it still make the same claim?\n{options}'
       ),
       Template(
         'Examine each name, number and relation in turn, then say whether '
@@ -229,8 +229,7 @@ PAWS_WIKI = register(
         '"{sentence1}" - "{sentence2}"\n\n{options}'
       ),
       Template(
-        'Arrange this differently, but leave what it tells unchanged: '
-        '{sentence1}',
+        'Rearrange this, but keep its meaning: {sentence1}',
         target='{sentence2}',
         inverted=True,
         only_if=('paraphrase',),
@@ -266,38 +265,37 @@ STSB = register(
         'from 0 (nothing in common) to 5 (the same)?\n{options}'
       ),
       Template(
-        'Rate the likeness of two texts on a scale. 0 stands for unrelated, 5 '
-        'for identical in sense, the numbers between for more and more '
-        'shared content.\n\nText 1: {sentence1}\nText 2: {sentence2}\n\n'
-        '{options}'
+        'Rate how close two texts are in meaning. 0 stands for unrelated and 5 '
+        'for equivalent; the numbers in between stand for more and more shared '
+        'content.\n\nText 1: {sentence1}\nText 2: {sentence2}\n\n{options}'
       ),
       Template(
         'First: {sentence1}\nSecond: {sentence2}\nSemantic similarity (0 to '
         '5):\n{options}'
       ),
       Template(
-        'A listener heard "{sentence1}" while a second listener heard '
-        '"{sentence2}". Give a mark between 0, if they heard about different '
-        'things, and 5, if they heard just the same.\n{options}'
+        'One listener heard this: {sentence1}\nAnother listener heard this: '
+        '{sentence2}\nGive a score from 0, if they heard about different '
+        'things, to 5, if they heard the same message.\n{options}'
       ),
       Template(
-        'With what grade would you score this pair? The top grade, 5, is for '
-        'sentences that could replace each other; 0 is for those that share '
-        'no subject.\n{sentence1}\n{sentence2}\n\n{options}'
+        'How would you grade this pair? The top grade, 5, is for sentences '
+        'that can replace each other; 0 is for sentences on different subjects.'
+        '\n{sentence1}\n{sentence2}\n\n{options}'
       ),
       Template(
-        '{sentence1}\n\nNow look at this:\n\n{sentence2}\n\nOn a scale from 0, '
-        'no overlap, up to 5, complete equivalence, where do you place '
-        'them?\n\n{options}'
+        '{sentence1}\n\nNow look at this:\n\n{sentence2}\n\nWhere do you place '
+        'the two on a scale from 0, no overlap, up to 5, complete equivalence?'
+        '\n\n{options}'
       ),
       Template(
-        'Two people captioned a scene or summed up some news.\n- {sentence1}\n'
-        '- {sentence2}\nCount how much of it is said by both, where 5 means '
-        'everything and 0 means nothing.\n{options}'
+        'Two people described a scene or an event.\n- {sentence1}\n- '
+        '{sentence2}\nHow much of what they say is the same? 5 means all of '
+        'it, and 0 means nothing.\n{options}'
       ),
       Template(
-        'Search engines need to know how close a query is to a document. '
-        'Query: {sentence1} Document: {sentence2} Closeness as a number, 5 '
+        'A search engine has to know how close a query is to a document.\n'
+        'Query: {sentence1}\nDocument: {sentence2}\nCloseness as a number, 5 '
         'being closest and 0 farthest:\n\n{options}'
       ),
       Template(

@@ -104,21 +104,20 @@ BOOL_Q = register(
     plain=(Template('{passage}\n{question}'),),
     templates=(
       Template(
-        'After reading the extract, settle the question with a plain yes or '
-        'no.\n\n{passage}\n\n{question}\n\n{options}'
+        'Read the extract, then answer the question with a plain yes or no.\n\n'
+        '{passage}\n\n{question}\n\n{options}'
       ),
       Template(
         'Passage: {passage}\nQuestion: {question}\nAnswer:\n{options}',
       ),
       Template(
         'Somebody typed into a search engine: {question}\n\nThe best page that '
-        'it found is called "{title}" and has these lines:\n{passage}\n\nWhat '
-        'should the short reply at the top of the results be?\n{options}'
+        'it found is called "{title}" and contains these lines:\n{passage}\n\n'
+        'What should the short reply at the top of the results be?\n{options}'
       ),
       Template(
-        '{question} I am not certain, but the encyclopedia on my shelf has '
-        'this to say:\n\n"{passage}"\n\nDoes that make it a yes or a no?\n'
-        '{options}'
+        '{question} I am not certain, but the encyclopedia on my shelf says '
+        'this:\n\n"{passage}"\n\nDoes that make it a yes or a no?\n{options}'
       ),
       Template(
         'An article entitled "{title}" contains this paragraph.\n\n'
@@ -126,22 +125,22 @@ BOOL_Q = register(
       ),
       Template(
         'In a pub quiz, the host first reads out some facts.\n\n{passage}\n\n'
-        'Then comes the thing to be guessed: "{question}" Which of the two '
-        'buttons do you press?\n\n{options}'
+        'Then the host asks: "{question}"\nWhich of the two buttons do you '
+        'press?\n\n{options}'
       ),
       Template(
-        'Say "yes" if what is written gives reason to affirm what is asked, '
-        'and "no" if it gives reason to deny it.\n\nAsked: {question}\n'
-        'Written: {passage}\n\n{options}'
-      ),
-      Template(
-        'My daughter would like to know: {question}\nWe have a book with a '
-        'chapter called "{title}".\n{passage}\n\nHow do I reply to her?\n\n'
+        'Choose "yes" if the text supports a positive answer, and "no" if it '
+        'supports a negative one.\n\nAsked: {question}\nText: {passage}\n\n'
         '{options}'
       ),
       Template(
-        '{passage}\n\nUse only the information above to judge this: '
-        '{question}\n\n{options}'
+        'My daughter would like to know: {question}\nWe have a book with a '
+        'chapter called "{title}".\n{passage}\n\nWhat should I say to her?\n\n'
+        '{options}'
+      ),
+      Template(
+        '{passage}\n\nUse only the information above to decide this: {question}'
+        '\n\n{options}'
       ),
       Template(
         '{passage}\n\nThink of a question about these lines that has to be '
@@ -212,23 +211,23 @@ DROP = register(
       ),
       Template('Record: {passage}\nQuery: {question}\nResult:'),
       Template(
-        'Work out the following from the report underneath. It may be '
-        'necessary to add, subtract, count or compare things that are '
-        'mentioned.\n\nTask: {question}\n\nReport: {passage}'
+        'Work out the following from the report below. It may be necessary to '
+        'add, subtract, count or compare things that it mentions.\n\nTask: '
+        '{question}\n\nReport: {passage}'
       ),
       Template(
-        'This stood in a newspaper, a history book or an almanac:\n\n'
-        '{passage}\n\nA reader asks: "{question}" How would you respond, as '
+        'I found this in a newspaper, a history book or an almanac:\n\n'
+        '{passage}\n\nA reader asks: "{question}"\nHow would you respond, as '
         'briefly as possible?'
       ),
       Template('{question}\n\nThese paragraphs will help: {passage}'),
       Template(
         'I have been staring at this page for ten minutes.\n\n"{passage}"\n\n'
-        'Can you see it? {question} Just the bare answer, thanks.'
+        'Can you help? {question} Just the bare answer, thanks.'
       ),
       Template(
-        'Exam, part B: reading with figures. Study the text closely and fill '
-        'in nothing but the solution.\n\n{passage}\n\nExercise: {question}\n'
+        'Exam, part B: numbers in texts. Study the text closely and write '
+        'nothing but the solution.\n\n{passage}\n\nExercise: {question}\n'
         'Solution:'
       ),
       Template(
@@ -237,14 +236,14 @@ DROP = register(
         'without any explanation:'
       ),
       Template(
-        '{passage}\n\nPose a tricky question about this account whose '
-        'correct answer is "{answer}".',
+        '{passage}\n\nAsk a tricky question about this account whose correct '
+        'answer is "{answer}".',
         target='{question}',
         inverted=True,
       ),
       Template(
-        'The key to a reading test says {answer}. Reconstruct what pupils '
-        'were asked to find out from the text.\n\n{passage}',
+        'The answer key of a reading test says "{answer}". What were pupils '
+        'asked to find out from the text?\n\n{passage}',
         target='{question}',
         inverted=True,
       ),
@@ -305,42 +304,40 @@ MULTIRC = register(
       ),
       Template(
         'You mark a test in which a question can have several right answers. '
-        'Put "yes" next to an answer that is borne out by the text, and "no" '
-        'next to one that is not.\n\nText: {passage}\n\n{question}\n'
-        'Handed in: {candidate}\n\n{options}'
+        'Put "yes" next to an answer that the text supports, and "no" next to '
+        'one that it does not.\n\nText: {passage}\n\n{question}\nHanded in: '
+        '{candidate}\n\n{options}'
       ),
       Template(
-        '"{candidate}" was what a boy said when he was asked "{question}" His '
-        'class had just read this:\n\n{passage}\n\nDoes he get a point?\n\n'
-        '{options}'
+        'A boy was asked: "{question}"\nHe said: "{candidate}"\nHis class had '
+        'just read this:\n\n{passage}\n\nDoes he get a point?\n\n{options}'
       ),
       Template(
-        'Two friends of mine disagree. {question} One says: {candidate}\nThe '
-        'other shakes her head. This is what both of them have read:\n\n'
-        '{passage}\n\nIs the first friend right?\n{options}'
+        'Two friends of mine disagree about this: {question}\nOne says: '
+        '{candidate}\nThe other shakes her head. Both of them have read this:'
+        '\n\n{passage}\n\nIs the first friend right?\n{options}'
       ),
       Template(
-        'Go through the material and decide whether the reply that was given '
-        'can be accepted.\n\n{passage}\n\nQ: {question}\nReply: {candidate}\n\n'
-        '{options}'
+        'Read the material and decide whether the reply is acceptable.\n\n'
+        '{passage}\n\nQ: {question}\nReply: {candidate}\n\n{options}'
       ),
       Template(
-        'Would you tick the box?\n\n{question}\n[ ] {candidate}\n\nEverything '
-        'you have to know stands here: {passage}\n{options}'
+        'Would you tick this box?\n\n{question}\n[ ] {candidate}\n\nEverything '
+        'you need to know is here: {passage}\n{options}'
       ),
       Template(
-        'To the question "{question}", can one truthfully respond '
-        '"{candidate}", according to the source below?\n{passage}\n\n{options}'
+        '{question}\n\nAccording to the source below, is it correct to respond '
+        '"{candidate}"?\n{passage}\n\n{options}'
       ),
       Template(
-        '{passage}\n\n{question} State one thing that counts as a good answer.',
+        '{passage}\n\n{question} Give one correct answer.',
         target='{candidate}',
         inverted=True,
         only_if=('True',),
       ),
       Template(
-        'For a multiple-choice quiz, invent something that might pass for the '
-        'answer, yet is false.\n\nReading: {passage}\nQuiz: {question}',
+        'For a multiple-choice quiz, invent an answer that sounds plausible '
+        'but is false.\n\nReading: {passage}\nQuiz: {question}',
         target='{candidate}',
         inverted=True,
         only_if=('False',),
@@ -411,36 +408,34 @@ OPENBOOKQA = register(
       ),
       Template('{stem}\n\nHint: {fact}\n\n{options}'),
       Template(
-        'One item in the list at the end belongs to line 1, either because it '
-        'answers it or because it completes it. Find the item by applying '
-        'line 2.\nLine 1: {stem}\nLine 2: {fact}\n\n{options}'
+        'One of the choices either answers line 1 or completes it. Use line 2 '
+        'to find out which.\nLine 1: {stem}\nLine 2: {fact}\n\n{options}'
       ),
       Template(
-        'A science teacher has written on the board: "{fact}"\n\nNow she says '
-        'to her class, "{stem}" and waits. What should they call out?\n'
-        '{options}'
+        'A science teacher has written on the board: "{fact}"\n\nNow she turns '
+        'to her class and says: "{stem}"\nWhat should they call out?\n{options}'
       ),
       Template(
         'Primary school science, multiple choice. Combine the rule with '
         'everyday knowledge.\n\n{stem}\nRule: {fact}\n\n{options}'
       ),
       Template(
-        'My textbook states: {fact}\nOn my worksheet there is: {stem}\nSo '
-        'which one is it?\n\n{options}'
+        'My textbook states: {fact}\nMy worksheet says: {stem}\nSo which one '
+        'is it?\n\n{options}'
       ),
       Template(
-        'Given the general truth "{fact}", pick whatever goes best with the '
-        'words "{stem}"\n{options}'
+        'Given the general truth "{fact}", pick what best answers or completes '
+        'the words below.\n{stem}\n{options}'
       ),
       Template(
-        '{stem}\n{answer}\n\nWhich piece of knowledge about nature or '
-        'technology lies behind this?',
+        '{stem}\n{answer}\n\nWhich fact about nature or technology explains '
+        'this?',
         target='{fact}',
         inverted=True,
       ),
       Template(
-        'Make up a question that tests whether somebody understood the '
-        'following: {fact}\nIts answer shall be "{answer}".',
+        'Make up a question that tests whether somebody understands this: '
+        '{fact}\nThe answer should be "{answer}".',
         target='{stem}',
         inverted=True,
         only_if=_stem_asks,
@@ -485,30 +480,30 @@ _SQUAD_V1_TEMPLATES = (
     'Article: {title}\nExcerpt: {passage}\nQuestion: {question}\nAnswer:'
   ),
   Template(
-    'Somewhere in this paragraph are the words that I need.\n\n{passage}\n\n'
-    'Which words are they, if I would like to know: {question}'
+    'Somewhere in this paragraph is the answer that I need.\n\n{passage}\n\n'
+    'Which words tell me this? {question}'
   ),
   Template(
-    '{question}\n\nYou can read about it here; quote whatever it takes to '
-    'reply:\n{passage}'
+    '{question}\n\nThe text below says so. Quote just what you need for a '
+    'reply.\n{passage}'
   ),
   Template(
-    'A visitor turns to the librarian: "{question}" The librarian opens an '
-    'encyclopedia at "{title}" and reads:\n\n{passage}\n\nWhat does she '
-    'tell the visitor, in as few words as she can?'
+    'A visitor asks the librarian: "{question}"\nThe librarian opens an '
+    'encyclopedia at "{title}" and reads:\n\n{passage}\n\nWhat does she tell '
+    'the visitor, in as few words as she can?'
   ),
   Template(
-    'Underline the shortest stretch of the passage that settles what is '
-    'asked.\nPassage: "{passage}"\nAsked: {question}\nUnderlined:'
+    'Underline the shortest part of the passage that answers what is asked.\n'
+    'Passage: "{passage}"\nAsked: {question}\nUnderlined:'
   ),
   Template(
-    'I am preparing a talk, working title "{title}", and lack one detail. '
-    '{question} My notes run like this: {passage}'
+    'I am preparing a talk with the working title "{title}" and need one more '
+    'detail. {question}\n\nThese are my notes: {passage}'
   ),
   Template('Quick one, no full sentence needed: {question}\n\n"{passage}"'),
   Template(
     'Here is part of an article with the heading "{title}".\n\n{passage}\n\n'
-    'What could one ask about it if "{answer}" is to be the answer?',
+    'What could one ask about it to get the answer "{answer}"?',
     target='{question}',
     inverted=True,
   ),
@@ -529,42 +524,40 @@ _SQUAD_V2_TEMPLATES = (
     'text, or else "unanswerable":'
   ),
   Template(
-    'Some questions that we receive about this paragraph have no answer in '
-    'it. Reply to those with "unanswerable" and to all others with the exact '
-    'phrase that is wanted.\n\nParagraph: {passage}\nReceived: {question}'
+    'Some questions that we receive about this paragraph have no answer in it. '
+    'Reply to those with "unanswerable" and to all others with the exact '
+    'phrase from the paragraph.\n\nParagraph: {passage}\nReceived: {question}'
   ),
   Template(
-    '{question}\n\nSearch the lines below. Beware: they may deal with '
-    'something else, in which case "unanswerable" is the one right reply.\n\n'
-    '{passage}'
+    '{question}\n\nSearch the lines below. If they deal with something else, '
+    '"unanswerable" is the only right reply.\n\n{passage}'
   ),
   Template(
     'You help the readers of an encyclopedia and rely on its entries alone. '
-    'Today a reader wants to know: {question}\n\nEntry "{title}":\n'
-    '{passage}\n\nSend back a short quotation from the entry, or the word '
-    '"unanswerable" if it has none to offer.'
+    'Today a reader wants to know: {question}\n\nEntry "{title}":\n{passage}'
+    '\n\nSend back a short quotation from the entry, or the word '
+    '"unanswerable" if the entry does not say.'
   ),
   Template(
-    'Is it in there? {question} Quote it if so; if not, put '
+    'Is this answered below? {question} If so, quote the answer; if not, put '
     '"unanswerable".\n\n"{passage}"'
   ),
   Template(
-    'Reading test with traps. A trap asks for what the author leaves open: '
-    'mark it as "unanswerable". Everything else can be solved by a few words '
+    'Reading test with traps. A trap asks for something that the author leaves '
+    'open: mark it as "unanswerable". Answer everything else with a few words '
     'taken from the page.\n\n{passage}\n\nNumber 1. {question}'
   ),
   Template(
-    'This is my summary of the chapter "{title}":\n{passage}\n\nA listener '
-    'may ask me "{question}" What do I say then? Just "unanswerable" '
-    'will do where my summary is silent.'
+    'This is my summary of the chapter "{title}":\n{passage}\n\nA listener may '
+    'ask: "{question}"\nWhat should I say then? Just "unanswerable" will do if '
+    'my summary does not tell.'
   ),
   Template(
-    'Extract: {passage}\n\nEither the extract reveals this or nobody could '
-    'tell from it: {question} In the first case name what it reveals, in the '
-    'second case say "unanswerable".'
+    'Extract: {passage}\n\nDoes the extract answer this? {question}\nIf so, '
+    'name what it reveals; otherwise say "unanswerable".'
   ),
   Template(
-    'Set a question whose solution, "{answer}", can be picked out of the '
+    'Write a question that can be answered with "{answer}" after reading the '
     'following piece.\n\n{passage}',
     target='{question}',
     inverted=True,

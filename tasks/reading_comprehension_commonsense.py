@@ -141,17 +141,17 @@ COSMOS_QA = register(
         '{options}'
       ),
       Template(
-        'A friend showed me a page of a diary and I do not quite get it.\n'
-        '{context}\n\nHere is what puzzles me: {question}\n{options}'
+        'A friend showed me a page of a diary, and I do not quite understand '
+        'it.\n{context}\n\nHere is what puzzles me: {question}\n{options}'
       ),
       Template(
-        '{context}\n\nIn a discussion of this extract, one member wonders: '
-        '{question}\nChoose the response that the whole group could accept. '
-        'Where one rejects all the others, consider it too.\n\n{options}'
+        '{context}\n\nA reading group discusses this extract. One member asks: '
+        '{question}\nChoose the most convincing response. If one of them '
+        'rejects all the others, consider it too.\n\n{options}'
       ),
       Template(
-        'Why something happened, how people felt and what came next is often '
-        'left unsaid. Judge by how the world usually goes.\n\nText: '
+        'A text often does not say why something happened, how people felt or '
+        'what came next. Judge by how the world usually works.\n\nText: '
         '{context}\n\n{question}\n\n{options}'
       ),
       Template(
@@ -160,7 +160,8 @@ COSMOS_QA = register(
       ),
       Template(
         'Here are some lines from a personal account.\n\n{context}\n\nAsk '
-        'something about them to which a sensible reader would say: {answer}',
+        'something about them that a sensible reader would answer like this: '
+        '{answer}',
         target='{question}',
         inverted=True,
         only_if=_is_some_answer,
@@ -207,17 +208,17 @@ RECORD = register(
         '{passage}\n\n{options}'
       ),
       Template(
-        'Read the news and complete what comes after it.\n\n{passage}\n\n'
-        '{query}\n\n{options}'
+        'Read the news item and complete the sentence that comes after it.\n\n'
+        '{passage}\n\n{query}\n\n{options}'
       ),
       Template(
-        '{query}\n\nWho or what is hidden here behind the underscores? Look '
-        'for clues in this story.\n\n{passage}\n{options}'
+        '{query}\n\nWho or what do the underscores stand for? Look for clues '
+        'in this story.\n\n{passage}\n{options}'
       ),
       Template(
         'These are the opening and perhaps the main points of an article:\n'
-        '{passage}\n\nFurther on it says: {query}\nWhich of the entries can '
-        'stand where a word was erased?\n\n{options}'
+        '{passage}\n\nFurther on, it says: {query}\nWhich of the entries fills '
+        'the gap?\n\n{options}'
       ),
       Template('{passage}\n\n{query}\n\n____ =\n{options}'),
       Template(
@@ -226,14 +227,14 @@ RECORD = register(
         '{query}\n\nPrinted: {passage}\n\n{options}'
       ),
       Template(
-        'Exercise: infer which of the persons, places or groups was cut out. '
-        'Rely on what the text reports and on what you know of the world.\n'
-        'Text: {passage}\nCut: {query}\n{options}'
+        'Exercise: a name was cut out of the sentence. Infer it from what the '
+        'text reports and from what you know about the world.\nText: {passage}'
+        '\nSentence: {query}\n{options}'
       ),
       Template(
-        'Suppose that all of this is accurate:\n\n{passage}\n\nWhat has to '
-        'stand in the open space below for the claim to agree with it?\n'
-        '{query}\n{options}'
+        'Suppose that all of this is accurate:\n\n{passage}\n\nWhat makes the '
+        'claim below accurate too when it is put in the open space?\n{query}\n'
+        '{options}'
       ),
     ),
   )

@@ -61,19 +61,19 @@ IMDB_REVIEWS = register(
     group_key=('review',),
     templates=(
       Template(
-        '{review}\n\nOn the whole, which opinion does this viewer have of the '
-        'film?\n{options}'
+        "{review}\n\nOn the whole, what is this viewer's opinion of the film?\n"
+        '{options}'
       ),
       Template('Film review: {review}\n\nVerdict:\n{options}'),
       Template(
         'A cinema collects what visitors write about its programme and files '
-        'each under one of two headings. Under which one does this text '
-        'belong?\n\n{review}\n\n{options}'
+        'it under two headings. Under which one does this text belong?\n\n'
+        '{review}\n\n{options}'
       ),
       Template(
         'Decide whether the opinion below is negative or positive. If it '
-        'praises some things and regrets others, go by what outweighs.\n\n'
-        '"{review}"\n{options}'
+        'praises some things and criticises others, go by what matters more to '
+        'its author.\n\n"{review}"\n{options}'
       ),
       Template(
         'I only have a minute. Somebody posted this about a movie:\n{review}\n'
@@ -85,13 +85,12 @@ IMDB_REVIEWS = register(
         'towards the picture.\nCritique: {review}\nAttitude:\n{options}'
       ),
       Template(
-        '{review}\n\nThe lines above were taken from an online forum on '
-        'motion pictures. How does their tone strike you?\n\n{options}'
+        '{review}\n\nThe lines above come from an online forum on cinema. How '
+        'would you describe their tone?\n\n{options}'
       ),
       Template(
-        'Suppose that a director opens the paper and finds these words about '
-        'the latest production:\n\n{review}\n\nWhat sort of notice is it?\n'
-        '{options}'
+        'A director opens the paper and finds these words about her latest '
+        'production:\n\n{review}\n\nWhat sort of notice is it?\n{options}'
       ),
       Template(
         'Text: {review}\n\nIf the person who wrote this had to tick one box on '
@@ -129,8 +128,8 @@ SENTIMENT140 = register(
     templates=(
       Template('{post}\n\nIn what mood was this posted?\n{options}'),
       Template(
-        'Someone wrote on a social network: "{post}"\nWhich kind of feeling '
-        'speaks from it?\n{options}'
+        'Someone wrote on a social network: "{post}"\nWhat kind of feeling '
+        'does it express?\n{options}'
       ),
       Template('Message: {post}\nSentiment:\n{options}'),
       Template(
@@ -145,8 +144,9 @@ SENTIMENT140 = register(
       ),
       Template('Classify the emotion:\n{post}\n{options}'),
       Template(
-        'Here is a status update from a feed.\n{post}\nAn analyst has to '
-        'record its polarity; which value goes into the column?\n\n{options}'
+        'Here is a status update from a feed.\n{post}\nAn analyst records the '
+        'polarity of each update. Which value goes into the column?\n\n'
+        '{options}'
       ),
       Template(
         'Write a {answer} message, as people would post it online.',
@@ -154,8 +154,8 @@ SENTIMENT140 = register(
         inverted=True,
       ),
       Template(
-        'Think of somebody in a certain mood ({answer}) and invent what that '
-        'somebody might tell the internet today.',
+        'Imagine that somebody is in a {answer} mood. What might they tell the '
+        'internet today?',
         target='{post}',
         inverted=True,
       ),
@@ -185,22 +185,22 @@ SST2 = register(
     derived_from=('opinion_abstracts_rotten_tomatoes',),
     templates=(
       Template(
-        'A critic writes: {sentence}\n\nDoes a line like that count as a '
-        'negative or as a positive mention?\n{options}'
+        'A critic writes: {sentence}\n\nIs the critic being negative or '
+        'positive?\n{options}'
       ),
       Template(
-        '{sentence}\n\nThese words were said of a movie. The opinion in them '
-        'is\n{options}'
+        '{sentence}\n\nSomeone said this about a movie. The opinion that it '
+        'expresses is\n{options}'
       ),
       Template('Phrase: "{sentence}"\nTone:\n{options}'),
       Template(
-        'From a review of a film, one passage was cut out. It may be a whole '
-        'sentence or just a piece. Judge the impression that it leaves.\n\n'
+        'One passage was taken from a review of a film. It may be a whole '
+        'sentence or just part of one. Judge the impression that it leaves.\n\n'
         '{sentence}\n\n{options}'
       ),
       Template(
-        'Put this quotation under the right heading in a list of what the '
-        'press says:\n{sentence}\n{options}'
+        'Put this quotation under the right heading in a list of press '
+        'comments:\n{sentence}\n{options}'
       ),
       Template(
         'Which of the two labels describes the snippet "{sentence}" better?\n\n'
@@ -208,7 +208,7 @@ SST2 = register(
       ),
       Template(
         'Teacher: Look at this line, class.\n{sentence}\nTeacher: Which '
-        'adjective names the attitude of whoever said so?\n{options}'
+        'adjective describes the attitude of its author?\n{options}'
       ),
       Template(
         '{sentence}\nAssign a sentiment to the remark above.\n\n{options}'
@@ -259,26 +259,26 @@ YELP_POLARITY_REVIEWS = register(
       ),
       Template('Customer review: {review}\nRating category:\n{options}'),
       Template(
-        'A guest has left a comment:\n\n"{review}"\n\nThe experience it '
-        'reports was\n{options}'
+        'A guest has left a comment:\n\n"{review}"\n\nThe experience that it '
+        'describes was\n{options}'
       ),
       Template(
-        'We are wondering whether to book these people. In what light does the '
-        'following account show them?\n{review}\n{options}'
+        'We are wondering whether to hire these people. What kind of opinion '
+        'of them does the following account express?\n{review}\n{options}'
       ),
       Template('Polarity of this testimonial?\n\n{review}\n\n{options}'),
       Template(
         'Local guide, entry by a visitor: {review}\n\nAn editor marks each '
-        'entry "positive" where it speaks for the business and "negative" '
-        'where it speaks against. The mark here is\n{options}'
+        'entry "positive" if it recommends the business and "negative" if it '
+        'warns against it. The mark here is\n{options}'
       ),
       Template(
-        'Consider what happened to the author of these lines and say which '
-        'opinion of the company they must have formed.\n\n{review}\n{options}'
+        'Consider what happened to the author of these lines. Which opinion of '
+        'the company do they have now?\n\n{review}\n{options}'
       ),
       Template(
-        '"{review}"\n\nWith such words somebody described a shop, restaurant '
-        'or tradesman. What kind of recommendation is that?\n\n{options}'
+        '"{review}"\n\nSomebody wrote this about a shop, a restaurant or '
+        'another service. What kind of review is it?\n\n{options}'
       ),
       Template(
         'Assess the overall sentiment. Ignore side remarks; what matters is '

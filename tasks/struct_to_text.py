@@ -177,9 +177,8 @@ COMMON_GEN = register(
       ),
       Template('Words:\n{concept_lines}\n\nSentence:'),
       Template(
-        'My pupils get a handful of terms and must build a sensible statement '
-        'from them. Today they have "{concepts}". What might a good pupil '
-        'hand in?'
+        'My pupils get a few words and must build a sensible sentence from '
+        'them. Today they have "{concepts}". What might a good pupil hand in?'
       ),
       Template(
         'Describe a situation that is likely in real life. Use every item on '
@@ -187,7 +186,7 @@ COMMON_GEN = register(
         '{concept_lines}'
       ),
       Template(
-        'Can you connect {concepts} in a remark that people might make?'
+        'Can you use {concepts} together in something that people might say?'
       ),
       Template(
         'Given concepts: {concepts}\nTurn them into a plausible event, told '
@@ -234,10 +233,10 @@ DART = register(
     templates=(
       Template(
         'Write a short text that says in plain English what these records '
-        'hold.\n\n{record_lines}'
+        'contain.\n\n{record_lines}'
       ),
       Template(
-        'An entry names a thing, one of its properties and the value. Put '
+        'Each entry names a thing, one of its properties and the value. Put '
         'every entry into words.\n{record_lines}'
       ),
       Template('Table: {records}\nIn words:'),
@@ -250,8 +249,8 @@ DART = register(
         'should she say?'
       ),
       Template(
-        'Compose a fluent description that leaves out none of the notes '
-        '"{records}" and is understood without them.'
+        'Write a fluent description that includes all of the notes "{records}" '
+        'and can be understood without them.'
       ),
       Template(
         'Data: {records}\n\nReport it as a journalist would, adding nothing '
@@ -325,11 +324,11 @@ E2E_NLG = register(
         'or drink.'
       ),
       Template(
-        'Restaurant facts:\n\n{attribute_lines}\n\nExpress them all in '
-        'running English; do not invent any others.'
+        'Restaurant facts:\n\n{attribute_lines}\n\nExpress all of them in '
+        'complete sentences, and do not invent any others.'
       ),
       Template(
-        '{attributes}\n\nHow can that be put for people who want to go out '
+        '{attributes}\n\nHow would you say that to people who want to go out '
         'tonight?'
       ),
       Template(
@@ -375,14 +374,14 @@ WEB_NLG_EN = register(
         'an article. Its findings: {triples}\nWhat does it write?'
       ),
       Template(
-        'Write up these assertions so that people understand them at first '
+        'Write up these statements so that people understand them at first '
         'reading: {triples}'
       ),
       Template(
-        'Given the relations\n{triple_lines}\nplease state who or what they '
-        'are about and how it all hangs together, without dropping any.'
+        'The facts below are connected.\n{triple_lines}\nPlease explain who or '
+        'what they are about, without leaving any of them out.'
       ),
-      Template('Could you verbalise "{triples}"?'),
+      Template('Could you put "{triples}" into words?'),
       Template(
         '{triples}\n\nSomeone who has never worked with such notation wants '
         'to know what it tells us. Reply in ordinary language.'
@@ -394,9 +393,8 @@ WEB_NLG_EN = register(
         inverted=True,
       ),
       Template(
-        'For an ontology I need everything that this passage asserts, in the '
-        'shape "thing | property | value" and divided by semicolons: '
-        '{answer}',
+        'For a database, I need everything that this passage says, in the form '
+        '"thing | property | value" and separated by semicolons: {answer}',
         target='{triples}',
         inverted=True,
       ),

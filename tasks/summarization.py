@@ -205,15 +205,15 @@ AESLC = register(
       ),
       Template('Body: {email}\nSubject:'),
       Template(
-        'My inbox shows a single line for each mail. Which line would stand '
-        'for this one?\n{email}'
+        'My inbox shows a single line for each email. Which line should it '
+        'show for this one?\n{email}'
       ),
       Template(
         '{email}\n\nGive the topic of the text above, as briefly as it would '
         'appear at the top of an email.'
       ),
       Template(
-        'From: a business contact\nText: {email}\n\nThis arrived without any '
+        'From: a business contact\nText: {email}\n\nThis arrived without a '
         'heading. Add a short one, so that the reader can find it again later.'
       ),
       Template(
@@ -221,8 +221,8 @@ AESLC = register(
         'Enter one.\n\nYour mail: {email}\n\nEntry:'
       ),
       Template(
-        'An assistant files correspondence and writes on every letter what it '
-        'concerns. On the letter that begins here, what is written?\n{email}'
+        'An assistant files correspondence and notes on every letter what it '
+        'is about. What does the note on this letter say?\n{email}'
       ),
       Template(
         'Draft an email with the subject "{answer}".',
@@ -307,8 +307,8 @@ AG_NEWS_SUBSET = register(
       Template('Headline: {title}\nStory: {text}\nCategory:\n{options}'),
       Template(
         'Our site has four desks: one for world affairs, one for sports, one '
-        'for business, one for science and technology. To which of them do we '
-        'pass on this report?\n\n"{title}" - {text}\n\n{options}'
+        'for business, one for science and technology. Which of them should '
+        'get this report?\n\n"{title}" - {text}\n\n{options}'
       ),
       Template(
         'What is the following news item about?\n\n{title}\n{text}\n\n{options}'
@@ -423,7 +423,7 @@ GIGAWORD = register(
       Template('Summarize in about eight words: {sentence}'),
       Template(
         'Reporter: My piece starts like this.\n"{sentence}"\nEditor: Then the '
-        'line in bold print could be:'
+        'headline could be:'
       ),
       Template(
         '{sentence}\n\nReduce what happened to the briefest form that still '
@@ -498,8 +498,7 @@ NEWSROOM = register(
       ),
       Template(
         'You edit a news website. On the front page, a short paragraph lets '
-        'readers know what each of the stories offers. Provide that '
-        'paragraph.\n\n"{text}"'
+        'readers know what each story offers. Write that paragraph.\n\n"{text}"'
       ),
       Template(
         'The piece entitled "{title}" goes as follows.\n\n{text}\n\nCondense '
@@ -565,12 +564,12 @@ SAMSUM = register(
         '\n\n{dialogue}\n\nShort version:'
       ),
       Template(
-        'Minutes of a talk, kept as short as possible.\n\nTalk:\n{dialogue}\n\n'
+        'Write very short minutes of this talk.\n\nTalk:\n{dialogue}\n\n'
         'Minutes:'
       ),
       Template(
-        'Picture a listener who has met none of the speakers.\n\n{dialogue}'
-        '\n\nHow would you retell that exchange?'
+        'Imagine a listener who has met none of the speakers.\n\n{dialogue}\n\n'
+        'How would you retell this exchange to them?'
       ),
       Template(
         'Invent a chat that could be summed up like this: {answer}',
@@ -629,13 +628,13 @@ XSUM = register(
       Template('{document}\n\nSum up the article in a single sentence.'),
       Template('Article: {document}\nOne-sentence summary:'),
       Template(
-        'The introduction of the report below was lost. Restore it: one '
-        'sentence that says what everything else is about.\n\n{document}'
+        'The first sentence of the report below, which says what everything '
+        'else is about, was lost. Restore it.\n\n{document}'
       ),
       Template('What happened? Reply with just one sentence.\n\n{document}'),
       Template(
-        'At the top of the hour a broadcaster devotes one line to each event. '
-        'Which line fits here?\n\n{document}'
+        'At the top of the hour, a broadcaster reads out one line on each '
+        'event. Which line fits here?\n\n{document}'
       ),
       Template('TL;DR of this story, please:\n{document}'),
       Template(
@@ -651,8 +650,8 @@ XSUM = register(
         'at most:'
       ),
       Template(
-        'If a yearbook could keep no more than a sentence about these matters, '
-        'how should it be worded?\n{document}'
+        'A yearbook has room for only a sentence about these matters. How '
+        'should it be worded?\n{document}'
       ),
     ),
   )
@@ -701,9 +700,9 @@ CNN_DAILYMAIL = register(
         'as separate statements.\n"{article}"'
       ),
       Template(
-        'A presenter only ever reads bullet points from her screen. Boil the '
-        'broadcast script down for her, a bullet a line, without dashes or '
-        'dots in front.\n\n{article}'
+        'A presenter reads nothing but key points from her screen. Reduce the '
+        'broadcast script to such points for her, one on each line, without '
+        'dashes or dots in front.\n\n{article}'
       ),
       Template(
         '{article}\n\nSomeone who has not seen the above asks for the gist. '
@@ -714,8 +713,9 @@ CNN_DAILYMAIL = register(
         'point:'
       ),
       Template(
-        'Which events, people and figures must nobody miss in the piece '
-        'below? State them briefly, sentence by sentence.\n\n{article}'
+        'Which events, people and figures in the piece below should every '
+        'reader know about? State them briefly, sentence by sentence.\n\n'
+        '{article}'
       ),
       Template(
         "You are on duty at the editor's desk. A correspondent has sent in "
@@ -835,7 +835,7 @@ OPINION_ABSTRACTS_IDEBATE = register(
         'its central message.\n\n{arguments}'
       ),
       Template(
-        'What is this person driving at? The subject of dispute is '
+        'What is the point of these lines? They are about the question '
         '"{debate}".\n{arguments}'
       ),
       Template(
@@ -849,18 +849,16 @@ OPINION_ABSTRACTS_IDEBATE = register(
         '{arguments}'
       ),
       Template(
-        'Reduce a contribution about "{debate}" to a single assertion that '
-        'its author would sign.\n\n{arguments}'
+        'Reduce this contribution about "{debate}" to a single assertion that '
+        'its author would agree with.\n\n{arguments}'
       ),
       Template(
-        'For or against "{debate}", somebody explained at length:\n\n'
-        '{arguments}\n\nHad only a dozen words been allowed, what would have '
-        'been said?'
+        'Somebody argued at length for or against "{debate}":\n\n{arguments}'
+        '\n\nHow would they put it in a dozen words?'
       ),
       Template(
         'The assembly heard this claim: {answer}\n\nThe grounds given were:\n'
-        '{arguments}\n\nName the question that was probably being put to the '
-        'vote.',
+        '{arguments}\n\nName the motion that was probably being debated.',
         target='{debate}',
         inverted=True,
       ),
@@ -904,15 +902,15 @@ OPINION_ABSTRACTS_ROTTEN_TOMATOES = register(
       ),
       Template(
         'Is {movie} worth a ticket? Go by the professionals quoted here and '
-        'tell me what most of them praise or regret.\n\n{reviews}'
+        'tell me what most of them praise or criticise.\n\n{reviews}'
       ),
       Template(
-        'Reviewers made the following remarks.\n\n{reviews}\n\nTitle of what '
-        'they saw: {movie}\n\nBlend the remarks into one general judgement.'
+        'Reviewers made the following remarks.\n\n{reviews}\n\nTitle of the '
+        'film: {movie}\n\nBlend the remarks into one general judgement.'
       ),
       Template(
-        'Say briefly, being fair to fans and doubters alike, what people who '
-        'watch films for a living think of "{movie}":\n\n{reviews}'
+        'Say briefly, and fairly to fans and doubters alike, what professional '
+        'critics think of "{movie}":\n\n{reviews}'
       ),
       Template(
         'Every page of our site opens with a statement that boils many '
@@ -920,7 +918,7 @@ OPINION_ABSTRACTS_ROTTEN_TOMATOES = register(
       ),
       Template(
         'Where does {movie} succeed, and where does it fail? Draw on the '
-        'notices that follow, but do not list them.\n\n{reviews}'
+        'opinions that follow, but do not list them.\n\n{reviews}'
       ),
       Template(
         'I need a blurb about "{movie}" for the end-of-year list. It should '
@@ -974,13 +972,13 @@ WIKI_LINGUA_ENGLISH_EN = register(
         'heart of it?'
       ),
       Template(
-        'You teach a class and can spare a few words per paragraph. Tell the '
-        'pupils what has to be done at each stage.\n\n{guide}\n\nTo the '
-        'pupils:'
+        'You teach this to a class and can spare only a few words for each '
+        'paragraph. Tell the pupils what to do at each stage.\n\n{guide}\n\nTo '
+        'the pupils:'
       ),
       Template(
-        'Write a checklist in running text, one brief order for every part '
-        'of the procedure described here.\n\n{guide}'
+        'Write a checklist as running text, with one brief order for every '
+        'part of the procedure described here.\n\n{guide}'
       ),
       Template(
         'Somebody asked online how something is done and received this '

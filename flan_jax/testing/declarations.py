@@ -1,7 +1,11 @@
 """`assert_dataset`: one line that checks a dataset's declaration on a row."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+import re
+import string
 from typing import Any
+
+import numpy as np
 
 from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import OPTIONS, Dataset
@@ -11,8 +15,14 @@ from flan_jax.rendering.templates import (
   admissible,
   check_class_names,
   compile_templates,
+  feature_value,
   map_row,
 )
+
+# Closes a sentence, perhaps within quotation marks or brackets.
+_ENDS = re.compile(r"""[.?!:;…]["'”»)*]*$""")
+# Another sentence begins on the same line.
+_NEXT_SENTENCE = re.compile(r'["”»]? +["“«(]?[A-Z]')
 
 
 def render_row(
@@ -74,6 +84,66 @@ def assert_dataset(
   assert found == (prompt, target), f'{where} renders {found!r}'
   for index, (text, answer) in rendered.items():
     _assert_sound(part, index, text, answer)
+  assert_sentences_end(part, row)
+
+
+def assert_sentences_end(part: Dataset, row: Mapping[str, Any]) -> None:
+  """Asserts that no field runs into the next sentence of a template.
+
+  In `'{goal} What do you do?'` the goal "dry shoes" would. Either the field
+  stands on a line of its own, or its function adds the mark that is missing, as
+  for a question. The texts of the row are read without their final marks,
+  because other rows may have none.
+
+  Args:
+    part: A resolved part.
+    row: A raw row, see `render_row`.
+
+  Raises:
+    AssertionError: names the template, the field and what follows it.
+  """
+  import tensorflow as tf
+
+  tensors = tf.nest.map_structure(tf.constant, _without_final_marks(row))
+  values = {
+    name: feature_value(feature, tensors).numpy().decode()
+    for name, feature in part.fields.items()
+  }
+  for index, template in enumerate(part.templates):
+    for field, rest in _with_rest_of_line(template.input, values):
+      runs_on = _NEXT_SENTENCE.match(rest) and not _ENDS.search(
+        values.get(field, '')
+      )
+      assert not runs_on, (
+        f'{part.name}, template {index}: {rest!r} follows {{{field}}}, which '
+        f'may lack a final mark; put a line break between them'
+      )
+
+
+def _without_final_marks(value: Any) -> Any:
+  """Returns a raw feature with `[.?!…]` cut from the ends of its texts."""
+  if isinstance(value, str):
+    return re.sub(r"""[\s.?!:;…"')]+$""", '', value) or value
+  if isinstance(value, Mapping):
+    return {name: _without_final_marks(item) for name, item in value.items()}
+  if isinstance(value, list | tuple):
+    return [_without_final_marks(item) for item in value]
+  if isinstance(value, np.ndarray) and value.dtype.kind in 'OU':
+    return _without_final_marks(value.tolist())
+  return value
+
+
+def _with_rest_of_line(
+  pattern: str, values: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+  """Yields every field of a pattern with the text after it on its line."""
+  pieces = list(string.Formatter().parse(pattern))
+  rest = ''
+  for literal, field, _, _ in reversed(pieces):
+    if field is not None:
+      yield field, rest.partition('\n')[0]
+      rest = values.get(field, '') + rest
+    rest = literal + rest
 
 
 def _assert_sound(part: Dataset, index: int, text: str, answer: str) -> None:

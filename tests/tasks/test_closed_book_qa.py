@@ -92,7 +92,7 @@ def test_natural_questions_keep_digits_and_end_in_one_question_mark():
     'natural_questions',
     {'question': 'when did the war end ?', 'answer': ['1945']},
     template=2,
-    prompt='Do you happen to know: when did the war end?',
+    prompt='Do you happen to know this?\nwhen did the war end?',
     target='1945',
   )
 

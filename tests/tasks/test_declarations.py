@@ -9,6 +9,7 @@ import pytest
 from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import evaluated
 from flan_jax.sources import tfds_import
+from flan_jax.testing.declarations import assert_sentences_end
 from tests.tasks import tfds_features
 
 registry.load()
@@ -132,18 +133,29 @@ def test_declaration_matches_the_builder(name):
     assert part.rows.get(split), (name, split)
 
 
-@pytest.mark.parametrize('name', _PARTS)
-def test_declared_slices_are_of_splits_of_the_source(name):
-  part = registry.find_part(name)[1]
+def _mini_rows(part) -> list[dict]:
   meta = json.loads((_MINI / 'meta.json').read_text(encoding='utf-8'))
-  rows = [
+  return [
     json.loads(line)
     for stem, about in meta.items()
     if about['tfds'] == part.source
     for line in (_MINI / f'{stem}.jsonl').read_text('utf-8').splitlines()
   ]
+
+
+@pytest.mark.parametrize('name', _PARTS)
+def test_declared_slices_are_of_splits_of_the_source(name):
+  part = registry.find_part(name)[1]
   declared = {spec.partition('[')[0] for spec in part.splits.values()}
-  assert declared <= {row['_split'] for row in rows}
+  assert declared <= {row['_split'] for row in _mini_rows(part)}
+
+
+@pytest.mark.parametrize('name', _PARTS)
+def test_no_field_runs_into_the_next_sentence(name):
+  part = registry.find_part(name)[1]
+  row = _mini_rows(part)[0]
+  del row['_split']
+  assert_sentences_end(part, row)
 
 
 @pytest.mark.slow

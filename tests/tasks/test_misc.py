@@ -201,7 +201,8 @@ def test_trec(class_name, target, texts):
       'trec',
       {'text': text, 'label-coarse': names.index(class_name)},
       template=8,
-      prompt=f'Classify by what is sought.\n{text.replace(" ?", "?")}\n'
+      prompt='Classify the question by what it asks for.\n'
+      f'{text.replace(" ?", "?")}\n'
       'Options:\n- description\n- entity\n- abbreviation\n- person or group\n'
       '- number or date\n- location',
       target=target,

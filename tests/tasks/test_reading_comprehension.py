@@ -182,8 +182,8 @@ _CASES = [
     'squad_v2',
     _squad('Who bought it?', []),
     5,
-    'Is it in there? Who bought it? Quote it if so; if not, put '
-    '"unanswerable".\n\n"The mill was built in 1802 by Ida Roe."',
+    'Is this answered below? Who bought it? If so, quote the answer; if not, '
+    'put "unanswerable".\n\n"The mill was built in 1802 by Ida Roe."',
     'unanswerable',
   ),
 ]

@@ -312,7 +312,7 @@ _CASES = [
     3,
     'A friend of mine read this: "The vase fell off the shelf because it was '
     'unstable."\n'
-    'My friend took away the following: "The shelf was unstable."\n'
+    'My friend understood it as follows: "The shelf was unstable."\n'
     '\n'
     'Did my friend get the meaning right?\n'
     'Options:\n'
@@ -342,7 +342,8 @@ _CASES = [
     {'text': 'Dull.<br /><br />I left early.'},
     3,
     'Decide whether the opinion below is negative or positive. If it praises '
-    'some things and regrets others, go by what outweighs.\n'
+    'some things and criticises others, go by what matters more to its '
+    'author.\n'
     '\n'
     '"Dull.\n'
     'I left early."\n'
@@ -358,7 +359,7 @@ _CASES = [
     0,
     'A joy from start to end.\n'
     '\n'
-    'On the whole, which opinion does this viewer have of the film?\n'
+    "On the whole, what is this viewer's opinion of the film?\n"
     'Options:\n'
     '- negative\n'
     '- positive',
@@ -369,8 +370,8 @@ _CASES = [
     'negative',
     {'sentence': 'a tedious mess .'},
     3,
-    'From a review of a film, one passage was cut out. It may be a whole '
-    'sentence or just a piece. Judge the impression that it leaves.\n'
+    'One passage was taken from a review of a film. It may be a whole sentence '
+    'or just part of one. Judge the impression that it leaves.\n'
     '\n'
     'a tedious mess .\n'
     '\n'
@@ -386,7 +387,7 @@ _CASES = [
     0,
     'A critic writes: warm and witty .\n'
     '\n'
-    'Does a line like that count as a negative or as a positive mention?\n'
+    'Is the critic being negative or positive?\n'
     'Options:\n'
     '- negative\n'
     '- positive',
@@ -402,7 +403,7 @@ _CASES = [
     '"Cold soup.\n'
     'Never again."\n'
     '\n'
-    'The experience it reports was\n'
+    'The experience that it describes was\n'
     'Options:\n'
     '- positive\n'
     '- negative',
@@ -489,8 +490,8 @@ _CASES = [
     'different_meaning',
     {'sentence1': 'Ann followed Bea .', 'sentence2': 'Bea followed Ann .'},
     3,
-    'Watch out for words that have changed places. If the first text holds, '
-    'does the second hold as well, and the other way round?\n'
+    'Watch out for words that have changed places. If the first text is '
+    'true, is the second true as well, and vice versa?\n'
     '\n'
     'Ann followed Bea .\n'
     '\n'

@@ -88,8 +88,8 @@ _CASES = [
     'dart',
     _records('Aldo familyFriendly no', 'Aldo STATUS "Closed"'),
     0,
-    'Write a short text that says in plain English what these records hold.\n'
-    '\n'
+    'Write a short text that says in plain English what these records '
+    'contain.\n\n'
     'Aldo family friendly no\n'
     'Aldo STATUS Closed',
     'It opened in 1904.',
