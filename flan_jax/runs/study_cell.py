@@ -11,7 +11,7 @@ import gin
 from flan_jax import config as config_lib
 from flan_jax.cache.store import split_keys
 from flan_jax.definitions import names, template_set
-from flan_jax.errors import UserError
+from flan_jax.errors import ConfigError, UserError
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.flags import Arguments
 from flan_jax.model import init_params
@@ -273,4 +273,5 @@ def _naming(cell: Cell) -> Iterator[None]:
   except UserError as error:
     if str(error).startswith(f'cell {cell.name}: '):
       raise
-    raise type(error)(f'cell {cell.name}: {error}') from error
+    # Gin gives errors a class of its own, which takes no message.
+    raise ConfigError(f'cell {cell.name}: {error}') from error

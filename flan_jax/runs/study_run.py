@@ -66,7 +66,9 @@ class StudyRun:
 
   def execute(self, cells: Sequence[Cell]) -> None:
     """Runs cells one after the other; what is finished is not repeated."""
-    self._runner.cache(cells)
+    # What another machine has finished needs no data here.
+    open_ = [cell for cell in cells if not self._runner.result(cell).finished]
+    self._runner.cache(open_)
     # The output of a cell goes to its log.
     with tqdm.tqdm(total=len(cells), unit='cell', file=sys.stderr) as bar:
       for cell in cells:

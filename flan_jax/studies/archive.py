@@ -76,7 +76,8 @@ class Archive:
     """Returns what is finished with exactly these settings and data.
 
     Where the data is not cached, and therefore not known, the settings alone
-    must find one result.
+    must find one result among those of other machines. Results of this machine
+    are found again once its data is cached.
 
     Raises:
       UserError: They find several, which were made from different data.
@@ -88,7 +89,7 @@ class Archive:
       return None
     several = {
       one.digest: one
-      for root in self._roots
+      for root in self._roots[1:]
       for one in map(_read, _subfolders(root / kind))
       if one and one.facts['settings_digest'] == decides.settings_digest
     }
@@ -96,7 +97,7 @@ class Archive:
       folders = ', '.join(str(one.folder) for one in several.values())
       raise UserError(
         f'{folders} have the same settings but different data: prepare the '
-        'data here, or remove those that you do not want'
+        'data here, or do not read those that you do not want'
       )
     return next(iter(several.values()), None)
 

@@ -55,20 +55,28 @@ def test_a_folder_without_its_last_file_is_not_found(archive):
   assert archive.find(RUNS, Decides(_DECIDES.settings, None)) is None
 
 
-def test_where_data_is_unknown_the_settings_find_one_result(archive):
+def _reader(archive, folder):
+  """Returns an archive of another folder that reads this one."""
+  return Archive(str(folder / 'reader'), [str(archive.folder)])
+
+
+def test_where_data_is_unknown_the_settings_find_one_result(archive, tmp_path):
   unknown = Decides(_DECIDES.settings, None)
-  assert archive.find(RUNS, unknown) is None
   archive.finish(RUNS, Decides({'steps': 4}, _DECIDES.data), {})
-  assert archive.find(RUNS, unknown) is None
+  assert _reader(archive, tmp_path).find(RUNS, unknown) is None
   made = archive.finish(RUNS, _DECIDES, {})
-  assert archive.find(RUNS, unknown) == made
+  assert _reader(archive, tmp_path).find(RUNS, unknown) == made
+  # Here, the data may have changed since.
+  assert archive.find(RUNS, unknown) is None
 
 
-def test_settings_that_find_results_of_different_data_are_an_error(archive):
+def test_settings_that_find_results_of_different_data_are_an_error(
+  archive, tmp_path
+):
   for data in ('d1', 'd2'):
     archive.finish(RUNS, Decides(_DECIDES.settings, {'rte.train': data}), {})
   with pytest.raises(UserError, match='different data: prepare the data here'):
-    archive.find(RUNS, Decides(_DECIDES.settings, None))
+    _reader(archive, tmp_path).find(RUNS, Decides(_DECIDES.settings, None))
 
 
 def test_other_folders_are_read_after_the_own_and_never_written(tmp_path):
@@ -91,12 +99,15 @@ def test_another_folder_must_be_one_of_a_study(tmp_path):
 
 
 @pytest.mark.parametrize('text', ['', '{"settings": ', '[]', '{"data": {}}'])
-def test_a_damaged_record_is_named_with_the_fix(archive, text):
+def test_a_damaged_record_is_named_with_the_fix(archive, tmp_path, text):
   made = archive.finish(RUNS, _DECIDES, {})
   (made.folder / FINISHED).write_text(text)
-  for decides in (_DECIDES, Decides(_DECIDES.settings, None)):
+  for reader, decides in (
+    (archive, _DECIDES),
+    (_reader(archive, tmp_path), Decides(_DECIDES.settings, None)),
+  ):
     with pytest.raises(UserError, match=f'{FINISHED} .*: remove it'):
-      archive.find(RUNS, decides)
+      reader.find(RUNS, decides)
 
 
 def test_a_record_is_readable_and_leaves_nothing_beside_it(archive):
