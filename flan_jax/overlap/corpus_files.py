@@ -81,9 +81,9 @@ def _files(path: epath.Path) -> Iterator[epath.Path]:
 
 def _matching(pattern: epath.Path) -> Iterator[epath.Path]:
   """Yields what exists under a path with `*`, `?` or `[…]`."""
-  found = [epath.Path(pattern.parts[0] if pattern.is_absolute() else '.')]
-  parts = pattern.parts[1:] if pattern.is_absolute() else pattern.parts
-  for part in parts:
+  root = next(p for p in pattern.parents if not set('*?[') & set(str(p)))
+  found = [root]
+  for part in pattern.relative_to(root).parts:
     found = [
       child
       for folder in found

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import json
 import multiprocessing
+import signal
 from typing import Any
 
 from etils import epath
@@ -114,7 +115,9 @@ def in_processes(count: int) -> Runner:
       return
     # A forked child would have the locks of TensorFlow's threads.
     context = multiprocessing.get_context('spawn')
-    with concurrent.futures.ProcessPoolExecutor(count, context) as pool:
+    with concurrent.futures.ProcessPoolExecutor(
+      count, context, _end_silently
+    ) as pool:
       by_future = {pool.submit(run_task, task): task for task in tasks}
       try:
         for future in concurrent.futures.as_completed(by_future):
@@ -125,6 +128,11 @@ def in_processes(count: int) -> Runner:
         raise
 
   return run
+
+
+def _end_silently() -> None:
+  """Makes Ctrl-C end this worker without a traceback; the driver reports it."""
+  signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def search(

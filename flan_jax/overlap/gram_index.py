@@ -106,6 +106,11 @@ class GramIndex:
     return there.tobytes() == words + b' '
 
   @property
+  def nbytes(self) -> int:
+    """Bytes of memory."""
+    return sum(array.nbytes for array in self._arrays().values())
+
+  @property
   def digest(self) -> str:
     """Digest of the rows."""
     return hashlib.sha256(self.text).hexdigest()

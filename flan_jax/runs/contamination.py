@@ -52,6 +52,11 @@ def main(argv: Sequence[str]) -> int:
   rows, left_out = _read_rows(parts, flags)
   texts = (row.text for own in rows.values() for row in own)
   index = GramIndex.of(texts, flags.n)
+  print(
+    f'searching for {len(index.counts):,} test rows, which take '
+    f'{index.nbytes / 1e6:,.1f} MB of memory',
+    flush=True,
+  )
   folder = user_path(flags.out)
   folder.mkdir(parents=True, exist_ok=True)
   hits, size = _search(index, corpus_ranges(files), folder, run, flags)
