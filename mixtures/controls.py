@@ -6,8 +6,9 @@ datasets of seen clusters. For each held-out cluster h,
 
   flan_controls_h             trains as `flan_holdout_h`, without some templates
                               and datasets
-  flan_controls_h_templates   evaluates datasets that it trains on, under the
-                              templates that it has not seen
+  flan_controls_h_templates   evaluates datasets that it trains on and that
+                              have options, under the templates that it has not
+                              seen
   flan_controls_h_datasets    evaluates datasets that it has not seen, of the
                               clusters in `DATASETS_TRAINED`
   flan_eval_h                 evaluates the held-out cluster
@@ -79,7 +80,8 @@ def template_members(parts: Sequence[Dataset]) -> tuple[Member, ...]:
   """Returns what evaluates trained parts under templates they have not seen.
 
   MNLI is trained on once and evaluated twice, so that these are all parts that
-  share dataset and templates with a trained one.
+  share dataset and templates with a trained one. Datasets with answers in free
+  text are left out: the endpoints compare choices.
   """
   seen = {(part.dataset.name, part.templates) for part in parts}
   datasets = dict.fromkeys(part.dataset for part in parts)
@@ -87,7 +89,9 @@ def template_members(parts: Sequence[Dataset]) -> tuple[Member, ...]:
     Member(part.name, kept_out(part))
     for dataset in datasets
     for part in dataset.resolve_parts()
-    if part.evaluates and (dataset.name, part.templates) in seen
+    if part.evaluates
+    and part.answers is None
+    and (dataset.name, part.templates) in seen
   )
 
 

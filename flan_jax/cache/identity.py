@@ -128,6 +128,7 @@ def source_of(function: Any, seen: set | None = None) -> Iterator[str]:
       yield f'{name} = {value!r}'
 
 
+@functools.cache
 def _code(function: types.FunctionType) -> str:
   """Returns the source of a function without comments and docstrings."""
   source = textwrap.dedent(inspect.getsource(function))

@@ -26,6 +26,9 @@ def bootstrap_interval(
   order = np.argsort(inverse, kind='stable')
   counts = np.bincount(inverse)
   members = np.split(order, np.cumsum(counts)[:-1])
+  if len(members) == 1:
+    value = float(statistic(order))  # Every resample is all rows.
+    return value, value
   generator = np.random.Generator(np.random.PCG64(seed))
   values = []
   for _ in range(resamples):
