@@ -1,5 +1,6 @@
 """Runs the command line, in the process of the tests or in one of its own."""
 
+from collections.abc import Sequence
 import contextlib
 import os
 import pathlib
@@ -76,10 +77,21 @@ class Cli:
     """Returns standard output; fails with standard error."""
     return _checked(self(*arguments, devices=devices))
 
-  def start(self, *arguments: str, **environment: str) -> subprocess.Popen:
-    """Starts a process, on one device."""
+  def start(
+    self,
+    *arguments: str,
+    module: Sequence[str] = ('flan_jax',),
+    **environment: str,
+  ) -> subprocess.Popen:
+    """Starts a process, on one device.
+
+    Args:
+      *arguments: The command and its flags.
+      module: The Python module that runs it, and arguments of its own.
+      **environment: Changes to the environment.
+    """
     return subprocess.Popen(
-      [sys.executable, '-m', 'flan_jax', *arguments],
+      [sys.executable, '-m', *module, *arguments],
       cwd=self.folder,
       env={
         **os.environ,

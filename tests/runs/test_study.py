@@ -7,8 +7,10 @@ import shlex
 import pytest
 
 from flan_jax.evaluation.mixture_evaluation import MixtureEvaluation
+from flan_jax.runs.study import SIZES
 from flan_jax.runs.training_run import TrainingRun
 from tests.command_line import RULE
+from tests.studies.shipped import STUDIES
 
 _GIN = """
 study.panel = 'main'
@@ -149,6 +151,23 @@ def test_commands_run_one_cell_each_in_any_order(cli, done, computed):
   done('--gin.TRAIN_STEPS=1')
   assert computed == []
   assert _read(cli.folder)['finished']
+
+
+@pytest.mark.parametrize('size', SIZES)
+@pytest.mark.parametrize('name', STUDIES)
+def test_every_shipped_study_has_a_command_for_each_cell(cli, name, size):
+  # Only the format of a chat depends on the user's base model.
+  chat = '--gin.CHAT_FORMAT={input}'
+  out = cli.check('study', name, f'--size={size}', chat, '--print_commands')
+  commands = [shlex.split(line) for line in out.splitlines()]
+  cells = [
+    flag
+    for command in commands
+    for flag in command
+    if flag.startswith('--cell=')
+  ]
+  assert len(cells) == len(set(cells)) == len(commands) >= 2
+  assert all(f'--size={size}' in command for command in commands)
 
 
 def test_a_dry_run_prints_the_matrix_and_makes_nothing(cli, done):
