@@ -35,7 +35,7 @@ _COMMANDS = {
   'prepare': 'download what a mixture or task needs',
   'import-data': 'turn JSON Lines into a TFDS data directory',
   'import': 'turn a pretrained model into a checkpoint to start from',
-  'export': 'turn a checkpoint into a folder that transformers loads',
+  'export': 'turn a checkpoint into a folder that transformers or peft loads',
   'plan': 'compile for hardware that need not be present: memory, time, cost',
   'help': 'list the macros of the gin files, or describe the ones you name',
 }

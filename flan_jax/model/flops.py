@@ -54,9 +54,13 @@ def forward_flops(config: DecoderConfig, work: Work) -> Flops:
 
 def training_flops(config: DecoderConfig, work: Work) -> Flops:
   """Returns the operations of a forward and a backward pass."""
-  # A product's backward pass is two products of its size.
-  forward = dataclasses.astuple(forward_flops(config, work))
-  return Flops(*(3 * kind for kind in forward))
+  # A product's backward pass is two products of its size. If only a soft prompt
+  # is trained, one of them, the gradient of the weights, is not needed. That of
+  # attention has no weights: it needs both.
+  forward = forward_flops(config, work)
+  times = 2 if config.prompt_vectors else 3
+  found = {name: times * kind for name, kind in vars(forward).items()}
+  return Flops(**{**found, 'attention': 3 * forward.attention})
 
 
 def causal_rows(rows: float, length: int, targets: float) -> Work:

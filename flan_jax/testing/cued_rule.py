@@ -23,7 +23,7 @@ CUED_RULE = dataclasses.replace(
   rule.RULE,
   name='cued_rule',
   source='cued_rule:1.0.0',
-  rows={'train': 3000, 'validation': 90, 'test': 300},
+  rows={'train': 12000, 'validation': 90, 'test': 300},
 )
 
 registry.register(CUED_RULE)
@@ -32,7 +32,7 @@ _CUES = ('amber, ', 'violet, ', '')
 
 
 def rows(seed: int = 0) -> Iterator[dict[str, Any]]:
-  """Yields 3,000 train, 90 validation and 300 test rows, all different."""
+  """Yields 12,000 train, 90 validation and 300 test rows, all different."""
   generator = random.Random(seed)
   seen: set[str] = set()
   for split, count in CUED_RULE.rows.items():

@@ -11,6 +11,7 @@ from flan_jax.model import (
   DecoderConfig,
   abstract_params,
   flops,
+  soft_prompt,
   target_log_probs,
 )
 
@@ -40,9 +41,9 @@ def _abstract_batch() -> dict[str, jax.ShapeDtypeStruct]:
   }
 
 
-def _compiled(function) -> float:
+def _compiled(function, config=TINY) -> float:
   """Returns the operations that the compiler counts."""
-  lowered = jax.jit(function).lower(abstract_params(TINY), _abstract_batch())
+  lowered = jax.jit(function).lower(abstract_params(config), _abstract_batch())
   return lowered.compile().cost_analysis()['flops']
 
 
@@ -69,6 +70,22 @@ def test_training_costs_what_the_compiler_counts():
   )
   expected = flops.training_flops(TINY, _dense_work()).total
   assert _compiled(loss) == pytest.approx(expected, rel=0.04)
+
+
+def test_training_a_prompt_needs_no_gradients_of_weights():
+  config = dataclasses.replace(TINY, prompt_vectors=4)
+
+  def loss(vectors, params, batch):
+    params = soft_prompt.add_to(params, vectors)
+    return jnp.sum(target_log_probs(config, params, batch))
+
+  counted = _compiled(
+    lambda params, batch: jax.grad(loss)(params['prompt'], params, batch),
+    config,
+  )
+  expected = flops.training_flops(config, _dense_work()).total
+  assert counted == pytest.approx(expected, rel=0.04)
+  assert expected < 0.8 * flops.training_flops(TINY, _dense_work()).total
 
 
 def test_pairs_match_the_visibility_of_packed_segments():

@@ -167,13 +167,4 @@ def test_a_run_resumes_with_its_own_base_and_is_evaluated_later(cli, rule_data):
   assert found[0]['step'] == int(best)
   assert found[0]['parts'][0]['mean'] == found[1]['parts'][0]['mean']
   code, _, error = cli(*evaluate, '--gin.CHECKPOINT_PATH=other')
-  assert (
-    code == 2 and 'was trained on base' in error
-  ) or 'not on other' in error
-
-
-def _mean(folder, mixture='rule.t0') -> float:
-  path = folder / 'eval' / mixture / 'results.json'
-  (result,) = json.loads(path.read_text())['parts']
-  assert result['rows'] == 500
-  return result['mean']
+  assert code == 2 and 'was trained on base' in error
