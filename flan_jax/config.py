@@ -39,6 +39,7 @@ _RUNS = (
   'plan',
   'study',
   'study_cell',
+  'study_prompt',
 )
 
 _MACRO = 'gin.macro'

@@ -16,12 +16,13 @@ from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.flags import Arguments
 from flan_jax.model import init_params
 from flan_jax.runs.run_setup import RunSetup, Workspace
+from flan_jax.runs.study_prompt import PromptCell
 from flan_jax.runs.train_settings import TrainSettings
 from flan_jax.runs.training_run import CheckedSettings, TrainingRun
 from flan_jax.studies.archive import EVALUATIONS, RUNS, Archive, Finished
 from flan_jax.studies.cell_digest import Decides, data_of, decided, members_of
 from flan_jax.studies.collect import CellResult
-from flan_jax.studies.design import Cell, CellEvaluation
+from flan_jax.studies.design import Cell, CellEvaluation, CellPrompt
 from flan_jax.training.checkpoint import Checkpointer
 
 # Given to gin where a cell has no training mixture.
@@ -100,8 +101,9 @@ class CellRunner:
         _, _, trained, asked = kinds[kind]
         if evaluation is not None:
           asked[evaluation.mixture] = None
-        elif cell.train:
-          trained[cell.train] = None
+        else:
+          tasks = [task for prompts in cell.prompts for task in prompts.tasks]
+          trained |= dict.fromkeys([cell.train] * bool(cell.train) + tasks)
     for workspace, arguments, trained, asked in kinds.values():
       # `cache` reads these macros; the last binding decides.
       binding = [
@@ -131,6 +133,11 @@ class CellRunner:
         if self.find_evaluation(cell, evaluation, made) is None:
           log(evaluation.label)
           self._evaluate(cell, evaluation, made)
+      for prompts, task in _tasks(cell):
+        prompt = self._prompt(cell, prompts, task, made)
+        if prompt.find(self._archive) is None:
+          log(f'{prompts.label}, prompt of {task}')
+          prompt.run(self._archive)
 
   def result(self, cell: Cell) -> CellResult:
     """Returns what is finished of a cell."""
@@ -140,7 +147,23 @@ class CellRunner:
         cell,
         made,
         [(e, self.find_evaluation(cell, e, made)) for e in cell.evaluations],
+        [(*p, self._find_prompt(cell, *p, made)) for p in _tasks(cell)],
       )
+
+  def _prompt(
+    self, cell: Cell, prompts: CellPrompt, task: str, made: Finished | None
+  ) -> PromptCell:
+    settings, arguments = self.settings(cell)
+    initial = settings.setup.locate(settings.initial_checkpoint)
+    base = str(made.folder) if made else initial
+    return PromptCell(arguments, task, prompts.settings, base)
+
+  def _find_prompt(
+    self, cell: Cell, prompts: CellPrompt, task: str, made: Finished | None
+  ) -> Finished | None:
+    if cell.train and made is None:
+      return None
+    return self._prompt(cell, prompts, task, made).find(self._archive)
 
   def find_run(self, cell: Cell) -> Finished | None:
     """Returns the finished run of a cell, None if it is not finished."""
@@ -250,6 +273,12 @@ class CellRunner:
     if key not in self._workspaces:
       self._workspaces[key] = setup.open(None)
     return dataclasses.replace(self._workspaces[key], setup=setup)
+
+
+def _tasks(cell: Cell) -> Iterator[tuple[CellPrompt, str]]:
+  for prompts in cell.prompts:
+    for task in prompts.tasks:
+      yield prompts, task
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
   STUDY_DIR/runs/DIGEST/          MODEL_DIR of a run
   STUDY_DIR/evaluations/DIGEST/   results of an evaluation
+  STUDY_DIR/prompts/DIGEST/       MODEL_DIR of a soft prompt, with its results
   STUDY_DIR/NAME-SIZE/study.json  what a study found
 
 The digest is of all that decides the run or evaluation. `finished.json` is
@@ -19,7 +20,7 @@ from flan_jax.errors import UserError
 from flan_jax.runtime.paths import user_path, write_whole
 from flan_jax.studies.cell_digest import Decides
 
-RUNS, EVALUATIONS = 'runs', 'evaluations'
+RUNS, EVALUATIONS, PROMPTS = 'runs', 'evaluations', 'prompts'
 FINISHED = 'finished.json'
 
 

@@ -13,8 +13,13 @@ from flan_jax import __version__
 from flan_jax.errors import UserError
 from flan_jax.evaluation.records import RECORDS, RESULTS
 from flan_jax.runtime.paths import user_path, write_whole
-from flan_jax.studies.archive import EVALUATIONS, RUNS, Finished
-from flan_jax.studies.design import Cell, CellEvaluation, StudyDesign
+from flan_jax.studies.archive import EVALUATIONS, PROMPTS, RUNS, Finished
+from flan_jax.studies.design import (
+  Cell,
+  CellEvaluation,
+  CellPrompt,
+  StudyDesign,
+)
 
 STUDY = 'study.json'
 SCHEMA = 1
@@ -28,18 +33,19 @@ class CellResult:
     cell: The cell.
     run: Its training run; None if it does not train or is not finished.
     evaluations: Each evaluation, and its results; None if not finished.
-    prompts: One object for each soft prompt; None if not finished.
+    prompts: Each soft prompt, its task and its results; None if not finished.
   """
 
   cell: Cell
   run: Finished | None
   evaluations: Sequence[tuple[CellEvaluation, Finished | None]]
-  prompts: Sequence[Mapping[str, Any] | None] = ()
+  prompts: Sequence[tuple[CellPrompt, str, Finished | None]] = ()
 
   @property
   def finished(self) -> bool:
     trained = self.run is not None or self.cell.train is None
-    found = [f for _, f in self.evaluations] + list(self.prompts)
+    found = [f for _, f in self.evaluations]
+    found += [f for _, _, f in self.prompts]
     return trained and all(one is not None for one in found)
 
   def as_json(self) -> dict[str, Any]:
@@ -65,12 +71,16 @@ class CellResult:
         for evaluation, found in self.evaluations
         if found is not None
       ],
-      'prompts': [found for found in self.prompts if found is not None],
+      'prompts': [
+        _prompt(prompts, task, found)
+        for prompts, task, found in self.prompts
+        if found is not None
+      ],
     }
 
 
 def _evaluation(evaluation: CellEvaluation, found: Finished) -> dict[str, Any]:
-  results = _read(found, evaluation)
+  results = _read(found, evaluation.mixture)
   return {
     'label': evaluation.label,
     'mixture': evaluation.mixture,
@@ -83,8 +93,21 @@ def _evaluation(evaluation: CellEvaluation, found: Finished) -> dict[str, Any]:
   }
 
 
-def _read(found: Finished, evaluation: CellEvaluation) -> dict[str, Any]:
-  path = found.folder / evaluation.mixture / RESULTS
+def _prompt(prompts: CellPrompt, task: str, found: Finished) -> dict[str, Any]:
+  folder = f'eval/{task}'
+  return {
+    'label': prompts.label,
+    'task': task,
+    'settings': dict(prompts.settings),
+    'folder': f'{PROMPTS}/{found.digest}',
+    'params': found.facts['params'],
+    'step': found.facts['step'],
+    'parts': _read(found, folder)['parts'],
+  }
+
+
+def _read(found: Finished, folder: str) -> dict[str, Any]:
+  path = found.folder / folder / RESULTS
   try:
     return json.loads(path.read_text())
   except (OSError, ValueError) as error:

@@ -16,6 +16,7 @@ from flan_jax.studies.collect import CellResult
 from flan_jax.studies.controls_panel import check_endpoints, controls_panel
 from flan_jax.studies.design import StudyDesign
 from flan_jax.studies.main_panel import main_panel
+from flan_jax.studies.prompt_panel import prompt_tuning_panel
 
 # Name -> makes the panel from the design and the cells of study.json.
 PANELS: Mapping[str, Callable[..., dict[str, Any]]] = {
@@ -25,6 +26,7 @@ PANELS: Mapping[str, Callable[..., dict[str, Any]]] = {
   'instructions': instructions_panel,
   'fewshot': fewshot_panel,
   'templates': templates_panel,
+  'prompt_tuning': prompt_tuning_panel,
 }
 # This one reads the records of the evaluations.
 CONTROLS = 'controls'
