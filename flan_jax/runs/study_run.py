@@ -6,12 +6,19 @@ import sys
 
 import tqdm
 
+from flan_jax.definitions import names
 from flan_jax.evaluation.table import layout
 from flan_jax.runs.study_cell import CellRunner
 from flan_jax.studies import panels
 from flan_jax.studies.archive import Archive
 from flan_jax.studies.collect import study_json, write_study
-from flan_jax.studies.costs import Cost, cell_cost, matrix_table
+from flan_jax.studies.costs import (
+  Cost,
+  cell_cost,
+  evaluation_cost,
+  matrix_table,
+  training_cost,
+)
 from flan_jax.studies.design import Cell, StudyDesign
 
 _LOGS = 'logs'
@@ -62,6 +69,13 @@ class StudyRun:
     cost = cell_cost(
       cell, model, settings.packing, settings.loop.train_steps, limits
     )
+    for prompts in cell.prompts:
+      settings, _ = self._runner.settings(cell, prompts.settings)
+      steps = settings.loop.train_steps
+      limit = settings.evaluation.eval_config.max_rows
+      for plan in map(names.resolve, prompts.tasks):
+        cost += training_cost(plan, model, settings.packing, steps)
+        cost += evaluation_cost(plan, model, limit)
     return cost, cost.hours(self._hardware, model.compute_dtype)
 
   def execute(self, cells: Sequence[Cell]) -> None:
