@@ -15,7 +15,7 @@ from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.sharding import replicated
 from flan_jax.training.checkpoint import Checkpointer, CheckpointError
 from flan_jax.training.checkpoint_items import params_digest
-from flan_jax.training.prompt_checkpoint import check_base
+from flan_jax.training.prompt_checkpoint import check_base, is_prompt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,7 @@ class SoftPrompt:
     """
     found = Checkpointer.best_or_newest(path)
     record = Checkpointer.read_record(found)
-    if 'base' not in record:
+    if not is_prompt(record):
       raise CheckpointError(
         f'{found} is not a soft prompt: name a MODEL_DIR of prompt-tune'
       )

@@ -20,6 +20,7 @@ from flan_jax.interop.peft_folder import write_adapter
 from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.sharding import replicated
 from flan_jax.training.checkpoint import Checkpointer
+from flan_jax.training.prompt_checkpoint import check_model
 from flan_jax.vocabulary.base import Vocabulary, VocabularyError
 from flan_jax.vocabulary.load import load_vocabulary
 
@@ -54,6 +55,7 @@ def _export_prompt(
 
 
 def _export_model(flags: argparse.Namespace, out: pathlib.Path) -> None:
+  check_model(flags.checkpoint)
   record = Checkpointer.read_record(flags.checkpoint)
   if 'model' not in record:
     raise interop.InteropError(

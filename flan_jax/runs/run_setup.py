@@ -26,6 +26,7 @@ from flan_jax.runtime import processes
 from flan_jax.runtime.compilation import keep_compiled
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.training.checkpoint import Checkpointer, check_vocabulary
+from flan_jax.training.prompt_checkpoint import check_model
 from flan_jax.vocabulary.load import load_vocabulary
 
 
@@ -94,7 +95,8 @@ class Workspace:
   store: CacheStore
 
   def check_checkpoint(self, path: str) -> None:
-    """Raises an error if a checkpoint has another vocabulary."""
+    """Raises an error if a checkpoint has no model or another vocabulary."""
+    check_model(path)
     check_vocabulary(self.models.vocabulary, self.setup.model, path)
 
   def restore(self, path: str) -> Any:

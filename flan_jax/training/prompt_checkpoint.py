@@ -27,6 +27,22 @@ class PromptCheckpointer(Checkpointer):
     return super().restore_latest(_without_base(abstract_state))
 
 
+def is_prompt(record: Mapping[str, Any]) -> bool:
+  """Returns whether a record is that of a soft prompt."""
+  return 'base' in record
+
+
+def check_model(checkpoint: str) -> None:
+  """Raises ConfigError if a checkpoint holds a soft prompt, not a model."""
+  record = Checkpointer.read_record(checkpoint)
+  if is_prompt(record):
+    raise ConfigError(
+      f'{checkpoint} holds a soft prompt for {record["base"]["checkpoint"]}, '
+      'not a model: use PROMPTS_FROM of `flan-jax eval`, or --prompt of '
+      '`flan-jax export`'
+    )
+
+
 def check_base(
   record: Mapping[str, Any], digest: int, prompt: str, base: str
 ) -> None:
