@@ -6,21 +6,11 @@ Prints JSON objects, the last one the summary.
 """
 
 from collections.abc import Sequence
-import pathlib
-import time
 from typing import Any
 
-from etils import epath
-
 from benchmarks.common import figures, flags
-from benchmarks.contamination import corpus
+from benchmarks.contamination import corpus, own
 from benchmarks.memory.watching import run_phase
-from flan_jax.overlap.corpus_files import corpus_files, corpus_ranges
-from flan_jax.overlap.corpus_search import in_processes, search
-from flan_jax.overlap.gram_index import GramIndex
-
-_N = 13
-_GIGABYTE = 1e9
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -43,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
       planted = rows[first : first + settings.planted]
       size = settings.megabytes * 10**6
       corpus.write_corpus(path, accents, size, planted, seed=2 + number)
-      phase = run_phase(_search, folder, path, rows)
+      phase = run_phase(own.search_file, folder, path, rows)
       found = phase.result.pop('found')
       expected = list(range(first, first + len(planted)))
       line = {
@@ -57,31 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
       }
       figures.print_line(**line)
       summary['all_found'] &= found == expected
-      summary[f'{form}_gb_per_minute'] = line['gb_per_cpu_minute']
+      summary[f'{form}_gb_per_cpu_minute'] = line['gb_per_cpu_minute']
   figures.print_line(**summary, **figures.machine())
-
-
-def _search(
-  folder: pathlib.Path, path: pathlib.Path, rows: Sequence[str]
-) -> dict[str, Any]:
-  begin = time.perf_counter()
-  index = GramIndex.of(rows, _N)
-  indexed = time.perf_counter() - begin
-  bytes_per_word = index.nbytes / int(index.counts.sum())
-  shares = corpus_ranges(corpus_files([str(path)]))
-  begin, cpu = time.perf_counter(), time.process_time()
-  place = epath.Path(folder)
-  hits, read = search(index, shares, place, in_processes(1), _N)
-  seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
-  return {
-    'gigabytes': round(read / _GIGABYTE, 3),
-    'seconds': round(seconds, 2),
-    'gb_per_minute': round(60 * read / _GIGABYTE / seconds, 2),
-    'gb_per_cpu_minute': round(60 * read / _GIGABYTE / cpu, 2),
-    'seconds_to_index': round(indexed, 2),
-    'index_bytes_per_word': round(bytes_per_word, 1),
-    'found': sorted(hits),
-  }
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@ from typing import Any
 from etils import epath
 import numpy as np
 
+from flan_jax.definitions.dataset import Dataset
 from flan_jax.evaluation.part_result import PartResult
 from flan_jax.evaluation.table import clean_table, layout
 from flan_jax.overlap.corpus_search import Hit
@@ -48,6 +49,32 @@ class SearchedPart:
       'short_rows': int(self.short.sum()),
       'contaminated_short_rows': int(self.short[list(self.hits)].sum()),
     }
+
+
+def by_part(
+  parts: Sequence[Dataset],
+  ids: Mapping[str, Sequence[str]],
+  short: np.ndarray,
+  hits: Mapping[int, Hit],
+) -> list[SearchedPart]:
+  """Divides what was found in rows that are numbered through all parts.
+
+  Args:
+    parts: The parts, in the order of their rows.
+    ids: Part -> ids of its rows.
+    short: Whether each row has fewer words than a window, bool [rows].
+    hits: Row -> where the corpus has its words first.
+  """
+  found, first = [], 0
+  for part in parts:
+    own = ids[part.name]
+    last = first + len(own)
+    here = {r - first: hit for r, hit in hits.items() if first <= r < last}
+    found.append(
+      SearchedPart(part.name, part.cluster, own, short[first:last], here)
+    )
+    first = last
+  return found
 
 
 def write(

@@ -7,7 +7,6 @@ import os
 import shlex
 import sys
 
-import numpy as np
 import tqdm
 
 from flan_jax import __version__
@@ -16,7 +15,6 @@ from flan_jax.definitions.dataset import Dataset
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation import contamination_report
 from flan_jax.evaluation.contaminated import Contaminated
-from flan_jax.evaluation.contamination_report import SearchedPart
 from flan_jax.evaluation.recorded import read_recorded
 from flan_jax.flags import FlagParser
 from flan_jax.inspection import prepared
@@ -60,9 +58,13 @@ def main(argv: Sequence[str]) -> int:
   folder = user_path(flags.out)
   folder.mkdir(parents=True, exist_ok=True)
   hits, size = _search(index, corpus_ranges(files), folder, run, flags)
-  searched = _searched(parts, rows, index.counts < flags.n, hits)
-  ids = {part.name: frozenset(part.contaminated_ids) for part in searched}
-  contaminated = Contaminated(str(folder), ids)
+  ids = {name: [row.id for row in own] for name, own in rows.items()}
+  searched = contamination_report.by_part(
+    [parts[name] for name in rows], ids, index.counts < flags.n, hits
+  )
+  contaminated = Contaminated(
+    str(folder), {p.name: frozenset(p.contaminated_ids) for p in searched}
+  )
   about = {
     'flan_jax': __version__,
     'mixture': flags.name,
@@ -74,7 +76,8 @@ def main(argv: Sequence[str]) -> int:
   }
   results = [r for part in recorded for r in part.results(contaminated)]
   text = contamination_report.write(folder, searched, about, results)
-  print(f'{flags.name} in {size / 1e6:,.1f} MB of text in {len(files)} files:')
+  count = f'{len(files)} file{"" if len(files) == 1 else "s"}'
+  print(f'{flags.name} in {count}, {size / 1e6:,.1f} MB of text:')
   print(text)
   if left_out:
     print('\n'.join(wrapped(f'left out: {", ".join(left_out)}')))
@@ -144,24 +147,6 @@ def _search(index, shares, folder, run, flags) -> tuple[dict[int, Hit], int]:
       flags.text_key,
       lambda task: bar.update(task.size),
     )
-
-
-def _searched(
-  parts: Mapping[str, Dataset],
-  rows: Mapping[str, list],
-  short: np.ndarray,
-  hits: Mapping[int, Hit],
-) -> list[SearchedPart]:
-  """Divides what was found by part; rows are numbered through all parts."""
-  found, first = [], 0
-  for name, own in rows.items():
-    last = first + len(own)
-    ids = [row.id for row in own]
-    here = {r - first: hit for r, hit in hits.items() if first <= r < last}
-    part = SearchedPart(name, parts[name].cluster, ids, short[first:last], here)
-    found.append(part)
-    first = last
-  return found
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

@@ -8,25 +8,27 @@ import numpy as np
 from flan_jax.definitions import registry
 from flan_jax.evaluation import contamination_report
 from flan_jax.evaluation.contaminated import Contaminated
-from flan_jax.evaluation.contamination_report import SearchedPart
 from flan_jax.overlap.corpus_search import Hit
 from tests.evaluation.splits import part, ranked, ranked_split, result
 
+registry.load()
+
 
 def _parts():
-  short = np.array([False, True, True])
+  names = ('rte', 'qnli', 'cb')
+  parts = [registry.find_part(name)[1] for name in names]
+  ids = {'rte': ['r0', 'r1', 'r2'], 'qnli': ['q0'], 'cb': ['c0']}
+  short = np.array([False, True, True, True, False])
   hits = {2: Hit('a b', 'x.txt', 7), 0: Hit('c d e', 'y.jsonl', 0)}
-  return [
-    SearchedPart('rte', 'nli', ['r0', 'r1', 'r2'], short, hits),
-    SearchedPart('cb', 'nli', ['c0'], np.array([False]), {}),
-  ]
+  hits[3] = Hit('f', 'z.txt', 9)
+  return contamination_report.by_part(parts, ids, short, hits)
 
 
 def test_the_files_agree(tmp_path):
-  registry.load()
   text = contamination_report.write(epath.Path(tmp_path), _parts(), {'n': 13})
   found = Contaminated.read(tmp_path / 'contaminated.json')
   assert found.of('rte') == {'r0', 'r2'} and found.of('cb') == set()
+  assert found.of('qnli') == {'q0'}
   lines = (tmp_path / 'matches.jsonl').read_text().splitlines()
   assert [json.loads(line) for line in lines] == [
     {
@@ -37,6 +39,7 @@ def test_the_files_agree(tmp_path):
       'offset': 0,
     },
     {'part': 'rte', 'id': 'r2', 'words': 'a b', 'file': 'x.txt', 'offset': 7},
+    {'part': 'qnli', 'id': 'q0', 'words': 'f', 'file': 'z.txt', 'offset': 9},
   ]
   report = json.loads((tmp_path / 'contamination.json').read_text())
   assert report['n'] == 13 and report['scores'] == []
@@ -48,7 +51,7 @@ def test_the_files_agree(tmp_path):
     'short_rows': 2,
     'contaminated_short_rows': 1,
   }
-  assert report['parts'][1]['contaminated_rows'] == 0
+  assert [p['contaminated_rows'] for p in report['parts']] == [2, 1, 0]
   assert text + '\n' == (tmp_path / 'table.txt').read_text()
   cells = ['rte', 'nli', '3', '2', '66.7', '%', '2', '1']
   assert text.splitlines()[2].split() == cells

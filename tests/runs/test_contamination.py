@@ -33,7 +33,7 @@ def test_planted_rows_are_found(cli, mini_data):
     '--processes=1',
     f'--data_dir={mini_data}',
   )
-  assert ' in 0.0 MB of text in 2 files:' in out
+  assert ' in 2 files, 0.0 MB of text:' in out
   found = json.loads((cli.folder / 'seen/contaminated.json').read_text())
   assert found == {name: [r.id for r in rows] for name, rows in planted.items()}
   report = json.loads((cli.folder / 'seen/contamination.json').read_text())

@@ -20,4 +20,4 @@ def test_planted_rows_are_found_in_each_form(capsys, tmp_path):
   for line in lines:
     assert (line['found'], line['false']) == (9, 0)
     assert 0.001 <= line['gigabytes'] < 0.002
-    assert summary[f'{line["form"]}_gb_per_minute'] > 0
+    assert summary[f'{line["form"]}_gb_per_cpu_minute'] > 0
