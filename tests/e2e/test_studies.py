@@ -27,10 +27,11 @@ def _check_run(cell, study_dir):
   if cell['trained_on'] is None:
     assert run is None
     return
-  assert run['steps'] == 3
-  assert run['tokens'] == 3 * 4 * 512
+  steps = cell['settings'].get('TRAIN_STEPS', 3)
+  assert run['steps'] == steps
+  assert run['tokens'] == steps * 4 * 512
   record = json.loads((study_dir / run['folder'] / 'finished.json').read_text())
-  assert record['settings']['loop']['train_steps'] == 3
+  assert record['settings']['loop']['train_steps'] == steps
   assert record['settings']['setup']['seed'] == cell['seed']
   assert {m[0] for m in record['settings']['mixture']} == set(
     _members(cell['trained_on'])
@@ -63,6 +64,21 @@ def _check_evaluation(evaluation, study_dir):
   assert {record['part'] for record in tested} == set(members) - without
 
 
+def _check_prompts(cell, design):
+  """Checks that a prompt was tuned and evaluated for every task."""
+  wanted = [
+    (label, task)
+    for label, prompts in design['arms'][cell['arm']].get('prompts', {}).items()
+    for task in prompts['tasks'].get(cell['holdout'], ())
+  ]
+  assert [(p['label'], p['task']) for p in cell['prompts']] == wanted
+  for prompt in cell['prompts']:
+    (part,) = prompt['parts']
+    assert part['part'] == prompt['task'] and part['rows'] == 1
+    assert part['mean'] is not None
+  assert len({p['params'] for p in cell['prompts']}) == len(wanted)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('name', STUDIES)
 def test_a_shipped_study_runs_to_its_end(
@@ -82,6 +98,7 @@ def test_a_shipped_study_runs_to_its_end(
     assert cell['finished'], cell['name']
     _check_run(cell, study_dir)
     assert cell['evaluations'] or cell['prompts']
+    _check_prompts(cell, study['design'])
     for evaluation in cell['evaluations']:
       _check_evaluation(evaluation, study_dir)
       if cell['run']:

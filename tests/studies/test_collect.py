@@ -6,12 +6,18 @@ import pytest
 
 from flan_jax.errors import UserError
 from flan_jax.studies import collect
-from flan_jax.studies.archive import EVALUATIONS, RUNS, Archive
+from flan_jax.studies.archive import EVALUATIONS, PROMPTS, RUNS, Archive
 from flan_jax.studies.cell_digest import Decides
 from flan_jax.studies.collect import CellResult
-from flan_jax.studies.design import Cell, CellEvaluation, StudyDesign
+from flan_jax.studies.design import (
+  Cell,
+  CellEvaluation,
+  CellPrompt,
+  StudyDesign,
+)
 
 _EVALUATION = CellEvaluation('zero-shot', 'rte', {'MAX_EVAL_ROWS': 5})
+_PROMPTS = CellPrompt('32 examples', ('rte',), {'PROMPT_TRAIN_ROWS': 32})
 _DESIGN = StudyDesign({'tuned': {'train': 'cb'}}, ('nli',))
 _RESULTS = {
   'summary': {'accuracy': {'mean': 50.0}},
@@ -92,9 +98,31 @@ def test_a_cell_without_run_or_evaluation_is_not_finished(run, evaluation):
   assert not CellResult(_cell(), None, [asked]).finished
   without = CellResult(_cell(), run, [(_EVALUATION, None)])
   assert not without.finished and without.as_json()['evaluations'] == []
-  prompts = CellResult(_cell(), run, [asked], [{'score': 1}, None])
-  assert not prompts.finished
-  assert prompts.as_json()['prompts'] == [{'score': 1}]
+  prompts = CellResult(_cell(), run, [asked], [(_PROMPTS, 'rte', None)])
+  assert not prompts.finished and prompts.as_json()['prompts'] == []
+
+
+def test_a_soft_prompt_has_its_task_and_results(archive, run, evaluation):
+  facts = {'params': 9, 'step': 4}
+  prompt = archive.finish(PROMPTS, Decides({'prompt': 1}, {}), facts)
+  path = prompt.folder / 'eval/rte/results.json'
+  path.parent.mkdir(parents=True)
+  path.write_text(json.dumps(_RESULTS))
+  result = CellResult(
+    *(_cell(), run, [(_EVALUATION, evaluation)], [(_PROMPTS, 'rte', prompt)])
+  )
+  assert result.finished
+  assert result.as_json()['prompts'] == [
+    {
+      'label': '32 examples',
+      'task': 'rte',
+      'settings': {'PROMPT_TRAIN_ROWS': 32},
+      'folder': f'prompts/{prompt.digest}',
+      'params': 9,
+      'step': 4,
+      'parts': _RESULTS['parts'],
+    }
+  ]
 
 
 def test_a_cell_that_does_not_train_needs_no_run(evaluation):
