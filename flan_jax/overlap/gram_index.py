@@ -1,6 +1,6 @@
 """Texts, found in other texts by the words that they share."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 import dataclasses
 import hashlib
 import os
@@ -59,19 +59,22 @@ class GramIndex:
   def of(cls, texts: Iterable[str], n: int) -> 'GramIndex':
     """Indexes the rows with these texts; n is at least 1."""
     rows = [fold_text(text) + _END for text in texts]
-    starts = np.cumsum([0, *map(len, rows)])[:-1]
-    found: dict[int, list] = {}
-    counts = [np.zeros(0, np.int64)]
-    for first, last in _chunks(rows):
-      chunk = b''.join(rows[first:last])
-      counts.append(_add_chunk(chunk, int(starts[first]), n, found))
-    text = np.frombuffer(b''.join(rows), np.uint8)
+    ends = np.cumsum([0, *map(len, rows)])
+    text = b''.join(rows)
+    del rows
     # Half the memory, where it is enough.
     dtype = np.uint32 if len(text) < 1 << 32 else np.int64
+    found: dict[int, list] = {}
+    counts = [np.zeros(0, np.int64)]
+    for first, last in _chunks(ends):
+      chunk = text[ends[first] : ends[last]]
+      offset = np.array(ends[first], dtype)
+      counts.append(_add_chunk(chunk, offset, n, found))
     tables = []
-    for size, parts in sorted(found.items()):
-      keys, places, *more = map(np.concatenate, zip(*parts, strict=True))
-      tables.append(GramTable.of(size, keys, places.astype(dtype), *more))
+    for size in sorted(found):
+      columns = map(np.concatenate, zip(*found.pop(size), strict=True))
+      tables.append(GramTable.of(size, *columns))
+    starts, text = ends[:-1], np.frombuffer(text, np.uint8)
     return cls(text, starts, np.concatenate(counts), tuple(tables))
 
   def matches(self, folded: bytes, done: np.ndarray) -> Iterator[Match]:
@@ -148,24 +151,24 @@ class GramIndex:
     return cls(arrays[_TEXT], arrays[_STARTS], arrays[_COUNTS], tuple(tables))
 
 
-def _chunks(rows: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+def _chunks(ends: np.ndarray) -> Iterator[tuple[int, int]]:
   """Yields ranges of rows that have about `_CHUNK` bytes."""
-  first = size = 0
-  for last, row in enumerate(rows, 1):
-    size += len(row)
-    if size >= _CHUNK or last == len(rows):
-      yield first, last
-      first, size = last, 0
+  first, count = 0, len(ends) - 1
+  while first < count:
+    last = int(np.searchsorted(ends, ends[first] + _CHUNK))
+    last = min(max(last, first + 1), count)
+    yield first, last
+    first = last
 
 
 def _add_chunk(
-  chunk: bytes, offset: int, n: int, found: dict[int, list]
+  chunk: bytes, offset: np.ndarray, n: int, found: dict[int, list]
 ) -> np.ndarray:
   """Adds the entries of some rows to size -> arguments of `GramTable.of`.
 
   Args:
     chunk: The rows, each followed by `_END`.
-    offset: Where they begin in the text.
+    offset: Where they begin in the text, in the type of places.
     n: Words of a window.
     found: Is added to.
 
@@ -176,7 +179,7 @@ def _add_chunk(
   ends = np.flatnonzero(np.frombuffer(chunk, np.uint8)[words.starts] == 0)
   firsts = np.concatenate([[0], ends[:-1] + 1])
   counts = ends - firsts
-  places = offset + words.starts
+  places = offset + words.starts.astype(offset.dtype)
   short = np.unique(counts[(0 < counts) & (counts < n)])
   sizes = {int(count): 1 << int(count).bit_length() - 1 for count in short}
   windows = window_hashes(words.hashes, {n, *sizes.values()})

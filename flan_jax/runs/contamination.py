@@ -47,9 +47,7 @@ def main(argv: Sequence[str]) -> int:
   if flags.results:
     recorded = read_recorded(flags.results, flags.cache_dir, set(parts))
   run = _runner(flags)
-  rows, left_out = _read_rows(parts, flags)
-  texts = (row.text for own in rows.values() for row in own)
-  index = GramIndex.of(texts, flags.n)
+  index, ids, left_out = _indexed(parts, flags)
   print(
     f'searching for {len(index.counts):,} test rows, which take '
     f'{index.nbytes / 1e6:,.1f} MB of memory',
@@ -58,9 +56,8 @@ def main(argv: Sequence[str]) -> int:
   folder = user_path(flags.out)
   folder.mkdir(parents=True, exist_ok=True)
   hits, size = _search(index, corpus_ranges(files), folder, run, flags)
-  ids = {name: [row.id for row in own] for name, own in rows.items()}
   searched = contamination_report.by_part(
-    [parts[name] for name in rows], ids, index.counts < flags.n, hits
+    [parts[name] for name in ids], ids, index.counts < flags.n, hits
   )
   contaminated = Contaminated(
     str(folder), {p.name: frozenset(p.contaminated_ids) for p in searched}
@@ -93,26 +90,29 @@ def _parts(name: str) -> dict[str, Dataset]:
   return parts
 
 
-def _read_rows(
+def _indexed(
   parts: Mapping[str, Dataset], flags: argparse.Namespace
-) -> tuple[dict[str, list], list[str]]:
-  """Returns the test rows of each part, and the parts that are left out."""
+) -> tuple[GramIndex, dict[str, list[str]], list[str]]:
+  """Returns all test rows, their ids by part, and the parts left out."""
   log = functools.partial(print, 'contamination:', file=sys.stderr)
   data_dir = open_data_dir(flags.data_dir, flags.cache_dir, log)
   start_tensorflow()
   from flan_jax.overlap.row_texts import row_texts
 
-  rows, left_out = {}, []
+  texts, ids, left_out = [], {}, []
   for part in parts.values():
     try:
-      rows[part.name] = list(row_texts(part, 'test', data_dir))
+      rows = list(row_texts(part, 'test', data_dir))
     except MissingDataError:
       if not flags.allow_missing:
         raise
       left_out.append(part.name)
-  if not rows:
+      continue
+    ids[part.name] = [row.id for row in rows]
+    texts += [row.text for row in rows]
+  if not texts:
     raise ConfigError(f'nothing of {flags.name} is prepared')
-  return rows, left_out
+  return GramIndex.of(texts, flags.n), ids, left_out
 
 
 def _runner(flags: argparse.Namespace) -> Runner:
