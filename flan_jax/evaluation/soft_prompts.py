@@ -71,18 +71,21 @@ class SoftPrompts:
   def __init__(self, prompts: Sequence[SoftPrompt]):
     """Raises ConfigError if two prompts are for the same part."""
     self.prompts = tuple(prompts)
-    self._ids: dict[str, tuple[int, ...]] = {}
+    self._of_part: dict[str, tuple[int, ...]] = {}
+    self._of_dataset: dict[str, set[tuple[int, ...]]] = {}
     first, owner = 0, {}
     for prompt in prompts:
-      for part in prompt.record['prompt']['parts']:
+      ids = soft_prompt.prompt_ids(first, prompt.length)
+      first += prompt.length
+      for part, dataset in prompt.record['prompt']['parts'].items():
         if part in owner:
           raise ConfigError(
             f'PROMPTS_FROM: {owner[part]} and {prompt.path} are both prompts '
             f'for {part}: leave one out'
           )
         owner[part] = prompt.path
-        self._ids[part] = soft_prompt.prompt_ids(first, prompt.length)
-      first += prompt.length
+        self._of_part[part] = ids
+        self._of_dataset.setdefault(dataset, set()).add(ids)
 
   @classmethod
   def read(cls, paths: Sequence[str]) -> 'SoftPrompts':
@@ -97,20 +100,30 @@ class SoftPrompts:
   def before(self, parts: Sequence[EvalPart]) -> list[EvalPart]:
     """Returns the parts, each with its own prompt.
 
+    A part that is only evaluated, such as `mnli_matched`, has the prompt of its
+    dataset.
+
     Raises:
       ConfigError: There is no prompt for a part.
     """
-    names = [part.test.name for part in parts]
-    missing = [name for name in names if name not in self._ids]
+    ids = [self._ids(part) for part in parts]
+    missing = [p.test.name for p, i in zip(parts, ids, strict=True) if not i]
     if missing:
       raise ConfigError(
         f'PROMPTS_FROM has no prompt for {", ".join(missing)}, only for '
-        f'{", ".join(self._ids)}: add the MODEL_DIR of its run'
+        f'{", ".join(self._of_part)}: add the MODEL_DIR of its run'
       )
     return [
-      dataclasses.replace(part, soft_prompt=self._ids[name])
-      for name, part in zip(names, parts, strict=True)
+      dataclasses.replace(part, soft_prompt=own)
+      for part, own in zip(parts, ids, strict=True)
     ]
+
+  def _ids(self, part: EvalPart) -> tuple[int, ...]:
+    """Returns the ids of a part's prompt; none if it has no prompt."""
+    if part.test.name in self._of_part:
+      return self._of_part[part.test.name]
+    found = self._of_dataset.get(part.test.manifest['dataset'], set())
+    return next(iter(found)) if len(found) == 1 else ()
 
   def add_to(
     self, params: Any, base: str, model: DecoderConfig, mesh: jax.sharding.Mesh

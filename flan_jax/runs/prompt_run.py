@@ -163,12 +163,9 @@ class PromptRun(TrainingRun):
 
   def _base_params(self) -> Any:
     """Reads the base model, and notes its digest."""
-    workspace, checkpoint = (
-      self._checked.workspace,
-      self._checked.initial_checkpoint,
-    )
-    workspace.check_checkpoint(checkpoint)
-    params = workspace.restore(checkpoint)
+    checked = self._checked
+    checked.workspace.check_checkpoint(checked.initial_checkpoint)
+    params = checked.workspace.restore(checked.initial_checkpoint)
     self._base_digest = params_digest(params)
     return params
 
@@ -219,7 +216,7 @@ class PromptRun(TrainingRun):
 
   def _record(self) -> dict[str, Any]:
     prompt = dataclasses.asdict(self._checked.prompt)
-    parts = [split.name for split in self._splits]
+    parts = {s.name: s.manifest['dataset'] for s in self._splits}
     base = {
       'checkpoint': self._checked.initial_checkpoint,
       'params_digest': self._base_digest,

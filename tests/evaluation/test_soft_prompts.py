@@ -46,7 +46,7 @@ def _save(folder, part, length, digest, scores=(None,)):
   """Writes a prompt of random vectors at steps 1, 2, … with their scores."""
   checkpointer = PromptCheckpointer(folder, best=scores[0] is not None)
   record = {
-    'prompt': {'length': length, 'parts': [part]},
+    'prompt': {'length': length, 'parts': {part: part}},
     'base': {'checkpoint': 'base', 'params_digest': digest},
   }
   for step, score in enumerate(scores, start=1):
@@ -74,10 +74,11 @@ def _models(mesh):
   )
 
 
-def _part(name, ranked=True):
+def _part(name, ranked=True, dataset=None):
   rows = [{'correct': [0]} if ranked else {'answers': ['x']}] * 3
   found = splits.request_split(rows)
   found.name = name
+  found.manifest['dataset'] = dataset or name
   found.prompt = lambda index, framing: framing.prompt([20 + index])
   return splits.part(found, metrics=('accuracy',) if ranked else ('squad_em',))
 
@@ -148,6 +149,11 @@ def test_a_part_needs_exactly_one_prompt(saved):
     SoftPrompts.read(saved).before([_part('rte'), _part('wic')])
   with pytest.raises(ConfigError, match='both prompts for rte'):
     SoftPrompts.read([saved[0], saved[0]])
+
+
+def test_a_part_that_never_trains_has_the_prompt_of_its_dataset(saved):
+  (part,) = SoftPrompts.read(saved).before([_part('cb_more', dataset='cb')])
+  assert part.soft_prompt == (-4, -5)
 
 
 def test_a_checkpoint_of_a_model_is_not_a_prompt(tmp_path):

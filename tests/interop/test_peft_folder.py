@@ -34,7 +34,7 @@ def _save_prompt(folder, model, vectors):
   checkpointer = PromptCheckpointer(folder)
   record = {
     'model': {**model, 'prompt_vectors': _LENGTH},
-    'prompt': {'length': _LENGTH, 'parts': ['rte']},
+    'prompt': {'length': _LENGTH, 'parts': {'rte': 'rte'}},
     'base': {'checkpoint': 'base', 'params_digest': 0},
   }
   state = {'params': {soft_prompt.PROMPT: vectors}, 'step': np.int32(1)}
