@@ -1,13 +1,10 @@
 """Reads a range of a corpus in blocks that fit a processor's cache."""
 
-import bisect
 from collections.abc import Iterator, Sequence
 import dataclasses
 import io
 import json
 from typing import IO
-
-import numpy as np
 
 from flan_jax.errors import UserError
 from flan_jax.overlap.compressed_files import open_range
@@ -45,15 +42,24 @@ class Block:
     """
     if self.lines is not None:
       return self.lines[folded.count(BARRIER, 0, match.start)]
-    text = np.frombuffer(self.text, np.uint8)
-    cuts = np.flatnonzero(np.isin(text, [ord(c) for c in _SPACES])).tolist()
+    # Counts words in one half of what is left, until no space divides it.
+    low, high, word = 0, len(self.text), match.word
+    while (cut := _middle_space(self.text, low, high)) > low:
+      before = count_words(fold(self.text[low:cut]))
+      if before <= word:
+        low, word = cut, word - before
+      else:
+        high = cut
+    return self.offset + low + self.text.startswith(_SPACES, low)
 
-    def words_before(cut: int) -> int:
-      return count_words(fold(self.text[:cut]))
 
-    # The last cut with as many words before it as the match has.
-    cut = bisect.bisect_right(cuts, match.word, key=words_before) - 1
-    return self.offset + (cuts[cut] + 1 if cut >= 0 else 0)
+def _middle_space(text: bytes, low: int, high: int) -> int:
+  """Returns where a space near the middle of low + 1 … high is, or -1."""
+  middle = (low + 1 + high) // 2
+  found = [at for c in _SPACES if (at := text.find(c, middle, high)) >= 0]
+  if found:
+    return min(found)
+  return max(text.rfind(c, low + 1, middle) for c in _SPACES)
 
 
 def read_blocks(of: CorpusRange, n: int, key: str) -> Iterator[Block]:
