@@ -76,7 +76,8 @@ def _check_prompts(cell, design):
     (part,) = prompt['parts']
     assert part['part'] == prompt['task'] and part['rows'] == 1
     assert part['mean'] is not None
-  assert len({p['params'] for p in cell['prompts']}) == len(wanted)
+    assert prompt['params'] == cell['run']['params']
+  assert len({p['folder'] for p in cell['prompts']}) == len(wanted)
 
 
 @pytest.mark.slow
