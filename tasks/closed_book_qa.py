@@ -38,7 +38,7 @@ def _query(row):
 
 def _distinct(answers):
   """Returns the distinct non-empty answers, tidied, in order."""
-  answers = tidy(tf.strings.regex_replace(answers, '\u00a0', ' '))
+  answers = tidy(answers)
   return tf.unique(tf.boolean_mask(answers, tf.not_equal(answers, ''))).y
 
 

@@ -1,7 +1,7 @@
 """Commonsense: 4 datasets that ask which of a row's own choices fits."""
 
 from etils import epy
-from flan_jax.tasks.fields import tidied, tidy
+from flan_jax.tasks.fields import clean, replace, tidied, tidy
 
 from flan_jax.definitions.dataset import Dataset, Template
 from flan_jax.definitions.registry import register
@@ -13,27 +13,19 @@ with epy.lazy_imports():
 _TAG = r'\s*\[(?:header|title|step|substeps)\]\s*'
 
 
-def _spaced(text):
-  """Returns the tidy text without spaces before punctuation."""
-  return tf.strings.regex_replace(tidy(text), r' ([,.;:?!])(\s|$)', r'\1\2')
-
-
 def _continuable(text):
   """Returns the text without tags and traces of tokenization.
 
   "[header] How to rest [title] Sit. [step] Say, \" ah \" ." becomes
   'How to rest. Sit. Say, "ah".'
   """
-  for pattern, replacement in (
+  text = replace(
+    clean(text),
     (f'^{_TAG}', ''),
     (rf'([\w)]){_TAG}', r'\1. '),
     (_TAG, ' '),
-    (r'(^|\s)" ([^"]*[^"\s]) "', r'\1"\2"'),
-    (r'([.?!])(?: \.)+(\s|$)', r'\1\2'),
-    (r'([^.])\.\.(\s|$)', r'\1.\2'),
-  ):
-    text = tf.strings.regex_replace(tidy(text), pattern, replacement)
-  return _spaced(text)
+  )
+  return replace(tidy(text), (r'([^.])\.\.(\s|$)', r'\1.\2'))
 
 
 def _usable(options, correct):
@@ -66,7 +58,7 @@ def _asks_for_effect(row):
 
 
 def _copa_options(row):
-  return tf.stack([_spaced(row['choice1']), _spaced(row['choice2'])])
+  return tf.stack([tidy(row['choice1']), tidy(row['choice2'])])
 
 
 def _counted_from_0(row):
@@ -242,7 +234,7 @@ HELLASWAG = register(
 
 
 def _goal(row):
-  return _spaced(row['goal'])
+  return tidy(row['goal'])
 
 
 def _goal_is_stated(row):
@@ -251,7 +243,7 @@ def _goal_is_stated(row):
 
 
 def _piqa_options(row):
-  return tf.stack([_spaced(row['sol1']), _spaced(row['sol2'])])
+  return tf.stack([tidy(row['sol1']), tidy(row['sol2'])])
 
 
 def _piqa_usable(row):
@@ -323,7 +315,7 @@ PIQA = register(
 
 
 def _story_cloze_options(row):
-  return _spaced(row['endings'])
+  return tidy(row['endings'])
 
 
 def _story_cloze_correct(row):
@@ -382,7 +374,7 @@ STORY_CLOZE = register(
       ),
       Template(
         'Creative writing, exercise 1. Finish the paragraph with the ending '
-        'that suits it.\n\n{context} ...\n\n{options}'
+        'that suits it.\n\n{context}\n\n{options}'
       ),
       Template('Listen to this.\n{context}\nHow did it end?\n{options}'),
       Template(

@@ -1,7 +1,7 @@
 """Coreference: 3 datasets that ask whom or what a word refers to."""
 
 from etils import epy
-from flan_jax.tasks.fields import tidied, tidy, untokenized
+from flan_jax.tasks.fields import tidied, tidy
 
 from flan_jax.definitions.dataset import Dataset, Part, Template
 from flan_jax.definitions.registry import register
@@ -19,7 +19,7 @@ _AFTER_HER = (
 
 
 def _gapped(row):
-  return tidy(untokenized(row['sentence']))
+  return tidy(row['sentence'])
 
 
 def _candidates(row):
@@ -52,11 +52,11 @@ def _marked_text(row):
   )
   marked = tf.strings.regex_replace(words, r'^(\W*)(\w+)', r'\1*\2*')
   words = tf.where(meant, marked, words)
-  return untokenized(tf.strings.reduce_join(words, separator=' '))
+  return tidy(tf.strings.reduce_join(words, separator=' '))
 
 
 def _candidate(row):
-  return tidy(untokenized(row['span1_text']))
+  return tidy(row['span1_text'])
 
 
 def _pronoun(row):
@@ -137,7 +137,7 @@ DEFINITE_PRONOUN_RESOLUTION = register(
       ),
       Template(
         'Two lawyers disagree about this sentence:\n{sentence}\n\nOn the more '
-        'sensible reading, "{pronoun}" is\n\n{options}'
+        'sensible reading, "{pronoun}" stands for\n\n{options}'
       ),
       Template(
         'A language without pronouns has to name everything in full.\n\n'
@@ -229,7 +229,7 @@ _WSC273_TEMPLATES = (
   Template('Finish: {beginning}\n{options}'),
   Template(
     'An old manuscript is torn. This much can still be read:\n\n{beginning}\n\n'
-    'What was most likely on the part torn off?\n{options}'
+    'What was most likely on the part that was torn off?\n{options}'
   ),
   Template('First half: {beginning}\nSecond half:\n{options}'),
   Template(

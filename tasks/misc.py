@@ -11,7 +11,6 @@ from flan_jax.tasks.fields import (
   tidied,
   tidy,
   tidy_lines,
-  untokenized,
 )
 
 from flan_jax.definitions.dataset import Dataset, Template
@@ -75,8 +74,7 @@ def _is_answered(row):
 
 
 def _trec_question(row):
-  text = tf.strings.regex_replace(row['text'], r"n 't\b", "n't")
-  return _asked(untokenized(text))
+  return _asked(row['text'])
 
 
 _PROBLEM = r'^Solve (.*) for (\w+)\.$'
@@ -313,6 +311,8 @@ WIC = register(
       'sentence2': tidied('sentence2'),
     },
     label='label',
+    # The paper does not state these words; they are our choice. The
+    # published code answers with phrases instead.
     choices={'False': 'no', 'True': 'yes'},
     metrics=('accuracy',),
     truncatable='sentence1',
@@ -388,6 +388,7 @@ TREC = register(
     rows={'train': 5252, 'validation': 200, 'test': 500},
     fields={'question': _trec_question},
     label='label-coarse',
+    # The paper does not state these words; they are our choice.
     choices={
       'DESC': 'description',
       'ENTY': 'entity',
@@ -475,8 +476,8 @@ COLA = register(
       ),
       Template(
         'A linguist asks native speakers whether example sentences sound right '
-        'to them, whatever the sentences are about. What do they call the one '
-        'below?\n\n{sentence}\n\n{options}'
+        'to them, whatever the sentences are about. What would they call the '
+        'one below?\n\n{sentence}\n\n{options}'
       ),
       Template('Sentence: {sentence}\nGrammar:\n{options}'),
       Template(
@@ -607,8 +608,8 @@ FIX_PUNCT = register(
         '{text}'
       ),
       Template(
-        'Proofread the line below. Its words and capitals are fine; only the '
-        'marks between and around the words need to be added.\n{text}'
+        'Proofread the line below. Its words and capitals are fine; just add '
+        'the punctuation marks.\n{text}'
       ),
       Template('"{text}" - can you punctuate that for me?'),
       Template(

@@ -6,7 +6,7 @@ follows from the text.
 """
 
 from etils import epy
-from flan_jax.tasks.fields import question, tidied, tidy, untokenized
+from flan_jax.tasks.fields import question, tidied, tidy_lines
 
 from flan_jax.definitions.dataset import Dataset, Part, Template
 from flan_jax.definitions.registry import register
@@ -20,12 +20,8 @@ _YES, _UNSURE, _NO = 'yes', 'it is impossible to tell', 'no'
 
 def _context(row):
   """Returns the context, with a line for each `<br>` paragraph."""
-  text = tf.strings.regex_replace(tidy(row['context']), r'\s?<br>\s?', '\n')
-  return untokenized(text)
-
-
-def _discourse(row):
-  return tidy(untokenized(row['premise']))
+  text = tf.strings.regex_replace(row['context'], r'\s', ' ')
+  return tidy_lines(tf.strings.regex_replace(text, '<br>', '\n'))
 
 
 def _question(row):
@@ -147,7 +143,7 @@ CB = register(
       'test': 'validation',
     },
     rows={'train': 200, 'validation': 50, 'test': 56},
-    fields={'premise': _discourse, 'hypothesis': tidied('hypothesis')},
+    fields={'premise': tidied('premise'), 'hypothesis': tidied('hypothesis')},
     label='label',
     choices={'entailment': _YES, 'neutral': _UNSURE, 'contradiction': _NO},
     metrics=('accuracy', 'macro_f1'),
@@ -183,8 +179,8 @@ CB = register(
         '"{hypothesis}" as a fact. Would that be correct?\n{options}',
       ),
       Template(
-        'Point: {hypothesis}\nExcerpt from a conversation or a text: {premise}'
-        '\n\nIf the speaker or writer is right, is the point true?\n{options}',
+        'Claim: {hypothesis}\nExcerpt from a conversation or a text: {premise}'
+        '\n\nIf the speaker or writer is right, is the claim true?\n{options}',
       ),
       Template(
         'Two listeners cannot agree about what was said here.\n"{premise}"\n'
@@ -305,7 +301,7 @@ QNLI = register(
       'test': 'validation',
     },
     rows={'train': 30000, 'validation': 200, 'test': 5463},
-    fields={'question': _question, 'sentence': 'sentence'},
+    fields={'question': _question, 'sentence': tidied('sentence')},
     label='label',
     choices={'entailment': 'yes', 'not_entailment': 'no'},
     metrics=('accuracy',),
@@ -448,7 +444,7 @@ SNLI = register(
       'test': 'test',
     },
     rows={'train': 30000, 'validation': 200, 'test': 10000},
-    fields={'premise': 'premise', 'hypothesis': 'hypothesis'},
+    fields={'premise': tidied('premise'), 'hypothesis': tidied('hypothesis')},
     label='label',
     choices={'entailment': _YES, 'neutral': _UNSURE, 'contradiction': _NO},
     metrics=('accuracy',),
@@ -525,7 +521,7 @@ WNLI = register(
       'test': 'validation',
     },
     rows={'train': 605, 'validation': 30, 'test': 71},
-    fields={'sentence1': 'sentence1', 'sentence2': 'sentence2'},
+    fields={'sentence1': tidied('sentence1'), 'sentence2': tidied('sentence2')},
     label='label',
     choices={'not_entailment': 'no', 'entailment': 'yes'},
     metrics=('accuracy',),

@@ -5,7 +5,7 @@ Answers are yes or no (BoolQ, MultiRC), one of the row's own choices
 """
 
 from etils import epy
-from flan_jax.tasks.fields import question, tidied, tidy, untokenized
+from flan_jax.tasks.fields import question, tidied, tidy
 
 from flan_jax.definitions.dataset import Dataset, Part, Template
 from flan_jax.definitions.registry import register
@@ -16,21 +16,8 @@ with epy.lazy_imports():
 _NO, _YES = 'no', 'yes'
 _UNANSWERABLE = 'unanswerable'
 
-# Zero-width characters from web pages.
-_INVISIBLE = r'[\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}\x{FEFF}]'
 # Marks of sentences and layout in the first release of MultiRC.
 _MARKUP = r'\bSent \d+:|</?[A-Za-z]+\s*/?>'
-
-
-def _clean(text):
-  """Returns the tidy text, with plain spaces for all kinds of space."""
-  text = tf.strings.regex_replace(text, _INVISIBLE, '')
-  return tidy(tf.strings.regex_replace(text, r'\pZ', ' '))
-
-
-def _prose(text):
-  """Returns the clean text without the spaces of tokenization."""
-  return tidy(untokenized(_clean(text)))
 
 
 def _unescaped(text):
@@ -65,11 +52,11 @@ def _asked(text):
 
 
 def _boolq_passage(row):
-  return _prose(row['passage'])
+  return tidy(row['passage'])
 
 
 def _clean_question(row):
-  return _asked(_clean(row['question']))
+  return _asked(tidy(row['question']))
 
 
 def _truth(row):
@@ -154,11 +141,11 @@ BOOL_Q = register(
 
 
 def _drop_passage(row):
-  return _prose(_unescaped(row['passage']))
+  return tidy(_unescaped(row['passage']))
 
 
 def _drop_question(row):
-  return _asked(_prose(_unescaped(row['question'])))
+  return _asked(tidy(_unescaped(row['question'])))
 
 
 def _drop_answers(row):
@@ -167,7 +154,7 @@ def _drop_answers(row):
   Dates, which the builder writes as '1944-June-6', become '6 June 1944'.
   """
   texts = tf.concat([[row['answer']], row['validated_answers']], axis=0)
-  texts = _clean(tf.map_fn(_unescaped, texts))
+  texts = tidy(tf.map_fn(_unescaped, texts))
   texts = tidy(
     tf.strings.regex_replace(texts, r'^(\d*)-([A-Z]\w+)-(\d+)$', r'\3 \2 \1')
   )
@@ -253,15 +240,15 @@ DROP = register(
 
 
 def _multirc_passage(row):
-  return _prose(tf.strings.regex_replace(row['paragraph'], _MARKUP, ' '))
+  return tidy(tf.strings.regex_replace(row['paragraph'], _MARKUP, ' '))
 
 
 def _multirc_question(row):
-  return _asked(_prose(row['question']))
+  return _asked(tidy(row['question']))
 
 
 def _multirc_candidate(row):
-  return _prose(row['answer'])
+  return tidy(row['answer'])
 
 
 MULTIRC = register(
@@ -348,16 +335,16 @@ MULTIRC = register(
 
 
 def _fact(row):
-  return tf.strings.regex_replace(_prose(row['fact1']), r'[.\s]+$', '')
+  return tf.strings.regex_replace(tidy(row['fact1']), r'[.\s]+$', '')
 
 
 def _stem(row):
-  return _prose(row['question']['stem'])
+  return tidy(row['question']['stem'])
 
 
 def _choices(row):
   given = [row['question'][f'choice_{letter}'] for letter in 'ABCD']
-  return _clean(tf.stack(given))
+  return tidy(tf.stack(given))
 
 
 def _key(row):
@@ -457,11 +444,11 @@ def _subject(row):
 
 
 def _context(row):
-  return _clean(row['context'])
+  return tidy(row['context'])
 
 
 def _squad_answers(row):
-  return tf.unique(_clean(row['answers']['text']))[0]
+  return tf.unique(tidy(row['answers']['text']))[0]
 
 
 def _answers_or_none(row):

@@ -1,7 +1,7 @@
 """Reading comprehension with commonsense: 2 datasets."""
 
 from etils import epy
-from flan_jax.tasks.fields import tidy, tidy_lines, untokenized
+from flan_jax.tasks.fields import replace, tidy, tidy_lines
 
 from flan_jax.definitions.dataset import Dataset, Template
 from flan_jax.definitions.registry import register
@@ -14,25 +14,14 @@ _NONE = 'None of the above choices.'
 
 
 def _natural(text):
-  """Removes the tokenization spaces of the published file where it is safe.
-
-  Keeps a dash between spaces if a word precedes it, and quotation marks if
-  one of them has no partner.
-  """
-  # Twice, because one pass skips every other mark of a sequence.
-  text = untokenized(untokenized(tidy(text)))
-  for pattern, replacement in (
-    (r"(\w) ' (d|ll|m|re|s|ve)\b", r"\1'\2"),
-    (r' (\.\.+|[%\]])', r'\1'),
-    (r'([(\[$#]) ', r'\1'),
+  """Returns the tidy text, also without spaces that only this source has."""
+  return replace(
+    tidy(text),
+    (r' (\.\.+)', r'\1'),
     (r'(\d) - (\d)', r'\1-\2'),
     (r'(?i)\b(anti|e|mid|non|pre|semi|t) - (\w)', r'\1-\2'),
     (r'(\w) / (\w)', r'\1/\2'),
-  ):
-    text = tf.strings.regex_replace(text, pattern, replacement)
-  marks = tf.strings.length(tf.strings.regex_replace(text, '[^"]', ''))
-  paired = tf.strings.regex_replace(text, r'"\s?([^"]*?)\s?"', r'"\1"')
-  return tf.where(marks % 2 == 0, paired, text)
+  )
 
 
 def _context(row):

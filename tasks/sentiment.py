@@ -1,6 +1,7 @@
 """Sentiment: 4 datasets that ask whether a text is negative or positive."""
 
 from etils import epy
+from flan_jax.tasks.fields import replace, tidied, tidy_lines
 
 from flan_jax.definitions.dataset import Dataset, Template
 from flan_jax.definitions.registry import register
@@ -11,24 +12,14 @@ with epy.lazy_imports():
 _NEGATIVE, _POSITIVE = 'negative', 'positive'
 
 
-def _replace(text, *pairs):
-  for pattern, replacement in pairs:
-    text = tf.strings.regex_replace(text, pattern, replacement)
-  return tf.strings.strip(text)
-
-
 def _imdb_text(row):
   """Returns the review, with one line break for consecutive `<br />` tags."""
-  return _replace(row['text'], (r'\s*(?:<br\s*/?>\s*)+', '\n'))
+  return tidy_lines(replace(row['text'], (r'\s*(?:<br\s*/?>\s*)+', '\n')))
 
 
 def _yelp_text(row):
   r"""Decodes the escapes of the published files: `\n`, `\"` and `""`."""
-  return _replace(row['text'], (r'\\n', '\n'), (r'\\?""|\\"', '"'))
-
-
-def _post_text(row):
-  return _replace(row['text'], (r'\s+', ' '))
+  return tidy_lines(replace(row['text'], (r'\\n', '\n'), (r'\\?""|\\"', '"')))
 
 
 def _post_class(row):
@@ -114,7 +105,7 @@ SENTIMENT140 = register(
       'test': 'test',
     },
     rows={'train': 30000, 'validation': 200, 'test': 498},
-    fields={'post': _post_text},
+    fields={'post': tidied('text')},
     label=_post_class,
     choices={'negative': _NEGATIVE, 'positive': _POSITIVE},
     keep=_has_sentiment,
@@ -176,7 +167,7 @@ SST2 = register(
       'test': 'validation',
     },
     rows={'train': 30000, 'validation': 200, 'test': 872},
-    fields={'sentence': lambda row: _replace(row['sentence'], (r'\s+', ' '))},
+    fields={'sentence': tidied('sentence')},
     label='label',
     choices={'negative': _NEGATIVE, 'positive': _POSITIVE},
     metrics=('accuracy',),

@@ -5,7 +5,7 @@ templates can show it within a sentence or one item per line.
 """
 
 from etils import epy
-from flan_jax.tasks.fields import tidy, untokenized
+from flan_jax.tasks.fields import replace, tidy
 
 from flan_jax.definitions.dataset import Dataset, Template
 from flan_jax.definitions.registry import register
@@ -35,19 +35,13 @@ def _texts(row):
   them, and rows with a hidden text have neither.
   """
   texts = tf.concat([[row['target']], row['references']], axis=0)
-  texts = tidy(untokenized(texts))
+  texts = tidy(texts)
   return tf.unique(tf.boolean_mask(texts, texts != ''))[0]
 
 
 def _has_text(row):
   """Drops rows with a missing or hidden text."""
   return tf.size(_texts(row)) > 0
-
-
-def _replace(text, pairs):
-  for pattern, replacement in pairs:
-    text = tf.strings.regex_replace(text, pattern, replacement)
-  return text
 
 
 def _inline(values):
@@ -71,16 +65,14 @@ def _records(row):
 
   "[TABLECONTEXT] [TITLE] 1994 Cup" becomes "TITLE 1994 Cup".
   """
-  records = _replace(
+  records = replace(
     row['tripleset'],
-    (
-      (r'(?i)\[tablecontext\]', ''),
-      (r'(?i)\[title\]', 'TITLE'),
-      (r'_', ' '),
-      (r' "([^"]*)"$', r' \1'),
-      (r' "([^"]*)"\((\w+)\)$', r' \1 (\2)'),
-      *_ATTRIBUTES,
-    ),
+    (r'(?i)\[tablecontext\]', ''),
+    (r'(?i)\[title\]', 'TITLE'),
+    (r'_', ' '),
+    (r' "([^"]*)"$', r' \1'),
+    (r' "([^"]*)"\((\w+)\)$', r' \1 (\2)'),
+    *_ATTRIBUTES,
   )
   return tidy(records)
 
@@ -95,7 +87,7 @@ def _record_lines(row):
 
 def _attribute_lines(row):
   """Turns "name[Aldo], eatType[pub]" into lines "name: Aldo", "type: pub"."""
-  text = _replace(tidy(row['meaning_representation']), _ATTRIBUTES)
+  text = replace(tidy(row['meaning_representation']), *_ATTRIBUTES)
   text = tf.strings.regex_replace(text, r'\[([^\]]*)\](?:,\s*)?', ': \\1\n')
   return tf.strings.strip(text)
 
@@ -109,9 +101,10 @@ def _relation_words(relations):
 
   "cityServed" becomes "city served", "OCLC_number" "OCLC number".
   """
-  spaced = _replace(
+  spaced = replace(
     relations,
-    ((r'([a-z0-9])([A-Z])', r'\1 \2'), (r'([A-Z])([A-Z][a-z])', r'\1 \2')),
+    (r'([a-z0-9])([A-Z])', r'\1 \2'),
+    (r'([A-Z])([A-Z][a-z])', r'\1 \2'),
   )
   words = tf.strings.split(spaced)
   flat = words.flat_values
@@ -124,8 +117,8 @@ def _relation_words(relations):
 
 def _unquoted(text):
   """Turns '"Retired"' into Retired, '"52.0"(minutes)' into 52.0 (minutes)."""
-  return _replace(
-    text, ((r'^"([^"]*)"$', r'\1'), (r'^"([^"]*)"(\(.*\))$', r'\1 \2'))
+  return replace(
+    text, (r'^"([^"]*)"$', r'\1'), (r'^"([^"]*)"(\(.*\))$', r'\1 \2')
   )
 
 

@@ -11,10 +11,10 @@ from typing import Any
 from etils import epy
 from flan_jax.tasks.fields import (
   is_short,
+  replace,
   tidied,
   tidy,
   tidy_lines,
-  untokenized,
 )
 
 from flan_jax.definitions.dataset import Dataset, Template
@@ -24,22 +24,6 @@ with epy.lazy_imports():
   import tensorflow as tf
 
 _ROUGE = ('rouge1', 'rouge2', 'rougeLsum')
-
-# `&amp;` comes last, so that nothing is decoded twice.
-_ENTITIES = (
-  ('&lt;', '<'),
-  ('&gt;', '>'),
-  ('&quot;', '"'),
-  ('&(?:#0?39|apos);', "'"),
-  ('&nbsp;', ' '),
-  ('&amp;', '&'),
-)
-
-
-def _replace(text, *pairs):
-  for pattern, replacement in pairs:
-    text = tf.strings.regex_replace(text, pattern, replacement)
-  return text
 
 
 def _filled(*names: str) -> Callable[[Any], Any]:
@@ -71,7 +55,7 @@ def _email(row):
   encoded = tf.strings.regex_full_match(
     body, r'(?s).*(?:[a-z]= [a-z]|\s=20\s).*'
   )
-  decoded = _replace(body, ('=(?:20|09)', ' '), (r'=\s', ''), ('=3D', '='))
+  decoded = replace(body, ('=(?:20|09)', ' '), (r'=\s', ''), ('=3D', '='))
   return tidy(tf.where(encoded, decoded, body))
 
 
@@ -93,30 +77,25 @@ _DATELINES = (
 _FOOTER = r' E-mail to a friend ?\.?$'
 
 
-def _spaces(text):
-  """Replaces no-break spaces by plain ones."""
-  return tf.strings.regex_replace(text, '\u00a0', ' ')
-
-
 def _news_article(row):
   """Returns the article without its dateline and the link at the end."""
-  text = tidy(_spaces(row['article']))
+  text = tidy(row['article'])
   for pattern, replacement in _DATELINES:
     text = tf.strings.regex_replace(
       text, pattern, replacement, replace_global=False
     )
-  return tf.strings.regex_replace(untokenized(text), _FOOTER, '')
+  return tf.strings.regex_replace(text, _FOOTER, '')
 
 
 def _highlights(row):
   """Returns the highlights as one text, one per line."""
-  return tidy_lines(untokenized(_spaces(row['highlights'])))[None]
+  return tidy_lines(row['highlights'])[None]
 
 
 def _reports(row):
   """Returns the row's articles as one text, each with a number."""
-  reports = tf.strings.split(_spaces(row['document']), '|||||')
-  reports = untokenized(tidy_lines(reports))
+  reports = tf.strings.split(row['document'], '|||||')
+  reports = tidy_lines(reports)
   reports = tf.boolean_mask(reports, reports != '')
   reports = tf.strings.join(['Article ', _count(reports), ':\n', reports])
   return tf.strings.reduce_join(reports, separator='\n\n')
@@ -129,7 +108,7 @@ def _has_reports(row):
 
 def _digest(row):
   """Returns the summary without the dash at its start."""
-  summary = tidy(_spaces(row['summary']))
+  summary = tidy(row['summary'])
   return tf.strings.regex_replace(summary, '^[–—-] ?', '')[None]
 
 
@@ -140,14 +119,14 @@ def _count(lines):
 
 def _numbered(feature, row):
   """Returns the first texts of a list as numbered lines."""
-  lines = untokenized(tidy(row[feature]['value']))
+  lines = tidy(row[feature]['value'])
   lines = tf.boolean_mask(lines, lines != '')[:_MAX_LINES]
   lines = tf.strings.join([_count(lines), '. ', lines])
   return tf.strings.reduce_join(lines, separator='\n')
 
 
 def _clean_cell(feature, row):
-  return untokenized(tidy(row[feature]))
+  return tidy(row[feature])
 
 
 def _only(feature, row):
@@ -157,7 +136,7 @@ def _only(feature, row):
 def _guide_text(text):
   """Removes what is left of inline pictures."""
   text = tf.strings.regex_replace(text, r'\{"smallUrl":[^{}]*\}', ' ')
-  return untokenized(tidy(_spaces(text)))
+  return tidy(text)
 
 
 def _guide(row):
@@ -242,7 +221,7 @@ def _news_text(text):
   twice, and backslashes replace line breaks and precede dollar signs. Reuters'
   links to stock quotes are removed.
   """
-  text = _replace(
+  text = replace(
     text,
     (r'&lt;|\s?\blt;', '<'),
     (r'&gt;|\s?\bgt;', '>'),
@@ -263,7 +242,7 @@ def _news_text(text):
 def _news_title(row):
   """Returns the headline without agency names and cut-off markup."""
   title = _news_text(row['title'])
-  return _replace(title, (r'\s\((?:AP|AFP|Reuters)\)$', ''), (r'\s\.\.\.$', ''))
+  return replace(title, (r'\s\((?:AP|AFP|Reuters)\)$', ''), (r'\s\.\.\.$', ''))
 
 
 def _news_description(row):
@@ -345,36 +324,6 @@ AG_NEWS_SUBSET = register(
 )
 
 
-def _detokenized(text):
-  """Undoes the tokenization of wire text, with its brackets and entities."""
-  text = _replace(
-    text,
-    *_ENTITIES,
-    (r'\. \. \.', '...'),
-    (r'-l[rs]b-\s?', '('),
-    (r'\s?-r[rs]b-', ')'),
-    (r'([(\[])\s+', r'\1'),
-    (r"(s) '(\s)", r"\1'\2"),
-    (r'\$ (\d)', r'$\1'),
-    (r'(\d) %', r'\1%'),
-    (r'\\/', '/'),
-  )
-  # A mark after another one, as in "word ) ,", is still detached.
-  return _replace(
-    untokenized(text),
-    (r'([.?!]) \)', r'\1)'),
-    (r'([?!)]) ([,.;:?!])', r'\1\2'),
-  )
-
-
-def _wire_text(name: str) -> Callable[[Any], Any]:
-  return functools.partial(_wire_text_of, name)
-
-
-def _wire_text_of(name, row):
-  return tidy(_detokenized(row[name]))
-
-
 def _no_placeholder(row):
   """Drops rows with placeholders: UNK for a word or # for a digit."""
   both = tf.strings.join([row['document'], ' ', row['summary']])
@@ -395,8 +344,8 @@ GIGAWORD = register(
       'test': 'test',
     },
     rows={'train': 30000, 'validation': 200, 'test': 1951},
-    fields={'sentence': _wire_text('document')},
-    answers=_one(_wire_text('summary')),
+    fields={'sentence': tidied('document')},
+    answers=_one(tidied('summary')),
     keep=_no_placeholder,
     metrics=_ROUGE,
     truncatable='sentence',
@@ -451,8 +400,8 @@ def _article(name: str) -> Callable[[Any], Any]:
 
 def _article_of(name, row):
   """Returns the text without tags and entities, one paragraph per line."""
-  text = _replace(row[name], (r'</?[A-Za-z][^<>]*>', ' '))
-  return tidy_lines(_detokenized(text))
+  text = replace(row[name], (r'</?[A-Za-z][^<>]*>', ' '))
+  return tidy_lines(text)
 
 
 NEWSROOM = register(
@@ -468,7 +417,7 @@ NEWSROOM = register(
       'test': 'test',
     },
     rows={'train': 30000, 'validation': 200, 'test': 108862},
-    fields={'text': _article('text'), 'title': _wire_text('title')},
+    fields={'text': _article('text'), 'title': tidied('title')},
     optional=('title',),
     plain=(Template('{text}'),),
     answers=_one(_article('summary')),
@@ -521,7 +470,7 @@ def _dialogue(row):
   Keeps the text between two tags, and `<3` (a heart). A turn without other
   text keeps its speaker, as other turns may answer it.
   """
-  return tidy_lines(_replace(row['dialogue'], (r' ?<[a-z][a-z_]*>', '')))
+  return tidy_lines(replace(row['dialogue'], (r' ?<[a-z][a-z_]*>', '')))
 
 
 SAMSUM = register(
@@ -584,7 +533,7 @@ SAMSUM = register(
 
 def _report(row):
   """Returns one paragraph per line, without traces of the web page."""
-  text = _replace(
+  text = replace(
     row['document'],
     (r'(?m)^\d+ \w+ \d{4} Last updated at \d+:\d+ [A-Z]+$', ''),
     (
@@ -977,8 +926,8 @@ WIKI_LINGUA_ENGLISH_EN = register(
         'the pupils:'
       ),
       Template(
-        'Write a checklist as running text, with one brief order for every '
-        'part of the procedure described here.\n\n{guide}'
+        'Write a checklist as running text, with one brief instruction for '
+        'every part of the procedure described here.\n\n{guide}'
       ),
       Template(
         'Somebody asked online how something is done and received this '

@@ -6,7 +6,7 @@ Each direction is a group of five ordinary templates and is reported separately.
 import functools
 
 from etils import epy
-from flan_jax.tasks.fields import tidy
+from flan_jax.tasks.fields import clean
 
 from flan_jax.definitions.dataset import Dataset, Template
 from flan_jax.definitions.registry import register
@@ -23,14 +23,13 @@ _WMT_SPLITS = {
 
 
 def _text(code, row):
-  """Returns one side of a row with plain spaces and no invisible characters.
+  """Returns one side of a row, with plain spaces.
 
   French has no-break spaces before punctuation. Some Romanian and French lines
   have soft hyphens from typesetting. Older Romanian text has s and t with a
   cedilla where newer text has a comma below.
   """
-  text = tf.strings.regex_replace(row[code], r'[\x{AD}\x{200B}\x{FEFF}]', '')
-  text = tidy(tf.strings.regex_replace(text, r'\p{Z}+', ' '))
+  text = clean(row[code])
   if code == 'ro':
     for cedilla, comma in ('şș', 'ţț', 'ŞȘ', 'ŢȚ'):
       text = tf.strings.regex_replace(text, cedilla, comma)

@@ -163,7 +163,7 @@ def test_hellaswag_shows_no_tags_of_how_to_articles():
 
 
 def test_hellaswag_keeps_quotes_and_ellipses():
-  text = 'She says "yes" and "no" to [ 1 ] and waits... then'
+  text = 'She says "yes" and "no" to [1] and waits... then'
   row = {**_SCENE, 'context': text}
   assert commonsense.HELLASWAG.fields['context'](row).numpy().decode() == text
 

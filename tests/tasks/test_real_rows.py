@@ -112,8 +112,27 @@ def test_real_rows_render_with_the_answer_among_the_options(name, real_tfds):
     for k in np.flatnonzero(allowed):
       prompt, target = (text.decode() for text in texts[k])
       assert prompt.strip() and target.strip() and prompt == prompt.rstrip()
+      for text in (prompt, target):
+        _assert_tidy(part, text)
       if OPTIONS in part.templates[k].input_fields():
         _assert_options(prompt, target, answers, options)
+
+
+# Entities, invisible characters, other spaces than the plain one, quotation
+# marks of treebanks; punctuation that follows a space.
+_TRACES = re.compile(
+  r'&(?:amp|lt|gt|quot|nbsp|#\d+);|[\u00ad\u200b\u200e\u200f\ufeff]'
+  r"|[\u00a0\u2009\u202f\u3000]|  |``|''"
+)
+_TOKENIZED = re.compile(r"\w (?:[,.;:?!]|n't|'(?:s|re|ve|ll|d|m))(?:\s|$)")
+
+
+def _assert_tidy(part, text):
+  found = _TRACES.search(text)
+  # French has spaces before some marks.
+  if not found and part.cluster != 'translation':
+    found = _TOKENIZED.search(text)
+  assert not found, text[max(0, found.start() - 40) : found.end() + 20]
 
 
 def _assert_options(prompt, target, answers, options):
@@ -201,4 +220,6 @@ def test_similarity_scores_correlate_with_shared_words(real_data):
     a, b = (set(_words(row[f'sentence{i}'])) for i in (1, 2))
     numbers.append(int(_answer(part, row)))
     overlaps.append(len(a & b) / len(a | b))
-  assert np.corrcoef(numbers, overlaps)[0, 1] > 0.5
+  # About .5 on two samples of 200 pairs, with a standard error of .05. Shuffled
+  # scores give 0 with one of .07, reversed ones -.5.
+  assert np.corrcoef(numbers, overlaps)[0, 1] > 0.25

@@ -373,7 +373,7 @@ _CASES = [
     'One passage was taken from a review of a film. It may be a whole sentence '
     'or just part of one. Judge the impression that it leaves.\n'
     '\n'
-    'a tedious mess .\n'
+    'a tedious mess.\n'
     '\n'
     'Options:\n'
     '- positive\n'
@@ -385,7 +385,7 @@ _CASES = [
     'positive',
     {'sentence': 'warm and witty .'},
     0,
-    'A critic writes: warm and witty .\n'
+    'A critic writes: warm and witty.\n'
     '\n'
     'Is the critic being negative or positive?\n'
     'Options:\n'
@@ -430,8 +430,8 @@ _CASES = [
       'sentence2': 'The firm built 12 ships .',
     },
     3,
-    'Sentence A: The firm sold 12 ships .\n'
-    'Sentence B: The firm built 12 ships .\n'
+    'Sentence A: The firm sold 12 ships.\n'
+    'Sentence B: The firm built 12 ships.\n'
     'Equivalent:\n'
     'Options:\n'
     '- yes\n'
@@ -447,8 +447,8 @@ _CASES = [
     },
     0,
     'Two news agencies published these sentences:\n'
-    'The firm sold 12 ships .\n'
-    'Twelve ships were sold by the firm .\n'
+    'The firm sold 12 ships.\n'
+    'Twelve ships were sold by the firm.\n'
     '\n'
     'Do both report essentially the same news?\n'
     'Options:\n'
@@ -493,9 +493,9 @@ _CASES = [
     'Watch out for words that have changed places. If the first text is '
     'true, is the second true as well, and vice versa?\n'
     '\n'
-    'Ann followed Bea .\n'
+    'Ann followed Bea.\n'
     '\n'
-    'Bea followed Ann .\n'
+    'Bea followed Ann.\n'
     '\n'
     'Options:\n'
     '- yes\n'
@@ -512,8 +512,8 @@ _CASES = [
     0,
     'These two sentences use nearly the same words.\n'
     '\n'
-    'In 1900 Ann moved to Riva .\n'
-    'Ann moved to Riva in 1900 .\n'
+    'In 1900 Ann moved to Riva.\n'
+    'Ann moved to Riva in 1900.\n'
     '\n'
     'Do they also describe the same state of affairs?\n'
     'Options:\n'
