@@ -96,23 +96,26 @@ PARA_CRAWL_ENES = register(
       'es',
       'Spanish',
       from_english=(
-        'I run a small online shop and need this bit of the page in Spanish:'
-        '\n\n{en}',
-        '{en}\n\nHow would the Spanish version of the site put that?',
-        'Localise for visitors from Madrid. Keep names and numbers as they '
-        'are and write natural Spanish.\n\nOriginal: {en}\nLocalised:',
+        'I run a small online shop and need this bit of an English page in '
+        'Spanish:\n\n{en}',
+        '{en}\n\nHow would the Spanish version of this English site put that?',
+        'Localise this English text for visitors from Madrid. Keep names and '
+        'numbers as they are and write natural Spanish.\n\nOriginal: {en}\n'
+        'Localised:',
         '"{en}" - what is this in Spanish?',
-        'Un turista me dice «{en}» y yo no sé inglés. ¿Cómo sería en español?',
+        'A tourist says to me in English: {en}\nI only know Spanish. What does '
+        'the tourist mean?',
       ),
       to_english=(
-        '{es}\n\n¿Qué quiere decir esto en inglés?',
-        'My browser landed on a Spanish page. Near the top it says: {es}\n'
-        'Tell me in English what that means.',
-        'A search engine shows each snippet in the language of the user, who '
-        'reads nothing but English here. Replace the Spanish below.\n\n'
-        '[es] {es}\n[en]',
-        'Guests and customers who know no Spanish should be able to follow '
-        '"{es}" as well. Which English words do we print for them?',
+        '{es}\n\nWhat does this Spanish text mean in English?',
+        'My browser opened a Spanish page. Near the top it says: {es}\nTell me '
+        'in English what that means.',
+        'A search engine shows each snippet in the language of the user. This '
+        'user reads only English, so replace the Spanish below.\n\n[es] {es}\n'
+        '[en]',
+        'Guests and customers who know no Spanish should understand the '
+        'following as well. Which English words should we print for them?\n'
+        '{es}',
         'Put the line between the rules into English.\n---\n{es}\n---',
       ),
     ),
@@ -132,23 +135,22 @@ WMT14_ENFR = register(
       from_english=(
         'Please give the French for the following.\n\n{en}',
         'A news agency publishes every report in two languages. The English '
-        'edition reads: "{en}"\n\nWrite the matching line of the French '
-        'edition.',
+        'edition reads: "{en}"\n\nWrite the same line for the French edition.',
         '{en}\n\nSay it in French.',
         'English: {en}\nFrench:',
         'Comment dit-on « {en} » en français ?',
       ),
       to_english=(
-        "At today's session a delegate from Lyon said this:\n{fr}\n\nThe "
-        'interpreter turns it into English. What do the listeners hear from '
+        "At today's session, a delegate said this in French:\n{fr}\n\nThe "
+        'interpreter repeats it in English. What do the listeners hear from '
         'her?',
         'Translate from French into English: {fr}',
-        'You are preparing the key to a French workbook. Pupils were given '
-        '"{fr}" and had to write it in English. Write down the model solution.',
-        '{fr}\n\nJe ne comprends pas bien le français. Can you write that in '
+        'You are writing the key to a French workbook. Pupils were given '
+        '"{fr}" and had to put it into English. Write down the model solution.',
+        '{fr}\n\nMy French is not good enough for this. Can you write it in '
         'English for me?',
-        'Minutes taken in French are filed with an English copy beside them.\n'
-        'Minutes: {fr}\nCopy:',
+        'Minutes taken in French are filed with an English copy.\nMinutes: {fr}'
+        '\nCopy:',
       ),
     ),
   )
@@ -169,22 +171,24 @@ WMT16_TRANSLATE_CSEN = register(
       'cs',
       'Czech',
       from_english=(
-        'What does one say in Czech for this?\n\n{en}',
-        'A film is being dubbed for cinemas in Prague. The actor says: "{en}"\n'
-        'And what will the audience hear in Czech?',
-        'České znění textu „{en}“ do učebnice angličtiny:',
-        'Write out the Czech translation of "{en}"',
+        'How do you say this in Czech?\n\n{en}',
+        'A film is being dubbed for cinemas in Prague. In the English '
+        'original, the actor says: "{en}"\nWhat will the audience hear in '
+        'Czech?',
+        'Example in an English textbook for Czech learners: {en}\nThe same '
+        'example in Czech:',
+        'Write out the Czech translation of the English words "{en}"',
         'Input: English. Output: Czech and nothing else, no comments.\n{en}',
       ),
       to_english=(
         'The guide handed us a leaflet in Czech: {cs}\nNobody in our group '
-        'understood. What does it say in English?',
+        'understood it. What does it say in English?',
         '{cs}\nEnglish meaning:',
-        'Rewrite the Czech passage as an English one.\n\nPassage: {cs}',
-        'A collection of examples pairs every Czech entry with an English '
-        'one. Supply the missing half of the pair.\n\n1. {cs}\n2.',
-        'Nerozumím česky. Somebody sent me "{cs}" and I would like to know '
-        'what they want, in English please.',
+        'Rewrite the Czech passage in English.\n\nPassage: {cs}',
+        'A collection of examples pairs every Czech entry with an English one. '
+        'Supply the missing half of this pair.\n\n1. {cs}\n2.',
+        'I know no Czech. Somebody sent me the message below, and I would like '
+        'to read it in English.\n\n"{cs}"',
       ),
     ),
   )
@@ -201,24 +205,24 @@ WMT16_TRANSLATE_DEEN = register(
       'de',
       'German',
       from_english=(
-        'Turn this into German, staying close to the wording.\n\n{en}',
-        'My aunt in Hamburg knows only German. How do I tell her this in a '
-        'letter? {en}',
-        'Subtitle as spoken, English: {en}\nSubtitle to display, German:',
+        'Turn this English text into German, staying close to the wording.\n\n'
+        '{en}',
+        'My aunt in Hamburg knows only German. How do I write this to her in a '
+        'letter?\n{en}',
+        'Spoken in English: {en}\nSubtitle in German:',
         'Auf Deutsch bitte: {en}',
-        'Source segment: {en}\n\nYou are a translator whose mother tongue is '
-        'German. Fill in the target segment so that nothing is added and '
-        'nothing is lost.',
+        'English source: {en}\n\nYou are a translator and a native speaker of '
+        'German. Write the German target, adding nothing and losing nothing.',
       ),
       to_english=(
-        '"{de}"\n\nThis stood in a German newspaper. What would an English '
+        '"{de}"\n\nA German newspaper printed this. What would an English '
         'paper print?',
-        'I have had two lessons of German and am stuck at "{de}" in my '
-        'reader. Show me how the whole of it goes in English.',
-        'Übersetze ins Englische!\n{de}',
-        'When the minister had finished, the reporter read from her pad: {de}\n'
-        'Her audience abroad needs it in English, so type out the translation.',
-        'Give an English equivalent of the German below, idiomatic rather '
+        'I have had two German lessons and am stuck at "{de}" in my reader. '
+        'Show me how to say all of it in English.',
+        'Please translate from German to English.\n{de}',
+        'The minister spoke German: {de}\nThe audience abroad needs this in '
+        'English, so type out the translation.',
+        'Give an English equivalent of the German text below, idiomatic rather '
         'than word for word.\n{de}',
       ),
     ),
@@ -241,24 +245,26 @@ WMT16_TRANSLATE_FIEN = register(
       'fi',
       'Finnish',
       from_english=(
-        '{en}\n\nSuomennos:',
+        '{en}\n\nThe same text in Finnish:',
         'An app shows its messages in the language of the phone, and this '
-        'phone is set to Finnish.\nIn the code: "{en}"\nOn the screen:',
-        'The committee in Helsinki works in Finnish, but the document came in '
+        'phone is set to Finnish.\nEnglish message in the code: "{en}"\n'
+        'Message on the screen:',
+        'The committee in Helsinki works in Finnish, but the document is in '
         'English. Prepare it for the members.\n\n{en}',
-        '{en}\n\nFinnish, please, in good standard language.',
-        'How might a native speaker express the same thing in Finnish?\n"{en}"',
+        '{en}\n\nPlease put this into good standard Finnish.',
+        'How would a native speaker of Finnish express this English text?\n'
+        '"{en}"',
       ),
       to_english=(
         'Finnish in, English out.\n\n{fi}',
-        'I copied "{fi}" from a Finnish forum. Other tools failed me, so I am '
-        'asking you for a proper English translation.',
+        'I copied "{fi}" from a Finnish forum. The browser could not translate '
+        'it, so I am asking you for a proper English translation.',
         'For immediate release, first in Finnish and then in English.\n\n{fi}'
         '\n\n***',
-        'Kääntäjän tehtävä: suomesta englanniksi.\n{fi}',
-        'Question 4 of the language exam. State in English, with correct '
-        'tenses and names, what the Finnish examiner reads aloud.\nExaminer: '
-        '{fi}\nCandidate:',
+        "For the translator's desk, from Finnish into English.\n{fi}",
+        'Question 4 of the language exam. Say in English, with correct tenses '
+        'and names, what the Finnish examiner reads aloud.\nExaminer: {fi}\n'
+        'Candidate:',
       ),
     ),
   )
@@ -279,25 +285,25 @@ WMT16_TRANSLATE_ROEN = register(
       'ro',
       'Romanian',
       from_english=(
-        'Make a Romanian sentence with the same meaning.\n\n{en}',
-        'Dear colleague, the Bucharest office wants all notices in Romanian '
-        'from now on. Could you do this one? {en}',
-        '{en}\n(în română)',
+        'Write in Romanian what this says in English.\n\n{en}',
+        'Dear colleague, the Bucharest office wants all English notices in '
+        'Romanian from now on. Could you do this one?\n{en}',
+        '{en}\n(in Romanian)',
         'The voice on the tape speaks English. Type what the Romanian '
-        'voice-over should say after it.\n\nTape: {en}\nVoice-over:',
-        'If "{en}" opened an article, how would the Romanian edition of that '
-        'article open?',
+        'voice-over should say.\n\nTape: {en}\nVoice-over:',
+        'An English article opens with the words below. How does the Romanian '
+        'edition of that article open?\n"{en}"',
       ),
       to_english=(
-        'Broșura se tipărește în două limbi. Textul în română: {ro}\nTextul '
-        'în engleză:',
-        '{ro}\n\nThe text is Romanian. Its English counterpart?',
-        'Render into English what a Romanian newsreader has just announced: '
+        'The brochure is printed in two languages.\nRomanian text: {ro}\n'
+        'English text:',
+        '{ro}\n\nThis is Romanian. What is it in English?',
+        'Put into English what a Romanian newsreader has just announced: '
         '"{ro}"',
         'The two columns of a bilingual contract must agree, Romanian on the '
         'left and English on the right.\n\nLeft: {ro}\n\nRight:',
-        'Grandmother wrote on her postcard: {ro}\nShe uses Romanian and I '
-        'grew up with English. What did she want to tell me?',
+        'My grandmother wrote this on her postcard: {ro}\nShe uses Romanian, '
+        'and I grew up with English. What did she tell me?',
       ),
     ),
   )
@@ -319,25 +325,23 @@ WMT16_TRANSLATE_RUEN = register(
       'Russian',
       from_english=(
         'Как это будет по-русски?\n{en}',
-        'A museum in Kazan puts up signs beside its exhibits. Compose the '
-        'Russian sign from the English one.\n\nEnglish sign: {en}',
-        'Put "{en}" into Russian, in Cyrillic letters; translate, do not '
-        'transcribe.',
+        'A museum in Kazan puts up signs beside its exhibits. Write the '
+        'Russian sign that goes with the English one.\n\nEnglish sign: {en}',
+        'Put "{en}" into Russian, in Cyrillic letters. Translate it, do not '
+        'transcribe it.',
         'User: {en}\nUser: oh, and I need that in Russian\nAssistant:',
-        'Wire copy as received:\n\n{en}\n\nFile it for Russian subscribers, '
-        'in their language and with the facts unchanged.',
+        'This report arrived in English:\n\n{en}\n\nWrite it for our Russian '
+        'subscribers in their own language, with the facts unchanged.',
       ),
       to_english=(
         'What is this person saying? I only know English.\n\n[speaking '
         'Russian] {ru}',
-        'Ученик читает вслух: {ru}\nУчительница просит перевести это на '
-        'английский. Что он отвечает?',
-        '{ru}\n\nTranslation of the foregoing from Russian to English:',
-        'An archive of Russian letters is being opened to scholars who work '
-        'in English. Provide the next piece of the translation.\n\nLetter: '
-        '{ru}',
-        'Cracking Cyrillic: "{ru}" comes from Russian, and its sense in plain '
-        'English is',
+        'A pupil reads aloud: {ru}\nThe teacher asks for a translation from '
+        'Russian into English. What does the pupil answer?',
+        '{ru}\n\nEnglish translation of the Russian text above:',
+        'An archive of Russian letters is being opened to scholars who work in '
+        'English. Translate the next piece for them.\n\nLetter: {ru}',
+        '"{ru}" is Russian. Said in plain English, it means',
       ),
     ),
   )
@@ -354,24 +358,23 @@ WMT16_TRANSLATE_TREN = register(
       'tr',
       'Turkish',
       from_english=(
-        '"{en}"\nUse Turkish to convey what is quoted here.',
-        '{en}\n\nBunu Türkçeye çevirir misin?',
-        'I am on a bus in Izmir and must make the driver understand "{en}" '
-        'although he speaks nothing but Turkish. What do I say?',
-        'String resource, locale en-GB: {en}\nString resource, locale tr-TR '
-        '(Turkish):',
+        '"{en}"\nSay in Turkish what is quoted here.',
+        '{en}\n\nCould you translate this into Turkish for me?',
+        'I am on a bus in Izmir with my English, and the driver speaks nothing '
+        'but Turkish. How do I tell him this?\n{en}',
+        'Label in the English interface: {en}\nLabel in the Turkish interface:',
         "Job slip, translators' desk\nFrom: English\nTo: Turkish\nContent: "
         '{en}',
       ),
       to_english=(
         'İngilizcesi ne?\n{tr}',
         'A Turkish columnist writes: "{tr}"\n\nQuote her in English.',
-        'The following was posted in Turkish. Moderators read English, so '
-        'show it to them in that language.\n{tr}',
-        'Listen and echo: whenever you hear Turkish, answer with the very '
-        'same thing in English.\n\n- {tr}\n-',
-        '{tr}\n\nFor someone who has never learned Turkish, what are the words '
-        'above in English?',
+        'This was posted in Turkish. Our moderators read only English, so put '
+        'it into that language for them.\n{tr}',
+        'Listen and echo: whenever you hear Turkish, say the very same thing '
+        'in English.\n\n- {tr}\n-',
+        '{tr}\n\nI have never learned Turkish. What do the words above say in '
+        'English?',
       ),
     ),
   )

@@ -15,6 +15,10 @@ _NAMES = sorted(
   if isinstance(value, Dataset)
 )
 _ENGLISH = 'The water is cold.'
+_LANGUAGES = (
+  *('English', 'Czech', 'Finnish', 'French', 'German'),
+  *('Romanian', 'Russian', 'Spanish', 'Turkish'),
+)
 # Name, text in the other language, template from English and its prompt,
 # template to English and its prompt.
 _CASES = [
@@ -37,26 +41,33 @@ _CASES = [
   (
     'wmt16_translate_csen',
     'Voda je studená.',
-    (2, 'České znění textu „The water is cold.“ do učebnice angličtiny:'),
+    (
+      2,
+      'Example in an English textbook for Czech learners: The water is cold.\n'
+      'The same example in Czech:',
+    ),
     (6, 'Voda je studená.\nEnglish meaning:'),
   ),
   (
     'wmt16_translate_deen',
     'Das Wasser ist kalt.',
     (3, 'Auf Deutsch bitte: The water is cold.'),
-    (7, 'Übersetze ins Englische!\nDas Wasser ist kalt.'),
+    (7, 'Please translate from German to English.\nDas Wasser ist kalt.'),
   ),
   (
     'wmt16_translate_fien',
     'Vesi on kylmää.',
-    (0, 'The water is cold.\n\nSuomennos:'),
-    (8, 'Kääntäjän tehtävä: suomesta englanniksi.\nVesi on kylmää.'),
+    (0, 'The water is cold.\n\nThe same text in Finnish:'),
+    (
+      8,
+      "For the translator's desk, from Finnish into English.\nVesi on kylmää.",
+    ),
   ),
   (
     'wmt16_translate_roen',
     'Apa este rece.',
-    (2, 'The water is cold.\n(în română)'),
-    (6, 'Apa este rece.\n\nThe text is Romanian. Its English counterpart?'),
+    (2, 'The water is cold.\n(in Romanian)'),
+    (6, 'Apa este rece.\n\nThis is Romanian. What is it in English?'),
   ),
   (
     'wmt16_translate_ruen',
@@ -71,7 +82,10 @@ _CASES = [
   (
     'wmt16_translate_tren',
     'Su soğuk.',
-    (1, 'The water is cold.\n\nBunu Türkçeye çevirir misin?'),
+    (
+      1,
+      'The water is cold.\n\nCould you translate this into Turkish for me?',
+    ),
     (5, 'İngilizcesi ne?\nSu soğuk.'),
   ),
 ]
@@ -110,15 +124,50 @@ def test_a_prompt_shows_only_the_source_and_names_the_target_language(name):
       assert sum(t.group == group for t in templates) == count
 
 
-def test_no_template_is_another_with_the_language_swapped():
-  languages = re.compile(
-    r'Czech|Finnish|French|German|Romanian|Russian|Spanish|Turkish|{\w\w}'
-  )
-  masked = [
-    languages.sub('*', template.input)
-    for name in _NAMES
-    for template in registry.find_part(name)[1].templates
+def _words(text: str) -> list[str]:
+  return re.findall(r'[^\W\d_]+', re.sub(r'{\w+}', ' ', text).lower())
+
+
+def _templates():
+  return [t for name in _NAMES for t in registry.find_part(name)[1].templates]
+
+
+def _is_foreign(sentence: str, english: set[str]) -> bool:
+  words = _words(sentence)
+  return sum(word not in english for word in words) > max(1, len(words) / 2)
+
+
+def test_nine_of_ten_instructions_are_in_english():
+  # The words of all other templates are known to be English.
+  english = {name.lower() for name in _LANGUAGES}
+  for _, part in registry.parts().values():
+    if part.cluster not in ('translation', 'testing'):
+      english |= {word for t in part.templates for word in _words(t.input)}
+  assert _is_foreign('Auf Deutsch bitte:', english)
+  assert not _is_foreign('Please translate from German to English.', english)
+  foreign = [
+    t.input
+    for t in _templates()
+    if any(
+      _is_foreign(sentence, english)
+      for sentence in re.split(r'[.?!:\n]|{\w+}', t.input)
+    )
   ]
+  assert len(foreign) <= len(_templates()) / 10, foreign
+
+
+def test_half_of_the_templates_name_both_languages():
+  both = [
+    t.input
+    for t in _templates()
+    if 'English' in t.input and any(name in t.input for name in _LANGUAGES[1:])
+  ]
+  assert len(both) >= len(_templates()) / 2
+
+
+def test_no_template_is_another_with_the_language_swapped():
+  languages = re.compile('|'.join(_LANGUAGES[1:]) + r'|{\w\w}')
+  masked = [languages.sub('*', template.input) for template in _templates()]
   assert len(set(masked)) == 80
 
 
@@ -143,7 +192,7 @@ def test_romanian_cedillas_become_commas_in_romanian_only():
   part = registry.find_part('wmt16_translate_roen')[1]
   rendered = render_row(part, row)
   assert rendered[2] == (
-    'The country knows of Beşiktaş.\n(în română)',
+    'The country knows of Beşiktaş.\n(in Romanian)',
     'Și țara, ȚARA știe de Beșiktaș.',
   )
   turkish = registry.find_part('wmt16_translate_tren')[1]
