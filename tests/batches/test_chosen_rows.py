@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from flan_jax.batches.chosen_rows import divide
-from flan_jax.batches.sampler import rendering_sizes
+from flan_jax.batches.loader import BatchPlan, PackingConfig
+from flan_jax.batches.sampler import Sampler, rendering_sizes
 from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
@@ -83,6 +84,23 @@ def test_classes_take_turns(splits):
   for rows in (view.train.rows, view.held_apart.rows):
     counts = np.bincount([row['class'] for row in rows])
     assert counts.max() - counts.min() <= 1 and len(counts) == 2
+
+
+def test_every_packed_example_starts_with_the_prompt_and_predicts_text(splits):
+  view = divide(splits['rte'], 6, 4, seed=0).train
+  sampler = Sampler([view], _FRAMING, seed=0)
+  plan = BatchPlan(sampler, PackingConfig(batch_rows=2, pack_length=1024))
+  batch = plan.batch(0)
+  tokens, positions = batch['tokens'], batch['positions']
+  real = batch['segments'] > 0
+  for place, number in enumerate(_FRAMING.start[:2]):
+    np.testing.assert_array_equal(tokens == number, real & (positions == place))
+  starts = np.sum(real & (positions == 0))
+  assert starts > 4 and np.sum(tokens < 0) == 2 * starts
+  predicted = batch['target_weights'] > 0
+  assert (batch['target_labels'][predicted] >= 0).all()
+  sources = np.take_along_axis(tokens, batch['target_positions'], axis=1)
+  assert (sources[predicted] >= 0).all()
 
 
 def test_the_seed_decides(splits):

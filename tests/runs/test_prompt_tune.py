@@ -137,9 +137,10 @@ def test_a_run_resumes_with_its_own_base_and_is_evaluated_later(cli, rule_data):
   assert not set(rows['train']['rule']) & set(rows['held_apart']['rule'])
 
   # On eight devices, the same prompt up to rounding.
-  mesh = ('--gin.MESH_FSDP=2', '--gin.MESH_MODEL=2', '--gin.DROPOUT_RATE=0.0')
-  assert tune('one', 2, '--gin.DROPOUT_RATE=0.0')[0] == 0
-  assert tune('eight', 2, *mesh, devices=8)[0] == 0
+  plain = ('--gin.DROPOUT_RATE=0.0', '--gin.PROMPT_INIT=classes')
+  mesh = ('--gin.MESH_FSDP=2', '--gin.MESH_MODEL=2')
+  assert tune('one', 2, *plain)[0] == 0
+  assert tune('eight', 2, *plain, *mesh, devices=8)[0] == 0
   one, eight = (_leaves(cli.folder / n, 2) for n in ('one', 'eight'))
   prompt = "[0]['prompt']"
   np.testing.assert_allclose(one[prompt], eight[prompt], rtol=0.01, atol=0.01)
