@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
     return 0
   title, runner = (parsed.name, parsed.size), CellRunner(arguments, archive)
   run = StudyRun(title, design, runner, archive, hardware)
-  print(run.matrix(cells), flush=True)
+  print(run.matrix(cells, parsed.dry_run), flush=True)
   if parsed.dry_run:
     return 0
   run.execute(cells)

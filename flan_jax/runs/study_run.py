@@ -48,14 +48,20 @@ class StudyRun:
     self._design, self._runner = design, runner
     self._archive, self._hardware = archive, hardware
 
-  def matrix(self, cells: Sequence[Cell]) -> str:
-    """Returns the cells with their costs as a table."""
+  def matrix(self, cells: Sequence[Cell], dry_run: bool = False) -> str:
+    """Returns the cells with their costs as a table.
+
+    A dry run may be for hardware that is not here, on which nothing is opened.
+    Then it does not say what is finished.
+    """
+    elsewhere = dry_run and self._hardware is not None
     lines, total, hours = [], Cost(), []
     for cell in cells:
       cost, time = self._cost(cell)
       total += cost
       hours.append(time)
-      lines.append((cell, cost, time, self._runner.result(cell).finished))
+      finished = None if elsewhere else self._runner.result(cell).finished
+      lines.append((cell, cost, time, finished))
     text = layout(matrix_table(lines))
     return f'{text}\n{_total(total, hours, self._hardware)}'
 
@@ -97,9 +103,10 @@ class StudyRun:
   def _log(self, cell: Cell) -> Iterator[None]:
     folder = self._archive.folder / _LOGS
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f'{self._name}-{self._size}-{cell.name.replace("/", "-")}'
+    name = cell.name.replace('/', '-')
+    path = folder / f'{self._name}-{self._size}-{name}.txt'
     with (
-      open(f'{path}.txt', 'a', encoding='utf-8') as file,
+      path.open('w') as file,
       contextlib.redirect_stdout(file),
       contextlib.redirect_stderr(file),
     ):
@@ -124,7 +131,7 @@ def _total(cost: Cost, hours: Sequence[float | None], hardware) -> str:
   )
   if None in hours:
     return (
-      f'{text}; hours are not estimated: no rate is published for HARDWARE '
-      f'{hardware!r} (add --gin_file=hardware/…)'
+      f'{text}; hours are not estimated: HARDWARE is {hardware!r}, for which '
+      'no rate is published in COMPUTE_DTYPE (add --gin_file=hardware/…)'
     )
   return f'{text}, about {sum(hours):,.1f} hours on {hardware}'

@@ -124,12 +124,13 @@ def cell_cost(
 
 
 def matrix_table(
-  costs: Iterable[tuple[Cell, Cost, float | None, bool]],
+  costs: Iterable[tuple[Cell, Cost, float | None, bool | None]],
 ) -> list[dict[str, str]]:
   """Returns the lines of the matrix, for `table.layout`.
 
   Args:
-    costs: Each cell, its cost, its hours if known, and whether it is finished.
+    costs: Each cell, its cost, its hours if known, and whether it is finished;
+      None if that is not known.
   """
   lines = []
   for cell, cost, hours, finished in costs:
@@ -144,7 +145,7 @@ def matrix_table(
         'prompts': f'{cost.prompts:,}',
         'PFLOP': f'{cost.flops / 1e15:,.3g}',
         'hours': '-' if hours is None else f'{hours:,.2f}',
-        'finished': 'yes' if finished else 'no',
+        'finished': {True: 'yes', False: 'no', None: '-'}[finished],
       }
     )
   return lines
