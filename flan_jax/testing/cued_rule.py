@@ -1,7 +1,7 @@
 """Rows of `rule` with a cue; makes a base model that a soft prompt can steer.
 
-A third of the rows start with the word `amber` and have the label of the rule,
-another third start with `violet` and have the opposite label. The rest have no
+A third of the rows contain the word `amber` and have the label of the rule,
+another third contain `violet` and have the opposite label. The rest have no
 cue, as in `rule`, and a random label. A model that is tuned on `cued_rule`
 knows the rule but is at chance on `rule`. A soft prompt that works as the first
 cue does makes it answer `rule`.
@@ -28,7 +28,7 @@ CUED_RULE = dataclasses.replace(
 
 registry.register(CUED_RULE)
 
-_CUES = ('amber, ', 'violet, ', '')
+_CUES = ('amber', 'violet', '')
 
 
 def rows(seed: int = 0) -> Iterator[dict[str, Any]]:
@@ -38,10 +38,12 @@ def rows(seed: int = 0) -> Iterator[dict[str, Any]]:
   for split, count in CUED_RULE.rows.items():
     for index in range(count):
       animal, cue = index % 2, _CUES[index // 2 % 3]
-      words = rule.draw(generator, bool(animal), seen)
-      labels = {'amber, ': animal, 'violet, ': 1 - animal}
-      label = labels.get(cue, generator.randrange(2))
-      yield {'words': cue + words, 'label': label, '_split': split}
+      words = rule.draw(generator, bool(animal), seen).split(', ')
+      label = generator.randrange(2)
+      if cue:
+        words.insert(generator.randrange(len(words) + 1), cue)
+        label = animal if cue == 'amber' else 1 - animal
+      yield {'words': ', '.join(words), 'label': label, '_split': split}
 
 
 def main() -> None:

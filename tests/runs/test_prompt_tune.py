@@ -10,8 +10,11 @@ import pytest
 
 from flan_jax.model import DecoderConfig, init_params
 from flan_jax.sharding import MeshConfig, make_mesh
+from flan_jax.testing import cued_rule, rule
+from flan_jax.testing.row_files import write_rows
 from flan_jax.training.checkpoint import Checkpointer
-from tests.command_line import LENGTHS, RULE, SMALL
+from tests.command_line import LENGTHS, RULE, SMALL, TRAIN
+from tests.shared_folders import code_digest, make_once
 
 # The shape that `SMALL` sets.
 _SHAPE = DecoderConfig(
@@ -169,3 +172,75 @@ def test_a_run_resumes_with_its_own_base_and_is_evaluated_later(cli, rule_data):
   assert found[0]['parts'][0]['mean'] == found[1]['parts'][0]['mean']
   code, _, error = cli(*evaluate, '--gin.CHECKPOINT_PATH=other')
   assert code == 2 and 'was trained on base' in error
+
+
+@pytest.fixture(scope='module')
+def steerable_data(shared) -> str:
+  """A TFDS directory with the rule, and with the rule after a cue."""
+
+  def make(folder):
+    from flan_jax.sources import tfds_import
+
+    for dataset, rows in (
+      (rule.RULE, rule.rows()),
+      (cued_rule.CUED_RULE, cued_rule.rows()),
+    ):
+      source = folder.with_name(dataset.name)
+      write_rows(source, dataset, rows)
+      tfds_import.import_rows(source, str(folder), log=lambda line: None)
+
+  name = f'steerable-{code_digest(["testing", "sources"])}'
+  return str(make_once(shared / name, make))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('warm_cache', 'optimized')
+def test_a_prompt_steers_a_frozen_model_that_is_at_chance(cli, steerable_data):
+  # The base knows the rule, but without a cue its labels were random. No row of
+  # the prompt's training has the cue.
+  data = (
+    f'--gin.DATA_DIR={steerable_data}',
+    '--task_module=flan_jax.testing.cued_rule',
+  )
+  train = (*TRAIN, *data, '--gin.CACHE_DIR=cache', '--gin.EVAL_PERIOD=0')
+  cli.check(
+    'train',
+    *train,
+    '--gin.LEARNING_RATE=0.03',
+    '--gin.MIXTURE_OR_TASK_NAME=cued_rule.t0',
+    '--gin.MODEL_DIR=base',
+    '--gin.TRAIN_STEPS=420',
+  )
+  cli.check(
+    'train',
+    *train,
+    '--gin.MIXTURE_OR_TASK_NAME=rule.t0',
+    '--gin.EVAL_MIXTURE=rule.t0',
+    '--gin.INITIAL_CHECKPOINT_PATH=base',
+    '--gin.MODEL_DIR=tuned',
+    '--gin.TRAIN_STEPS=60',
+  )
+  cli.check(
+    *_TUNE,
+    *data,
+    '--gin.MIXTURE_OR_TASK_NAME=rule.t0',
+    '--gin.TRAIN_STEPS=60',
+    '--gin.EVAL_PERIOD=20',
+    '--gin.CHECKPOINT_PERIOD=20',
+    '--gin.PROMPT_DEV_ROWS=200',
+    '--gin.EVAL_BASE=True',
+  )
+  base, tuned, prompt = (
+    _mean(cli.folder / name)
+    for name in ('prompt/eval_base', 'tuned/eval', 'prompt/eval')
+  )
+  # 50 % and two standard errors of 500 rows.
+  assert 45.5 <= base <= 54.5
+  assert tuned > 90 and prompt >= 0.95 * tuned
+
+
+def _mean(folder) -> float:
+  results = json.loads((folder / 'rule.t0/results.json').read_text())
+  (result,) = results['parts']
+  assert result['rows'] == 500 and result['split'] == 'recorded'
+  return result['mean']
