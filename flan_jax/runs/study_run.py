@@ -106,7 +106,7 @@ class StudyRun:
     name = cell.name.replace('/', '-')
     path = folder / f'{self._name}-{self._size}-{name}.txt'
     with (
-      path.open('w') as file,
+      path.open('a') as file,
       contextlib.redirect_stdout(file),
       contextlib.redirect_stderr(file),
     ):

@@ -278,3 +278,12 @@ def test_one_group_of_rows_shows_nothing():
 
 def test_statistics_have_the_names_of_endpoints():
   assert set(paired.STATISTICS) == {'macro_f1', 'valid_answers', 'top_share'}
+
+
+def test_many_groups_that_agree_show_a_difference_without_error():
+  first, second = (
+    {_OPTIONS: _answers(_OPTIONS, [[option] * 20], [0] * 20)}
+    for option in (0, 1)
+  )
+  result = compare([first], [second], 'macro_f1')
+  assert result.error == 0 and result.groups == 20 and result.shown
