@@ -54,6 +54,7 @@ def _files(folder: str | pathlib.Path) -> dict[str, bytes]:
   }
 
 
+@pytest.mark.slow
 def test_shards_hold_what_one_would(config, vocabulary, monkeypatch, tmp_path):
   whole = make_cached_splits(_KEYS, config, vocabulary, log=_quiet)
   other = dataclasses.replace(config, cache_dir=str(tmp_path / 'shards'))
@@ -208,6 +209,7 @@ def test_a_worker_of_another_version_writes_nothing(config, vocabulary):
   assert not pathlib.Path(config.cache_dir).exists()
 
 
+@pytest.mark.slow
 def test_a_remote_cache_is_written_and_copied(
   config, vocabulary, monkeypatch, tmp_path
 ):

@@ -39,6 +39,7 @@ def requests(monkeypatch):
   return seen
 
 
+@pytest.mark.slow
 def test_a_model_and_devices_suffice(monkeypatch, capsys):
   # The one test that compiles, in a process with two devices.
   monkeypatch.setenv('PYTHONPATH', str(ROOT))

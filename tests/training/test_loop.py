@@ -159,6 +159,7 @@ def test_rates_and_compile_time_are_logged(run, plan, train_step, capsys):
     assert np.isfinite(list(record.values())[2:]).all()
 
 
+@pytest.mark.slow
 def test_batches_are_read_while_the_step_is_compiled(run, plan, train_step):
   read = threading.Event()
   batch_of = plan.batch
@@ -178,6 +179,7 @@ def test_batches_are_read_while_the_step_is_compiled(run, plan, train_step):
     del plan.batch
 
 
+@pytest.mark.slow
 def test_pauses_are_not_counted_as_training(run, train_step, monkeypatch):
   # The clock advances by 1 when the metrics of a step are fetched, and by 1,000
   # in everything else.
@@ -218,6 +220,7 @@ def test_pauses_are_not_counted_as_training(run, train_step, monkeypatch):
   assert seconds == pytest.approx([1] * STEPS)
 
 
+@pytest.mark.slow
 def test_steps_of_the_window_are_profiled(run, train_step):
   run(train_step, profile=ProfileWindow(2, 3))
   [profile] = (run.folder / 'profile').rglob('*.xplane.pb')
