@@ -173,7 +173,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
   add(
     '--processes',
     type=int,
-    default=len(os.sched_getaffinity(0)),
+    default=os.cpu_count() or 1,
     help='processes of this machine; default: one per core',
   )
   add(

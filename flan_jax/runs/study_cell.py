@@ -94,10 +94,11 @@ class CellRunner:
         settings, arguments = self.settings(
           cell, evaluation and evaluation.settings
         )
-        kind = repr([settings.setup.cache_config, cell.template_set])
+        setup = settings.setup
+        kind = repr([setup.cache_config, setup.vocabulary, cell.template_set])
         if kind not in kinds:
           with _naming(cell):
-            kinds[kind] = self._open(settings.setup), arguments, {}, {}
+            kinds[kind] = self._open(setup), arguments, {}, {}
         _, _, trained, asked = kinds[kind]
         if evaluation is not None:
           asked[evaluation.mixture] = None

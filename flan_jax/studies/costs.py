@@ -12,10 +12,13 @@ from flan_jax.planning.estimate import ASSUMED
 from flan_jax.planning.topology import Topology
 from flan_jax.studies.design import Cell
 
-# Tokens of one evaluated prompt with its options, assumed. Prompts of FLAN's
-# datasets have about as many on average; passages are longer.
+# Tokens of one evaluated prompt with its options, assumed: they are known only
+# once the data is cached. Four times as many fill the paper's 1,024 tokens, so
+# exemplars at most quadruple them.
 _PROMPT_TOKENS = 256
-# A training row predicts about a sixth of its tokens, see FLAN's mixture.
+_MOST_PROMPTS = 4
+# A training row predicts about a sixth of its tokens, as `planning.request`
+# says of FLAN's mixture.
 _TARGET_SHARE = 6
 
 
@@ -90,7 +93,7 @@ def evaluation_cost(
       min(member.part.rows.get(split, 0), max_rows or 2**62)
       for split in ('validation', 'test')
     )
-    length = _PROMPT_TOKENS * (1 + min(member.shots, 3))
+    length = _PROMPT_TOKENS * min(1 + member.shots, _MOST_PROMPTS)
     work = causal_rows(rows * count, length, _PROMPT_TOKENS / _TARGET_SHARE)
     cost += Cost(prompts=rows * count, flops=forward_flops(model, work).total)
   return cost

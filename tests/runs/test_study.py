@@ -9,6 +9,7 @@ import pytest
 from flan_jax.evaluation.mixture_evaluation import MixtureEvaluation
 from flan_jax.runs.study import SIZES
 from flan_jax.runs.training_run import TrainingRun
+from flan_jax.testing import tiny_models
 from tests.command_line import RULE
 from tests.studies.shipped import STUDIES
 
@@ -95,6 +96,26 @@ def test_a_study_computes_each_cell_once(cli, done, computed):
   assert again.split('results:')[1] == out.split('results:')[1]
   assert [line.split()[-1] for line in again.splitlines()[2:4]] == ['yes'] * 2
   assert (cli.folder / 'studies/tiny-smoke/study.json').read_bytes() == before
+
+
+@pytest.mark.slow
+def test_arms_may_have_vocabularies_of_their_own(cli, done, tmp_path):
+  # Each needs a cache of its own, made before anything is computed.
+  folder = tmp_path / 'tokenizer'
+  folder.mkdir()
+  tiny_models.write_tokenizer(folder)
+  arms = {
+    'base': {},
+    'tuned': {
+      'train': 'rule_train',
+      'settings': {'VOCABULARY': str(folder)},
+    },
+  }
+  flags = ('--gin.CACHE_DIR=fresh', '--study_dir=vocabularies')
+  out = done(f'--gin.study.arms={arms!r}', *flags)
+  assert 'not finished' not in out
+  base, tuned = _read(cli.folder, 'vocabularies')['cells']
+  assert base['finished'] and tuned['finished']
 
 
 @pytest.mark.slow
