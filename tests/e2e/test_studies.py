@@ -8,7 +8,7 @@ import pytest
 
 from flan_jax.definitions import names
 from tests.command_line import RULE
-from tests.studies.shipped import STUDIES
+from tests.studies.shipped import STUDIES, TINY
 
 
 @pytest.fixture(scope='module')
@@ -113,19 +113,7 @@ def test_a_shipped_study_runs_to_its_end(
     assert lines, title
 
 
-_TINY = """
-study.panel = 'main'
-study.holdouts = ('testing',)
-study.arms = {'base': {}, 'tuned': {'train': 'rule_train'}}
-study.evaluations = {'zero-shot': {'mixture': 'rule_eval'}}
-
-TASK_FEATURE_LENGTHS = {'inputs': 128, 'targets': 16}
-PACK_LENGTH = 256
-TARGET_BUDGET = 256
-TRAIN_STEPS = 4
-CHECKPOINT_PERIOD = 1
-MAX_EVAL_ROWS = 4
-"""
+_TINY = f'{TINY}TRAIN_STEPS = 4\nCHECKPOINT_PERIOD = 1\n'
 
 
 def _finished(folder):

@@ -11,20 +11,9 @@ from flan_jax.runs.study import SIZES
 from flan_jax.runs.training_run import TrainingRun
 from flan_jax.testing import tiny_models
 from tests.command_line import RULE
-from tests.studies.shipped import STUDIES
+from tests.studies.shipped import STUDIES, TINY
 
-_GIN = """
-study.panel = 'main'
-study.holdouts = ('testing',)
-study.arms = {'base': {}, 'tuned': {'train': 'rule_train'}}
-study.evaluations = {'zero-shot': {'mixture': 'rule_eval'}}
-
-TASK_FEATURE_LENGTHS = {'inputs': 128, 'targets': 16}
-PACK_LENGTH = 256
-TARGET_BUDGET = 256
-TRAIN_STEPS = 2
-MAX_EVAL_ROWS = 4
-"""
+_GIN = f'{TINY}TRAIN_STEPS = 2\n'
 
 
 @pytest.fixture
