@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 import contextlib
 import dataclasses
-import functools
 from typing import Any
 
 import gin
@@ -20,7 +19,13 @@ from flan_jax.runs.study_prompt import PromptCell
 from flan_jax.runs.train_settings import TrainSettings
 from flan_jax.runs.training_run import CheckedSettings, TrainingRun
 from flan_jax.studies.archive import EVALUATIONS, RUNS, Archive, Finished
-from flan_jax.studies.cell_digest import Decides, data_of, decided, members_of
+from flan_jax.studies.cell_digest import (
+  Decides,
+  asked,
+  data_of,
+  decided,
+  members_of,
+)
 from flan_jax.studies.collect import CellResult
 from flan_jax.studies.design import Cell, CellEvaluation, CellPrompt
 from flan_jax.training.checkpoint import Checkpointer
@@ -99,16 +104,16 @@ class CellRunner:
         if kind not in kinds:
           with _naming(cell):
             kinds[kind] = self._open(setup), arguments, {}, {}
-        _, _, trained, asked = kinds[kind]
+        _, _, trained, evaluated = kinds[kind]
         if evaluation is not None:
-          asked[evaluation.mixture] = None
+          evaluated[evaluation.mixture] = None
         else:
           tasks = [task for prompts in cell.prompts for task in prompts.tasks]
           trained |= dict.fromkeys([cell.train] * bool(cell.train) + tasks)
-    for workspace, arguments, trained, asked in kinds.values():
+    for workspace, arguments, trained, evaluated in kinds.values():
       # `cache` reads these macros; the last binding decides.
       binding = [
-        f'MIXTURE_OR_TASK_NAME = {[*trained, *asked]!r}',
+        f'MIXTURE_OR_TASK_NAME = {[*trained, *evaluated]!r}',
         'EVAL_MIXTURE = None',
       ]
       arguments = dataclasses.replace(
@@ -116,7 +121,7 @@ class CellRunner:
       )
       with template_set.applied(arguments.template_set):
         keys = split_keys(map(names.resolve, trained))
-        keys += split_keys(map(names.resolve, asked), training=False)
+        keys += split_keys(map(names.resolve, evaluated), training=False)
         store = dataclasses.replace(workspace.store, flags=arguments.flags())
         store.ensure(list(dict.fromkeys(keys)))
 
@@ -218,18 +223,14 @@ class CellRunner:
     self, cell: Cell, evaluation: CellEvaluation, made: Finished | None
   ) -> tuple[Decides, TrainSettings]:
     settings, _ = self.settings(cell, evaluation.settings)
-    setup, eval_config = settings.setup, settings.evaluation.eval_config
+    setup = settings.setup
     plan, store = names.resolve(evaluation.mixture), self._open(setup).store
-    contaminated = eval_config.contaminated
     initial = setup.locate(settings.initial_checkpoint)
     decides = Decides(
       {
         'setup': decided(setup),
         'vocabulary': store.vocabulary.digest,
-        'eval_config': {
-          **decided(eval_config),
-          'contaminated': contaminated and _ids(contaminated),
-        },
+        'eval_config': asked(settings.evaluation.eval_config),
         'mixture': members_of(plan),
         'params': made.facts['params'] if made else _initial(initial),
       },
@@ -280,12 +281,6 @@ def _tasks(cell: Cell) -> Iterator[tuple[CellPrompt, str]]:
   for prompts in cell.prompts:
     for task in prompts.tasks:
       yield prompts, task
-
-
-@functools.cache
-def _ids(path: str) -> dict[str, list[str]]:
-  found = Contaminated.read(path).ids
-  return {part: sorted(ids) for part, ids in sorted(found.items())}
 
 
 def _initial(checkpoint: str | None) -> int | None:

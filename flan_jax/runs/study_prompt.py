@@ -12,7 +12,13 @@ from flan_jax.flags import Arguments
 from flan_jax.runs.prompt_run import CheckedPromptSettings, PromptRun
 from flan_jax.runs.prompt_settings import PromptTuneSettings
 from flan_jax.studies.archive import PROMPTS, Archive, Finished
-from flan_jax.studies.cell_digest import Decides, data_of, decided, members_of
+from flan_jax.studies.cell_digest import (
+  Decides,
+  asked,
+  data_of,
+  decided,
+  members_of,
+)
 from flan_jax.training.checkpoint import Checkpointer
 
 # Read after the files of the study; as a run file, it overrides none of them.
@@ -72,7 +78,7 @@ class PromptCell:
       {
         **decided(training),
         'prompt': dataclasses.asdict(self._settings.prompt),
-        'eval_config': decided(training.evaluation.eval_config),
+        'eval_config': asked(training.evaluation.eval_config),
         # They decide which step is kept.
         'chosen': [loop.eval_period, loop.checkpoint_period, loop.keep_best],
         'mixture': members_of(plan),

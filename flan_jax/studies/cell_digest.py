@@ -15,6 +15,8 @@ from flan_jax.cache.storage import CacheError
 from flan_jax.cache.store import CacheStore
 from flan_jax.definitions.digests import digest
 from flan_jax.definitions.mixture_plan import MixturePlan
+from flan_jax.evaluation.contaminated import Contaminated
+from flan_jax.evaluation.eval_config import EvalConfig
 
 # Fields of settings that decide where and how fast something is computed, or
 # what is reported meanwhile. Names are unique among the settings of a run.
@@ -76,6 +78,14 @@ def _without(value: Any) -> Any:
   if isinstance(value, tuple | list):
     return [_without(item) for item in value]
   return value
+
+
+def asked(config: EvalConfig) -> dict[str, Any]:
+  """Returns what an evaluation asks, as JSON, wherever its files are."""
+  path = config.contaminated
+  ids = path and Contaminated.read(path).ids
+  by_part = ids and {part: sorted(rows) for part, rows in sorted(ids.items())}
+  return {**decided(config), 'contaminated': by_part}
 
 
 def members_of(plan: MixturePlan) -> list[list[Any]]:
