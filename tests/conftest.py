@@ -23,6 +23,7 @@ os.environ['XLA_FLAGS'] = ' '.join(
 import hypothesis
 import jax
 
+from tests.browser import browser as browser  # A fixture.
 from tests.command_line import Cli
 from tests.shared_folders import code_digest, make_once
 

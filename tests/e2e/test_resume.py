@@ -62,7 +62,9 @@ def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(cli, rule_data):
   deadline = time.time() + 240
   while time.time() < deadline:
     metrics = folder / 'metrics.jsonl'
-    saved = list((folder / 'checkpoints').glob('[0-9]*'))
+    # The name of an unfinished one is a number and a suffix.
+    names = [path.name for path in (folder / 'checkpoints').glob('*')]
+    saved = any(name.isdigit() for name in names)
     if saved and metrics.exists() and len(_whole_lines(metrics)) >= 7:
       break
     assert process.poll() is None, process.stderr.read()
