@@ -107,6 +107,7 @@ EXTRAS_REQUIRE = {
     'setuptools>=70.1',
   ],
   'tpu': ['jax[tpu]'],
+  'wandb': ['wandb>=0.20'],
   'zstd': ['zstandard'],
 }
 

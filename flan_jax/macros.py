@@ -58,6 +58,7 @@ MACROS = {
   'TOKENS_PER_EVAL_BATCH': 'tokens of an evaluation batch, over all devices',
   'TOP_K': 'sample from the k most probable tokens; 0 for all',
   'TOP_P': 'sample from the most probable tokens of this mass; 1 for all',
+  'TRACKERS': "where metrics go: 'tensorboard', 'wandb'; always metrics.jsonl",
   'TRAIN_STEPS': 'steps of the whole run',
   'VALIDATION_MIXTURE': 'whose validation rows to score during training',
   'VOCABULARY': "'mini', a tokenizer's file or folder, or 'package:NAME'",

@@ -1,10 +1,13 @@
 """The settings of a training run."""
 
+from collections.abc import Sequence
 import dataclasses
+from typing import Any
 
 import gin
 
 from flan_jax.batches.loader import PackingConfig
+from flan_jax.errors import ConfigError
 from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.runs.run_setup import RunSetup
 from flan_jax.training.loop import LoopConfig
@@ -31,6 +34,10 @@ class EvaluationSettings:
   validation_mixture: str | None = None
   validation_rows: int | None = None
 
+  def __post_init__(self):
+    _check_one('EVAL_MIXTURE', self.mixture)
+    _check_one('VALIDATION_MIXTURE', self.validation_mixture)
+
 
 @gin.configurable(module='flan_jax')
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +56,7 @@ class TrainSettings:
       not used if model_dir has checkpoints.
     permute_targets: Whether to train each prompt on the target of another row
       of its dataset under the same template. A control.
+    trackers: Where metrics go, see `trackers.check_trackers`.
   """
 
   model_dir: str
@@ -60,3 +68,16 @@ class TrainSettings:
   evaluation: EvaluationSettings
   initial_checkpoint: str | None = None
   permute_targets: bool = False
+  trackers: Sequence[str] = ('tensorboard',)
+
+  def __post_init__(self):
+    _check_one('MIXTURE_OR_TASK_NAME', self.mixture)
+
+
+def _check_one(macro: str, value: Any) -> None:
+  """Raises ConfigError for several mixtures where a run takes one."""
+  if value is not None and not isinstance(value, str):
+    raise ConfigError(
+      f'{macro} is {value!r}, but a run takes one mixture or task: name one; '
+      '`flan-jax eval` evaluates several'
+    )

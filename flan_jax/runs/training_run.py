@@ -41,6 +41,7 @@ from flan_jax.training.step import (
   init_state,
   make_train_step,
 )
+from flan_jax.training.trackers import check_trackers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +58,7 @@ class CheckedSettings:
     initial_checkpoint: The checkpoint to start from; None for none.
     contaminated: Rows that pretraining may have seen; None if not known.
     profile: Steps to profile; None for none.
+    trackers: Where metrics go.
   """
 
   settings: TrainSettings
@@ -68,6 +70,7 @@ class CheckedSettings:
   initial_checkpoint: str | None
   contaminated: Contaminated | None
   profile: ProfileWindow | None
+  trackers: Sequence[str]
 
   @classmethod
   def check(
@@ -80,6 +83,7 @@ class CheckedSettings:
     window = None if profile is None else ProfileWindow.parse(profile)
     if window is not None:
       window.check(taken=0, train_steps=settings.loop.train_steps)
+    trackers = check_trackers(settings.trackers)
     setup, evaluation = settings.setup, settings.evaluation
     resolve = functools.cache(names.resolve)
     trained = resolve(settings.mixture)
@@ -104,6 +108,7 @@ class CheckedSettings:
       initial_checkpoint=setup.locate(settings.initial_checkpoint),
       contaminated=contaminated and Contaminated.read(contaminated),
       profile=window,
+      trackers=trackers,
     )
 
   def summary(self) -> str:
@@ -267,7 +272,10 @@ class TrainingRun:
     """Trains to the last step, see `Loop.run`."""
     settings, model = self._settings, self._settings.setup.model
     taken, shows = int(self._state['step']), processes.is_first()
-    writer = MetricWriter(settings.model_dir, taken, shows)
+    about = dataclasses.asdict(settings)
+    writer = MetricWriter(
+      settings.model_dir, taken, shows, self._checked.trackers, about
+    )
     console = Console(taken, settings.loop.train_steps, shows)
     train_step = make_train_step(
       model,

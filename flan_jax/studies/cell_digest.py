@@ -34,6 +34,7 @@ _DO_NOT_DECIDE = frozenset(
     'mesh',
     'model_dir',
     'tokens_per_batch',
+    'trackers',
     'vocabulary',
   }
 )

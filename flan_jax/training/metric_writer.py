@@ -1,87 +1,57 @@
-"""Writes training metrics to JSON Lines, TensorBoard and the console."""
+"""Writes training metrics to trackers and to the console."""
 
-from collections.abc import Mapping
-import io
-import json
+from collections.abc import Mapping, Sequence
 import os
+from typing import Any
 
-from etils import epath
-import tensorboardX
 import tqdm
 
-from flan_jax.runtime.paths import is_local, user_path, write_whole
+from flan_jax.training.trackers import open_trackers
 
-METRICS = 'metrics.jsonl'
 # A step has one of these.
 _SHARES = {'mfu': 'MFU', 'matmul_share': 'matmul share'}
 
 
 class MetricWriter:
-  """Writes metrics of steps to MODEL_DIR/metrics.jsonl and for TensorBoard.
-
-  Buckets cannot append to a file. There, `flush` rewrites it.
-  """
+  """Writes the metrics of steps to trackers, on one process."""
 
   def __init__(
-    self, model_dir: str | os.PathLike, first_step: int, enabled: bool = True
+    self,
+    model_dir: str | os.PathLike,
+    first_step: int,
+    enabled: bool = True,
+    trackers: Sequence[str] = ('jsonl', 'tensorboard'),
+    about: Mapping[str, Any] | None = None,
   ):
-    """Opens the files, without the metrics of steps that will be repeated.
+    """Opens the trackers, without the metrics of steps that will be repeated.
 
     Args:
       model_dir: Folder of the run.
       first_step: Number of steps done when training starts.
       enabled: Whether to write; True on one process only.
+      trackers: From `trackers.check_trackers`.
+      about: Settings of the run, which trackers may show.
     """
-    self._enabled = enabled
-    if not enabled:
-      return
-    self._path = user_path(model_dir) / METRICS
-    self._path.parent.mkdir(parents=True, exist_ok=True)
-    text = _text_until(self._path, first_step)
-    write_whole(self._path, text)
-    if is_local(self._path):
-      self._file = self._path.open('a')
-    else:
-      self._file = io.StringIO(text)
-      self._file.seek(0, io.SEEK_END)
-    self._board = tensorboardX.SummaryWriter(
-      str(self._path.parent / 'tensorboard'), purge_step=first_step + 1
-    )
+    self._trackers = []
+    if enabled:
+      self._trackers = open_trackers(
+        trackers, model_dir, first_step, about or {}
+      )
 
   def write(self, step: int, kind: str, values: Mapping[str, float]) -> None:
     """Writes the metrics of a step, from 1; kind is `train` or `validation`."""
-    if not self._enabled:
-      return
-    record = {'step': step, 'kind': kind, **values}
-    self._file.write(json.dumps(record) + '\n')
-    self._file.flush()
-    for name, value in values.items():
-      self._board.add_scalar(f'{kind}/{name}', value, step)
+    for tracker in self._trackers:
+      tracker.write(step, kind, values)
 
   def flush(self) -> None:
-    """Makes sure that the file holds all metrics so far."""
-    if self._enabled and isinstance(self._file, io.StringIO):
-      write_whole(self._path, self._file.getvalue())
+    """Makes sure that all metrics so far are kept."""
+    for tracker in self._trackers:
+      tracker.flush()
 
   def close(self) -> None:
-    """Closes the files."""
-    if self._enabled:
-      self.flush()
-      self._file.close()
-      self._board.close()
-
-
-def _text_until(path: epath.Path, first_step: int) -> str:
-  """Returns the lines up to `first_step`, without an incomplete last line."""
-  kept = []
-  for line in path.read_text().splitlines() if path.exists() else ():
-    try:
-      record = json.loads(line)
-    except json.JSONDecodeError:
-      continue
-    if record['step'] <= first_step:
-      kept.append(line + '\n')
-  return ''.join(kept)
+    """Closes the trackers."""
+    for tracker in self._trackers:
+      tracker.close()
 
 
 class Console:

@@ -38,6 +38,12 @@ def _train(data_dir, *more):
       ['--gin.LoopConfig.train_steps=0'],
       'TRAIN_STEPS is 0; it must be at least 1',
     ),
+    (
+      ["--gin.EVAL_MIXTURE=['rte', 'cb']"],
+      "EVAL_MIXTURE is ['rte', 'cb'], but a run takes one mixture",
+    ),
+    (["--gin.MIXTURE_OR_TASK_NAME=['rte']"], "MIXTURE_OR_TASK_NAME is ['rte']"),
+    (['--gin.TRACKERS=wandbee'], "TRACKERS has 'wandbee'; the trackers are"),
     (['--profile=3'], '--profile=3 must be FIRST:LAST'),
     (
       ['--profile=90:101', '--gin.TRAIN_STEPS=100'],

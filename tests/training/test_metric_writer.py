@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from flan_jax.training import metric_writer
-from flan_jax.training.metric_writer import METRICS, Console, MetricWriter
+from flan_jax.training.metric_writer import Console, MetricWriter
+from flan_jax.training.trackers import METRICS
 
 
 def test_one_process_writes(tmp_path):
@@ -18,30 +18,6 @@ def test_one_process_writes(tmp_path):
     {'step': 1, 'kind': 'train', 'loss': 2.0}
   ]
   assert len(list((tmp_path / 'tensorboard').iterdir())) == 1
-
-
-def test_resumed_run_drops_later_and_incomplete_lines(tmp_path):
-  lines = [json.dumps({'step': step}) + '\n' for step in (1, 2, 3)]
-  (tmp_path / METRICS).write_text(''.join(lines) + '{"step": 1, "los')
-  writer = MetricWriter(tmp_path, first_step=2)
-  writer.write(3, 'train', {'loss': 2.0})
-  writer.close()
-  found = (tmp_path / METRICS).read_text().splitlines()
-  assert [json.loads(line)['step'] for line in found] == [1, 2, 3]
-  assert json.loads(found[-1])['loss'] == 2.0
-
-
-def test_file_in_a_bucket_is_rewritten_when_flushed(tmp_path, monkeypatch):
-  monkeypatch.setattr(metric_writer, 'is_local', lambda path: False)
-  (tmp_path / METRICS).write_text('{"step": 1}\n')
-  writer = MetricWriter(tmp_path, first_step=1)
-  writer.write(2, 'train', {'loss': 2.0})
-  assert (tmp_path / METRICS).read_text() == '{"step": 1}\n'
-  writer.flush()
-  writer.write(3, 'train', {'loss': 1.0})
-  writer.close()
-  found = (tmp_path / METRICS).read_text().splitlines()
-  assert [json.loads(line)['step'] for line in found] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
