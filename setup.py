@@ -37,6 +37,7 @@ PACKAGES = [
   'flan_jax.overlap',
   'flan_jax.planning',
   'flan_jax.rendering',
+  'flan_jax.report',
   'flan_jax.runs',
   'flan_jax.runtime',
   'flan_jax.sharding',
@@ -50,6 +51,7 @@ PACKAGES = [
 # `flan_jax/mini` holds no Python and is therefore data of `flan_jax`.
 PACKAGE_DATA = {
   'flan_jax': ['mini/*.json', 'mini/*.jsonl'],
+  'flan_jax.report': ['*.j2', '*.css', '*.js'],
   'flan_jax.studies': ['*.csv'],
   'flan_jax.vocabulary': ['*.model'],
   'flan_jax.gin': ['**/*.gin'],
@@ -64,6 +66,8 @@ INSTALL_REQUIRES = [
   'importlib_resources',
   'jax>=0.10',
   'jaxtyping',
+  'jinja2>=3.1',
+  'matplotlib>=3.8',
   'ml_dtypes',
   'numpy',
   'optax>=0.2.8',

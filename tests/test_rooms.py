@@ -32,6 +32,7 @@ _ROOMS = (
   'planning',
   'studies',
   'inspection',
+  'report',
   'macros',
   'flags',
   'config',

@@ -1,0 +1,1 @@
+"""A page about results: tables, figures, examples and how to repeat them."""
