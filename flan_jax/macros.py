@@ -21,6 +21,7 @@ MACROS = {
   'DATA_DIR': "TFDS data directory, or 'mini' for the shipped corpus",
   'DROPOUT_RATE': 'share of activations dropped in training',
   'EVAL_BASE': 'evaluate the initial parameters too, and compare',
+  'EVAL_EXAMPLES': 'rows of a subset in examples.jsonl; 0 for none',
   'EVAL_MIXTURE': 'mixture or task to evaluate after training, or None',
   'EVAL_PERIOD': 'steps between evaluations on validation rows; 0 for none',
   'EVAL_ROWS': 'validation rows of a subset scored every EVAL_PERIOD steps',

@@ -49,11 +49,17 @@ class BatchPlan:
   """Finds the batch of any step.
 
   A batch is a pure function of the step and of what `data_order_digest` covers.
+
+  Attributes:
+    sampler: Draws the examples.
+    batch_rows: Rows of a batch.
+    capacity: Capacity of a row.
+    windows: Finds the window of a step.
   """
 
   def __init__(self, sampler: Sampler, config: PackingConfig):
     """Raises PackingError if an example does not fit into a row."""
-    self._sampler = sampler
+    self.sampler = sampler
     self._config = config
     self.batch_rows = config.batch_rows
     tokens, targets = sampler.expected()
@@ -69,7 +75,7 @@ class BatchPlan:
   @property
   def data_order_digest(self) -> str:
     """Digest of everything that decides the batch of a step."""
-    sampler = self._sampler
+    sampler = self.sampler
     about = {
       'version': _ORDER_VERSION,
       'splits': [split.digest for split in sampler.splits],
@@ -91,7 +97,7 @@ class BatchPlan:
     wanted = place * self.batch_rows + np.arange(self.batch_rows)[rows]
     draws, counts = window.read(wanted)
     parts: list[np.ndarray] = [_NOTHING]
-    splits, framing = self._sampler.splits, self._sampler.framing
+    splits, framing = self.sampler.splits, self.sampler.framing
     for split, rendering in zip(
       draws.split.tolist(), draws.rendering.tolist(), strict=True
     ):

@@ -48,6 +48,10 @@ class PermutedTargets(CachedSplit):
   def target_parts(self, index: int, framing: Framing) -> list[np.ndarray]:
     return super().target_parts(self.sources.item(index), framing)
 
+  @property
+  def targets_cut(self) -> np.ndarray:
+    return super().targets_cut[self.sources]
+
   def target_lengths(self, framing: Framing) -> np.ndarray:
     return super().target_lengths(framing)[self.sources]
 

@@ -233,6 +233,16 @@ class CachedSplit:
     cut = self._targets_cut.item(index)
     return [span] if cut else [span, framing.arrays.end]
 
+  @property
+  def inputs_cut(self) -> np.ndarray:
+    """Whether each rendering's input was shortened, bool [renderings]."""
+    return self.renderings['inputs_cut'] > 0
+
+  @property
+  def targets_cut(self) -> np.ndarray:
+    """Whether each training target was shortened, bool [renderings]."""
+    return self.renderings['targets_cut'] > 0
+
   def prompt_lengths(self, framing: Framing) -> np.ndarray:
     """Returns the length of every rendering's `prompt`, int64 [renderings]."""
     return self.span_lengths[self._first] + framing.prompt_overhead

@@ -8,6 +8,7 @@ from flan_jax.evaluation.aggregation import part_results
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.evaluation.eval_parts import EvalPart
+from flan_jax.evaluation.examples import choose, describe
 from flan_jax.evaluation.models import Session
 from flan_jax.evaluation.part_result import PartResult
 from flan_jax.evaluation.predictions import Answer
@@ -24,11 +25,13 @@ class Evaluation:
     results: At least one result for each part.
     records: One object for each request: its row, template, answer and scores.
     answers: The answers to the test rows of each part that was evaluated.
+    examples: Some of the records for people to read, see `examples.describe`.
   """
 
   results: list[PartResult]
   records: list[dict[str, Any]]
   answers: list[tuple[EvalPart, list[Answer]]]
+  examples: list[dict[str, Any]]
 
 
 def evaluate(
@@ -47,6 +50,11 @@ def evaluate(
     framing = session.models.framing.after(part.soft_prompt)
     for split in part.splits:
       queue += requests(split, framing, part.templates, config.max_rows)
+  chosen = choose(queue, parts, config.examples)
+  written = [request for request in chosen if request.ranked]
+  if config.write_options:
+    written = [request for request in queue if request.ranked]
+  session.bar.total = len(queue) + len(written)
   answered = _ask(queue, session, config)
   answers: dict[int, list[Answer]] = {}
   for request, record in answered:
@@ -66,6 +74,7 @@ def evaluate(
     results,
     [record for _, record in answered],
     [(p, answers.get(id(p.test), [])) for p in parts if not p.null],
+    describe(chosen, answered, session, config.stop),
   )
 
 
@@ -75,8 +84,6 @@ def _ask(
   """Returns every request with its record, ranked ones first."""
   ranked = [request for request in queue if request.ranked]
   free = [request for request in queue if not request.ranked]
-  extra = len(ranked) if config.write_options else 0
-  session.bar.total = len(queue) + extra
   records = rank_options(ranked, session)
   texts = write_answers(free, session, 'written', config.stop)
   records += [written_record(*pair) for pair in zip(free, texts, strict=True)]

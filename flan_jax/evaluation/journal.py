@@ -75,18 +75,22 @@ class Journal:
     count: int,
     find: Callable[[Sequence[int]], Iterator[tuple[int, Any]]],
     advance: Callable[[int], None],
+    numbers: Sequence[int] | None = None,
   ) -> list[Any]:
     """Returns the answers of a queue, finding and adding the missing ones.
 
     Args:
       kind: Name of the queue; answers are named by it and their number.
       count: Length of the queue.
-      find: Maps numbers of the queue to (index into these, answer), unordered.
+      find: Maps places in the queue to (index into these, answer), unordered.
       advance: Called with the number of answers since the last call.
+      numbers: The number of each answer, [count]; None for its place.
     """
-    todo = [n for n in range(count) if f'{kind} {n}' not in self.found]
+    numbers = range(count) if numbers is None else numbers
+    names = [f'{kind} {number}' for number in numbers]
+    todo = [n for n in range(count) if names[n] not in self.found]
     advance(count - len(todo))
     for index, answer in find(todo):
-      self.add(f'{kind} {todo[index]}', answer)
+      self.add(names[todo[index]], answer)
       advance(1)
-    return [self.found[f'{kind} {n}'] for n in range(count)]
+    return [self.found[name] for name in names]

@@ -15,6 +15,7 @@ from flan_jax.evaluation.part_result import PartResult
 from flan_jax.runtime.paths import user_path, write_whole
 
 RESULTS, RECORDS, TABLE = 'results.json', 'records.jsonl', 'table.txt'
+EXAMPLES = 'examples.jsonl'
 COMPARISON, COMPARISON_TABLE = 'comparison.json', 'comparison.txt'
 ANSWERS = 'answers.jsonl'
 
@@ -43,13 +44,21 @@ def write(
     'clusters': cluster_means(evaluation.results),
     'parts': [result.as_json() for result in evaluation.results],
   }
-  lines = (json.dumps(r, ensure_ascii=False) for r in evaluation.records)
-  write_whole(folder / RECORDS, ''.join(line + '\n' for line in lines))
+  write_whole(folder / RECORDS, _json_lines(evaluation.records))
+  if evaluation.examples:
+    write_whole(folder / EXAMPLES, _json_lines(evaluation.examples))
+  else:  # Those of an earlier evaluation would not belong to these results.
+    (folder / EXAMPLES).unlink(missing_ok=True)
   write_whole(folder / TABLE, text + '\n')
   write_whole(
     folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False)
   )
   return text
+
+
+def _json_lines(objects: Sequence[Mapping[str, Any]]) -> str:
+  lines = (json.dumps(one, ensure_ascii=False) for one in objects)
+  return ''.join(f'{line}\n' for line in lines)
 
 
 def tables(results: Sequence[PartResult]) -> str:

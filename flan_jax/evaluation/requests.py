@@ -80,6 +80,12 @@ class Request:
     }
 
 
+def row_order(split: CachedSplit) -> np.ndarray:
+  """Returns rows in the order in which a limit takes them, int64 [rows]."""
+  rows = np.arange(split.num_rows)
+  return permute(rows, split.num_rows, key_of(split.name))
+
+
 def requests(
   split: CachedSplit,
   framing: Framing,
@@ -94,10 +100,7 @@ def requests(
     templates: Templates to use; None for all.
     max_rows: Most rows; None for all. Every run picks the same.
   """
-  chosen = np.arange(split.num_rows)
-  if max_rows is not None and max_rows < split.num_rows:
-    chosen = permute(chosen, split.num_rows, key_of(split.name))[:max_rows]
-  chosen = set(chosen.tolist())
+  chosen = set(row_order(split)[:max_rows].tolist())
   limit = split.manifest['lengths']['targets']
   found = []
   for index, rendering in enumerate(split.renderings):

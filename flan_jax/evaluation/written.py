@@ -27,6 +27,7 @@ def write(
   session: Session,
   kind: str,
   stop: Sequence[str] = (),
+  numbers: Sequence[int] | None = None,
 ) -> list[Written]:
   """Continues prompts, except for those whose answers the journal has.
 
@@ -36,6 +37,7 @@ def write(
     session: Writes the answers.
     kind: Name of the queue in the journal.
     stop: Texts that end an answer, besides the end token.
+    numbers: The number of each answer in the journal; None for its place.
   """
   models = session.models
 
@@ -47,7 +49,9 @@ def write(
       stop_at(models.vocabulary.decode, stop),
     )
 
-  found = session.journal.complete(kind, len(prompts), find, session.bar.update)
+  found = session.journal.complete(
+    kind, len(prompts), find, session.bar.update, numbers
+  )
   answers = []
   for limit, tokens in zip(limits, found, strict=True):
     whole = models.vocabulary.decode(tokens)

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 import dataclasses
 import functools
+import json
 import os
 from typing import Any
 
 import jax
 
 from flan_jax import config as config_lib
+from flan_jax.batches.drawn import drawn
 from flan_jax.batches.loader import BatchPlan
 from flan_jax.batches.sampler import Sampler
 from flan_jax.batches.training_splits import training_splits
@@ -29,6 +31,7 @@ from flan_jax.planning.chips import chip_of_kind
 from flan_jax.runs.run_setup import Workspace
 from flan_jax.runs.train_settings import TrainSettings
 from flan_jax.runtime import processes
+from flan_jax.runtime.paths import user_path, write_whole
 from flan_jax.sharding import batch_sharding, check_batch
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.loop import Loop, StepProgram
@@ -42,6 +45,8 @@ from flan_jax.training.step import (
   make_train_step,
 )
 from flan_jax.training.trackers import check_trackers
+
+_DATA = 'data.json'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,6 +212,8 @@ class TrainingRun:
     if self._checked.profile is not None:
       self._checked.profile.check(taken, self._settings.loop.train_steps)
     self._log_data(taken)
+    if processes.is_first():
+      self._write_drawn()
 
   def _evaluate_base(self) -> Evaluation:
     params, about = self._initial_params(), {'step': 0, 'trained_on': None}
@@ -267,6 +274,13 @@ class TrainingRun:
       f'{self._plan.capacity.targets} target tokens per row, fill '
       f'{self._plan.fill(step):.3f}'
     )
+
+  def _write_drawn(self) -> None:
+    """Writes what the run draws, for people to read."""
+    steps = self._settings.loop.train_steps
+    vocabulary = self._checked.workspace.models.vocabulary
+    found = json.dumps(drawn(self._plan, steps, vocabulary), indent=1)
+    write_whole(user_path(self._settings.model_dir) / _DATA, f'{found}\n')
 
   def train(self) -> None:
     """Trains to the last step, see `Loop.run`."""

@@ -28,6 +28,7 @@ _DO_NOT_DECIDE = frozenset(
     'data_dir',
     'eval_period',
     'evaluation',
+    'examples',
     'initial_checkpoint',
     'keep_best',
     'keep_checkpoints',

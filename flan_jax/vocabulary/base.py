@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Mapping, Sequence
+import itertools
 import pathlib
 import re
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from flan_jax.errors import UserError
 
 PAD_ID = 0
+# What the bytes of an incomplete character are decoded as.
+_INCOMPLETE = '\N{REPLACEMENT CHARACTER}'
 
 # The files that mark a folder as holding a vocabulary.
 TOKENIZER_JSON, SENTENCEPIECE_MODEL = 'tokenizer.json', 'tokenizer.model'
@@ -48,6 +51,36 @@ class Vocabulary(abc.ABC):
     Special tokens are dropped, and so are ids beyond the vocabulary, which a
     padded embedding can yield.
     """
+
+  def decode_markup(self, ids: Sequence[int]) -> str:
+    """Returns the text of ids, special tokens by name."""
+    names = {number: name for name, number in self.special.items()}
+    texts = []
+    for name, run in itertools.groupby(ids, names.get):
+      run = list(run)
+      texts.append(name * len(run) if name else self.decode(run))
+    return ''.join(texts)
+
+  def pieces(self, ids: Sequence[int]) -> list[str]:
+    """Returns what each id adds to the text, special tokens by name.
+
+    An id that ends in the middle of a character adds nothing; the one that
+    completes the character adds all of it. Takes long for many ids.
+    """
+    names = {number: name for name, number in self.special.items()}
+    found: list[str] = []
+    run, shown = [], ''
+    for number in ids:
+      if number in names:
+        found.append(names[number])
+        run, shown = [], ''
+        continue
+      run.append(number)
+      text = self.decode(run)
+      whole = not text.endswith(_INCOMPLETE)
+      found.append(text[len(shown) :] if whole else '')
+      shown = text if whole else shown
+    return found
 
   def record(self) -> dict[str, Any]:
     """Returns what checkpoints record to find and check the vocabulary."""

@@ -343,14 +343,14 @@ def test_resumed_plan_plans_one_window(splits):
   resumed = _plan(splits)
   resumed.windows.start_at(start)
   planned = []
-  draws = resumed._sampler.draws
+  draws = resumed.sampler.draws
 
   def noticed(window):
     planned.append(window)
     return draws(window)
 
   # Of this plan alone: the other one may still be planning ahead.
-  with mock.patch.object(resumed._sampler, 'draws', noticed):
+  with mock.patch.object(resumed.sampler, 'draws', noticed):
     for i, batch in enumerate(wanted):
       assert _equal(resumed.batch(step + i), batch)
     resumed.batch(0)

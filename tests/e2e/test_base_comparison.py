@@ -24,6 +24,7 @@ def test_the_base_model_is_compared_with_the_trained_one(cli, rule_data):
     '--gin.EVAL_PERIOD=0',
     '--gin.MAX_EVAL_ROWS=8',
     '--gin.EVAL_BASE=True',
+    '--gin.EVAL_EXAMPLES=3',
   )
   assert 'before and after, means over templates' in out
   folder = cli.folder / 'model'
@@ -33,6 +34,16 @@ def test_the_base_model_is_compared_with_the_trained_one(cli, rule_data):
   for name, key in (('eval_base', 'before'), ('eval', 'after')):
     results = json.loads((folder / name / 'rule_eval/results.json').read_text())
     assert results['parts'][0]['mean'] == comparison[key]
+  before, after = (
+    [json.loads(line) for line in path.read_text().splitlines()]
+    for name in ('eval_base', 'eval')
+    for path in [folder / name / 'rule_eval/examples.jsonl']
+  )
+  assert len(before) == 3
+  for key in ('part', 'template', 'row_id', 'prompt', 'gold', 'options'):
+    assert [e[key] for e in before] == [e[key] for e in after]
+  data = json.loads((folder / 'data.json').read_text())
+  assert (data['steps'], data['clusters'].keys()) == (2, {'testing'})
   assert (
     json.loads((folder / 'eval_base/rule_eval/results.json').read_text())[
       'step'

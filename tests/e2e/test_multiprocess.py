@@ -8,6 +8,8 @@ import pytest
 from flan_jax.testing.multiprocess import run_processes
 from tests.command_line import LENGTHS, RULE, TRAIN
 
+_EXAMPLES = 'eval/rule_eval/examples.jsonl'
+
 
 def arguments(data_dir, name, *more):
   return [
@@ -26,6 +28,7 @@ def arguments(data_dir, name, *more):
     '--gin.EVAL_ROWS=2',
     '--gin.MAX_EVAL_ROWS=8',
     '--gin.DROPOUT_RATE=0.1',
+    '--gin.EVAL_EXAMPLES=1',
     *more,
   ]
 
@@ -34,6 +37,7 @@ def read(folder):
   lines = (folder / 'metrics.jsonl').read_text().splitlines()
   metrics = [json.loads(line) for line in lines]
   records = (folder / 'eval/rule_eval/records.jsonl').read_text().splitlines()
+  assert len((folder / _EXAMPLES).read_text().splitlines()) == 1
   return metrics, [json.loads(line) for line in records]
 
 

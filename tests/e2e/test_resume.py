@@ -166,6 +166,7 @@ def test_finished_cache_needs_no_tensorflow(cli, rule_data):
     '--gin.CACHE_DIR=cache',
     '--gin.MODEL_DIR=model',
     '--gin.MAX_EVAL_ROWS=20',
+    '--gin.EVAL_EXAMPLES=0',
     "--gin.TASK_FEATURE_LENGTHS={'inputs': 128, 'targets': 16}",
     PYTHONPATH=path,
   )

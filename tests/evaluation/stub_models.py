@@ -59,13 +59,16 @@ class StubGenerator:
 
 
 class StubVocabulary:
-  """Knows two words."""
+  """Knows two words, and shows other tokens as numbers."""
 
   def encode(self, text):
     return [_ALONE]
 
   def decode(self, tokens):
     return ' '.join({7: 'Yes.', 8: 'red'}[token] for token in tokens)
+
+  def decode_markup(self, tokens):
+    return ' '.join(map(str, tokens))
 
 
 def stub_models(tokens=(7,)) -> Models:

@@ -116,6 +116,7 @@ def test_scores_on_clean_rows_are_those_of_eval(cli, rule_data):
     '--gin.MIXTURE_OR_TASK_NAME=rule_eval',
     '--gin.MAX_EVAL_ROWS=20',
     '--gin.CONTAMINATED=seen/contaminated.json',
+    '--gin.EVAL_EXAMPLES=0',
   )
   results = json.loads(
     (cli.folder / 'model/eval/rule_eval/results.json').read_text()

@@ -161,6 +161,7 @@ def test_a_run_resumes_with_its_own_base_and_is_evaluated_later(cli, rule_data):
     '--gin.MODEL_DIR=evaluated',
     "--gin.PROMPTS_FROM=['whole']",
     '--gin.MAX_EVAL_ROWS=10',
+    '--gin.EVAL_EXAMPLES=0',
   )
   cli.check(*evaluate)
   found = [

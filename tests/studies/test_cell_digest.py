@@ -103,6 +103,8 @@ def test_what_is_asked_decides_an_evaluation(binding):
     return Decides(found, {}).settings_digest
 
   assert digest(binding) != digest()
+  # What is shown of the answers is not asked.
+  assert digest('EVAL_EXAMPLES = 1') == digest()
 
 
 @pytest.mark.parametrize(

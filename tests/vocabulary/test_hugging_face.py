@@ -36,6 +36,17 @@ def test_special_tokens_in_data_are_text_and_in_markup_tokens(vocabulary):
   ]
 
 
+def test_pieces_are_the_text_of_ids_with_names_of_special_tokens(vocabulary):
+  text = f'Wörter{SPECIAL[2]}a 🙂'
+  ids = vocabulary.encode_markup(text)
+  pieces = vocabulary.pieces(ids)
+  assert len(pieces) == len(ids)
+  assert SPECIAL[2] in pieces
+  assert ''.join(pieces) == vocabulary.decode_markup(ids) == text
+  # The bytes of a character are several tokens, and it is shown once.
+  assert '🙂' in pieces and '\N{REPLACEMENT CHARACTER}' not in ''.join(pieces)
+
+
 def test_what_starts_a_sequence_is_what_the_tokenizer_adds(
   folder, tmp_path, vocabulary
 ):
