@@ -25,7 +25,7 @@ from flan_jax.studies.panel_values import (
 from flan_jax.studies.published_curves import BLOOMZ
 
 # The rows of table 3: arm, evaluation, and the paper's system and format.
-_TABLE_3 = (
+TABLE_3 = (
   ('instructions', 'instructions', 'FLAN 137B', 'instructions'),
   ('no template', 'instructions', 'FLAN, no template', 'instructions'),
   ('dataset name', 'instructions', 'FLAN, dataset name', 'instructions'),
@@ -112,7 +112,7 @@ def instructions_panel(
 ) -> dict[str, Any]:
   """Returns the panel of `instructions`: table 3 and figure 8."""
   lines = []
-  for arm, label, system, form in _TABLE_3:
+  for arm, label, system, form in TABLE_3:
     parts = parts_of(cells, arm, label)
     means = {c: cluster_mean(parts, c) for c in design.holdouts}
     published = {

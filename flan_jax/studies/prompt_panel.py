@@ -11,7 +11,7 @@ from flan_jax.studies.published_curves import (
 )
 
 # Arm and label -> the bar of the figure, by system and number of examples.
-_BARS = {
+BARS = {
   ('base', '32 examples'): ('LaMDA-PT', 32),
   ('tuned', '32 examples'): ('FLAN 137B', 32),
   ('base', 'all examples'): ('LaMDA-PT', None),
@@ -37,7 +37,7 @@ def prompt_tuning_panel(
   lines = []
   for key, tasks in found.items():
     scores = {name: seed_mean(parts) for name, parts in tasks.items()}
-    bar = published.get(_BARS.get(key))
+    bar = published.get(BARS.get(key))
     whole = all(name in scores for name in PROMPT_TUNING_DATASETS)
     lines.append(
       {

@@ -1,0 +1,90 @@
+"""Charts with one line for each dataset, below the name of its cluster."""
+
+from collections.abc import Sequence
+import dataclasses
+from typing import Any
+
+from matplotlib import figure as mpl
+import numpy as np
+
+from flan_jax.report.drawing import INK, new_canvas, shorten
+
+_ROW = 0.2  # Inches.
+_GAP = 0.4  # Rows between groups.
+_TALL = 25  # Rows from which on the upper edge has numbers too.
+
+
+@dataclasses.dataclass(frozen=True)
+class RowChart:
+  """A chart whose vertical axis names rows, from top to bottom.
+
+  Attributes:
+    canvas: The figure.
+    panels: Its axes, side by side.
+    places: The place of each row on the vertical axis.
+  """
+
+  canvas: mpl.Figure
+  panels: Sequence[Any]
+  places: Sequence[float]
+
+
+def row_chart(
+  rows: Sequence[tuple[str, str]],
+  panels: int = 1,
+  row_height: float = 1.0,
+  longest: int = 38,
+) -> RowChart:
+  """Returns an empty chart.
+
+  Args:
+    rows: The group and the name of each row. Groups are in the order in which
+      they first occur, with the rows of a group below each other.
+    panels: Number of axes side by side.
+    row_height: Of a row, relative to a line of text.
+    longest: Most characters of a name.
+  """
+  places, labels, heads, y = [0.0] * len(rows), {}, set(), 0.0
+  for group in dict.fromkeys(group for group, _ in rows):
+    labels[y] = shorten(group, longest)
+    heads.add(y)
+    for number, row in enumerate(rows):
+      if row[0] == group:
+        y += row_height if y not in heads else (1 + row_height) / 2
+        places[number], labels[y] = y, shorten(row[1], longest)
+    y += (1 + row_height) / 2 + _GAP
+  canvas, axes = new_canvas(
+    _ROW * y + 0.9, 1, panels, squeeze=False, sharey=True
+  )
+  edge = row_height / 2 + 0.1
+  bottom = max(places, default=0) + edge
+  for one in axes[0]:
+    one.set_ylim(bottom, -0.6)
+    one.grid(visible=False, axis='y')
+    one.tick_params(axis='y', length=0)
+    one.spines['left'].set_visible(False)
+    if len(places) >= _TALL:
+      one.tick_params(axis='x', labeltop=True)
+    one.hlines(
+      places,
+      0,
+      1,
+      transform=one.get_yaxis_transform(),
+      color=INK,
+      alpha=0.15,
+      linewidth=0.6,
+      zorder=0.5,
+    )
+  first = axes[0, 0]
+  first.set_yticks([*labels], labels.values())
+  for place, text in zip(labels, first.get_yticklabels(), strict=True):
+    if place in heads:
+      text.set_fontweight('bold')
+  return RowChart(canvas, axes[0], places)
+
+
+def offsets(count: int, spread: float = 0.5) -> np.ndarray:
+  """Returns where in a row its series are, from top to bottom."""
+  if count == 1:
+    return np.zeros(1)
+  return np.linspace(-spread / 2, spread / 2, count)
