@@ -19,6 +19,7 @@ from flan_jax.report.inline_svg import INK, inline
 
 # Inches. Height is that of the content.
 WIDTH = 7.6
+_PAD = 0.06
 _DPI = 150
 _LINE = 100  # Characters of a legend that fit side by side.
 
@@ -173,6 +174,7 @@ def new_canvas(
     **options: Further arguments of `subplots`.
   """
   canvas = mpl.Figure(figsize=(WIDTH, height), layout='constrained')
+  canvas.get_layout_engine().set(w_pad=_PAD, h_pad=_PAD)
   return canvas, canvas.subplots(rows, columns, **options)
 
 
@@ -241,11 +243,11 @@ def listed(texts: Sequence[str]) -> str:
 def save(drawing: Drawing) -> Figure:
   """Returns a drawing as SVG and PNG; call it inside `style`."""
   canvas, svg, png = drawing.canvas, io.StringIO(), io.BytesIO()
-  canvas.savefig(svg, format='svg', metadata={'Date': None})
-  canvas.set_layout_engine('none')  # The layout is found once.
   canvas.savefig(
     png, format='png', dpi=_DPI, facecolor='white', metadata={'Software': None}
   )
+  canvas.set_layout_engine('none')  # The layout is found once.
+  canvas.savefig(svg, format='svg', metadata={'Date': None})
   return Figure(
     name=drawing.name,
     title=drawing.title,

@@ -6,8 +6,6 @@ import pathlib
 import re
 import shlex
 
-from flan_jax.report.sources import Sources, Study
-
 from flan_jax.definitions import registry
 from flan_jax.report.confusions import confusions, read_counts
 from flan_jax.report.data_figures import cluster_shares, lengths
@@ -21,6 +19,7 @@ from flan_jax.report.drawing import (
   style,
 )
 from flan_jax.report.protocol import StudyJson
+from flan_jax.report.sources import Sources, Study
 from flan_jax.report.study_bars import instruction_bars, prompt_tuning_bars
 from flan_jax.report.study_lines import (
   cluster_lines,

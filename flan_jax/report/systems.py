@@ -4,6 +4,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 import dataclasses
 import pathlib
 
+from flan_jax.evaluation.part_result import PartResult
 from flan_jax.report.sources import (
   EVAL,
   EVAL_BASE,
@@ -13,8 +14,6 @@ from flan_jax.report.sources import (
   TrainingRun,
   part_result,
 )
-
-from flan_jax.evaluation.part_result import PartResult
 from flan_jax.studies import main_panel
 
 BASE, TUNED = 'base', 'tuned'
@@ -118,9 +117,10 @@ def _of_study(study: Study) -> Iterator[System]:
   if study.json['design']['panel'] != 'main':
     return
   origin = f'{study.json["study"]}-{study.json["size"]}'
-  seeds = study.json['design']['seeds']
-  for cell in study.json['cells']:
-    if cell['arm'] not in (BASE, TUNED) or cell['seed'] != seeds[0]:
+  cells = [c for c in study.json['cells'] if c['arm'] in (BASE, TUNED)]
+  first = min((cell['seed'] for cell in cells), default=0)
+  for cell in cells:
+    if cell['seed'] != first:
       continue
     for entry in cell['evaluations']:
       if entry['label'] == main_panel.ZERO:

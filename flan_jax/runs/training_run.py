@@ -304,7 +304,13 @@ class TrainingRun:
     loop = Loop(
       settings.loop,
       self._plan,
-      StepProgram(train_step, batch_sharding(self._mesh), model, published),
+      StepProgram(
+        train_step,
+        batch_sharding(self._mesh),
+        model,
+        settings.optimizer,
+        published,
+      ),
       self._checkpointer,
       self._record(),
       self._validation,

@@ -14,6 +14,7 @@ from flan_jax.runtime.paths import user_path
 from flan_jax.sharding import rules
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.metric_writer import Console, MetricWriter
+from flan_jax.training.optimizer import OptimizerConfig, learning_rate
 from flan_jax.training.profile import Profiler, ProfileWindow
 from flan_jax.training.step_metrics import LaggedMetrics
 from flan_jax.training.throughput import Throughput, batch_counts, device_peak
@@ -66,12 +67,14 @@ class StepProgram:
     train_step: From `step.make_train_step`.
     batch_sharding: Sharding of a batch.
     model: Shape of the decoder; tells how many operations a token takes.
+    optimizer: Tells the learning rate.
     published_flops: Published peak operations a second of one device, if any.
   """
 
   train_step: Any
   batch_sharding: jax.sharding.NamedSharding
   model: DecoderConfig
+  optimizer: OptimizerConfig
   published_flops: float | None = None
 
 
@@ -141,7 +144,8 @@ class Loop:
         with jax.profiler.StepTraceAnnotation('train', step_num=step):
           counts = count(batch)
           state, metrics = train_step(state, batch)
-        lagged.push(step, {**counts, **metrics})
+        rate = learning_rate(self._program.optimizer, step)
+        lagged.push(step, {**counts, **metrics, 'learning_rate': rate})
         if self._profiler.stops_at(step):
           with lagged.paused():
             self._profiler.stop()

@@ -80,6 +80,12 @@ class OptimizerConfig:
         ) from error
 
 
+def learning_rate(config: OptimizerConfig, step: int | jax.Array) -> jax.Array:
+  """Returns the learning rate of a step, counted from 1."""
+  warm = step / max(config.warmup_steps, 1)
+  return config.learning_rate * jnp.minimum(warm, 1.0)
+
+
 def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
   """Returns Adafactor, applied layer by layer after clipping the gradient.
 
@@ -87,14 +93,10 @@ def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
   dimensions, so training would otherwise depend on whether layers are stacked.
   """
 
-  # A function even if constant, so that the state has the same structure with
-  # and without a warm-up.
-  def learning_rate(step):
-    warm = (step + 1) / max(config.warmup_steps, 1)
-    return config.learning_rate * jnp.minimum(warm, 1.0)
-
   adafactor = optax.adafactor(
-    learning_rate=learning_rate,
+    # A function even if constant, so that the state has the same structure with
+    # and without a warm-up. Optax counts steps from 0.
+    learning_rate=lambda step: learning_rate(config, step + 1),
     min_dim_size_to_factor=config.min_dim_size_to_factor,
     decay_rate=config.decay_rate,
     multiply_by_parameter_scale=config.multiply_by_parameter_scale,

@@ -92,7 +92,12 @@ class _Run:
       Loop(
         config,
         self._plan,
-        StepProgram(train_step, sharding.batch_sharding(self._mesh), CONFIG),
+        StepProgram(
+          train_step,
+          sharding.batch_sharding(self._mesh),
+          CONFIG,
+          OptimizerConfig(),
+        ),
         checkpointer,
         {},
         **more,
@@ -150,6 +155,8 @@ def test_rates_and_compile_time_are_logged(run, plan, train_step, capsys):
     assert record['tokens'] == real.sum()
     assert record['examples'] == np.sum(real & (positions == 0))
     assert record['visible_pairs'] == np.sum((positions + 1)[real])
+    rate = OptimizerConfig().learning_rate
+    assert record['learning_rate'] == pytest.approx(rate)
     for name in ('tokens', 'places', 'examples'):
       # All rates refer to the same duration.
       ratio = record[f'{name}_per_second'] / record['tokens_per_second']

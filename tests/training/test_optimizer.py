@@ -8,7 +8,11 @@ import pytest
 from flan_jax import sharding
 from flan_jax.errors import ConfigError
 from flan_jax.training import optimizer as optimizer_lib
-from flan_jax.training.optimizer import OptimizerConfig, make_optimizer
+from flan_jax.training.optimizer import (
+  OptimizerConfig,
+  learning_rate,
+  make_optimizer,
+)
 
 CONFIG = OptimizerConfig(learning_rate=0.1, min_dim_size_to_factor=4)
 
@@ -80,6 +84,14 @@ def test_norm_of_the_whole_gradient_is_clipped():
     got,
     expected,
   )
+
+
+def test_the_learning_rate_is_constant_after_the_warm_up():
+  config = OptimizerConfig(learning_rate=0.1, warmup_steps=4)
+  rates = [float(learning_rate(config, step)) for step in range(1, 7)]
+  assert rates == pytest.approx([0.025, 0.05, 0.075, 0.1, 0.1, 0.1])
+  constant = OptimizerConfig(learning_rate=0.1)
+  assert float(learning_rate(constant, 1)) == pytest.approx(0.1)
 
 
 def test_warm_up_grows_linearly_and_keeps_the_structure():
