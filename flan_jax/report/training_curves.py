@@ -128,5 +128,14 @@ def _alt(points: Mapping[Curve, np.ndarray], last: int) -> str:
   for curve, found in points.items():
     first, final = found[0, 1], found[-1, 1]
     label = curve.label.removesuffix(', %')
-    texts.append(f'{label} from {first:.3g} to {final:.3g}')
+    texts.append(f'{label} from {_short(first)} to {_short(final)}')
   return f'Curves up to step {last}: {"; ".join(texts)}.'
+
+
+def _short(number: float) -> str:
+  """Returns a number with three digits.
+
+  >>> _short(1234.5), _short(0.012345)
+  ('1230', '0.0123')
+  """
+  return f'{float(f"{number:.3g}"):g}'
