@@ -14,17 +14,20 @@ from flan_jax.vocabulary.base import Vocabulary
 
 
 def split_keys(
-  plans: Iterable[MixturePlan | None], training: bool = True
+  plans: Iterable[MixturePlan | None],
+  training: bool = True,
+  scored: bool = True,
 ) -> list[SplitKey]:
   """Returns the splits needed to train on mixtures, or to evaluate them.
 
   Args:
     plans: The mixtures; None is skipped.
     training: Whether datasets and tasks are trained on as well.
+    scored: Whether validation rows are scored while a mixture is trained on.
   """
   keys = []
   for plan in filter(None, plans):
-    needed = plan.splits_needed(training)
+    needed = plan.splits_needed(training, scored)
     for member in plan.members:
       declared = [split for split in needed if split in member.part.splits]
       keys += [split_key(member, split) for split in declared]

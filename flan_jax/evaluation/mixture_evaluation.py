@@ -9,6 +9,7 @@ import tqdm
 
 from flan_jax import __version__
 from flan_jax.evaluation import records
+from flan_jax.evaluation.before_after import screen
 from flan_jax.evaluation.comparison import compare
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
@@ -112,7 +113,7 @@ class MixtureEvaluation:
         print(f'{result.part} was not evaluated: {result.null}')
     adapted = [result for result in evaluation.results if result.adapted]
     if adapted:
-      print('splits adapted to a smaller copy (not comparable with the paper):')
+      print('not the recorded rows, so not comparable with the paper:')
     for result in adapted:
       reasons = ', '.join(f'{k}: {v}' for k, v in result.adapted.items())
       print(f'  {result.part}: {reasons}')
@@ -120,7 +121,10 @@ class MixtureEvaluation:
   def print_comparison(
     self, before: Evaluation, after: Evaluation, folder: str | os.PathLike
   ) -> None:
-    """Prints what changed between evaluations; writes it below `folder`."""
+    """Prints what changed between evaluations; writes it below `folder`.
+
+    What a person wants to see first is printed last, on one screen.
+    """
     if not processes.is_first():
       return
     comparisons = []
@@ -129,5 +133,7 @@ class MixtureEvaluation:
     ):
       comparisons += compare(part, first, second)
     folder = os.path.join(folder, self.mixture)
-    table = records.write_comparison(folder, comparisons)
+    text = screen(before, after, comparisons)
+    table = records.write_comparison(folder, comparisons, text)
     print(f'\n{self.mixture}, before and after, means over templates:\n{table}')
+    print(f'\nwhat tuning changed in {self.mixture}\n\n{text}')

@@ -17,6 +17,7 @@ from flan_jax.runtime.paths import user_path, write_whole
 RESULTS, RECORDS, TABLE = 'results.json', 'records.jsonl', 'table.txt'
 EXAMPLES = 'examples.jsonl'
 COMPARISON, COMPARISON_TABLE = 'comparison.json', 'comparison.txt'
+SUMMARY = 'summary.txt'
 ANSWERS = 'answers.jsonl'
 
 _SOFTWARE = ('jax', 'jaxlib', 'flax', 'optax', 'numpy', 'sentencepiece')
@@ -91,11 +92,17 @@ def write_checkpoints(
 
 
 def write_comparison(
-  folder: str | os.PathLike, comparisons: Sequence[Mapping[str, Any]]
+  folder: str | os.PathLike,
+  comparisons: Sequence[Mapping[str, Any]],
+  summary: str,
 ) -> str:
-  """Writes what `comparison.compare` found; returns it as a table."""
+  """Writes what `comparison.compare` found; returns it as a table.
+
+  `summary` is the text of `before_after.screen`.
+  """
   folder, text = user_path(folder), comparison_table(comparisons)
   found = json.dumps(list(comparisons), indent=1, ensure_ascii=False)
   write_whole(folder / COMPARISON, found)
   write_whole(folder / COMPARISON_TABLE, text + '\n')
+  write_whole(folder / SUMMARY, summary + '\n')
   return text

@@ -40,6 +40,7 @@ def cache(
   vocabulary: str,
   allow_missing: bool = False,
   pipeline_options: str | None = None,
+  eval_period: int | None = None,
   verbose: bool = False,
   dry_run: bool = False,
 ) -> None:
@@ -52,13 +53,15 @@ def cache(
     allow_missing: Leaves out data that is not prepared.
     pipeline_options: Options of a Beam runner, as one string. None: this
       process for few rows, all cores of this machine for many.
+    eval_period: EVAL_PERIOD of a training run. With 0, it scores no validation
+      rows, and those of training mixtures are not made.
     verbose: Prints a line for each split.
     dry_run: Only prints what would be made.
 
   Raises:
     ConfigError: Beam is asked for and not installed.
   """
-  keys = split_keys(names.resolve_all(mixtures))
+  keys = split_keys(names.resolve_all(mixtures), scored=eval_period != 0)
   cache_dir = cache_config.cache_dir
   loaded = load_vocabulary(base_model.locate(vocabulary, cache_dir))
   with quiet_start():
