@@ -10,6 +10,7 @@ from flan_jax.cache.storage import CacheError
 from flan_jax.definitions.mixture_plan import MixturePlan, PlanMember
 from flan_jax.runtime import child
 from flan_jax.sources.mini import resolve_data_dir
+from flan_jax.terminal.screen import show
 from flan_jax.vocabulary.base import Vocabulary
 
 
@@ -87,7 +88,7 @@ class CacheStore:
       return
     if self.flags is None:
       self.find(missing[0])
-    print(f'starting `flan-jax cache` for {len(missing)} splits', flush=True)
+    show([f'starting `flan-jax cache` for {len(missing)} splits'])
     if not child.succeeds('cache', self.flags):
       raise CacheError('the cache could not be made, see above')
 

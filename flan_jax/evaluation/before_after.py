@@ -8,7 +8,7 @@ import numpy as np
 
 from flan_jax.evaluation.evaluator import Evaluation
 from flan_jax.evaluation.requests import equal_options
-from flan_jax.evaluation.table import layout
+from flan_jax.terminal.blocks import Block, Line, Paragraph, Table, spaced
 
 _COLUMNS = 79
 _PARTS = 8
@@ -16,35 +16,37 @@ _EXAMPLES = 3
 _LABEL = 8
 _PROMPT_LINES = 2
 _VERDICTS = {'better': 'better', 'worse': 'worse'}
+_STYLES = {'better': 'green', 'worse': 'red'}
 
 
 def screen(
   before: Evaluation,
   after: Evaluation,
   comparisons: Sequence[Mapping[str, Any]],
-) -> str:
-  """Returns what changed between two evaluations of the same rows as text.
+) -> list[Block]:
+  """Returns what changed between two evaluations of the same rows.
 
   Args:
     before: The evaluation of the initial parameters.
     after: The evaluation of the tuned parameters.
     comparisons: The objects of `comparison.compare`, of all parts.
   """
-  paragraphs = (
-    _written(before.examples, after.examples),
-    _scores(before, after, comparisons),
-    *_examples(before.examples, after.examples),
-    _remarks(after),
+  return spaced(
+    [
+      _written(before.examples, after.examples),
+      _scores(before, after, comparisons),
+      *_examples(before.examples, after.examples),
+      _remarks(after),
+    ]
   )
-  return '\n\n'.join(filter(None, paragraphs))
 
 
-def _written(*evaluated: Sequence[Mapping[str, Any]]) -> str:
+def _written(*evaluated: Sequence[Mapping[str, Any]]) -> Table:
   """Tells how often free answers are options, before and after."""
   ranked = [[e for e in examples if e['options']] for examples in evaluated]
   rows = len(ranked[0])
   if not rows:
-    return ''
+    return Table.of([])
   valid, right = (
     [100 * np.mean([hit(e) for e in examples]) for examples in ranked]
     for hit in (
@@ -53,7 +55,7 @@ def _written(*evaluated: Sequence[Mapping[str, Any]]) -> str:
     )
   )
   title = f'answers in its own words, percent of {rows} rows'
-  return layout(
+  return Table.of(
     [
       {title: name, '': '', 'before': f'{a:.0f}', 'after': f'{b:.0f}'}
       for name, (a, b) in (('an option', valid), ('the right option', right))
@@ -70,7 +72,7 @@ def _scores(
   before: Evaluation,
   after: Evaluation,
   comparisons: Sequence[Mapping[str, Any]],
-) -> str:
+) -> list[Block]:
   """Returns the parts whose scores changed most, and the mean of all."""
   metrics = dict.fromkeys(one['metric'] for one in comparisons)
   changes = [abs(one['difference']) for one in comparisons]
@@ -96,8 +98,9 @@ def _scores(
     name = f'mean of {len(comparisons)}'
     lines.append(_line(title, name, '', *values, means))
   left_out = len(comparisons) - len(most)
-  note = f'\n{left_out} that changed less are left out' if left_out else ''
-  return layout(lines) + note
+  note = [f'{left_out} that changed less are left out'] if left_out else []
+  styles = [_STYLES.get(line[''], '') for line in lines]
+  return [Table.of(lines, optional=('rows',), styles=styles), *note]
 
 
 def _line(
@@ -125,7 +128,7 @@ def _value(value: float, interval: Sequence[float] | None) -> str:
   return f'{value:.1f} [{interval[0]:.0f}, {interval[1]:.0f}]'
 
 
-def _remarks(evaluation: Evaluation) -> str:
+def _remarks(evaluation: Evaluation) -> Paragraph:
   """Returns how to read the numbers."""
   text = (
     'Numbers in brackets are 95 % intervals. A change is better or worse '
@@ -134,12 +137,12 @@ def _remarks(evaluation: Evaluation) -> str:
   )
   if any(result.adapted for result in evaluation.results):
     text += ' Not comparable with the paper, whose rows are others.'
-  return textwrap.fill(text, _COLUMNS)
+  return Paragraph(text)
 
 
 def _examples(
   before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
-) -> Iterator[str]:
+) -> Iterator[list[Block]]:
   """Yields the first example of each part, for the first parts."""
   shown = set()
   for first, second in zip(before, after, strict=True):
@@ -148,14 +151,13 @@ def _examples(
     shown.add(first['part'])
     prompt = textwrap.wrap(_middle(first['prompt']), _COLUMNS - _LABEL)
     indent = ' ' * _LABEL
-    lines = [
-      f'{first["part"]}, row {first["row_id"]}',
+    yield [
+      Line(f'{first["part"]}, row {first["row_id"]}', 'bold'),
       f'{"prompt":{_LABEL}}' + f'\n{indent}'.join(prompt),
       f'{"right":{_LABEL}}{_one_line(first["gold"])}',
       f'{"before":{_LABEL}}{_answer(first)}',
       f'{"after":{_LABEL}}{_answer(second)}',
     ]
-    yield '\n'.join(lines)
 
 
 def _answer(example: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """A training run: its settings, checked; its data, model and checkpoints."""
 
 from collections.abc import Mapping, Sequence
+import contextlib
 import dataclasses
 import functools
 import json
@@ -306,7 +307,6 @@ class TrainingRun:
     writer = MetricWriter(
       settings.model_dir, taken, shows, self._checked.trackers, about
     )
-    console = Console(taken, settings.loop.train_steps, shows)
     train_step = make_train_step(
       model,
       self._optimizer,
@@ -332,9 +332,10 @@ class TrainingRun:
       self._validation,
       self._checked.profile,
     )
-    self._state = loop.run(self._state, writer, console)
-    console.close()
-    writer.close()
+    console = Console(taken, settings.loop.train_steps, shows)
+    # A failed run leaves no bar on the screen, and trackers know its end.
+    with contextlib.closing(writer), contextlib.closing(console):
+      self._state = loop.run(self._state, writer, console)
     self._checkpointer.close()
 
   def _record(self) -> dict[str, Any]:

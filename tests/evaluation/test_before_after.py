@@ -5,6 +5,7 @@ from flan_jax.evaluation.comparison import compare
 from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.evaluation.evaluator import evaluate
 from flan_jax.evaluation.models import Session
+from flan_jax.terminal.blocks import plain
 from tests.evaluation.splits import part, request_split
 from tests.evaluation.stub_models import stub_models
 
@@ -32,7 +33,7 @@ def _screen(parts, examples=4, after=(8,)):
     *(evaluation.answers for evaluation in found), strict=True
   ):
     comparisons += compare(one, first, second)
-  return screen(*found, comparisons)
+  return plain(screen(*found, comparisons))
 
 
 def test_free_answers_scores_and_examples_are_shown():
