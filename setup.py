@@ -106,6 +106,7 @@ EXTRAS_REQUIRE = {
     'axe-playwright-python',
     'hypothesis',
     'playwright',
+    'pyte',
     'pytest',
     'pytest-xdist',
     'ruff',

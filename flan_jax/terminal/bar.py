@@ -59,6 +59,8 @@ class Bar:
     # Time and number of the first update: what comes before, such as compiling
     # and answers found on disk, says nothing about the rate.
     self._first: tuple[float, int] | None = None
+    # Number of the last line.
+    self._last = done
 
   def __enter__(self) -> Self:
     return self.start()
@@ -94,7 +96,7 @@ class Bar:
     if self._progress is not None:
       self._shown.close()
       self._progress = None
-    elif self._enabled and self._first is not None:
+    elif self.done != self._last:
       self._print()
     self._enabled = False
 
@@ -131,7 +133,7 @@ class Bar:
   def _print(self) -> None:
     if not self._enabled:
       return
-    self._printed = time.monotonic()
+    self._printed, self._last = time.monotonic(), self.done
     parts = [f'{self.label} {self._amount()}'.strip()]
     parts += self.notes or [self._rate()]
     parts.append(self._left())
@@ -160,12 +162,13 @@ class Bar:
     if self._unit == _BYTES:
       return f'{decimal(int(speed))}/s'
     if speed < 1:
-      return f'{1 / speed:,.1f} s a {self._unit}'
+      return f'{1 / speed:,.1f} s/{self._unit}'
     return f'{speed:,.1f} {self._unit}s/s'
 
   def _left(self) -> str:
+    """Returns the time left, or what it took if that is not known."""
     speed = self._speed()
-    if not speed or self.total is None:
+    if not speed or self.total is None or self.done >= self.total:
       return _clock(time.monotonic() - self._began)
     return f'{_clock((self.total - self.done) / speed)} left'
 
