@@ -43,7 +43,6 @@ PACKAGES = [
   'flan_jax.sharding',
   'flan_jax.sources',
   'flan_jax.studies',
-  'flan_jax.terminal',
   'flan_jax.testing',
   'flan_jax.training',
   'flan_jax.vocabulary',
@@ -73,7 +72,6 @@ INSTALL_REQUIRES = [
   'numpy',
   'optax>=0.2.8',
   'orbax-checkpoint>=0.12',
-  'rich>=13.9',
   'rouge-score>=0.1.2',
   'sacrebleu>=2.5',
   'safetensors>=0.4.5',
@@ -87,6 +85,7 @@ INSTALL_REQUIRES = [
   'tensorflow-datasets>=4.9.9',
   'tensorflow-text>=2.20',
   'tokenizers>=0.20',
+  'tqdm',
 ]
 
 EXTRAS_REQUIRE = {
@@ -106,7 +105,6 @@ EXTRAS_REQUIRE = {
     'axe-playwright-python',
     'hypothesis',
     'playwright',
-    'pyte',
     'pytest',
     'pytest-xdist',
     'ruff',

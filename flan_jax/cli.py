@@ -8,7 +8,6 @@ import traceback
 
 from flan_jax import config, flags, macros
 from flan_jax.errors import ConfigError, UserError
-from flan_jax.terminal.screen import show, show_error
 
 # Commands that several processes can run together.
 _MULTIPROCESS = ('train', 'prompt-tune', 'eval', 'infer')
@@ -23,6 +22,7 @@ _MODULES = {
   'import-data': 'import_data',
   'import': 'import_weights',
   'export': 'export_weights',
+  'report': 'make_report',
 }
 _COMMANDS = {
   'train': 'instruction-tune a decoder, then evaluate what it never saw',
@@ -30,6 +30,7 @@ _COMMANDS = {
   'eval': 'evaluate checkpoints zero-shot or few-shot',
   'infer': 'continue the prompts of a file, or answer the rows of a task',
   'study': "run one of the paper's experiments, or one of your own",
+  'report': "make a page of results, beside the paper's",
   'cache': 'render and tokenize what a run needs',
   'inspect': 'show datasets, rows, mixtures and caches; check for leakage',
   'contamination': 'find the test rows that a pretraining corpus contains',
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
   argv = list(sys.argv[1:] if argv is None else argv)
   if not argv or argv[0] in ('-h', '--help'):
-    show(_usage())
+    print('\n'.join(_usage()))
     return 0
   debug = '--debug' in argv
   command, *rest = (flag for flag in argv if flag != '--debug')
@@ -67,12 +68,12 @@ def main(argv: Sequence[str] | None = None) -> int:
       traceback.print_exc()
     # Gin appends the place of the call, which is always in this file.
     message = str(error).partition('\n  In call to configurable')[0]
-    show_error(f'flan-jax {command}: error: {message}')
+    print(f'flan-jax {command}: error: {message}', file=sys.stderr)
     return 2
   except KeyboardInterrupt:
     if debug:
       traceback.print_exc()
-    show_error(f'flan-jax {command}: interrupted')
+    print(f'flan-jax {command}: interrupted', file=sys.stderr)
     return 130
 
 
@@ -94,7 +95,7 @@ def _run(command: str, argv: Sequence[str]) -> int:
       f'no command {command!r}; the commands are {", ".join(_COMMANDS)}'
     )
   if command == 'help':
-    show(macros.describe(list(argv)))
+    print('\n'.join(macros.describe(list(argv))))
     return 0
   if command not in _GIN:
     name = _MODULES.get(command, command)

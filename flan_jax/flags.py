@@ -27,6 +27,10 @@ class FlagParser(argparse.ArgumentParser):
     self.add_argument(
       '--data_dir', help='TFDS data directory (default: that of TFDS)'
     )
+    self.add_task_module()
+
+  def add_task_module(self) -> None:
+    """Adds the flag that names modules of the user's datasets."""
     self._add_list('--task_module', _TASK_MODULE)
 
   def add_gin_flags(self) -> None:
@@ -46,7 +50,7 @@ class FlagParser(argparse.ArgumentParser):
     self._add_list(
       '--gin_search_paths', 'more folders of gin files', metavar='DIR[,DIR]'
     )
-    self._add_list('--task_module', _TASK_MODULE)
+    self.add_task_module()
     self.add_argument(
       '--template_set',
       metavar='FILE',

@@ -14,7 +14,6 @@ _PACKAGE = _ROOT / 'flan_jax'
 # travels. `docs/architecture.md` describes them.
 _ROOMS = (
   'errors',
-  'terminal',
   'runtime',
   'definitions',
   'tasks',

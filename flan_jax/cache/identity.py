@@ -30,7 +30,6 @@ _NOT_HASHED = (
   'metrics',
   'name',
   'note',
-  'on_training_rows',
   'optional',
   'parent',
   'parts',

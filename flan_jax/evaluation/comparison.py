@@ -11,7 +11,7 @@ from flan_jax.evaluation.predictions import (
   by_group,
   predictions_by_template,
 )
-from flan_jax.terminal.blocks import Table
+from flan_jax.evaluation.table import layout
 
 
 def compare(
@@ -46,13 +46,14 @@ def compare(
         'after': means[1],
         'difference': means[1] - means[0],
         'interval': interval,
-        'verdict': _verdict(interval, name in text_metrics.LOWER_IS_BETTER),
+        'verdict': verdict(interval, name in text_metrics.LOWER_IS_BETTER),
       }
     )
   return comparisons
 
 
-def _verdict(interval, lower_is_better) -> str:
+def verdict(interval: tuple[float, float] | None, lower_is_better: bool) -> str:
+  """Returns what the 95 % interval of a difference shows."""
   if interval is None:
     return 'no interval: templates apply to different rows'
   if interval[0] <= 0 <= interval[1]:
@@ -60,11 +61,7 @@ def _verdict(interval, lower_is_better) -> str:
   return 'better' if (interval[0] > 0) != lower_is_better else 'worse'
 
 
-# A terminal shows what is certain in colour.
-_STYLES = {'better': 'green', 'worse': 'red'}
-
-
-def comparison_table(comparisons: Sequence[Mapping[str, Any]]) -> Table:
+def comparison_table(comparisons: Sequence[Mapping[str, Any]]) -> str:
   """Returns comparisons as a table, one line for each."""
   lines = []
   for comparison in comparisons:
@@ -84,5 +81,4 @@ def comparison_table(comparisons: Sequence[Mapping[str, Any]]) -> Table:
         'verdict': comparison['verdict'],
       }
     )
-  styles = [_STYLES.get(line['verdict'], '') for line in lines]
-  return Table.of(lines, optional=('rows', 'before', 'after'), styles=styles)
+  return layout(lines)

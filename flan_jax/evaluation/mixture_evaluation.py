@@ -1,13 +1,14 @@
 """The evaluation of one mixture, with progress, a journal and result files."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 import dataclasses
 import os
 from typing import Any
 
+import tqdm
+
 from flan_jax import __version__
 from flan_jax.evaluation import records
-from flan_jax.evaluation.before_after import screen
 from flan_jax.evaluation.comparison import compare
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
@@ -16,9 +17,6 @@ from flan_jax.evaluation.evaluator import Evaluation, evaluate
 from flan_jax.evaluation.journal import Journal
 from flan_jax.evaluation.models import Models, Session
 from flan_jax.runtime import processes
-from flan_jax.terminal.bar import Bar
-from flan_jax.terminal.blocks import Block, Line
-from flan_jax.terminal.screen import show
 from flan_jax.training.checkpoint import params_digest
 
 
@@ -58,10 +56,10 @@ class MixtureEvaluation:
     """
     folder = os.path.join(folder, self.mixture)
     journal = self._journal(folder, params)
-    with Bar(
-      f'evaluating {self.mixture}',
+    with tqdm.tqdm(
       unit='example',
-      enabled=processes.is_first(),
+      desc=f'evaluating {self.mixture}',
+      disable=not processes.is_first(),
     ) as bar:
       session = Session(self.models, params, journal, bar)
       try:
@@ -71,7 +69,7 @@ class MixtureEvaluation:
       finally:
         journal.flush()
     if processes.is_first():
-      tables = records.write(
+      table = records.write(
         folder,
         evaluation,
         {
@@ -81,9 +79,9 @@ class MixtureEvaluation:
           **self.about,
         },
       )
-      title = Line(f'{self.mixture}, in percent:', 'bold')
-      exceptions = self._exceptions(evaluation)
-      show(['', title, *tables, *exceptions, f'results: {folder}'])
+      print(f'\n{self.mixture}, in percent:\n{table}')
+      self._print_exceptions(evaluation)
+      print(f'results: {folder}')
     return evaluation
 
   def _journal(self, folder: str, params: Any) -> Journal:
@@ -106,26 +104,23 @@ class MixtureEvaluation:
       processes.log(f'reusing {len(journal.found)} answers from {path}')
     return journal
 
-  def _exceptions(self, evaluation: Evaluation) -> Iterator[Block]:
+  def _print_exceptions(self, evaluation: Evaluation) -> None:
     if self.config.max_rows is not None:
-      yield f'evaluated at most {self.config.max_rows} rows of each subset'
+      print(f'evaluated at most {self.config.max_rows} rows of each subset')
     for result in evaluation.results:
       if result.null is not None:
-        yield f'{result.part} was not evaluated: {result.null}'
+        print(f'{result.part} was not evaluated: {result.null}')
     adapted = [result for result in evaluation.results if result.adapted]
     if adapted:
-      yield 'not the recorded rows, so not comparable with the paper:'
+      print('splits adapted to a smaller copy (not comparable with the paper):')
     for result in adapted:
       reasons = ', '.join(f'{k}: {v}' for k, v in result.adapted.items())
-      yield f'  {result.part}: {reasons}'
+      print(f'  {result.part}: {reasons}')
 
   def print_comparison(
     self, before: Evaluation, after: Evaluation, folder: str | os.PathLike
   ) -> None:
-    """Prints what changed between evaluations; writes it below `folder`.
-
-    What a person wants to see first is printed last, on one screen.
-    """
+    """Prints what changed between evaluations; writes it below `folder`."""
     if not processes.is_first():
       return
     comparisons = []
@@ -134,9 +129,5 @@ class MixtureEvaluation:
     ):
       comparisons += compare(part, first, second)
     folder = os.path.join(folder, self.mixture)
-    changed = screen(before, after, comparisons)
-    table = records.write_comparison(folder, comparisons, changed)
-    title = f'{self.mixture}, before and after, means over templates:'
-    show(['', Line(title, 'bold'), table])
-    title = f'what tuning changed in {self.mixture}'
-    show(['', Line(title, 'bold'), '', *changed])
+    table = records.write_comparison(folder, comparisons)
+    print(f'\n{self.mixture}, before and after, means over templates:\n{table}')

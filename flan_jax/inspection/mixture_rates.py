@@ -11,7 +11,7 @@ from flan_jax.definitions.mixture_plan import (
 )
 from flan_jax.inspection import prepared
 from flan_jax.inspection.prepared import ESTIMATE, PREPARED, RECORDED
-from flan_jax.terminal.blocks import Block, Line, Paragraph, Row, Table
+from flan_jax.runtime.console import wrapped
 
 
 def describe(plan: MixturePlan, data_dir: str | None) -> dict[str, Any]:
@@ -94,47 +94,49 @@ def _kept_out(plan: MixturePlan) -> dict[str, list[str]]:
   }
 
 
-def lines(found: Mapping[str, Any]) -> Iterator[Block]:
+def lines(found: Mapping[str, Any]) -> Iterator[str]:
   """Yields `describe` as a table, cluster by cluster."""
   members = found['members']
   trains = found['purpose'] == 'train'
   verb = 'trains on' if trains else 'evaluates'
-  yield Line(f'{found["mixture"]}: {verb} {len(members)} subsets', 'bold')
+  yield f'{found["mixture"]}: {verb} {len(members)} subsets'
   if found['note']:
-    yield Paragraph(f'note: {found["note"]}')
+    yield from wrapped(f'note: {found["note"]}')
   for what in ('clusters', 'datasets'):
     if kept_out := found.get(f'excluded_{what}'):
-      yield Paragraph(f'not trained on, {what}: {", ".join(kept_out)}')
+      yield from wrapped(f'not trained on, {what}: {", ".join(kept_out)}')
   here = sum(member['status'] == PREPARED for member in members)
-  yield Paragraph(
+  yield from wrapped(
     f'{found["split"]} rows before filters: {here} subsets as prepared in '
     f'{found["data_dir"]}, {len(members) - here} as recorded'
   )
   if any(member['rows_from'] == ESTIMATE for member in members):
     yield '~: estimated, because a split is divided by groups of rows'
   yield ''
-  rows = []
+  columns = f'{"rate":>10}{"share":>9}' if trains else ''
+  yield f'{"":35}{"rows":>10}{"":13}{columns}'.rstrip()
   for cluster in dict.fromkeys(member['cluster'] for member in members):
     group = [member for member in members if member['cluster'] == cluster]
-    rows.append(Row([cluster, '', '', *_rate(group)], 'bold cyan'))
-    rows += map(_member_row, group)
+    yield f'{cluster:58}{_rate(group)}'.rstrip()
+    for member in group:
+      yield from _member_lines(member)
   if trains:
-    rows.append(Row(['sum of rates', '', '', *_rate(members)], 'bold'))
-  titles = ('', 'rows', '', *(('rate', 'share') if trains else ()))
-  yield Table(titles, rows, frozenset((0, 2)), ruled=False)
+    yield f'{"sum of rates":58}{_rate(members)}'
 
 
-def _rate(members: Sequence[Mapping[str, Any]]) -> list[str]:
+def _rate(members: Sequence[Mapping[str, Any]]) -> str:
   if members[0]['rate'] is None:
-    return []
+    return ''
   rate = sum(member['rate'] for member in members)
   share = sum(member['share'] or 0 for member in members)
-  return [f'{rate:,}', f'{share:.1f} %']
+  return f'{rate:>10,}{share:>7.1f} %'
 
 
-def _member_row(member: Mapping[str, Any]) -> Row:
+def _member_lines(member: Mapping[str, Any]) -> Iterator[str]:
   rows = f'{"~" * (member["rows_from"] == ESTIMATE)}{member["rows"]:,}'
   origin = RECORDED if member['rows_from'] == RECORDED else 'copy'
+  line = f'  {member["part"]:33}{rows:>10}  {origin:11}{_rate([member])}'
+  yield line.rstrip()
   details = []
   if member['templates'] is not None:
     details.append('templates ' + ', '.join(map(str, member['templates'])))
@@ -144,6 +146,4 @@ def _member_row(member: Mapping[str, Any]) -> Row:
     details.append(f'up to {member["shots"]} exemplars')
   if member['format'] != 'instructions':
     details.append(f'{member["format"]} format')
-  note = Paragraph('; '.join(details), ' ' * 6, 'dim')
-  cells = [f'  {member["part"]}', rows, origin, *_rate([member])]
-  return Row(cells, note=note)
+  yield from wrapped('; '.join(details), ' ' * 6)

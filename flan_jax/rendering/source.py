@@ -100,9 +100,7 @@ class SplitSource(seqio.DataSource):
     info = self.builder.info
     sizes = {name: split.num_examples for name, split in info.splits.items()}
     family = [p for p in self.part.family if p.source == self.part.source]
-    if self.part.on_training_rows or not family:
-      family = [self.part]
-    resolved = splits.resolve(family, sizes)
+    resolved = splits.resolve(family or [self.part], sizes)
     return {
       split: found
       for (name, split), found in resolved.items()

@@ -18,7 +18,6 @@ from flan_jax.runs.study_run import StudyRun
 from flan_jax.studies import panels
 from flan_jax.studies.archive import Archive
 from flan_jax.studies.design import Cell, StudyDesign, find_cells
-from flan_jax.terminal.screen import show
 
 SIZES = ('smoke', 'small', 'paper')
 
@@ -59,14 +58,14 @@ def main(argv: Sequence[str]) -> int:
     return 0
   title, runner = (parsed.name, parsed.size), CellRunner(arguments, archive)
   run = StudyRun(title, design, runner, archive, hardware)
-  show(run.matrix(cells, parsed.dry_run))
+  print(run.matrix(cells, parsed.dry_run), flush=True)
   if parsed.dry_run:
     return 0
   run.execute(cells)
   if parsed.cell:
-    show(['run the study without --cell to collect its results'])
+    print('run the study without --cell to collect its results')
   else:
-    show(run.collect(cells))
+    print(run.collect(cells))
   return 0
 
 

@@ -2,8 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 import contextlib
+import sys
+
+import tqdm
 
 from flan_jax.definitions import names
+from flan_jax.evaluation.table import layout
 from flan_jax.runs.study_cell import CellRunner
 from flan_jax.studies import panels
 from flan_jax.studies.archive import Archive
@@ -16,8 +20,6 @@ from flan_jax.studies.costs import (
   training_cost,
 )
 from flan_jax.studies.design import Cell, StudyDesign
-from flan_jax.terminal.bar import Bar
-from flan_jax.terminal.blocks import Block
 
 _LOGS = 'logs'
 
@@ -46,7 +48,7 @@ class StudyRun:
     self._design, self._runner = design, runner
     self._archive, self._hardware = archive, hardware
 
-  def matrix(self, cells: Sequence[Cell], dry_run: bool = False) -> list[Block]:
+  def matrix(self, cells: Sequence[Cell], dry_run: bool = False) -> str:
     """Returns the cells with their costs as a table.
 
     A dry run may be for hardware that is not here, on which nothing is opened.
@@ -60,7 +62,8 @@ class StudyRun:
       hours.append(time)
       finished = None if elsewhere else self._runner.result(cell).finished
       lines.append((cell, cost, time, finished))
-    return [matrix_table(lines), _total(total, hours, self._hardware)]
+    text = layout(matrix_table(lines))
+    return f'{text}\n{_total(total, hours, self._hardware)}'
 
   def _cost(self, cell: Cell) -> tuple[Cost, float | None]:
     settings, _ = self._runner.settings(cell)
@@ -87,12 +90,12 @@ class StudyRun:
     open_ = [cell for cell in cells if not self._runner.result(cell).finished]
     self._runner.cache(open_)
     # The output of a cell goes to its log.
-    with Bar('study', len(cells), 'cell') as bar:
+    with tqdm.tqdm(total=len(cells), unit='cell', file=sys.stderr) as bar:
       for cell in cells:
         with self._log(cell):
           self._runner.run(
             cell,
-            lambda what, name=cell.name: bar.describe(f'{name} {what}'),
+            lambda what, name=cell.name: bar.set_description(f'{name} {what}'),
           )
         bar.update()
 
@@ -109,7 +112,7 @@ class StudyRun:
     ):
       yield
 
-  def collect(self, cells: Sequence[Cell]) -> list[Block]:
+  def collect(self, cells: Sequence[Cell]) -> str:
     """Writes `study.json`; returns the tables of its panel."""
     results = [self._runner.result(cell) for cell in cells]
     entries = [result.as_json() for result in results]
@@ -117,8 +120,8 @@ class StudyRun:
     found = study_json(self._name, self._size, self._design, entries, panel)
     path = write_study(str(self._archive.folder), found)
     missing = [r.cell.name for r in results if not r.finished]
-    note = [f'not finished: {", ".join(missing)}'] if missing else []
-    return ['', *panels.tables(panel), *note, f'results: {path}']
+    note = f'\nnot finished: {", ".join(missing)}' if missing else ''
+    return f'\n{panels.text(panel)}{note}\nresults: {path}'
 
 
 def _total(cost: Cost, hours: Sequence[float | None], hardware) -> str:

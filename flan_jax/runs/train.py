@@ -5,7 +5,6 @@ import gin
 from flan_jax.flags import Arguments
 from flan_jax.runs.train_settings import TrainSettings
 from flan_jax.runs.training_run import CheckedSettings, TrainingRun
-from flan_jax.terminal.screen import show
 
 
 @gin.configurable(module='flan_jax')
@@ -28,7 +27,7 @@ def train(
   """
   checked = CheckedSettings.check(settings, arguments, profile)
   if dry_run:
-    show([checked.summary()])
+    print(checked.summary())
     return
   run = TrainingRun.prepare(checked)
   run.resume_or_start()

@@ -6,8 +6,6 @@ from typing import Any
 import jax
 from jax.experimental import multihost_utils
 
-from flan_jax.terminal.screen import show
-
 
 def start(
   coordinator_address: str | None = None,
@@ -34,7 +32,7 @@ def is_first() -> bool:
 def log(text: str) -> None:
   """Prints on the first process."""
   if is_first():
-    show([text])
+    print(text, flush=True)
 
 
 def first_then_others(function: Callable[[], Any]) -> Any:

@@ -11,7 +11,6 @@ from flan_jax.model.flops import causal_rows, forward_flops, training_flops
 from flan_jax.planning.estimate import ASSUMED
 from flan_jax.planning.topology import Topology
 from flan_jax.studies.design import Cell
-from flan_jax.terminal.blocks import Table
 
 # Tokens of one evaluated prompt with its options, assumed: they are known only
 # once the data is cached. Four times as many fill the paper's 1,024 tokens, so
@@ -129,8 +128,8 @@ def cell_cost(
 
 def matrix_table(
   costs: Iterable[tuple[Cell, Cost, float | None, bool | None]],
-) -> Table:
-  """Returns the matrix as a table.
+) -> list[dict[str, str]]:
+  """Returns the lines of the matrix, for `table.layout`.
 
   Args:
     costs: Each cell, its cost, its hours if known, and whether it is finished;
@@ -152,5 +151,4 @@ def matrix_table(
         'finished': {True: 'yes', False: 'no', None: '-'}[finished],
       }
     )
-  optional = ('rows', 'evaluations', 'trains on', 'prompts', 'steps', 'PFLOP')
-  return Table.of(lines, optional=optional)
+  return lines

@@ -213,7 +213,9 @@ def write_run(
     examples=given['tuned'],
   )
   write_lines(folder / 'metrics.jsonl', metrics())
-  (folder / 'config.gin').write_text("MIXTURE = 'flan_holdout_nli'\n")
+  (folder / 'config.gin').write_text(
+    "MIXTURE_OR_TASK_NAME = 'flan_holdout_nli'\n"
+  )
   (folder / 'data.json').write_text(json.dumps(data()))
   return folder
 

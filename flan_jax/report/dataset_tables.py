@@ -1,0 +1,318 @@
+"""Our results by cluster and by dataset, before and after tuning."""
+
+from collections.abc import Iterable, Mapping, Sequence
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from flan_jax.evaluation.comparison import verdict
+from flan_jax.evaluation.metrics import text_metrics
+from flan_jax.evaluation.part_result import PartResult
+from flan_jax.report.differences import (
+  Difference,
+  differences,
+  known_interval,
+)
+from flan_jax.report.systems import BASE, System
+from flan_jax.report.tables import (
+  COUNT,
+  INTERVAL,
+  SIGNED,
+  SIGNED_INTERVAL,
+  TEXT,
+  Column,
+  Table,
+)
+
+VERDICT = 'verdict'
+_MEASURED = (
+  Column('majority', 'majority'),
+  Column('base', 'base'),
+  Column('base interval', 'base, 95 % interval', INTERVAL),
+  Column('tuned', 'tuned'),
+  Column('tuned interval', 'tuned, 95 % interval', INTERVAL),
+  Column('difference', 'difference', SIGNED),
+  Column('difference interval', 'its 95 % interval', SIGNED_INTERVAL),
+  Column(VERDICT, 'verdict', TEXT),
+)
+_CLUSTER = (
+  Column('cluster', 'cluster', TEXT),
+  Column('metric', 'metric', TEXT),
+  Column('datasets', 'datasets', COUNT),
+  Column('rows', 'rows', COUNT),
+  *_MEASURED,
+)
+_DATASET = (
+  Column('dataset', 'dataset', TEXT),
+  Column('cluster', 'cluster', TEXT),
+  Column('metric', 'metric', TEXT),
+  Column('rows', 'rows', COUNT),
+  *_MEASURED,
+)
+_TEMPLATES = (
+  Column('dataset', 'dataset', TEXT),
+  Column('metric', 'metric', TEXT),
+  Column('templates', 'templates', COUNT),
+  *(
+    Column(f'{model} {key}', f'{model}, {title}', *kind)
+    for key, title, *kind in (
+      ('std', 'std'),
+      ('best', 'best on validation'),
+      ('template', 'which template', TEXT),
+      ('macro F1', 'macro F1'),
+      ('top share', 'top share'),
+      ('valid', 'valid answers'),
+    )
+    for model in ('base', 'tuned')
+  ),
+  Column('split', 'split', TEXT),
+)
+_NO_INTERVAL = (
+  'An interval is left out where too few groups of rows gave it, or where '
+  'templates apply to different rows.'
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Contrast:
+  """A model, and the model before tuning if there is one.
+
+  Attributes:
+    name: Begins the names of its tables.
+    title: What is compared.
+    base: The model before tuning; None if it was not evaluated.
+    tuned: The model; the one before tuning if no other was evaluated.
+    changes: Name of a row -> the difference.
+  """
+
+  name: str
+  title: str
+  base: System | None
+  tuned: System
+  changes: dict[str, Difference]
+
+  @property
+  def notes(self) -> tuple[str, ...]:
+    notes = dict.fromkeys(change.note for change in self.changes.values())
+    return tuple(filter(None, notes))
+
+
+def contrasts(systems: Sequence[System]) -> list[Contrast]:
+  """Returns each tuned model with the model before tuning.
+
+  That is the first one that answered the same datasets; of the same run if
+  possible. If no tuned model was evaluated, the others stand alone.
+  """
+  bases = [s for s in systems if _is_base(s)]
+  tuned = [s for s in systems if not _is_base(s)]
+  found = []
+  for number, system in enumerate(tuned or bases):
+    name = f'{number + 1}_' if len(tuned or bases) > 1 else ''
+    base = _base_of(system, bases) if tuned else None
+    if base is None:
+      found.append(Contrast(name, system.label, None, system, {}))
+    else:
+      title = f'{system.label} against {base.label}'
+      changes = differences(base, system)
+      found.append(Contrast(name, title, base, system, changes))
+  return found
+
+
+def _is_base(system: System) -> bool:
+  return system.label == BASE or system.label.startswith(f'{BASE}, ')
+
+
+def _base_of(system: System, bases: Iterable[System]) -> System | None:
+  known = [base for base in bases if base.parts.keys() & system.parts.keys()]
+  known.sort(key=lambda base: base.origin != system.origin)
+  return known[0] if known else None
+
+
+def dataset_table(contrast: Contrast) -> Table:
+  """Returns the table of a contrast by dataset."""
+  rows = []
+  for name, result in contrast.tuned.parts.items():
+    before = contrast.base and contrast.base.parts.get(name)
+    rows.append(
+      {
+        'dataset': name,
+        'cluster': result.cluster,
+        'metric': result.metric,
+        'rows': result.rows,
+        'majority': result.majority_rate,
+        **_measured('base', before),
+        **_measured('tuned', result),
+        **_changed(contrast.changes.get(name)),
+      }
+    )
+  return Table(
+    f'{contrast.name}datasets',
+    f'By dataset: {contrast.title}',
+    'Means over templates, in percent. Majority is the share of the most '
+    'frequent gold answer.',
+    _DATASET,
+    tuple(rows),
+    (*_note(rows), *contrast.notes),
+  )
+
+
+def _measured(model: str, result: PartResult | None) -> dict[str, Any]:
+  if result is None:
+    return {}
+  interval = known_interval(result.interval, result.groups)
+  return {model: result.mean, f'{model} interval': interval}
+
+
+def _changed(change: Difference | None) -> dict[str, Any]:
+  if change is None:
+    return {}
+  return {
+    'difference': change.value,
+    'difference interval': change.interval,
+    VERDICT: change.verdict,
+  }
+
+
+def template_table(contrast: Contrast) -> Table:
+  """Returns what templates and answers of each dataset are like."""
+  rows = []
+  for name, result in contrast.tuned.parts.items():
+    row = {
+      'dataset': name,
+      'metric': result.metric,
+      'templates': len(result.templates),
+      'split': result.split,
+    }
+    for model, system in (('base', contrast.base), ('tuned', contrast.tuned)):
+      if system is not None and (own := system.parts.get(name)) is not None:
+        about = _about_answers(own)
+        row |= {f'{model} {key}': value for key, value in about.items()}
+    rows.append(row)
+  return Table(
+    f'{contrast.name}templates',
+    f'Templates and answers: {contrast.title}',
+    'In percent. Std is the standard deviation over templates. The template '
+    'that is best on validation rows is given with its test score. Macro F1, '
+    'the share of the most frequent prediction, and the share of written '
+    'answers that are valid options are means over templates.',
+    _TEMPLATES,
+    tuple(rows),
+  )
+
+
+def _about_answers(result: PartResult) -> dict[str, Any]:
+  best = result.best_validation
+  return {
+    'std': result.std,
+    'best': best and best['test'],
+    'template': best and f't{best["template"]}',
+    'macro F1': _template_mean(result, 'macro_f1'),
+    'top share': _template_mean(result, 'most_frequent_prediction'),
+    'valid': result.written and result.written['valid_options'],
+  }
+
+
+def _template_mean(result: PartResult, key: str) -> float | None:
+  values = [t[key] for t in result.templates.values() if key in t]
+  return float(np.mean(values)) if values else None
+
+
+def cluster_table(contrast: Contrast) -> Table:
+  """Returns the means over the datasets of each cluster and metric."""
+  rows = []
+  by_kind: dict[tuple[str, str], list[str]] = {}
+  for name, result in contrast.tuned.parts.items():
+    by_kind.setdefault((result.cluster, result.metric), []).append(name)
+  for (cluster, metric), names in by_kind.items():
+    results = [contrast.tuned.parts[name] for name in names]
+    row = {
+      'cluster': cluster,
+      'metric': metric,
+      'datasets': len(results),
+      'rows': sum(result.rows for result in results),
+      'majority': _mean([r.majority_rate for r in results]),
+      **_mean_of('tuned', results),
+    }
+    before = [contrast.base and contrast.base.parts.get(n) for n in names]
+    if None not in before:
+      row |= _mean_of('base', before)
+      changes = [contrast.changes[name] for name in names]
+      interval = _joint(
+        [c.value for c in changes], [c.interval for c in changes]
+      )
+      row |= {
+        'difference': _mean([change.value for change in changes]),
+        'difference interval': interval,
+        VERDICT: _verdict(changes, interval, metric),
+      }
+    rows.append(row)
+  return Table(
+    f'{contrast.name}clusters',
+    f'By cluster: {contrast.title}',
+    'Means over the datasets of a cluster that report the same metric, in '
+    'percent. An interval combines those of the datasets, whose rows are '
+    'independent.',
+    _CLUSTER,
+    tuple(rows),
+    _note(rows),
+  )
+
+
+def _note(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+  """Returns why a number has no interval, if one has none."""
+  for row in rows:
+    for key in ('base', 'tuned', 'difference'):
+      if row.get(key) is not None and row[f'{key} interval'] is None:
+        return (_NO_INTERVAL,)
+  return ()
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+  return None if None in values else float(np.mean(values))
+
+
+def mean_of(
+  results: Sequence[PartResult],
+) -> tuple[float, tuple[float, float] | None]:
+  """Returns the mean over datasets and its 95 % interval, if it is known."""
+  means = [result.mean for result in results]
+  intervals = [known_interval(r.interval, r.groups) for r in results]
+  return float(np.mean(means)), _joint(means, intervals)
+
+
+def _mean_of(model: str, results: Sequence[PartResult]) -> dict[str, Any]:
+  mean, interval = mean_of(results)
+  return {model: mean, f'{model} interval': interval}
+
+
+def _joint(
+  values: Sequence[float], intervals: Sequence[tuple[float, float] | None]
+) -> tuple[float, float] | None:
+  """Returns the interval of a mean of independent numbers.
+
+  The distances of the bounds from their numbers are added in squares.
+
+  >>> _joint([50.0, 60.0], [(47.0, 53.0), (56.0, 64.0)])
+  (52.5, 57.5)
+  """
+  if None in intervals:
+    return None
+  low, high = (
+    math.hypot(*(v - i[side] for v, i in zip(values, intervals, strict=True)))
+    / len(values)
+    for side in (0, 1)
+  )
+  mean = float(np.mean(values))
+  return mean - low, mean + high
+
+
+def _verdict(
+  changes: Sequence[Difference],
+  interval: tuple[float, float] | None,
+  metric: str,
+) -> str:
+  if len(changes) == 1:
+    return changes[0].verdict
+  return verdict(interval, metric in text_metrics.LOWER_IS_BETTER)

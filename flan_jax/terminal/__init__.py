@@ -1,1 +1,0 @@
-"""What a person sees: lines, tables and bars."""

@@ -1,0 +1,116 @@
+import pytest
+
+from flan_jax.report import dataset_tables
+from flan_jax.report.dataset_tables import (
+  Contrast,
+  cluster_table,
+  contrasts,
+  dataset_table,
+  template_table,
+)
+from flan_jax.report.differences import Difference
+from flan_jax.report.systems import System, row_name
+from tests.report import results_files as files
+
+
+def _system(label, *results, origin='run'):
+  return System(label, origin, {row_name(r): r for r in results})
+
+
+@pytest.fixture
+def contrast() -> Contrast:
+  base = _system(
+    'base', files.part('rte', [50.0, 52.0]), files.part('cb', [40])
+  )
+  tuned = _system(
+    'tuned',
+    files.part('rte', [60.0, 70.0], interval=(62.0, 68.0)),
+    files.part(
+      'cb', [44], interval=(40.0, 48.0), written={'valid_options': 9.0}
+    ),
+  )
+  changes = {
+    'rte': Difference(14.0, (11.0, 17.0), 'better'),
+    'cb': Difference(4.0, (0.0, 8.0), 'no difference shown'),
+  }
+  return Contrast('', 'tuned against base', base, tuned, changes)
+
+
+def test_a_dataset_stands_beside_majority_and_base(contrast):
+  row = dataset_table(contrast).rows[0]
+  assert row == {
+    'dataset': 'rte',
+    'cluster': 'nli',
+    'metric': 'accuracy',
+    'rows': 8,
+    'majority': 50.0,
+    'base': 51.0,
+    'base interval': (20.0, 80.0),
+    'tuned': 65.0,
+    'tuned interval': (62.0, 68.0),
+    'difference': 14.0,
+    'difference interval': (11.0, 17.0),
+    'verdict': 'better',
+  }
+
+
+def test_a_cluster_is_the_mean_of_its_datasets(contrast):
+  (row,) = cluster_table(contrast).rows
+  assert (row['cluster'], row['datasets'], row['rows']) == ('nli', 2, 16)
+  assert (row['base'], row['tuned'], row['difference']) == (45.5, 54.5, 9.0)
+  # Half of the root of 3 and 4 in squares.
+  assert row['tuned interval'] == (52.0, 57.0)
+  assert row['difference interval'] == (6.5, 11.5)
+  assert row['verdict'] == 'better'
+
+
+def test_metrics_are_not_mixed():
+  tuned = _system(
+    'tuned', files.part('multirc', [10.0]), files.part('bool_q', [20.0])
+  )
+  table = cluster_table(Contrast('', 'tuned', None, tuned, {}))
+  assert [row['metric'] for row in table.rows] == ['f1:True', 'accuracy']
+
+
+def test_a_cluster_whose_base_is_incomplete_has_none(contrast):
+  del contrast.base.parts['cb']
+  (row,) = cluster_table(contrast).rows
+  assert 'base' not in row and row['tuned'] == 54.5
+
+
+def test_less_is_better_where_the_metric_is_a_distance():
+  change = Difference(-4.0, (-6.0, -2.0), 'better')
+  results = [files.part(n, [9.0]) for n in ('true_case', 'word_segment')]
+  tuned, base = _system('tuned', *results), _system('base', *results)
+  changes = dict.fromkeys(tuned.parts, change)
+  (row,) = cluster_table(Contrast('', '', base, tuned, changes)).rows
+  assert row['verdict'] == 'better'
+
+
+def test_templates_have_spread_and_valid_answers(contrast):
+  rte, cb = template_table(contrast).rows
+  assert rte['templates'] == 2
+  assert (rte['tuned best'], rte['tuned template']) == (70.0, 't1')
+  assert rte['tuned macro F1'] == 64.0 and rte['base macro F1'] == 50.0
+  assert cb['tuned valid'] == 9.0 and cb['base valid'] is None
+
+
+def test_a_missing_interval_is_explained():
+  few = files.part('rte', [100.0], interval=(100.0, 100.0))
+  table = dataset_table(Contrast('', '', None, _system('tuned', few), {}))
+  assert table.rows[0]['tuned interval'] is None
+  assert table.notes == (dataset_tables._NO_INTERVAL,)
+
+
+def test_a_model_is_compared_with_the_base_of_its_run():
+  rte = files.part('rte', [50.0])
+  other, own = (
+    _system(f'base, {origin}', rte, origin=origin) for origin in ('x', 'run')
+  )
+  tuned = _system('tuned', rte)
+  (found,) = contrasts([other, own, tuned])
+  assert found.base is own and found.title == 'tuned against base, run'
+  (alone,) = contrasts([_system('base', rte)])
+  assert alone.base is None and alone.tuned.label == 'base'
+  first, second = contrasts([tuned, _system('step 3', rte)])
+  assert (first.name, second.name) == ('1_', '2_')

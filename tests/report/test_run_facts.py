@@ -1,0 +1,64 @@
+import pytest
+
+from flan_jax.report import run_facts
+from flan_jax.report.sources import read_sources
+from tests.report import results_files as files
+
+
+@pytest.fixture
+def run(tmp_path):
+  rte = files.part('rte', [60.0], adapted={'test': 'a smaller copy'})
+  return files.write_run(tmp_path / 'model', [rte], [rte])
+
+
+def _lines(found):
+  return dict(found.lines)
+
+
+def test_long_values_of_macros_are_joined():
+  text = "SEED = 1\nLENGTHS = \\\n    {'inputs': 64}\ntrain.x = %SEED\n"
+  assert run_facts.macros(text) == {'SEED': '1', 'LENGTHS': "{'inputs': 64}"}
+
+
+def test_a_run_says_what_was_held_out(run):
+  metrics = [dict(line, tokens=100.0) for line in files.metrics(3)]
+  files.write_lines(run / 'metrics.jsonl', metrics)
+  (found,) = run_facts.facts(read_sources([run]))
+  lines = _lines(found)
+  assert lines['tuned on'].startswith('flan_holdout_nli: ')
+  assert 'clusters' in lines['tuned on']
+  assert lines['held out'] == 'nli'
+  assert (lines['steps'], lines['tokens']) == ('3', '300')
+  assert lines['adapted splits'].startswith('1 dataset,')
+  assert 'evaluated, but not held out' not in lines
+
+
+def test_what_was_trained_on_is_not_called_held_out(run):
+  text = "MIXTURE_OR_TASK_NAME = 'rte'\nINITIAL_CHECKPOINT_PATH = 'base/'\n"
+  (run / 'config.gin').write_text(text)
+  lines = _lines(run_facts.facts(read_sources([run]))[0])
+  assert lines['held out'] == 'nothing that was evaluated'
+  assert lines['evaluated, but not held out'] == 'nli'
+  assert lines['base model'] == 'base/'
+
+
+def test_an_unknown_mixture_is_named_only(run):
+  (run / 'config.gin').write_text("MIXTURE_OR_TASK_NAME = 'mine'\n")
+  lines = _lines(run_facts.facts(read_sources([run]))[0])
+  assert lines['tuned on'] == 'mine' and 'held out' not in lines
+
+
+def test_a_recipe_reads_the_operative_configuration(run):
+  (recipe,) = run_facts.recipes(read_sources([run]))
+  assert recipe.gin == (run / 'config.gin').read_text()
+  assert f'--gin_file={recipe.file}' in recipe.command
+
+
+def test_digests_and_versions_are_listed_once(run):
+  sources = read_sources([run])
+  (row,) = run_facts.digest_table(sources).rows
+  assert row['test'] == 'a' * 16 and row['dataset'] == 'rte'
+  versions = {
+    r['package']: r['version'] for r in run_facts.version_table(sources).rows
+  }
+  assert versions['flan_jax'] == '0.0.0' and versions['jax'] == '0.10.0'
