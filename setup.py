@@ -31,6 +31,7 @@ PACKAGES = [
   'flan_jax.evaluation.generation',
   'flan_jax.evaluation.metrics',
   'flan_jax.evaluation.scoring',
+  'flan_jax.explorer',
   'flan_jax.inspection',
   'flan_jax.interop',
   'flan_jax.model',
@@ -52,6 +53,7 @@ PACKAGES = [
 PACKAGE_DATA = {
   'flan_jax': ['mini/*.json', 'mini/*.jsonl'],
   'flan_jax.report': ['*.j2', '*.css', '*.js'],
+  'flan_jax.explorer': ['*.css', '*.html.j2', '*.js'],
   'flan_jax.studies': ['*.csv'],
   'flan_jax.vocabulary': ['*.model'],
   'flan_jax.gin': ['**/*.gin'],

@@ -32,6 +32,7 @@ _COMMANDS = {
   'study': "run one of the paper's experiments, or one of your own",
   'report': "make a page of results, beside the paper's",
   'cache': 'render and tokenize what a run needs',
+  'explore': 'make a page of all templates on rows, to open in a browser',
   'inspect': 'show datasets, rows, mixtures and caches; check for leakage',
   'contamination': 'find the test rows that a pretraining corpus contains',
   'prepare': 'download what a mixture or task needs',

@@ -22,10 +22,17 @@ class FlagParser(argparse.ArgumentParser):
   def error(self, message: str) -> NoReturn:
     raise ConfigError(f'{message}; see {self.prog} --help')
 
-  def add_data_flags(self) -> None:
-    """Adds the flags that say where data and datasets are."""
+  def add_data_flags(self, default: str | None = None) -> None:
+    """Adds the flags that say where data and datasets are.
+
+    Args:
+      default: The data directory without the flag; None for that of TFDS.
+    """
+    shown = default or 'that of TFDS'
     self.add_argument(
-      '--data_dir', help='TFDS data directory (default: that of TFDS)'
+      '--data_dir',
+      default=default,
+      help=f'TFDS data directory (default: {shown})',
     )
     self.add_task_module()
 

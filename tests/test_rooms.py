@@ -33,6 +33,7 @@ _ROOMS = (
   'studies',
   'inspection',
   'report',
+  'explorer',
   'macros',
   'flags',
   'config',

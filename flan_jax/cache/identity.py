@@ -26,6 +26,8 @@ _NOT_HASHED = (
   'cluster',
   'derived_from',
   'group_titles',
+  'homepage',
+  'licence',
   'manual',
   'metrics',
   'name',

@@ -11,7 +11,7 @@ from flan_jax.inspection.prepared import MANUAL, PREPARED, RECORDED, STATES
 from flan_jax.runtime.console import wrapped
 
 # The cluster of datasets that the paper does not have.
-_EXTRAS = 'extras'
+EXTRAS = 'extras'
 
 
 def describe(data_dir: str | None) -> dict[str, Any]:
@@ -28,8 +28,8 @@ def describe(data_dir: str | None) -> dict[str, Any]:
   return {
     'data_dir': str(prepared.data_root(data_dir)),
     'command': prepared.prepare_command('NAME', data_dir),
-    'datasets': [d for d in described if d['cluster'] != _EXTRAS],
-    'extras': [d for d in described if d['cluster'] == _EXTRAS],
+    'datasets': [d for d in described if d['cluster'] != EXTRAS],
+    'extras': [d for d in described if d['cluster'] == EXTRAS],
     'mixtures': [mixture.name for mixture in registry.mixtures()],
   }
 
@@ -84,9 +84,9 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
   yield f'{"":35}{"train rows":>10}{"templates":>11}  state'
   groups = {c: [d for d in datasets if d['cluster'] == c] for c in clusters}
   if found['extras']:
-    groups[_EXTRAS] = found['extras']
+    groups[EXTRAS] = found['extras']
   for cluster, members in groups.items():
-    note = ', in no mixture' if cluster == _EXTRAS else ''
+    note = ', in no mixture' if cluster == EXTRAS else ''
     yield f'{cluster} ({len(members)}){note}'
     for dataset in members:
       yield from _dataset_lines(dataset)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flan_jax.definitions import names
-from flan_jax.definitions.dataset import Dataset, evaluated
+from flan_jax.definitions.dataset import Dataset, Template, evaluated
 from flan_jax.definitions.names import TaskName
 from flan_jax.errors import ConfigError
 from flan_jax.inspection import prepared
@@ -14,7 +14,7 @@ from flan_jax.vocabulary.base import Vocabulary
 from flan_jax.vocabulary.load import MINI, load_vocabulary
 
 # Rows that are searched for those that a template applies to.
-_MOST_ROWS = 1000
+MOST_ROWS = 1000
 
 
 def describe(
@@ -135,15 +135,9 @@ def _template(
   base, *suffixes = task.name.split('.')
   if task.template is None:
     suffixes = [f't{k}', *(s for s in suffixes if s != 'all')]
-  remarks = []
-  if template.inverted:
-    remarks.append('inverted: trained on, never evaluated')
-  if isinstance(template.only_if, tuple):
-    remarks.append(f'only for {", ".join(template.only_if)}')
-  elif template.only_if:
-    remarks.append('for some rows only')
+  remarks = template_remarks(template)
   if lacks_rows:
-    remarks.append(f'applies to none of the first {_MOST_ROWS} rows')
+    remarks.append(f'applies to none of the first {MOST_ROWS} rows')
   return {
     'task': '.'.join([base, *suffixes]),
     'template': k,
@@ -156,6 +150,18 @@ def _template(
   }
 
 
+def template_remarks(template: Template) -> list[str]:
+  """Returns in words which rows a template is for."""
+  remarks = []
+  if template.inverted:
+    remarks.append('inverted: trained on, never evaluated')
+  if isinstance(template.only_if, tuple):
+    remarks.append(f'only for {", ".join(template.only_if)}')
+  elif template.only_if:
+    remarks.append('for some rows only')
+  return remarks
+
+
 def _examples(
   task: TaskName, split: str, vocabulary: Vocabulary, data_dir: str | None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -164,7 +170,7 @@ def _examples(
   from flan_jax.rendering.source import SplitSource
 
   rows = SplitSource(task.part, data_dir).get_dataset(split, shuffle=False)
-  rows = rows.take(_MOST_ROWS)
+  rows = rows.take(MOST_ROWS)
   examples = render.render_rows(rows, task.part, _shown(task), every=True)
   examples = render.tokenize_rows(examples, task.part, vocabulary)
   pool = None
@@ -187,10 +193,7 @@ def _example(example, task: TaskName, pool, vocabulary) -> dict[str, Any]:
     exemplars = pool.exemplars(k, *about)[: ends // 2]
     plural = '' if len(exemplars) == 1 else 's'
     remarks.append(f'{len(exemplars)} exemplar{plural}')
-  if cut := int(example['inputs_cut']):
-    remarks.append(('input shortened', 'prompt cut at its end')[cut - 1])
-  if example['targets_cut']:
-    remarks.append('target cut')
+  remarks += cut_remarks(int(example['inputs_cut']), example['targets_cut'])
   options = ()
   if task.rank:
     options = zip(example['options'], example['correct'], strict=True)
@@ -205,6 +208,12 @@ def _example(example, task: TaskName, pool, vocabulary) -> dict[str, Any]:
     ],
     'remarks': remarks,
   }
+
+
+def cut_remarks(inputs_cut: int, targets_cut: bool) -> list[str]:
+  """Returns in words what `render.fit_rows` cut."""
+  remarks = ['input shortened', 'prompt cut at its end'][:inputs_cut][-1:]
+  return [*remarks, 'target cut'] if targets_cut else remarks
 
 
 def lines(found: Mapping[str, Any]) -> Iterator[str]:

@@ -69,17 +69,11 @@ def _rendering(part: Dataset, every: bool) -> Callable[..., tf.data.Dataset]:
 
   @plain_tensorflow
   def pick(row, chosen, most):
-    ordinary = tf.constant([not t.inverted for t in part.templates])
-    allowed = admissible(part, row) & chosen & (ordinary | row['trains'])
-    allowed = tf.boolean_mask(tf.range(len(part.templates)), allowed)
-    count = tf.size(allowed)
-    start = _pick(row, count, with_seed=not every)
-    order = (start + tf.range(count)) % tf.maximum(count, 1)
-    order = order[:most] if every else order[:1]
+    order = template_order(part, row, chosen, with_seed=not every)
     return {
       **row,
       'pool': table.pool(row),
-      'template': tf.gather(allowed, order),
+      'template': order[:most] if every else order[:1],
     }
 
   @plain_tensorflow
@@ -97,13 +91,34 @@ def _rendering(part: Dataset, every: bool) -> Callable[..., tf.data.Dataset]:
   return render
 
 
-def _pick(row, count, with_seed: bool):
-  """Returns a number below `count` that depends on the row id (and seed)."""
+def template_order(
+  part: Dataset, row: Any, chosen: Any = True, with_seed: bool = False
+) -> Any:
+  """Returns the templates that a row may be rendered under, in order.
+
+  Inverted templates are only used for training rows.
+
+  Args:
+    part: The resolved part, with the templates to use.
+    row: A row from `SplitSource`.
+    chosen: Which templates to choose from, bool [templates].
+    with_seed: Whether the seed and the row id, and not the row id alone,
+      decide which template comes first.
+
+  Returns:
+    Indices, int32 [admissible templates].
+  """
+  ordinary = tf.constant([not t.inverted for t in part.templates])
+  allowed = admissible(part, row) & chosen & (ordinary | row['trains'])
+  allowed = tf.boolean_mask(tf.range(len(part.templates)), allowed)
+  count = tf.size(allowed)
   key = row['id']
   if with_seed:
     key = tf.strings.join([tf.strings.as_string(row['seed']), key], ':')
   value = tf.strings.to_hash_bucket_fast(key, _PICK_BUCKETS)
-  return tf.cast(value % tf.cast(tf.maximum(count, 1), tf.int64), tf.int32)
+  start = value % tf.cast(tf.maximum(count, 1), tf.int64)
+  order = (tf.cast(start, tf.int32) + tf.range(count)) % tf.maximum(count, 1)
+  return tf.gather(allowed, order)
 
 
 def fit_rows(
@@ -145,7 +160,7 @@ def _fitting(
 ) -> Callable[..., tf.data.Dataset]:
   """Returns what tokenizes rows; traced once for all splits of a part."""
   table = compile_templates(part)
-  fit = _fit_function(vocabulary, *most)
+  fit = fit_function(vocabulary, *most)
 
   @plain_tensorflow
   def fit_one(row):
@@ -162,10 +177,21 @@ def _fitting(
 
 
 @functools.cache
-def _fit_function(
+def fit_function(
   vocabulary: Vocabulary, max_inputs: int, max_targets: int
 ) -> Callable[..., Any]:
-  """Returns what tokenizes one rendering; traced once for all parts."""
+  """Returns what tokenizes one rendering; traced once for all parts.
+
+  Args:
+    vocabulary: Tokenizes it.
+    max_inputs: Most tokens of the input, without the separator.
+    max_targets: Most tokens of the target, including its end token.
+
+  Returns:
+    A function of the pool of a row, of the two rows of `indices` and of the
+    entry of `truncatable` that a `TemplateTable` has for the template. It
+    returns what `fit_rows` adds to a row.
+  """
   tokenizer = as_seqio(vocabulary)
 
   def shorten(pool, sides, position, prompt, ids):

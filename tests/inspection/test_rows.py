@@ -1,12 +1,10 @@
 """Rows are rendered under each template that a name selects."""
 
-import json
-
 import pytest
 
 from flan_jax.definitions import registry
 from flan_jax.inspection import rows
-from flan_jax.sources import tfds_import
+from tests.inspection.rte_rows import import_rte
 
 registry.load()
 
@@ -14,26 +12,7 @@ registry.load()
 @pytest.fixture(scope='module')
 def rte(tmp_path_factory) -> str:
   """A TFDS directory with a few rows of RTE, some of which are too long."""
-  folder = tmp_path_factory.mktemp('rte')
-  lines = [
-    {
-      'premise': f'Number {i} is on the list. ' * (1 if i % 5 else 400),
-      'hypothesis': f'{i} is listed.' if i % 2 else f'{i} is missing.',
-      'label': 'entailment' if i % 2 else 'not_entailment',
-      'idx': i,
-      '_split': 'train' if i < 10 else 'validation',
-    }
-    for i in range(16)
-  ]
-  file = folder / 'rte.jsonl'
-  file.write_text(''.join(json.dumps(line) + '\n' for line in lines))
-  tfds_import.import_rows(
-    file,
-    folder / 'tfds',
-    builder='super_glue/rte:1.0.2',
-    log=lambda line: None,
-  )
-  return str(folder / 'tfds')
+  return import_rte(tmp_path_factory.mktemp('rte'))
 
 
 @pytest.fixture
