@@ -106,6 +106,16 @@ function search() {
   highlight();
 }
 
+let typed = null;
+
+/** Searches for what was just typed, if that is still to be done. */
+function finishSearch() {
+  if (typed === null) return;
+  clearTimeout(typed);
+  typed = null;
+  search();
+}
+
 /** Highlights the words looked for, where the browser can. */
 function highlight() {
   if (!window.CSS || !CSS.highlights) return;
@@ -183,12 +193,20 @@ function showPart(part) {
     }));
   main.replaceChildren(title,
     make('p', {}, part.title || words(part.cluster)),
-    make('details', {className: 'box', open: !narrow.matches},
-      make('summary', {}, 'About this dataset'), facts(part)),
-    mixturesOf(part),
+    make('p', {className: 'quiet'}, `${part.source}; licence: ${part.licence || 'not stated'}; `,
+      plural(part.mixtures.length, 'mixture'), '. ',
+      make('a', {href: '#about', id: 'to-about'}, 'More about this dataset')),
     make('div', {className: 'controls'}, views),
     make('div', {role: 'tablist', 'aria-label': 'Templates', id: 'tabs'}),
-    make('div', {role: 'tabpanel', id: 'panel', tabIndex: -1}));
+    make('div', {role: 'tabpanel', id: 'panel', tabIndex: -1}),
+    make('section', {className: 'about', 'aria-labelledby': 'about'},
+      make('h3', {id: 'about', tabIndex: -1}, `About ${part.name}`),
+      facts(part), mixturesOf(part)));
+  byId('to-about').addEventListener('click', event => {
+    event.preventDefault();  // The address names what is open.
+    byId('about').scrollIntoView();
+    byId('about').focus({preventScroll: true});
+  });
   markCurrent();
 }
 
@@ -447,6 +465,7 @@ document.addEventListener('keydown', event => {
     query.select();
   } else if (event.key === 'ArrowDown' && target === query) {
     event.preventDefault();
+    finishSearch();
     focusList();
   } else if (event.key === 'Escape' && target === query) {
     query.value = '';
@@ -464,12 +483,12 @@ document.addEventListener('keydown', event => {
 
 byId('search').addEventListener('submit', event => {
   event.preventDefault();
+  finishSearch();
   links()[0]?.click();
 });
-let typed;
 query.addEventListener('input', () => {
   clearTimeout(typed);
-  typed = setTimeout(search, 80);
+  typed = setTimeout(finishSearch, 80);
 });
 selects.forEach(select => select.addEventListener('change', search));
 byId('skip').addEventListener('click', event => {

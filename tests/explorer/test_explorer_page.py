@@ -196,7 +196,7 @@ def test_dark_colours_last(browser, url):
 def test_the_colours_of_the_system_are_followed(browser, url):
   with open_page(browser, url) as page:
     page.emulate_media(color_scheme='dark')
-    assert page.evaluate('document.documentElement.dataset.theme') == 'dark'
+    page.wait_for_selector('html[data-theme=dark]', state='attached')
 
 
 @pytest.mark.parametrize('theme', ('light', 'dark'))
