@@ -7,7 +7,14 @@ from matplotlib.patches import Rectangle
 import numpy as np
 
 from flan_jax.definitions import registry
-from flan_jax.report.drawing import INK, LOOKS, Drawing, new_canvas, shorten
+from flan_jax.report.drawing import (
+  INK,
+  LOOKS,
+  Drawing,
+  counted,
+  new_canvas,
+  shorten,
+)
 from flan_jax.report.systems import System, row_name
 
 _CELL = 0.27  # Inches.
@@ -155,6 +162,6 @@ def _alt(
     if shares:
       texts.append(f'{system.label} {100 * np.mean(shares):.0f} %')
   return (
-    f'{len(parts)} datasets with classes; right answers, mean over datasets: '
-    f'{", ".join(texts)}.'
+    f'{counted(len(parts), "dataset")} with classes; right answers, mean over '
+    f'datasets: {", ".join(texts)}.'
   )

@@ -9,6 +9,7 @@ from flan_jax.report.drawing import (
   LOOKS,
   Drawing,
   add_legend,
+  counted,
   new_canvas,
   shorten,
 )
@@ -110,7 +111,8 @@ def _alt(
     + ('' if tokens is None else f', {100 * tokens[n]:.0f} % of tokens')
     for n, cluster in enumerate(order)
   ]
-  return f'{_count(total)} tokens of {len(order)} clusters: {"; ".join(lines)}.'
+  size = counted(len(order), 'cluster')
+  return f'{_count(total)} tokens of {size}: {"; ".join(lines)}.'
 
 
 def lengths(name: str, title: str, data: Mapping[str, Any]) -> Drawing | None:

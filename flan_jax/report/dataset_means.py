@@ -12,6 +12,7 @@ from flan_jax.report.drawing import (
   INK,
   Drawing,
   add_legend,
+  counted,
   listed,
   look,
   paper_marker,
@@ -21,7 +22,13 @@ from flan_jax.report.row_chart import offsets, row_chart
 from flan_jax.report.systems import System, rows_of
 from flan_jax.studies import paper
 
-_TICK = {'marker': '|', 'color': INK, 'markersize': 9, 'linestyle': 'none'}
+_TICK = {
+  'marker': '|',
+  'color': INK,
+  'markersize': 9,
+  'linestyle': 'none',
+  'zorder': 1.5,
+}
 
 
 def dataset_means(name: str, systems: Sequence[System]) -> Drawing | None:
@@ -88,9 +95,9 @@ def _caption(systems: Sequence[System]) -> str:
   better = f' Less is better for {listed(lower)}.' if lower else ''
   return (
     'The metric is accuracy, in percent, where none is named. Lines are 95 % '
-    'intervals of the mean over rows; they are missing where templates apply '
-    f'to different rows.{better} The paper is compared with zero-shot results '
-    f'only.{rows_note(asked)}'
+    'intervals of the mean over rows; they are missing where there are too few '
+    f'groups of rows, or templates apply to different rows.{better} The paper '
+    f'is compared with zero-shot results only.{rows_note(asked)}'
   )
 
 
@@ -129,7 +136,9 @@ def _alt(systems: Sequence[System], rows: Sequence[tuple[str, str]]) -> str:
   for system in systems:
     means = [part.mean for part in system.parts.values()]
     texts.append(f'{system.label} {np.mean(means):.1f}')
-  text = f'{len(rows)} datasets; mean over datasets: {", ".join(texts)}.'
+  text = (
+    f'{counted(len(rows), "dataset")}; mean over datasets: {", ".join(texts)}.'
+  )
   if len(systems) > 1:
     text += f' {_comparison(systems[0], systems[1])}'
   return text
@@ -139,8 +148,8 @@ def _comparison(first: System, second: System) -> str:
   both = [row for row in first.parts if row in second.parts]
   higher = sum(second.parts[r].mean > first.parts[r].mean for r in both)
   return (
-    f'{second.label} is above {first.label} on {higher} of {len(both)} '
-    'datasets.'
+    f'{second.label} is above {first.label} on {higher} of '
+    f'{counted(len(both), "dataset")}.'
   )
 
 
@@ -199,7 +208,7 @@ def valid_answers(name: str, systems: Sequence[System]) -> Drawing | None:
     title='Valid answers',
     alt='Mean share of written answers that are one of the options: '
     + ', '.join(texts)
-    + f'; {len(rows)} datasets.',
+    + f'; {counted(len(rows), "dataset")}.',
     caption='What a model writes freely where a dataset has options, in '
     'percent of the answers, mean over templates.',
     canvas=chart.canvas,

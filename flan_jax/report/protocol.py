@@ -62,12 +62,12 @@ def rows_note(asked: Iterable[AskedRows]) -> str:
   if copies:
     sentences.append(
       "The paper's values are left out where our rows are a smaller copy of "
-      f'the split ({len(copies)} of {len({x.part for x in asked})} datasets).'
+      f'the split (datasets: {len(copies)} of {len({x.part for x in asked})}).'
     )
   most = {rows.most for rows in asked} - {None}
   if most:
     limits = ' or '.join(map(str, sorted(most)))
-    sentences.append(f'We evaluate at most {limits} rows of a dataset.')
+    sentences.append(f'Rows of a dataset that we evaluate: at most {limits}.')
   return ''.join(f' {sentence}' for sentence in sentences)
 
 

@@ -1,6 +1,6 @@
 """Charts with one line for each dataset, below the name of its cluster."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 import dataclasses
 from typing import Any
 
@@ -81,6 +81,13 @@ def row_chart(
     if place in heads:
       text.set_fontweight('bold')
   return RowChart(canvas, axes[0], places)
+
+
+def stay_in_percent(axes: Any, values: Iterable[float]) -> None:
+  """Lets error bars of percentages end at the edges, below 0 and above 100."""
+  if all(0 <= value <= 100 for value in values):
+    left, right = axes.get_xlim()
+    axes.set_xlim(max(left, -3), min(right, 103))
 
 
 def offsets(count: int, spread: float = 0.5) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 from flan_jax.report.drawing import (
   Drawing,
   add_legend,
+  counted,
   look,
   new_canvas,
   paper_marker,
@@ -222,7 +223,8 @@ def fewshot_lines(name: str, study: StudyJson) -> Drawing | None:
   return Drawing(
     name=name,
     title='Exemplars at tuning and at inference',
-    alt=f'Mean of {len(clusters)} held-out clusters: {_by_arm(lines)}.',
+    alt=f'Mean of {counted(len(clusters), "held-out cluster")}: '
+    f'{_by_arm(lines)}.',
     caption="As the paper's figure 9. Bars are standard deviations over "
     f'templates, in the mean over datasets.{rows_note(rows_of_study(study))}',
     canvas=canvas,

@@ -12,11 +12,12 @@ from flan_jax.report.drawing import (
   LOOKS,
   Drawing,
   add_legend,
+  counted,
   look,
   paper_marker,
 )
 from flan_jax.report.protocol import StudyJson, rows_note, rows_of_study
-from flan_jax.report.row_chart import offsets, row_chart
+from flan_jax.report.row_chart import offsets, row_chart, stay_in_percent
 
 # Series -> its columns in the tables of datasets and of clusters.
 _SERIES = {
@@ -49,7 +50,7 @@ def main_rows(name: str, study: StudyJson) -> Drawing | None:
     return None
   chart = row_chart(
     [(line['cluster'], line['row']) for line in lines],
-    row_height=0.8 + 0.2 * len(series),
+    row_height=0.8 + 0.13 * len(series),
   )
   axes, places = chart.panels[0], chart.places
   shifts = offsets(len(series), 0.15 * len(series))
@@ -74,6 +75,7 @@ def main_rows(name: str, study: StudyJson) -> Drawing | None:
         ecolor=style.colour,
         elinewidth=1.1,
       )
+  stay_in_percent(axes, (v for found in series.values() for v in found if v))
   for line, place in zip(lines, places, strict=True):
     if line['paper'] is not None:
       axes.plot(line['paper'], place, **paper_marker(line['recalled']))
@@ -138,7 +140,7 @@ def _mean_line(cluster: str, means: Line, with_paper: bool) -> dict[str, Any]:
 def _main_alt(lines: Sequence[Line]) -> str:
   datasets = [line for line in lines if line['dataset']]
   both = [x for x in datasets if None not in (x['base'], x['tuned'])]
-  text = f'{len(datasets)} datasets.'
+  text = f'{counted(len(datasets), "dataset")}.'
   if both:
     better = sum(
       (x['tuned'] < x['base'])
@@ -228,8 +230,8 @@ def _controls_alt(lines: Sequence[Line]) -> str:
       for sign in (1, -1)
     )
     texts.append(
-      f'{endpoint}: of {len(own)} differences, {above} are shown above zero '
-      f'and {below} below'
+      f'{endpoint}: of {counted(len(own), "difference")}, {above} are shown '
+      f'above zero and {below} below'
     )
   return f'{"; ".join(texts)}.'
 

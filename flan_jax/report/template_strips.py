@@ -8,7 +8,13 @@ import numpy as np
 
 from flan_jax.evaluation.metrics.text_metrics import LOWER_IS_BETTER
 from flan_jax.evaluation.part_result import PartResult
-from flan_jax.report.drawing import INK, Drawing, add_legend, look
+from flan_jax.report.drawing import (
+  INK,
+  Drawing,
+  add_legend,
+  counted,
+  look,
+)
 from flan_jax.report.row_chart import offsets, row_chart
 from flan_jax.report.systems import System, rows_of
 
@@ -192,9 +198,9 @@ def rank_flips(name: str, first: System, second: System) -> Drawing | None:
     name=name,
     title=f'Which model is better depends on the wording: {first.label} and '
     f'{second.label}',
-    alt=f'Under {flipped} of {total} templates, the order of {first.label} and '
-    f'{second.label} is not that of their means. This happens on {some} of '
-    f'{len(found)} datasets.',
+    alt=f'Under {flipped} of {counted(total, "template")}, the order of '
+    f'{first.label} and {second.label} is not that of their means. This '
+    f'happens on {some} of {counted(len(found), "dataset")}.',
     caption='A flip is a template under which the model that is worse in the '
     'mean over templates is better. Numbers at the right count them.',
     canvas=chart.canvas,
