@@ -44,6 +44,7 @@ PACKAGES = [
   'flan_jax.sharding',
   'flan_jax.sources',
   'flan_jax.studies',
+  'flan_jax.terminal',
   'flan_jax.testing',
   'flan_jax.training',
   'flan_jax.vocabulary',
@@ -74,6 +75,7 @@ INSTALL_REQUIRES = [
   'numpy',
   'optax>=0.2.8',
   'orbax-checkpoint>=0.12',
+  'rich>=13.9',
   'rouge-score>=0.1.2',
   'sacrebleu>=2.5',
   'safetensors>=0.4.5',
@@ -87,7 +89,6 @@ INSTALL_REQUIRES = [
   'tensorflow-datasets>=4.9.9',
   'tensorflow-text>=2.20',
   'tokenizers>=0.20',
-  'tqdm',
 ]
 
 EXTRAS_REQUIRE = {
@@ -107,6 +108,7 @@ EXTRAS_REQUIRE = {
     'axe-playwright-python',
     'hypothesis',
     'playwright',
+    'pyte',
     'pytest',
     'pytest-xdist',
     'ruff',

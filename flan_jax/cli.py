@@ -8,6 +8,7 @@ import traceback
 
 from flan_jax import config, flags, macros
 from flan_jax.errors import ConfigError, UserError
+from flan_jax.terminal.screen import show, show_error
 
 # Commands that several processes can run together.
 _MULTIPROCESS = ('train', 'prompt-tune', 'eval', 'infer')
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
   argv = list(sys.argv[1:] if argv is None else argv)
   if not argv or argv[0] in ('-h', '--help'):
-    print('\n'.join(_usage()))
+    show(_usage())
     return 0
   debug = '--debug' in argv
   command, *rest = (flag for flag in argv if flag != '--debug')
@@ -69,12 +70,12 @@ def main(argv: Sequence[str] | None = None) -> int:
       traceback.print_exc()
     # Gin appends the place of the call, which is always in this file.
     message = str(error).partition('\n  In call to configurable')[0]
-    print(f'flan-jax {command}: error: {message}', file=sys.stderr)
+    show_error(f'flan-jax {command}: error: {message}')
     return 2
   except KeyboardInterrupt:
     if debug:
       traceback.print_exc()
-    print(f'flan-jax {command}: interrupted', file=sys.stderr)
+    show_error(f'flan-jax {command}: interrupted')
     return 130
 
 
@@ -96,7 +97,7 @@ def _run(command: str, argv: Sequence[str]) -> int:
       f'no command {command!r}; the commands are {", ".join(_COMMANDS)}'
     )
   if command == 'help':
-    print('\n'.join(macros.describe(list(argv))))
+    show(macros.describe(list(argv)))
     return 0
   if command not in _GIN:
     name = _MODULES.get(command, command)

@@ -14,6 +14,7 @@ _PACKAGE = _ROOT / 'flan_jax'
 # travels. `docs/architecture.md` describes them.
 _ROOMS = (
   'errors',
+  'terminal',
   'runtime',
   'definitions',
   'tasks',

@@ -32,6 +32,7 @@ _NOT_HASHED = (
   'metrics',
   'name',
   'note',
+  'on_training_rows',
   'optional',
   'parent',
   'parts',

@@ -10,21 +10,25 @@ from flan_jax.cache.storage import CacheError
 from flan_jax.definitions.mixture_plan import MixturePlan, PlanMember
 from flan_jax.runtime import child
 from flan_jax.sources.mini import resolve_data_dir
+from flan_jax.terminal.screen import show
 from flan_jax.vocabulary.base import Vocabulary
 
 
 def split_keys(
-  plans: Iterable[MixturePlan | None], training: bool = True
+  plans: Iterable[MixturePlan | None],
+  training: bool = True,
+  scored: bool = True,
 ) -> list[SplitKey]:
   """Returns the splits needed to train on mixtures, or to evaluate them.
 
   Args:
     plans: The mixtures; None is skipped.
     training: Whether datasets and tasks are trained on as well.
+    scored: Whether validation rows are scored while a mixture is trained on.
   """
   keys = []
   for plan in filter(None, plans):
-    needed = plan.splits_needed(training)
+    needed = plan.splits_needed(training, scored)
     for member in plan.members:
       declared = [split for split in needed if split in member.part.splits]
       keys += [split_key(member, split) for split in declared]
@@ -84,7 +88,7 @@ class CacheStore:
       return
     if self.flags is None:
       self.find(missing[0])
-    print(f'starting `flan-jax cache` for {len(missing)} splits', flush=True)
+    show([f'starting `flan-jax cache` for {len(missing)} splits'])
     if not child.succeeds('cache', self.flags):
       raise CacheError('the cache could not be made, see above')
 

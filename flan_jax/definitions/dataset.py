@@ -36,6 +36,7 @@ __all__ = [
   'Template',
   'evaluated',
   'in_format',
+  'on_training_rows',
   'placeholders',
 ]
 
@@ -131,6 +132,8 @@ class Dataset:
     note: How the numbers differ from published ones, if they do.
     template_set: Hash of the template set that the templates come from; None
       for declared templates.
+    on_training_rows: Whether its test rows are those declared for training, see
+      the function of that name.
     parent: The declared dataset that a resolved part belongs to, see
       `dataset`; None for the declared dataset itself.
   """
@@ -166,6 +169,7 @@ class Dataset:
   format: str = 'instructions'
   note: str = ''
   template_set: str | None = None
+  on_training_rows: bool = False
   parent: 'Dataset | None' = dataclasses.field(
     default=None, repr=False, compare=False
   )
@@ -258,6 +262,21 @@ def in_format(dataset: Dataset, name: str) -> Dataset:
     templates=plain,
     format=name,
     template_set=None,
+    parent=dataset.dataset,
+  )
+
+
+def on_training_rows(dataset: Dataset) -> Dataset:
+  """Returns a resolved part that is evaluated on its training rows.
+
+  It has no other rows. This gives more rows to evaluate if nothing of the
+  dataset is trained on; the numbers are not comparable with published ones.
+  """
+  return dataclasses.replace(
+    dataset,
+    splits={'test': dataset.splits['train']},
+    rows={name: n for name, n in dataset.rows.items() if name == 'test'},
+    on_training_rows=True,
     parent=dataset.dataset,
   )
 

@@ -52,7 +52,9 @@ class MixturePlan(Mixture):
   members: tuple[PlanMember, ...]
   purpose: str | None = None
 
-  def splits_needed(self, training: bool = True) -> tuple[str, ...]:
+  def splits_needed(
+    self, training: bool = True, scored: bool = True
+  ) -> tuple[str, ...]:
     """Returns the splits that are read.
 
     Validation rows serve both purposes: they watch training and choose the
@@ -60,9 +62,10 @@ class MixturePlan(Mixture):
 
     Args:
       training: Whether a dataset or task is trained on as well.
+      scored: Whether validation rows are scored while a mixture is trained on.
     """
     if not training or self.purpose == 'eval':
       return ('validation', 'test')
     if self.purpose == 'train':
-      return ('train', 'validation')
+      return ('train', 'validation') if scored else ('train',)
     return ('train', 'validation', 'test')

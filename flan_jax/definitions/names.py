@@ -1,7 +1,8 @@
 """The grammar of names.
 
-Tasks: `dataset[:part][.tK][.all][.Nshot|.fitshot][.plain|.named][.rank]`.
-Mixtures: `mixture[.Nshot|.fitshot][.plain|.named]`.
+Tasks: `dataset[:part][.tK][.all]` and then
+`[.train_rows][.Nshot|.fitshot][.plain|.named][.rank]`.
+Mixtures: `mixture[.tK][.train_rows][.Nshot|.fitshot][.plain|.named]`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,17 +10,27 @@ import dataclasses
 import re
 
 from flan_jax.definitions import registry
-from flan_jax.definitions.dataset import Dataset, in_format
+from flan_jax.definitions.dataset import (
+  Dataset,
+  evaluated,
+  in_format,
+  on_training_rows,
+)
 from flan_jax.definitions.mixture_plan import MixturePlan, PlanMember
 from flan_jax.definitions.registry import UnknownNameError
 
 # FLAN's maximum (section 4.4). `.fitshot` takes as many exemplars as fit.
 MAX_SHOTS = 16
 
-GRAMMAR = 'dataset[:part][.tK][.all][.Nshot|.fitshot][.plain|.named][.rank]'
+GRAMMAR = (
+  'dataset[:part][.tK][.all][.train_rows][.Nshot|.fitshot][.plain|.named]'
+  '[.rank]'
+)
+_MIXTURE_SUFFIXES = '[.tK][.train_rows][.Nshot|.fitshot][.plain|.named]'
 
 _NAME = re.compile(
   r'^(?P<base>[\w:]+?)(?:\.t(?P<k>\d+))?(?P<all>\.all)?'
+  r'(?P<train_rows>\.train_rows)?'
   r'(?:\.(?P<shots>\d+|fit)shot)?(?:\.(?P<format>plain|named))?'
   r'(?P<rank>\.rank)?$'
 )
@@ -83,7 +94,7 @@ def parse_task(name: str) -> TaskName:
   part = registry.find_part(match['base'])[1]
   task = TaskName(
     name=name,
-    part=in_format(part, match['format'] or 'instructions'),
+    part=_in_variant(part, match),
     template=int(match['k']) if match['k'] else None,
     every=bool(match['all']),
     rank=bool(match['rank']),
@@ -92,6 +103,17 @@ def parse_task(name: str) -> TaskName:
   for problem in _problems(task):
     raise UnknownNameError(f'{name!r}: {problem}')
   return task
+
+
+def _in_variant(part: Dataset, match: re.Match) -> Dataset:
+  """Returns a part in the format, and on the rows, that a name asks for."""
+  if match['train_rows']:
+    if not part.trains:
+      raise UnknownNameError(
+        f'{match.string!r}: {part.name} has no training rows'
+      )
+    part = on_training_rows(part)
+  return in_format(part, match['format'] or 'instructions')
 
 
 def _problems(task: TaskName) -> Iterator[str]:
@@ -138,9 +160,13 @@ def resolve(name: str) -> MixturePlan:
       for task in tasks_of(name, training=True)
     )
     return MixturePlan(name, members)
-  if match['k'] or match['all'] or match['rank']:
+  if match['all'] or match['rank']:
     raise UnknownNameError(
-      f'{name!r}: a mixture has the suffixes [.Nshot|.fitshot][.plain|.named]'
+      f'{name!r}: a mixture has the suffixes {_MIXTURE_SUFFIXES}'
+    )
+  if match['train_rows'] and declared.purpose != 'eval':
+    raise UnknownNameError(
+      f'{name!r}: .train_rows is for evaluation, and {declared.name} trains'
     )
   members = tuple(_resolve(name, m, match) for m in declared.members)
   return MixturePlan(**{**vars(declared), 'name': name, 'members': members})
@@ -176,9 +202,25 @@ def _resolve(name: str, member: registry.Member, match) -> PlanMember:
     )
   if match['format']:
     # The numbers of templates belong to the instructions.
-    part, templates = in_format(part, match['format']), None
+    templates = None
+  part = _in_variant(part, match)
+  if match['k']:
+    templates = _only(int(match['k']), part, templates, name)
   shots = _shots(match) or member.shots
   return PlanMember(part, templates, shots, part.exemplar_part)
+
+
+def _only(
+  template: int, part: Dataset, templates: Sequence[int] | None, name: str
+) -> tuple[int]:
+  """Returns one of the templates of a member that may be evaluated."""
+  possible = evaluated(part.templates)
+  if templates is not None:
+    possible = tuple(k for k in possible if k in templates)
+  if template not in possible:
+    known = ', '.join(f't{k}' for k in possible)
+    raise UnknownNameError(f'{name!r}: of {part.name} it has {known}')
+  return (template,)
 
 
 def tasks_of(name: str, training: bool = False) -> list[TaskName]:
@@ -204,7 +246,8 @@ def tasks_of(name: str, training: bool = False) -> list[TaskName]:
 
 def task_names(member: PlanMember) -> list[str]:
   """Returns the tasks of a member: one, or one for each of its templates."""
-  suffix = f'.{member.shots}shot' if member.shots else ''
+  suffix = '.train_rows' if member.part.on_training_rows else ''
+  suffix += f'.{member.shots}shot' if member.shots else ''
   if member.format != 'instructions':
     suffix += f'.{member.format}'
   if member.templates is None:

@@ -11,7 +11,7 @@ from flan_jax.evaluation.predictions import (
   by_group,
   predictions_by_template,
 )
-from flan_jax.evaluation.table import layout
+from flan_jax.terminal.blocks import Table
 
 
 def compare(
@@ -61,7 +61,11 @@ def verdict(interval: tuple[float, float] | None, lower_is_better: bool) -> str:
   return 'better' if (interval[0] > 0) != lower_is_better else 'worse'
 
 
-def comparison_table(comparisons: Sequence[Mapping[str, Any]]) -> str:
+# A terminal shows what is certain in colour.
+_STYLES = {'better': 'green', 'worse': 'red'}
+
+
+def comparison_table(comparisons: Sequence[Mapping[str, Any]]) -> Table:
   """Returns comparisons as a table, one line for each."""
   lines = []
   for comparison in comparisons:
@@ -81,4 +85,5 @@ def comparison_table(comparisons: Sequence[Mapping[str, Any]]) -> str:
         'verdict': comparison['verdict'],
       }
     )
-  return layout(lines)
+  styles = [_STYLES.get(line['verdict'], '') for line in lines]
+  return Table.of(lines, optional=('rows', 'before', 'after'), styles=styles)

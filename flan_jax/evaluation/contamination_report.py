@@ -10,9 +10,10 @@ import numpy as np
 
 from flan_jax.definitions.dataset import Dataset
 from flan_jax.evaluation.part_result import PartResult
-from flan_jax.evaluation.table import clean_table, layout
+from flan_jax.evaluation.table import clean_table
 from flan_jax.overlap.corpus_search import Hit
 from flan_jax.runtime.paths import write_whole
+from flan_jax.terminal.blocks import Block, Table, plain, spaced
 
 CONTAMINATED, MATCHES = 'contaminated.json', 'matches.jsonl'
 REPORT, TABLE = 'contamination.json', 'table.txt'
@@ -82,7 +83,7 @@ def write(
   parts: Sequence[SearchedPart],
   about: Mapping[str, Any],
   results: Sequence[PartResult] = (),
-) -> str:
+) -> list[Block]:
   """Writes the files of a search, see `docs/contamination.md`.
 
   Args:
@@ -94,8 +95,7 @@ def write(
   Returns:
     The tables.
   """
-  tables = [_table(parts), clean_table(results)]
-  text = '\n\n'.join(filter(None, tables))
+  tables = spaced([_table(parts), clean_table(results)])
   report = {
     **about,
     'parts': [
@@ -113,11 +113,11 @@ def write(
     folder / MATCHES,
     ''.join(json.dumps(line, ensure_ascii=False) + '\n' for line in lines),
   )
-  write_whole(folder / TABLE, text + '\n')
+  write_whole(folder / TABLE, plain(tables) + '\n')
   write_whole(folder / REPORT, json.dumps(report, indent=1, ensure_ascii=False))
   ids = {part.name: part.contaminated_ids for part in parts}
   write_whole(folder / CONTAMINATED, json.dumps(ids, indent=1))
-  return text
+  return tables
 
 
 def _score(result: PartResult) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def _score(result: PartResult) -> dict[str, Any]:
   }
 
 
-def _table(parts: Sequence[SearchedPart]) -> str:
+def _table(parts: Sequence[SearchedPart]) -> Table:
   lines = []
   for part in parts:
     counts = part.counts()
@@ -150,4 +150,5 @@ def _table(parts: Sequence[SearchedPart]) -> str:
         'short, contaminated': str(counts['contaminated_short_rows']),
       }
     )
-  return layout(lines)
+  optional = ('short, contaminated', 'short rows', 'cluster')
+  return Table.of(lines, optional=optional)

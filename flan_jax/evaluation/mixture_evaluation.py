@@ -1,14 +1,13 @@
 """The evaluation of one mixture, with progress, a journal and result files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 import os
 from typing import Any
 
-import tqdm
-
 from flan_jax import __version__
 from flan_jax.evaluation import records
+from flan_jax.evaluation.before_after import screen
 from flan_jax.evaluation.comparison import compare
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
@@ -17,6 +16,9 @@ from flan_jax.evaluation.evaluator import Evaluation, evaluate
 from flan_jax.evaluation.journal import Journal
 from flan_jax.evaluation.models import Models, Session
 from flan_jax.runtime import processes
+from flan_jax.terminal.bar import Bar
+from flan_jax.terminal.blocks import Block, Line
+from flan_jax.terminal.screen import show
 from flan_jax.training.checkpoint import params_digest
 
 
@@ -56,10 +58,10 @@ class MixtureEvaluation:
     """
     folder = os.path.join(folder, self.mixture)
     journal = self._journal(folder, params)
-    with tqdm.tqdm(
+    with Bar(
+      f'evaluating {self.mixture}',
       unit='example',
-      desc=f'evaluating {self.mixture}',
-      disable=not processes.is_first(),
+      enabled=processes.is_first(),
     ) as bar:
       session = Session(self.models, params, journal, bar)
       try:
@@ -69,7 +71,7 @@ class MixtureEvaluation:
       finally:
         journal.flush()
     if processes.is_first():
-      table = records.write(
+      tables = records.write(
         folder,
         evaluation,
         {
@@ -79,9 +81,9 @@ class MixtureEvaluation:
           **self.about,
         },
       )
-      print(f'\n{self.mixture}, in percent:\n{table}')
-      self._print_exceptions(evaluation)
-      print(f'results: {folder}')
+      title = Line(f'{self.mixture}, in percent:', 'bold')
+      exceptions = self._exceptions(evaluation)
+      show(['', title, *tables, *exceptions, f'results: {folder}'])
     return evaluation
 
   def _journal(self, folder: str, params: Any) -> Journal:
@@ -104,23 +106,26 @@ class MixtureEvaluation:
       processes.log(f'reusing {len(journal.found)} answers from {path}')
     return journal
 
-  def _print_exceptions(self, evaluation: Evaluation) -> None:
+  def _exceptions(self, evaluation: Evaluation) -> Iterator[Block]:
     if self.config.max_rows is not None:
-      print(f'evaluated at most {self.config.max_rows} rows of each subset')
+      yield f'evaluated at most {self.config.max_rows} rows of each subset'
     for result in evaluation.results:
       if result.null is not None:
-        print(f'{result.part} was not evaluated: {result.null}')
+        yield f'{result.part} was not evaluated: {result.null}'
     adapted = [result for result in evaluation.results if result.adapted]
     if adapted:
-      print('splits adapted to a smaller copy (not comparable with the paper):')
+      yield 'not the recorded rows, so not comparable with the paper:'
     for result in adapted:
       reasons = ', '.join(f'{k}: {v}' for k, v in result.adapted.items())
-      print(f'  {result.part}: {reasons}')
+      yield f'  {result.part}: {reasons}'
 
   def print_comparison(
     self, before: Evaluation, after: Evaluation, folder: str | os.PathLike
   ) -> None:
-    """Prints what changed between evaluations; writes it below `folder`."""
+    """Prints what changed between evaluations; writes it below `folder`.
+
+    What a person wants to see first is printed last, on one screen.
+    """
     if not processes.is_first():
       return
     comparisons = []
@@ -129,5 +134,9 @@ class MixtureEvaluation:
     ):
       comparisons += compare(part, first, second)
     folder = os.path.join(folder, self.mixture)
-    table = records.write_comparison(folder, comparisons)
-    print(f'\n{self.mixture}, before and after, means over templates:\n{table}')
+    changed = screen(before, after, comparisons)
+    table = records.write_comparison(folder, comparisons, changed)
+    title = f'{self.mixture}, before and after, means over templates:'
+    show(['', Line(title, 'bold'), table])
+    title = f'what tuning changed in {self.mixture}'
+    show(['', Line(title, 'bold'), '', *changed])

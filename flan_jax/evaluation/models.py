@@ -3,13 +3,12 @@
 import dataclasses
 from typing import Any
 
-import tqdm
-
 from flan_jax.cache.framing import Framing
 from flan_jax.evaluation.generation.generator import Generator
 from flan_jax.evaluation.journal import Journal
 from flan_jax.evaluation.scoring.rank import Scorer
 from flan_jax.model import DecoderConfig
+from flan_jax.terminal.bar import Bar
 from flan_jax.vocabulary.base import Vocabulary
 
 
@@ -36,6 +35,4 @@ class Session:
   models: Models
   params: Any
   journal: Journal = dataclasses.field(default_factory=Journal)
-  bar: tqdm.tqdm = dataclasses.field(
-    default_factory=lambda: tqdm.tqdm(disable=True)
-  )
+  bar: Bar = dataclasses.field(default_factory=lambda: Bar(enabled=False))

@@ -4,13 +4,12 @@ from collections.abc import Iterator, Sequence
 import dataclasses
 from typing import Any
 
-import tqdm
-
 from flan_jax.batches.packing import Example
 from flan_jax.evaluation.models import Session
 from flan_jax.evaluation.requests import Request
 from flan_jax.evaluation.scoring import rank
 from flan_jax.evaluation.scoring.rank import OptionScore
+from flan_jax.terminal.bar import Bar
 
 # The prompt of `acc_mutual_info` (GPT-3, section 2.4).
 _UNINFORMATIVE = 'Answer:'
@@ -59,7 +58,7 @@ def _unconditional_scores(
   asked = [
     dataclasses.replace(request, example=key) for key, request in first.items()
   ]
-  silent = dataclasses.replace(session, bar=tqdm.tqdm(disable=True))
+  silent = dataclasses.replace(session, bar=Bar(enabled=False))
   by_key = dict(zip(first, _option_scores(asked, silent, 'alone'), strict=True))
   return [by_key[key] for key in keys]
 

@@ -13,10 +13,12 @@ from flan_jax.evaluation.comparison import comparison_table
 from flan_jax.evaluation.evaluator import Evaluation
 from flan_jax.evaluation.part_result import PartResult
 from flan_jax.runtime.paths import user_path, write_whole
+from flan_jax.terminal.blocks import Block, Line, Table, plain, spaced
 
 RESULTS, RECORDS, TABLE = 'results.json', 'records.jsonl', 'table.txt'
 EXAMPLES = 'examples.jsonl'
 COMPARISON, COMPARISON_TABLE = 'comparison.json', 'comparison.txt'
+SUMMARY = 'summary.txt'
 ANSWERS = 'answers.jsonl'
 
 _SOFTWARE = ('jax', 'jaxlib', 'flax', 'optax', 'numpy', 'sentencepiece')
@@ -24,7 +26,7 @@ _SOFTWARE = ('jax', 'jaxlib', 'flax', 'optax', 'numpy', 'sentencepiece')
 
 def write(
   folder: str | os.PathLike, evaluation: Evaluation, about: Mapping[str, Any]
-) -> str:
+) -> list[Block]:
   """Writes an evaluation and returns its tables, by template and by part.
 
   `about` is recorded as well: mixture, checkpoint, step, …; its `left_out` is
@@ -32,10 +34,11 @@ def write(
   """
   folder = user_path(folder)
   folder.mkdir(parents=True, exist_ok=True)
-  text = f'{table.templates_table(evaluation.results)}\n\n'
-  text += tables(evaluation.results)
+  by_template = table.templates_table(evaluation.results)
+  blocks = spaced([by_template, tables(evaluation.results)])
   if about.get('left_out'):
-    text += f'\nleft out because not prepared: {", ".join(about["left_out"])}'
+    names = ', '.join(about['left_out'])
+    blocks.append(f'left out because not prepared: {names}')
   results = {
     **about,
     'flan_jax': __version__,
@@ -49,11 +52,11 @@ def write(
     write_whole(folder / EXAMPLES, _json_lines(evaluation.examples))
   else:  # Those of an earlier evaluation would not belong to these results.
     (folder / EXAMPLES).unlink(missing_ok=True)
-  write_whole(folder / TABLE, text + '\n')
+  write_whole(folder / TABLE, plain(blocks) + '\n')
   write_whole(
     folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False)
   )
-  return text
+  return blocks
 
 
 def _json_lines(objects: Sequence[Mapping[str, Any]]) -> str:
@@ -61,41 +64,49 @@ def _json_lines(objects: Sequence[Mapping[str, Any]]) -> str:
   return ''.join(f'{line}\n' for line in lines)
 
 
-def tables(results: Sequence[PartResult]) -> str:
+def tables(results: Sequence[PartResult]) -> list[Block]:
   """Returns the tables of parts, written answers, clean rows and means."""
-  found = (
-    table.results_table(results),
-    table.written_table(results),
-    table.clean_table(results),
-    table.clusters_table(cluster_means(results)),
+  return spaced(
+    [
+      table.results_table(results),
+      table.written_table(results),
+      table.clean_table(results),
+      table.clusters_table(cluster_means(results)),
+    ]
   )
-  return '\n\n'.join(filter(None, found))
 
 
 def write_checkpoints(
   folder: str | os.PathLike,
   found: Sequence[tuple[str, str, Evaluation]],
-) -> str:
+) -> list[Block]:
   """Writes one table of checkpoints, mixtures, evaluations; returns it."""
-  texts = []
+  groups: list[list[Block]] = []
   for label in dict.fromkeys(label for label, *_ in found):
     results = [r for of, _, e in found if of == label for r in e.results]
-    texts.append(f'{label}, in percent:\n{tables(results)}')
+    title = Line(f'{label}, in percent:', 'bold')
+    groups.append([title, *tables(results)])
   means = table.checkpoints_table(
     [(label, mixture, e.results) for label, mixture, e in found]
   )
-  texts.append(f'means over subsets, in percent:\n{means}')
-  text = '\n\n'.join(texts)
-  write_whole(user_path(folder) / TABLE, text + '\n')
-  return text
+  groups.append([Line('means over subsets, in percent:', 'bold'), means])
+  blocks = spaced(groups)
+  write_whole(user_path(folder) / TABLE, plain(blocks) + '\n')
+  return blocks
 
 
 def write_comparison(
-  folder: str | os.PathLike, comparisons: Sequence[Mapping[str, Any]]
-) -> str:
-  """Writes what `comparison.compare` found; returns it as a table."""
-  folder, text = user_path(folder), comparison_table(comparisons)
+  folder: str | os.PathLike,
+  comparisons: Sequence[Mapping[str, Any]],
+  summary: Sequence[Block],
+) -> Table:
+  """Writes what `comparison.compare` found; returns it as a table.
+
+  `summary` is from `before_after.screen`.
+  """
+  folder, made = user_path(folder), comparison_table(comparisons)
   found = json.dumps(list(comparisons), indent=1, ensure_ascii=False)
   write_whole(folder / COMPARISON, found)
-  write_whole(folder / COMPARISON_TABLE, text + '\n')
-  return text
+  write_whole(folder / COMPARISON_TABLE, f'{made}\n')
+  write_whole(folder / SUMMARY, plain(summary) + '\n')
+  return made

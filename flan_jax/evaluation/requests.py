@@ -56,8 +56,7 @@ class Request:
 
   def options_written(self, text: str) -> list[int]:
     """Returns the options equal to a text up to case, spaces, full stop."""
-    bare = _bare(text)
-    return [n for n, o in enumerate(self.option_texts) if _bare(o) == bare]
+    return equal_options(self.option_texts, text)
 
   def about(self, target: Sequence[int]) -> dict[str, Any]:
     """Returns the fields of a record that identify the request and a target."""
@@ -117,6 +116,12 @@ def requests(
     example = Example(split.prompt(index, framing), targets)
     found.append(Request(split, index, example, ended, framing))
   return found
+
+
+def equal_options(options: Sequence[str], text: str) -> list[int]:
+  """Returns the options equal to a text up to case, spaces, full stop."""
+  bare = _bare(text)
+  return [n for n, option in enumerate(options) if _bare(option) == bare]
 
 
 def _bare(text: str) -> str:

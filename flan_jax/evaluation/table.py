@@ -5,9 +5,13 @@ from typing import Any
 
 from flan_jax.evaluation import aggregation
 from flan_jax.evaluation.part_result import PartResult
+from flan_jax.terminal.blocks import Table
+
+# What narrow terminals leave out first. Files have all columns.
+_LEAST = ('top share', 'macro F1', 'majority')
 
 
-def results_table(results: Sequence[PartResult]) -> str:
+def results_table(results: Sequence[PartResult]) -> Table:
   """Returns results as a table; `docs/evaluation.md` describes the columns."""
   lines = []
   for result in results:
@@ -28,10 +32,13 @@ def results_table(results: Sequence[PartResult]) -> str:
         'split': result.split,
       }
     )
-  return layout(lines)
+  return Table.of(
+    lines,
+    optional=(*_LEAST, 'template', 'split', 'best validation', '(std)', 'rows'),
+  )
 
 
-def templates_table(results: Sequence[PartResult]) -> str:
+def templates_table(results: Sequence[PartResult]) -> Table:
   """Returns results as a table, one line for each template.
 
   A star marks the template that is best on validation rows.
@@ -52,10 +59,10 @@ def templates_table(results: Sequence[PartResult]) -> str:
           'top share': _number(template['most_frequent_prediction']),
         }
       )
-  return layout(lines)
+  return Table.of(lines, optional=(*_LEAST, 'rows'))
 
 
-def clusters_table(means: Sequence[Mapping[str, Any]]) -> str:
+def clusters_table(means: Sequence[Mapping[str, Any]]) -> Table:
   """Returns the means of `clusters.cluster_means` as a table."""
   lines = []
   for mean in means:
@@ -72,10 +79,10 @@ def clusters_table(means: Sequence[Mapping[str, Any]]) -> str:
         'missing': ', '.join(missing) or '-',
       }
     )
-  return layout(lines)
+  return Table.of(lines, optional=('figure', 'missing', 'best validation'))
 
 
-def clean_table(results: Sequence[PartResult]) -> str:
+def clean_table(results: Sequence[PartResult]) -> Table:
   """Returns results on rows that pretraining has not seen as a table."""
   lines = []
   for result in results:
@@ -93,12 +100,12 @@ def clean_table(results: Sequence[PartResult]) -> str:
         'difference': '-' if mean is None else f'{mean - result.mean:+.1f}',
       }
     )
-  return layout(lines)
+  return Table.of(lines, optional=('mean', 'clean rows'))
 
 
-def written_table(results: Sequence[PartResult]) -> str:
+def written_table(results: Sequence[PartResult]) -> Table:
   """Returns what was written where options are ranked as a table."""
-  return layout(
+  return Table.of(
     [
       {
         **_labels(result),
@@ -114,12 +121,12 @@ def written_table(results: Sequence[PartResult]) -> str:
 
 def checkpoints_table(
   found: Sequence[tuple[str, str, Sequence[PartResult]]],
-) -> str:
+) -> Table:
   """Returns means as a table, one line for each checkpoint, mixture, metric.
 
   `found` holds the checkpoint, mixture and results of each evaluation.
   """
-  return layout(
+  return Table.of(
     [
       {
         'checkpoint': label,
@@ -132,23 +139,6 @@ def checkpoints_table(
       for metric, mean in aggregation.summary(results).items()
     ]
   )
-
-
-def layout(lines: Sequence[Mapping[str, str]]) -> str:
-  """Returns lines of named cells in columns, '' if there are none.
-
-  All columns but the first two are aligned to the right.
-  """
-  if not lines:
-    return ''
-  rows = [tuple(lines[0]), *(tuple(line.values()) for line in lines)]
-  widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-  style = '  '.join(
-    f'{{:{"<" if n < 2 else ">"}{width}}}' for n, width in enumerate(widths)
-  )
-  text = [style.format(*row).rstrip() for row in rows]
-  text.insert(1, '-' * max(map(len, text)))
-  return '\n'.join(text)
 
 
 def _labels(result: PartResult) -> dict[str, str]:

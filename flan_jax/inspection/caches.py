@@ -13,9 +13,9 @@ from flan_jax.cache import cached_split, identity
 from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.identity import SplitKey
 from flan_jax.errors import UserError
-from flan_jax.runtime.console import wrapped
 from flan_jax.runtime.paths import user_path
 from flan_jax.sources.copies import copy_digest
+from flan_jax.terminal.blocks import Block, Line, Paragraph, Row, Table
 from flan_jax.vocabulary.base import Vocabulary
 
 # A run reads what is cached, makes what is missing or unfinished, and refuses
@@ -23,6 +23,7 @@ from flan_jax.vocabulary.base import Vocabulary
 CACHED, MISSING, UNFINISHED = 'cached', 'missing', 'unfinished'
 DAMAGED, OTHER = 'damaged', 'other settings'
 STATES = (CACHED, MISSING, UNFINISHED, DAMAGED, OTHER)
+_STYLES = {CACHED: '', DAMAGED: 'red', OTHER: 'dim'}
 
 # <dataset>/<part>.<split>[.<format>]-<content>-<copy>
 _FOLDER = re.compile(r'^\w+/(?P<name>[\w.]+)-[0-9a-f]{12}-[0-9a-f]{8}$')
@@ -111,25 +112,29 @@ def _progress(path: epath.Path) -> str:
   return f'{done} shards written'
 
 
-def lines(found: Mapping[str, Any]) -> Iterator[str]:
+def lines(found: Mapping[str, Any]) -> Iterator[Block]:
   """Yields the table of `describe`, a line a split."""
   splits = found['splits']
   counts = collections.Counter(split['state'] for split in splits)
   states = ', '.join(f'{counts[s]} {s}' for s in STATES if counts[s])
   tokens = sum(split['tokens'] or 0 for split in splits)
-  yield (
-    f'{found["cache_dir"]}: {len(splits)} splits ({states}), {tokens:,} tokens'
+  yield Line(
+    f'{found["cache_dir"]}: {len(splits)} splits ({states}), {tokens:,} tokens',
+    'bold',
   )
   if found['others']:
     yield f'other splits, which this run does not read: {found["others"]}'
   if counts[MISSING] or counts[UNFINISHED]:
     yield '`flan-jax cache` makes those that are missing or unfinished'
   yield ''
-  yield f'{"split":39} {"state":14} {"rows":>7} {"tokens":>11} {"MB":>5}'
-  for split in splits:
-    line = f'{split["split"]:39} {split["state"]:14}'
-    if split['rows'] is not None:
-      size = split['bytes'] / 1e6
-      line += f' {split["rows"]:>7,} {split["tokens"]:>11,} {size:>5,.1f}'
-    yield line.rstrip()
-    yield from wrapped(split['reason'], '    ')
+  rows = [_table_row(split) for split in splits]
+  yield Table(('split', 'state', 'rows', 'tokens', 'MB'), rows, ruled=False)
+
+
+def _table_row(split: Mapping[str, Any]) -> Row:
+  cells = [split['split'], split['state']]
+  if split['rows'] is not None:
+    size = split['bytes'] / 1e6
+    cells += [f'{split["rows"]:,}', f'{split["tokens"]:,}', f'{size:,.1f}']
+  style = _STYLES.get(split['state'], 'yellow')
+  return Row(cells, style, Paragraph(split['reason'], '    ', style))

@@ -8,7 +8,7 @@ from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import Dataset
 from flan_jax.inspection import prepared
 from flan_jax.inspection.prepared import MANUAL, PREPARED, RECORDED, STATES
-from flan_jax.runtime.console import wrapped
+from flan_jax.terminal.blocks import Block, Line, Paragraph, Row, Table
 
 # The cluster of datasets that the paper does not have.
 EXTRAS = 'extras'
@@ -71,43 +71,54 @@ def _shared(values: Iterable[Any]) -> Any:
   return values[0] if all(v == values[0] for v in values) else values
 
 
-def lines(found: Mapping[str, Any]) -> Iterator[str]:
+# What is not prepared is less bright on a terminal.
+_STYLES = {PREPARED: '', MANUAL: 'yellow'}
+
+
+def lines(found: Mapping[str, Any]) -> Iterator[Block]:
   """Yields `describe` as a tree of clusters, datasets and their subsets."""
   datasets = found['datasets']
   clusters = dict.fromkeys(dataset['cluster'] for dataset in datasets)
   counts = collections.Counter(dataset['status'] for dataset in datasets)
   states = ', '.join(f'{counts[state]} {state}' for state in STATES)
-  yield f'{len(clusters)} clusters, {len(datasets)} datasets'
+  yield Line(f'{len(clusters)} clusters, {len(datasets)} datasets', 'bold')
   yield f'{states} in {found["data_dir"]}'
   yield f'Prepare a dataset or the datasets of a mixture: {found["command"]}'
   yield ''
-  yield f'{"":35}{"train rows":>10}{"templates":>11}  state'
   groups = {c: [d for d in datasets if d['cluster'] == c] for c in clusters}
   if found['extras']:
     groups[EXTRAS] = found['extras']
+  rows = []
   for cluster, members in groups.items():
     note = ', in no mixture' if cluster == EXTRAS else ''
-    yield f'{cluster} ({len(members)}){note}'
+    rows.append(Row([f'{cluster} ({len(members)}){note}'], 'bold cyan'))
     for dataset in members:
-      yield from _dataset_lines(dataset)
+      rows += _dataset_rows(dataset)
+  titles = ('', 'train rows', 'templates', 'state')
+  yield Table(titles, rows, frozenset((0, 3)), ruled=False)
   yield ''
   yield f'{len(found["mixtures"])} mixtures'
-  yield from wrapped(', '.join(found['mixtures']), '  ')
+  yield Paragraph(', '.join(found['mixtures']), '  ')
 
 
-def _dataset_lines(dataset: Mapping[str, Any]) -> Iterator[str]:
+def _dataset_rows(dataset: Mapping[str, Any]) -> Iterator[Row]:
   templates, inverted = dataset['templates'], dataset['inverted']
   numbers = f'{templates} ({inverted})'
   if isinstance(templates, list) or isinstance(inverted, list):
     numbers = 'by subset'
-  state, rows = dataset['status'], dataset['prepared_train_rows']
-  if state == PREPARED and rows != dataset['train_rows']:
-    state = f'{PREPARED}, {rows:,} rows'
-  yield (
-    f'  {dataset["name"]:33}{dataset["train_rows"]:>10,}{numbers:>11}  {state}'
-  )
+  status, count = dataset['status'], dataset['prepared_train_rows']
+  state = status
+  if status == PREPARED and count != dataset['train_rows']:
+    state = f'{PREPARED}, {count:,} rows'
+  name, parts = f'  {dataset["name"]}', []
   if len(dataset['parts']) > 1:
-    parts = zip(dataset['parts'], dataset['part_status'], strict=True)
-    yield from (f'    {part:52}  {state}' for part, state in parts)
-  if dataset['status'] == MANUAL:
-    yield from wrapped(f'download manually: {dataset["manual"]}', ' ' * 6)
+    parts = list(zip(dataset['parts'], dataset['part_status'], strict=True))
+  rows = [((name, f'{dataset["train_rows"]:,}', numbers, state), status)]
+  rows += [((f'    {part}', '', '', own), own) for part, own in parts]
+  manual = None
+  if status == MANUAL:
+    text = f'download manually: {dataset["manual"]}'
+    manual = Paragraph(text, ' ' * 6, 'yellow')
+  for number, (cells, own) in enumerate(rows, 1):
+    note = manual if number == len(rows) else None
+    yield Row(cells, _STYLES.get(own, 'dim'), note)

@@ -28,7 +28,7 @@ from flan_jax.inspection import shared_words
 from flan_jax.overlap.row_texts import whole_text
 from flan_jax.rendering.source import SplitSource, plain_tensorflow
 from flan_jax.rendering.splits import MissingDataError
-from flan_jax.runtime.console import wrapped
+from flan_jax.terminal.blocks import Block, Line, Paragraph
 
 # Shorter texts, in normalized characters, are equal by chance ("Good film.").
 MIN_LENGTH = 20
@@ -312,7 +312,7 @@ def _text(text: bytes) -> str:
   return text.decode('utf-8', 'replace')
 
 
-def lines(found: Mapping[str, Any]) -> Iterator[str]:
+def lines(found: Mapping[str, Any]) -> Iterator[Block]:
   """Yields the report of `check` as text."""
   rows = found['rows']
   sides = ('evaluated', 'trained')
@@ -325,26 +325,32 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
     f'{found["mixture"]} trains on {len(found["trained"])} subsets; '
     f'{" and ".join(found["evaluations"])} evaluates {len(found["evaluated"])}'
   )
-  yield f'RULE {found["rule_verdict"]}'
+  yield Line(f'RULE {found["rule_verdict"]}', _style(found['rule_verdict']))
   for breach in found['breaches']:
-    yield f'  error: {breach["trained"]} {breach["reason"]}'
-  yield (
+    yield Line(f'  error: {breach["trained"]} {breach["reason"]}', 'red')
+  yield Line(
     f'ROW {found["row_verdict"]}: {" compared with ".join(totals)}; '
-    f'{rows["short"]} rows are too short'
+    f'{rows["short"]} rows are too short',
+    _style(found['row_verdict']),
   )
   for overlap in rows['overlaps']:
-    yield (
+    yield Line(
       f'  {"declared derived" if overlap["derived"] else "error"}: '
       f'{overlap["evaluated_rows"]} rows in {overlap["groups"]} groups of '
       f'{overlap["evaluated"]} (evaluated) share a text with '
-      f'{overlap["trained_rows"]} rows of {overlap["trained"]} (trained)'
+      f'{overlap["trained_rows"]} rows of {overlap["trained"]} (trained)',
+      '' if overlap['derived'] else 'red',
     )
     yield from (f'    "{example["text"]}"' for example in overlap['examples'])
   yield from shared_words.lines(rows['shared_words'])
   for side in sides:
     if absent := [part for part in found[side] if part in rows['missing']]:
-      yield from wrapped(f'not checked ({side}): {", ".join(absent)}', '  ')
+      yield Paragraph(f'not checked ({side}): {", ".join(absent)}', '  ')
   yield f'DERIVED: {len(found["derived"]) or "no"} declared pairs'
   for pair in found['derived']:
     made, origin = sides if pair['made'] == 'evaluated' else sides[::-1]
     yield f'  {pair[made]} ({made}) is made from {pair[origin]} ({origin})'
+
+
+def _style(verdict: str) -> str:
+  return {'passed': 'green', 'failed': 'bold red'}.get(verdict, 'yellow')

@@ -11,7 +11,7 @@ from flan_jax.definitions.mixture_plan import (
 )
 from flan_jax.inspection import prepared
 from flan_jax.inspection.prepared import ESTIMATE, PREPARED, RECORDED
-from flan_jax.runtime.console import wrapped
+from flan_jax.terminal.blocks import Block, Line, Paragraph, Row, Table
 
 
 def describe(plan: MixturePlan, data_dir: str | None) -> dict[str, Any]:
@@ -94,49 +94,47 @@ def _kept_out(plan: MixturePlan) -> dict[str, list[str]]:
   }
 
 
-def lines(found: Mapping[str, Any]) -> Iterator[str]:
+def lines(found: Mapping[str, Any]) -> Iterator[Block]:
   """Yields `describe` as a table, cluster by cluster."""
   members = found['members']
   trains = found['purpose'] == 'train'
   verb = 'trains on' if trains else 'evaluates'
-  yield f'{found["mixture"]}: {verb} {len(members)} subsets'
+  yield Line(f'{found["mixture"]}: {verb} {len(members)} subsets', 'bold')
   if found['note']:
-    yield from wrapped(f'note: {found["note"]}')
+    yield Paragraph(f'note: {found["note"]}')
   for what in ('clusters', 'datasets'):
     if kept_out := found.get(f'excluded_{what}'):
-      yield from wrapped(f'not trained on, {what}: {", ".join(kept_out)}')
+      yield Paragraph(f'not trained on, {what}: {", ".join(kept_out)}')
   here = sum(member['status'] == PREPARED for member in members)
-  yield from wrapped(
+  yield Paragraph(
     f'{found["split"]} rows before filters: {here} subsets as prepared in '
     f'{found["data_dir"]}, {len(members) - here} as recorded'
   )
   if any(member['rows_from'] == ESTIMATE for member in members):
     yield '~: estimated, because a split is divided by groups of rows'
   yield ''
-  columns = f'{"rate":>10}{"share":>9}' if trains else ''
-  yield f'{"":35}{"rows":>10}{"":13}{columns}'.rstrip()
+  rows = []
   for cluster in dict.fromkeys(member['cluster'] for member in members):
     group = [member for member in members if member['cluster'] == cluster]
-    yield f'{cluster:58}{_rate(group)}'.rstrip()
-    for member in group:
-      yield from _member_lines(member)
+    rows.append(Row([cluster, '', '', *_rate(group)], 'bold cyan'))
+    rows += map(_member_row, group)
   if trains:
-    yield f'{"sum of rates":58}{_rate(members)}'
+    rows.append(Row(['sum of rates', '', '', *_rate(members)], 'bold'))
+  titles = ('', 'rows', '', *(('rate', 'share') if trains else ()))
+  yield Table(titles, rows, frozenset((0, 2)), ruled=False)
 
 
-def _rate(members: Sequence[Mapping[str, Any]]) -> str:
+def _rate(members: Sequence[Mapping[str, Any]]) -> list[str]:
   if members[0]['rate'] is None:
-    return ''
+    return []
   rate = sum(member['rate'] for member in members)
   share = sum(member['share'] or 0 for member in members)
-  return f'{rate:>10,}{share:>7.1f} %'
+  return [f'{rate:,}', f'{share:.1f} %']
 
 
-def _member_lines(member: Mapping[str, Any]) -> Iterator[str]:
+def _member_row(member: Mapping[str, Any]) -> Row:
   rows = f'{"~" * (member["rows_from"] == ESTIMATE)}{member["rows"]:,}'
   origin = RECORDED if member['rows_from'] == RECORDED else 'copy'
-  line = f'  {member["part"]:33}{rows:>10}  {origin:11}{_rate([member])}'
-  yield line.rstrip()
   details = []
   if member['templates'] is not None:
     details.append('templates ' + ', '.join(map(str, member['templates'])))
@@ -146,4 +144,6 @@ def _member_lines(member: Mapping[str, Any]) -> Iterator[str]:
     details.append(f'up to {member["shots"]} exemplars')
   if member['format'] != 'instructions':
     details.append(f'{member["format"]} format')
-  yield from wrapped('; '.join(details), ' ' * 6)
+  note = Paragraph('; '.join(details), ' ' * 6, 'dim')
+  cells = [f'  {member["part"]}', rows, origin, *_rate([member])]
+  return Row(cells, note=note)

@@ -13,6 +13,7 @@ from flan_jax.interop.families import Family, Mapped, mapped_arrays
 from flan_jax.interop.model_source import InteropError, Source
 from flan_jax.model import DecoderConfig, param_shardings
 from flan_jax.sharding import MeshConfig, make_mesh
+from flan_jax.terminal.bar import Bar
 
 _EMBEDDING, _HEAD = 'model.embed_tokens.weight', 'lm_head.weight'
 # Rows of two tables compared at a time.
@@ -32,6 +33,7 @@ def import_params(
   config: DecoderConfig,
   mesh: jax.sharding.Mesh,
   dtype: str = 'float32',
+  bar: Bar | None = None,
 ) -> dict[str, Any]:
   """Reads all parameters, one tensor at a time.
 
@@ -43,6 +45,7 @@ def import_params(
     config: Shape of the decoder.
     mesh: Mesh that the parameters are sharded over.
     dtype: Type of the parameters.
+    bar: Shows how many tensors are read; None for none.
 
   Returns:
     The parameters, in the structure of `model.init_params`.
@@ -55,7 +58,10 @@ def import_params(
   _check_tensors(source, family, config, arrays)
   shardings = traverse_util.flatten_dict(param_shardings(config, mesh), sep='/')
   flat: dict[str, jax.Array] = {}
+  bar = bar or Bar(enabled=False)
+  bar.total = len(arrays)
   for array in arrays:
+    bar.update()
     sharding = shardings[array.param]
     if array.layer is None:
       flat[array.param] = _read(source, array, sharding, dtype)

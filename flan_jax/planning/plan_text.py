@@ -1,18 +1,19 @@
-"""Prints a plan as text."""
+"""A plan as text."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from flan_jax.planning.request import PROGRAMS
-from flan_jax.runtime.console import wrapped
+from flan_jax.terminal.blocks import Block, Line, Paragraph
 
 _GIB = 2**30
 
 
-def lines(plan: Mapping[str, Any]) -> Iterator[str]:
-  """Yields the lines of a plan, from `plan_worker.plan_in_process`."""
+def lines(plan: Mapping[str, Any]) -> Iterator[Block]:
+  """Yields a plan, from `plan_worker.plan_in_process`."""
   mesh = ' x '.join(f'{axis} {size}' for axis, size in plan['mesh'].items())
-  yield f'{plan["topology"]}: chips {plan["chips"]}, devices {plan["devices"]}'
+  devices = f'chips {plan["chips"]}, devices {plan["devices"]}'
+  yield Line(f'{plan["topology"]}: {devices}', 'bold')
   yield f'parameters: {plan["parameters"]:,} in float32'
   yield (
     f'compute type {plan["compute_dtype"]}, attention {plan["attention"]}, '
@@ -28,7 +29,7 @@ def lines(plan: Mapping[str, Any]) -> Iterator[str]:
     yield from _run(plan['run'])
   if plan['proposals']:
     yield ''
-    yield 'would fit (compiled):'
+    yield Line('would fit (compiled):', 'bold')
     for proposal in plan['proposals']:
       yield from _proposal(proposal)
   elif any(plan[n]['fits'] is False for n in PROGRAMS if n in plan):
@@ -37,7 +38,7 @@ def lines(plan: Mapping[str, Any]) -> Iterator[str]:
   if plan['notes']:
     yield ''
     for note in plan['notes']:
-      yield from wrapped(f'note: {note}')
+      yield Paragraph(f'note: {note}', style='dim')
 
 
 def _program(name, plan, program):
@@ -47,11 +48,12 @@ def _program(name, plan, program):
     shape += f' ({batch["target_budget"]:,} of them targets)'
     if batch['microbatches'] > 1:
       shape += f', in {batch["microbatches"]} microbatches'
-  yield f'{name}: {shape}'
+  yield Line(f'{name}: {shape}', 'bold')
   yield '  memory per device, GiB'
   for kind, size in program['memory'].items():
     yield f'    {kind.replace("_", " "):18} {size / _GIB:8.3f}'
-  yield f'    {"total":18} {_fit(program)}'
+  style = {True: 'green', False: 'bold red'}.get(program['fits'], '')
+  yield Line(f'    {"total":18} {_fit(program)}', style)
   if 'flops' not in program:
     return
   flops = program['flops']
@@ -77,7 +79,7 @@ def _fit(program) -> str:
   return f'{needed:8.3f} of {program["memory_bytes"] / _GIB:.2f}: {verdict}'
 
 
-def _step(step) -> Iterator[str]:
+def _step(step) -> Iterator[Block]:
   yield '  estimated seconds per step'
   for name, share in step['assumed'].items():
     seconds = step[f'{name}_s']
@@ -91,8 +93,9 @@ def _step(step) -> Iterator[str]:
   yield f'    model FLOPs utilization {extent(step["mfu"], "{:.1%}")}'
 
 
-def _run(run) -> Iterator[str]:
-  yield f'run of {run["steps"]:,} steps, without evaluation and checkpoints'
+def _run(run) -> Iterator[Block]:
+  title = f'run of {run["steps"]:,} steps, without evaluation and checkpoints'
+  yield Line(title, 'bold')
   for name, label, pattern in (
     ('hours', 'hours', '{:,.1f}'),
     ('chip_hours', 'chip-hours', '{:,.0f}'),
@@ -115,7 +118,7 @@ def extent(values: Sequence[float], pattern: str) -> str:
   return low if low == high else f'{low} to {high}'
 
 
-def _proposal(proposal) -> Iterator[str]:
+def _proposal(proposal) -> Iterator[Block]:
   needed = ', '.join(
     f'{name} {size / _GIB:.2f} GiB'
     for name, size in proposal['needed_bytes'].items()

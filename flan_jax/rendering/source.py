@@ -100,7 +100,9 @@ class SplitSource(seqio.DataSource):
     info = self.builder.info
     sizes = {name: split.num_examples for name, split in info.splits.items()}
     family = [p for p in self.part.family if p.source == self.part.source]
-    resolved = splits.resolve(family or [self.part], sizes)
+    if self.part.on_training_rows or not family:
+      family = [self.part]
+    resolved = splits.resolve(family, sizes)
     return {
       split: found
       for (name, split), found in resolved.items()

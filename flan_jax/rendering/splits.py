@@ -95,7 +95,10 @@ def resolve(
       one = found[part.name, split]
       rows = one.stop - one.start
       recorded = part.rows.get(split, rows)
-      if not one.reason and rows != recorded:
+      if part.on_training_rows:
+        reason = '; '.join(filter(None, ('the training rows', one.reason)))
+        found[part.name, split] = dataclasses.replace(one, reason=reason)
+      elif not one.reason and rows != recorded:
         reason = f'{rows} rows instead of {recorded}'
         found[part.name, split] = dataclasses.replace(one, reason=reason)
   return found

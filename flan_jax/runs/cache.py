@@ -6,7 +6,6 @@ import shlex
 from typing import TYPE_CHECKING
 
 import gin
-import tqdm
 
 from flan_jax.cache.cached_split import token_dtype
 from flan_jax.cache.framing import CacheConfig
@@ -19,6 +18,8 @@ from flan_jax.runtime.tensorflow_start import (
   skip_graph_optimization,
 )
 from flan_jax.sources.mini import open_data_dir
+from flan_jax.terminal.bar import Bar
+from flan_jax.terminal.screen import show
 from flan_jax.vocabulary.load import load_vocabulary
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def cache(
   vocabulary: str,
   allow_missing: bool = False,
   pipeline_options: str | None = None,
+  eval_period: int | None = None,
   verbose: bool = False,
   dry_run: bool = False,
 ) -> None:
@@ -52,13 +54,15 @@ def cache(
     allow_missing: Leaves out data that is not prepared.
     pipeline_options: Options of a Beam runner, as one string. None: this
       process for few rows, all cores of this machine for many.
+    eval_period: EVAL_PERIOD of a training run. With 0, it scores no validation
+      rows, and those of training mixtures are not made.
     verbose: Prints a line for each split.
     dry_run: Only prints what would be made.
 
   Raises:
     ConfigError: Beam is asked for and not installed.
   """
-  keys = split_keys(names.resolve_all(mixtures))
+  keys = split_keys(names.resolve_all(mixtures), scored=eval_period != 0)
   cache_dir = cache_config.cache_dir
   loaded = load_vocabulary(base_model.locate(vocabulary, cache_dir))
   with quiet_start():
@@ -71,18 +75,15 @@ def cache(
   config = dataclasses.replace(cache_config, data_dir=data_dir)
   writer = CacheWriter(keys, config, loaded, allow_missing)
   plan = writer.plan()
-  for part, reason in writer.missing.items():
-    print(f'left out: {part} ({reason})')
+  show(f'left out: {part} ({why})' for part, why in writer.missing.items())
   _print_plan(plan, token_dtype(loaded).itemsize)
   if dry_run or not plan.tasks:
     return
   run = _runner(plan.rows, pipeline_options)
-  with tqdm.tqdm(
-    total=plan.rows, unit='row', desc='caching', disable=None
-  ) as bar:
-    log = bar.write if verbose else lambda line: None
+  with Bar('caching', plan.rows, 'row') as bar:
+    log = bar.log if verbose else lambda line: None
     counts = writer.make(log, run, bar.update)
-  print(f'Cached {plan.splits} splits: {counted(counts)}', flush=True)
+  show([f'Cached {plan.splits} splits: {counted(counts)}'])
 
 
 def _print_plan(plan: 'Plan', token_bytes: int) -> None:
@@ -97,7 +98,7 @@ def _print_plan(plan: 'Plan', token_bytes: int) -> None:
       f'{plan.tokens * token_bytes / 1e6:,.0f} MB and {seconds / 60:,.0f} min '
       'on one core'
     )
-  print(line, flush=True)
+  show([line])
 
 
 def _runner(rows: int, pipeline_options: str | None) -> 'Runner':
@@ -113,7 +114,7 @@ def _runner(rows: int, pipeline_options: str | None) -> 'Runner':
     return beam.make_runner(options)
   except ImportError as error:
     if pipeline_options is None:
-      print("Using one core; for all of them: pip install '.[cache]'")
+      show(["Using one core; for all of them: pip install '.[cache]'"])
       return run_here
     raise ConfigError(
       '--pipeline_options needs Apache Beam, which is not installed: pip '

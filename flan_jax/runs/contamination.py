@@ -7,8 +7,6 @@ import os
 import shlex
 import sys
 
-import tqdm
-
 from flan_jax import __version__
 from flan_jax.definitions import registry, template_set
 from flan_jax.definitions.dataset import Dataset
@@ -23,10 +21,12 @@ from flan_jax.overlap.corpus_files import corpus_files, corpus_ranges
 from flan_jax.overlap.corpus_search import Hit, Runner
 from flan_jax.overlap.gram_index import GramIndex
 from flan_jax.rendering.splits import MissingDataError
-from flan_jax.runtime.console import wrapped
 from flan_jax.runtime.paths import user_path
 from flan_jax.runtime.tensorflow_start import start_tensorflow
 from flan_jax.sources.mini import open_data_dir
+from flan_jax.terminal.bar import Bar
+from flan_jax.terminal.blocks import Line, Paragraph
+from flan_jax.terminal.screen import show
 
 
 def main(argv: Sequence[str]) -> int:
@@ -48,10 +48,11 @@ def main(argv: Sequence[str]) -> int:
     recorded = read_recorded(flags.results, flags.cache_dir, set(parts))
   run = _runner(flags)
   index, ids, left_out = _indexed(parts, flags)
-  print(
-    f'searching for {len(index.counts):,} test rows, which take '
-    f'{index.nbytes / 1e6:,.1f} MB of memory',
-    flush=True,
+  show(
+    [
+      f'searching for {len(index.counts):,} test rows, which take '
+      f'{index.nbytes / 1e6:,.1f} MB of memory'
+    ]
   )
   folder = user_path(flags.out)
   folder.mkdir(parents=True, exist_ok=True)
@@ -72,13 +73,13 @@ def main(argv: Sequence[str]) -> int:
     'left_out': left_out,
   }
   results = [r for part in recorded for r in part.results(contaminated)]
-  text = contamination_report.write(folder, searched, about, results)
+  tables = contamination_report.write(folder, searched, about, results)
   count = f'{len(files)} file{"" if len(files) == 1 else "s"}'
-  print(f'{flags.name} in {count}, {size / 1e6:,.1f} MB of text:')
-  print(text)
+  title = f'{flags.name} in {count}, {size / 1e6:,.1f} MB of text:'
+  show([Line(title, 'bold'), *tables])
   if left_out:
-    print('\n'.join(wrapped(f'left out: {", ".join(left_out)}')))
-  print(f'results: {folder}')
+    show([Paragraph(f'left out: {", ".join(left_out)}')])
+  show([f'results: {folder}'])
   return 0
 
 
@@ -135,9 +136,7 @@ def _runner(flags: argparse.Namespace) -> Runner:
 def _search(index, shares, folder, run, flags) -> tuple[dict[int, Hit], int]:
   """Searches the corpus and shows how far it is."""
   size = sum(one.size for share in shares for one in share)
-  with tqdm.tqdm(
-    total=size, unit='B', unit_scale=True, desc='searching', disable=None
-  ) as bar:
+  with Bar('searching', size, 'byte') as bar:
     return corpus_search.search(
       index,
       shares,

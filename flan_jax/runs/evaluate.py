@@ -14,6 +14,7 @@ from flan_jax.flags import Arguments
 from flan_jax.runs.checkpoint_paths import labelled_checkpoints
 from flan_jax.runs.run_setup import RunSetup
 from flan_jax.runtime import processes
+from flan_jax.terminal.screen import show
 from flan_jax.training.checkpoint import Checkpointer
 
 
@@ -54,8 +55,9 @@ def evaluate(
   contaminated = eval_config.contaminated
   contaminated = contaminated and Contaminated.read(contaminated)
   if dry_run:
-    print(f'would evaluate {", ".join(plan.name for plan in mixtures)}')
-    print(f'splits to cache first: {workspace.missing(mixtures)}')
+    names_ = ', '.join(plan.name for plan in mixtures)
+    missing = workspace.missing(mixtures)
+    show([f'would evaluate {names_}', f'splits to cache first: {missing}'])
     return
   if prompts is not None:
     checkpoint = checkpoint or prompts.base
@@ -78,4 +80,5 @@ def evaluate(
       result = evaluation.run(params, os.path.join(folder, label), about)
       found.append((label or path, evaluation.mixture, result))
   if len(found) > 1 and processes.is_first():
-    print(f'\n{records.write_checkpoints(folder, found)}\nresults: {folder}')
+    tables = records.write_checkpoints(folder, found)
+    show(['', *tables, f'results: {folder}'])

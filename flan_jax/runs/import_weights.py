@@ -10,6 +10,8 @@ from flan_jax.interop.chat_template import chat_prompt_format
 from flan_jax.interop.output_folder import check_output
 from flan_jax.interop.params import import_mesh
 from flan_jax.interop.tokenizer_json import set_context
+from flan_jax.terminal.bar import Bar
+from flan_jax.terminal.screen import show
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.vocabulary.load import load_vocabulary
 
@@ -43,26 +45,30 @@ def main(argv: Sequence[str]) -> int:
       f'the tokenizer has {vocabulary.size} tokens, but the embedding only '
       f'{config.vocab_size} rows'
     )
-  params = interop.import_params(
-    source, family, config, import_mesh(config), flags.dtype
-  )
+  with Bar(f'reading {source.path.name}', unit='tensor') as bar:
+    params = interop.import_params(
+      source, family, config, import_mesh(config), flags.dtype, bar
+    )
   record = {
     'model': dataclasses.asdict(config),
     'vocabulary': vocabulary.record(),
     'imported': {'from': str(source.path.absolute()), 'family': family.name},
   }
-  Checkpointer.save_params(out, params, record)
+  with Bar(f'writing {out.name}'):
+    Checkpointer.save_params(out, params, record)
   chat = chat_prompt_format(out, adds_bos=vocabulary.bos_id is not None)
   about = f'{family.name} model with {config.param_count():,} parameters'
   title = f'{source.path.name}, a {about}, imported.'
   path = model_gin.write(out, title, config, chat)
-  print(f'{source.path}: {about}')
+  show([f'{source.path}: {about}'])
   if padding:
-    print(
-      f'{padding} of {config.vocab_size} rows of the embedding belong to no '
-      'token; they take part in the softmax, as in transformers'
+    show(
+      [
+        f'{padding} of {config.vocab_size} rows of the embedding belong to no '
+        'token; they take part in the softmax, as in transformers'
+      ]
     )
-  print(f'Pass this file to train, eval and infer: --gin_file={path}')
+  show([f'Pass this file to train, eval and infer: --gin_file={path}'])
   if not flags.check:
     return 0
   theirs = reference.load(source.path)

@@ -5,7 +5,6 @@ import dataclasses
 import json
 
 import gin
-import tqdm
 
 from flan_jax.definitions import names
 from flan_jax.errors import ConfigError
@@ -23,6 +22,8 @@ from flan_jax.runs.checkpoint_paths import one_checkpoint
 from flan_jax.runs.run_setup import RunSetup
 from flan_jax.runtime import processes
 from flan_jax.runtime.console import text_output
+from flan_jax.terminal.bar import Bar
+from flan_jax.terminal.screen import show
 
 
 @gin.configurable(module='flan_jax')
@@ -97,8 +98,12 @@ def infer(
     path = setup.locate(path)
     workspace.check_checkpoint(path)
     if dry_run:
-      print(f'would answer {source.prompts or source.mixture} with {path}')
-      print(f'splits to cache first: {workspace.missing(mixtures)}')
+      show(
+        [
+          f'would answer {source.prompts or source.mixture} with {path}',
+          f'splits to cache first: {workspace.missing(mixtures)}',
+        ]
+      )
       return
     if prompts is None:
       workspace.ensure(mixtures)
@@ -107,9 +112,7 @@ def infer(
         processes.log(f'left out because not prepared: {name}')
       queue = rows_to_answer(parts, models.framing, source.max_rows)
     params = workspace.restore(path)
-    with tqdm.tqdm(
-      unit='answer', desc='answering', disable=not processes.is_first()
-    ) as bar:
+    with Bar('answering', unit='answer', enabled=processes.is_first()) as bar:
       session = Session(models, params, bar=bar)
       if prompts is None:
         answers = answer_rows(queue, session, ending)

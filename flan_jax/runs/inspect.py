@@ -16,6 +16,9 @@ from flan_jax.inspection import caches, datasets, mixture_rates, rows
 from flan_jax.runs.inspect_cache import inspect_cache
 from flan_jax.runtime.tensorflow_start import start_tensorflow
 from flan_jax.sources.mini import open_data_dir
+from flan_jax.terminal.bar import Bar
+from flan_jax.terminal.blocks import Block
+from flan_jax.terminal.screen import show
 from flan_jax.vocabulary.load import MINI
 
 
@@ -35,17 +38,20 @@ def main(argv: Sequence[str]) -> int:
     flags = _parse(argv)
     found, lines = _inspect(flags)
   if flags.format == 'json':
-    lines = [json.dumps(found, indent=2, ensure_ascii=False)]
+    print(json.dumps(found, indent=2, ensure_ascii=False), flush=True)
+    lines = []
   try:
-    print('\n'.join(lines), flush=True)
+    show(lines)
   except BrokenPipeError:
     # The pager was closed early. Leaves nothing to flush at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
   return int(found.get('failed', False))
 
 
-def _inspect(flags: argparse.Namespace) -> tuple[dict[str, Any], Iterable[str]]:
-  """Returns what is to be shown, as JSON types and as lines of text."""
+def _inspect(
+  flags: argparse.Namespace,
+) -> tuple[dict[str, Any], Iterable[Block]]:
+  """Returns what is to be shown, as JSON types and as blocks."""
   registry.load(flags.task_module)
   if flags.template_set:
     template_set.apply(flags.template_set)
@@ -58,7 +64,8 @@ def _inspect(flags: argparse.Namespace) -> tuple[dict[str, Any], Iterable[str]]:
     start_tensorflow()
     from flan_jax.inspection import holdout_leakage
 
-    found = holdout_leakage.check(plan, data_dir)
+    with Bar(f'comparing rows of {flags.check}'):
+      found = holdout_leakage.check(plan, data_dir)
     return found, holdout_leakage.lines(found)
   if plan is None:
     found = datasets.describe(data_dir)
@@ -66,9 +73,10 @@ def _inspect(flags: argparse.Namespace) -> tuple[dict[str, Any], Iterable[str]]:
   if plan.purpose:
     found = mixture_rates.describe(plan, data_dir)
     return found, mixture_rates.lines(found)
-  found = rows.describe(
-    name, data_dir, flags.rows, flags.split, flags.vocabulary
-  )
+  with Bar(f'reading rows of {name}'):
+    found = rows.describe(
+      name, data_dir, flags.rows, flags.split, flags.vocabulary
+    )
   return found, rows.lines(found)
 
 

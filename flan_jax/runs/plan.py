@@ -17,6 +17,8 @@ from flan_jax.planning.plan_worker import plan_in_process
 from flan_jax.planning.request import PROGRAMS, Request
 from flan_jax.planning.topology import Topology, has_libtpu
 from flan_jax.sharding import MeshConfig
+from flan_jax.terminal.bar import Bar
+from flan_jax.terminal.screen import show
 from flan_jax.training.loop import LoopConfig
 from flan_jax.training.optimizer import OptimizerConfig
 
@@ -58,11 +60,12 @@ def main(argv: Sequence[str]) -> int:
     file=sys.stderr,
     flush=True,
   )
-  result = plan_in_process(request)
+  with Bar('compiling'):
+    result = plan_in_process(request)
   if flags.format == 'json':
     print(json.dumps(result, indent=2))
   else:
-    print('\n'.join(plan_text.lines(result)))
+    show(plan_text.lines(result))
   return int(any(result[n]['fits'] is False for n in request.programs))
 
 

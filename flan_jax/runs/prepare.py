@@ -1,7 +1,7 @@
 """`flan-jax prepare`: downloads what a mixture or task needs, through TFDS."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import Dataset
@@ -9,7 +9,6 @@ from flan_jax.errors import ConfigError
 from flan_jax.flags import FlagParser
 from flan_jax.inspection import prepared
 from flan_jax.inspection.prepared import DOWNLOAD, MANUAL
-from flan_jax.runtime.console import wrapped
 from flan_jax.sources.download import (
   DownloadError,
   MissingFilesError,
@@ -17,6 +16,8 @@ from flan_jax.sources.download import (
   manual_instructions,
 )
 from flan_jax.sources.mini import MINI
+from flan_jax.terminal.blocks import Block, Line, Paragraph
+from flan_jax.terminal.screen import show
 
 
 def main(argv: Sequence[str]) -> int:
@@ -38,11 +39,10 @@ def main(argv: Sequence[str]) -> int:
   for part in parts.values():
     states[prepared.status_of(part, flags.data_dir)].append(part)
   counts = ', '.join(f'{len(found)} {s}' for s, found in states.items())
-  print(f'{flags.name}: {counts} in {prepared.data_root(flags.data_dir)}')
+  show([f'{flags.name}: {counts} in {prepared.data_root(flags.data_dir)}'])
   if flags.dry_run:
-    for part in states[DOWNLOAD]:
-      print(f'would download {part.source}')
-    _print_manual([(part, '') for part in states[MANUAL]], flags.data_dir)
+    show(f'would download {part.source}' for part in states[DOWNLOAD])
+    show(_manual([(part, '') for part in states[MANUAL]], flags.data_dir))
     return 0
   return _prepare(states[DOWNLOAD], states[MANUAL], flags.data_dir)
 
@@ -72,7 +72,7 @@ def _prepare(
   has_files = folder.is_dir() and any(folder.iterdir())
   (todo if has_files else missing).extend(manual)
   for number, part in enumerate(todo, 1):
-    print(f'[{number}/{len(todo)}] {part.source}', flush=True)
+    show([f'[{number}/{len(todo)}] {part.source}'])
     try:
       download(part.source, data_dir, bool(part.manual))
     except MissingFilesError:
@@ -80,25 +80,25 @@ def _prepare(
     except DownloadError as error:
       failed.append((part, str(error)))
   described = [(part, manual_instructions(part.source)) for part in missing]
-  _print_manual(described, data_dir)
+  show(_manual(described, data_dir))
   if failed:
-    print('\nfailed; the same command tries them again:')
+    show(['', Line('failed; the same command tries them again:', 'red')])
   for part, reason in failed:
-    print(f'  {part.source}')
-    print(*wrapped(reason, '    '), sep='\n')
+    show([f'  {part.source}', Paragraph(reason, '    ')])
   return 1 if failed else 0
 
 
-def _print_manual(
+def _manual(
   missing: Sequence[tuple[Dataset, str]], data_dir: str | None
-) -> None:
-  """Prints what to download manually, by our declaration and by TFDS."""
+) -> Iterator[Block]:
+  """Yields what to download manually, by our declaration and by TFDS."""
   if not missing:
     return
-  print('\nDownload these manually and put the files in')
-  print(f'{prepared.manual_folder(data_dir)}; then run the same command again:')
+  yield ''
+  yield 'Download these manually and put the files in'
+  yield f'{prepared.manual_folder(data_dir)}; then run the same command again:'
   for part, instructions in missing:
-    print(f'  {part.source}')
-    print(*wrapped(part.manual, '    '), sep='\n')
+    yield f'  {part.source}'
+    yield Paragraph(part.manual, '    ')
     if instructions:
-      print(*wrapped(f'TFDS: {instructions}', '    '), sep='\n')
+      yield Paragraph(f'TFDS: {instructions}', '    ')

@@ -5,6 +5,7 @@ import gin
 from flan_jax.flags import Arguments
 from flan_jax.runs.prompt_run import CheckedPromptSettings, PromptRun
 from flan_jax.runs.prompt_settings import PromptTuneSettings
+from flan_jax.terminal.screen import show
 
 
 @gin.configurable(module='flan_jax')
@@ -27,7 +28,7 @@ def prompt_tune(
   """
   checked = CheckedPromptSettings.check_prompt(settings, arguments, profile)
   if dry_run:
-    print(checked.summary())
+    show([checked.summary()])
     return
   run = PromptRun.prepare(checked)
   run.resume_or_start()

@@ -18,6 +18,7 @@ from flan_jax.runs.study_run import StudyRun
 from flan_jax.studies import panels
 from flan_jax.studies.archive import Archive
 from flan_jax.studies.design import Cell, StudyDesign, find_cells
+from flan_jax.terminal.screen import show
 
 SIZES = ('smoke', 'small', 'paper')
 
@@ -58,14 +59,14 @@ def main(argv: Sequence[str]) -> int:
     return 0
   title, runner = (parsed.name, parsed.size), CellRunner(arguments, archive)
   run = StudyRun(title, design, runner, archive, hardware)
-  print(run.matrix(cells, parsed.dry_run), flush=True)
+  show(run.matrix(cells, parsed.dry_run))
   if parsed.dry_run:
     return 0
   run.execute(cells)
   if parsed.cell:
-    print('run the study without --cell to collect its results')
+    show(['run the study without --cell to collect its results'])
   else:
-    print(run.collect(cells))
+    show(run.collect(cells))
   return 0
 
 

@@ -115,6 +115,7 @@ class CellRunner:
       binding = [
         f'MIXTURE_OR_TASK_NAME = {[*trained, *evaluated]!r}',
         'EVAL_MIXTURE = None',
+        'cache.eval_period = None',  # Cells share a cache.
       ]
       arguments = dataclasses.replace(
         arguments, bindings=(*arguments.bindings, *binding)

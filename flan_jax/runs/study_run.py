@@ -2,12 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 import contextlib
-import sys
-
-import tqdm
 
 from flan_jax.definitions import names
-from flan_jax.evaluation.table import layout
 from flan_jax.runs.study_cell import CellRunner
 from flan_jax.studies import panels
 from flan_jax.studies.archive import Archive
@@ -20,6 +16,8 @@ from flan_jax.studies.costs import (
   training_cost,
 )
 from flan_jax.studies.design import Cell, StudyDesign
+from flan_jax.terminal.bar import Bar
+from flan_jax.terminal.blocks import Block
 
 _LOGS = 'logs'
 
@@ -48,7 +46,7 @@ class StudyRun:
     self._design, self._runner = design, runner
     self._archive, self._hardware = archive, hardware
 
-  def matrix(self, cells: Sequence[Cell], dry_run: bool = False) -> str:
+  def matrix(self, cells: Sequence[Cell], dry_run: bool = False) -> list[Block]:
     """Returns the cells with their costs as a table.
 
     A dry run may be for hardware that is not here, on which nothing is opened.
@@ -62,8 +60,7 @@ class StudyRun:
       hours.append(time)
       finished = None if elsewhere else self._runner.result(cell).finished
       lines.append((cell, cost, time, finished))
-    text = layout(matrix_table(lines))
-    return f'{text}\n{_total(total, hours, self._hardware)}'
+    return [matrix_table(lines), _total(total, hours, self._hardware)]
 
   def _cost(self, cell: Cell) -> tuple[Cost, float | None]:
     settings, _ = self._runner.settings(cell)
@@ -90,12 +87,12 @@ class StudyRun:
     open_ = [cell for cell in cells if not self._runner.result(cell).finished]
     self._runner.cache(open_)
     # The output of a cell goes to its log.
-    with tqdm.tqdm(total=len(cells), unit='cell', file=sys.stderr) as bar:
+    with Bar('study', len(cells), 'cell') as bar:
       for cell in cells:
         with self._log(cell):
           self._runner.run(
             cell,
-            lambda what, name=cell.name: bar.set_description(f'{name} {what}'),
+            lambda what, name=cell.name: bar.describe(f'{name} {what}'),
           )
         bar.update()
 
@@ -112,7 +109,7 @@ class StudyRun:
     ):
       yield
 
-  def collect(self, cells: Sequence[Cell]) -> str:
+  def collect(self, cells: Sequence[Cell]) -> list[Block]:
     """Writes `study.json`; returns the tables of its panel."""
     results = [self._runner.result(cell) for cell in cells]
     entries = [result.as_json() for result in results]
@@ -120,8 +117,8 @@ class StudyRun:
     found = study_json(self._name, self._size, self._design, entries, panel)
     path = write_study(str(self._archive.folder), found)
     missing = [r.cell.name for r in results if not r.finished]
-    note = f'\nnot finished: {", ".join(missing)}' if missing else ''
-    return f'\n{panels.text(panel)}{note}\nresults: {path}'
+    note = [f'not finished: {", ".join(missing)}'] if missing else []
+    return ['', *panels.tables(panel), *note, f'results: {path}']
 
 
 def _total(cost: Cost, hours: Sequence[float | None], hardware) -> str:

@@ -5,6 +5,7 @@ import gin
 from flan_jax.flags import Arguments
 from flan_jax.runs.train_settings import TrainSettings
 from flan_jax.runs.training_run import CheckedSettings, TrainingRun
+from flan_jax.terminal.screen import show
 
 
 @gin.configurable(module='flan_jax')
@@ -27,7 +28,7 @@ def train(
   """
   checked = CheckedSettings.check(settings, arguments, profile)
   if dry_run:
-    print(checked.summary())
+    show([checked.summary()])
     return
   run = TrainingRun.prepare(checked)
   run.resume_or_start()

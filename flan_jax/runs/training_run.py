@@ -1,6 +1,7 @@
 """A training run: its settings, checked; its data, model and checkpoints."""
 
 from collections.abc import Mapping, Sequence
+import contextlib
 import dataclasses
 import functools
 import json
@@ -96,8 +97,10 @@ class CheckedSettings:
       None if name is None else resolve(name)
       for name in (evaluation.mixture, evaluation.validation_mixture)
     )
-    keys = split_keys([trained, evaluated])
-    keys += split_keys([validated], training=False)
+    _check_unseen(trained, evaluated)
+    scored = settings.loop.eval_period > 0
+    keys = split_keys([trained, evaluated], scored=scored)
+    keys += split_keys([validated] if scored else [], training=False)
     workspace = setup.open(arguments)
     check_batch(
       settings.packing.batch_rows, workspace.mesh, settings.loop.microbatches
@@ -125,6 +128,18 @@ class CheckedSettings:
       f'parameters: {self.settings.setup.model.param_count():,}\n'
       f'splits to cache first: {missing or "none"}'
     )
+
+
+def _check_unseen(trained: MixturePlan, evaluated: MixturePlan | None) -> None:
+  """Raises ConfigError if the rows evaluated are those trained on."""
+  sources = {member.part.source for member in trained.members}
+  for member in evaluated.members if evaluated else ():
+    if member.part.on_training_rows and member.part.source in sources:
+      raise ConfigError(
+        f'EVAL_MIXTURE {evaluated.name} evaluates training rows of '
+        f'{member.part.name}, which {trained.name} trains on: leave out '
+        '.train_rows, or train on a mixture that holds it out'
+      )
 
 
 class TrainingRun:
@@ -165,14 +180,16 @@ class TrainingRun:
     checked, store = self._checked, self._checked.workspace.store
     self._plan = self._batch_plan(store.framing)
     self._evaluation = self._open_evaluation()
-    self._validation = make_validation(
-      store,
-      checked.validated,
-      self._splits,
-      checked.workspace.models,
-      checked.settings.evaluation.validation_rows,
-      checked.settings.setup.seed,
-    )
+    self._validation = None
+    if checked.settings.loop.eval_period > 0:
+      self._validation = make_validation(
+        store,
+        checked.validated,
+        self._splits,
+        checked.workspace.models,
+        checked.settings.evaluation.validation_rows,
+        checked.settings.setup.seed,
+      )
 
   def _batch_plan(self, framing: Framing) -> BatchPlan:
     settings = self._settings
@@ -290,7 +307,6 @@ class TrainingRun:
     writer = MetricWriter(
       settings.model_dir, taken, shows, self._checked.trackers, about
     )
-    console = Console(taken, settings.loop.train_steps, shows)
     train_step = make_train_step(
       model,
       self._optimizer,
@@ -316,9 +332,10 @@ class TrainingRun:
       self._validation,
       self._checked.profile,
     )
-    self._state = loop.run(self._state, writer, console)
-    console.close()
-    writer.close()
+    console = Console(taken, settings.loop.train_steps, shows)
+    # A failed run leaves no bar on the screen, and trackers know its end.
+    with contextlib.closing(writer), contextlib.closing(console):
+      self._state = loop.run(self._state, writer, console)
     self._checkpointer.close()
 
   def _record(self) -> dict[str, Any]:

@@ -1,27 +1,12 @@
-"""Text on the console, or in a file instead."""
+"""Text on standard output alone, or in a file instead."""
 
 from collections.abc import Callable, Iterator
 import contextlib
 import os
 import sys
-import textwrap
 
 from flan_jax.errors import ConfigError
 from flan_jax.runtime.paths import is_local, user_path, write_whole
-
-_WIDTH = 80
-
-
-def wrapped(text: str, indent: str = '') -> list[str]:
-  """Returns the lines of a paragraph; URLs and names are not broken."""
-  return textwrap.wrap(
-    text,
-    _WIDTH,
-    initial_indent=indent,
-    subsequent_indent=indent,
-    break_long_words=False,
-    break_on_hyphens=False,
-  )
 
 
 @contextlib.contextmanager

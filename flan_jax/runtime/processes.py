@@ -6,6 +6,8 @@ from typing import Any
 import jax
 from jax.experimental import multihost_utils
 
+from flan_jax.terminal.screen import show
+
 
 def start(
   coordinator_address: str | None = None,
@@ -32,7 +34,7 @@ def is_first() -> bool:
 def log(text: str) -> None:
   """Prints on the first process."""
   if is_first():
-    print(text, flush=True)
+    show([text])
 
 
 def first_then_others(function: Callable[[], Any]) -> Any:

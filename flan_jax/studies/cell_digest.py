@@ -93,7 +93,10 @@ def asked(config: EvalConfig) -> dict[str, Any]:
 def members_of(plan: MixturePlan) -> list[list[Any]]:
   """Returns the members of a mixture as JSON."""
   return [
-    [m.part.name, m.format, m.templates, m.shots, m.part.template_set]
+    [
+      *(m.part.name, m.format, m.templates, m.shots, m.part.template_set),
+      *(['train_rows'] if m.part.on_training_rows else []),
+    ]
     for m in plan.members
   ]
 

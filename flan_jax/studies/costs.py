@@ -11,6 +11,7 @@ from flan_jax.model.flops import causal_rows, forward_flops, training_flops
 from flan_jax.planning.estimate import ASSUMED
 from flan_jax.planning.topology import Topology
 from flan_jax.studies.design import Cell
+from flan_jax.terminal.blocks import Table
 
 # Tokens of one evaluated prompt with its options, assumed: they are known only
 # once the data is cached. Four times as many fill the paper's 1,024 tokens, so
@@ -128,8 +129,8 @@ def cell_cost(
 
 def matrix_table(
   costs: Iterable[tuple[Cell, Cost, float | None, bool | None]],
-) -> list[dict[str, str]]:
-  """Returns the lines of the matrix, for `table.layout`.
+) -> Table:
+  """Returns the matrix as a table.
 
   Args:
     costs: Each cell, its cost, its hours if known, and whether it is finished;
@@ -151,4 +152,5 @@ def matrix_table(
         'finished': {True: 'yes', False: 'no', None: '-'}[finished],
       }
     )
-  return lines
+  optional = ('rows', 'evaluations', 'trains on', 'prompts', 'steps', 'PFLOP')
+  return Table.of(lines, optional=optional)

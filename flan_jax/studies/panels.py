@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flan_jax.errors import ConfigError, nearest
-from flan_jax.evaluation.table import layout
 from flan_jax.studies.ablation_panels import (
   clusters_panel,
   fewshot_panel,
@@ -17,6 +16,7 @@ from flan_jax.studies.controls_panel import check_endpoints, controls_panel
 from flan_jax.studies.design import StudyDesign
 from flan_jax.studies.main_panel import main_panel
 from flan_jax.studies.prompt_panel import prompt_tuning_panel
+from flan_jax.terminal.blocks import Block, Line, Table, spaced
 
 # Name -> makes the panel from the design and the cells of study.json.
 PANELS: Mapping[str, Callable[..., dict[str, Any]]] = {
@@ -61,10 +61,10 @@ def panel(
   return PANELS[design.panel](design, cells)
 
 
-def text(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-  """Returns a panel as tables."""
-  return '\n\n'.join(
-    f'{title}:\n{layout([_cells(line) for line in lines])}'
+def tables(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Block]:
+  """Returns a panel as tables with titles."""
+  return spaced(
+    [Line(f'{title}:', 'bold'), Table.of([_cells(line) for line in lines])]
     for title, lines in found.items()
     if lines
   )

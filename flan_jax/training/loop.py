@@ -162,9 +162,11 @@ class Loop:
     began = time.monotonic()
     sharding = self._program.batch_sharding
     batch = abstract_batch(self._plan, sharding)
-    train_step = self._program.train_step.lower(state, batch).compile()
     whole = rules.replicated(sharding.mesh)
-    count = jax.jit(batch_counts, out_shardings=whole).lower(batch).compile()
+    count = jax.jit(batch_counts, out_shardings=whole)
+    with console.doing('compiling'):
+      train_step = self._program.train_step.lower(state, batch).compile()
+      count = count.lower(batch).compile()
     console.log(f'compiled in {time.monotonic() - began:.1f} s')
     return train_step, count
 
@@ -179,7 +181,7 @@ class Loop:
     config = self._config
     if step % config.checkpoint_period and step < config.train_steps:
       return
-    with lagged.paused():
+    with lagged.paused(), lagged.console.doing('saving a checkpoint'):
       window = self._plan.windows.start_before(step)
       record = {**self._record, 'window': dataclasses.asdict(window)}
       score = validation.get(config.keep_best)
@@ -193,7 +195,7 @@ class Loop:
     period = self._config.eval_period
     if not self._validation or period <= 0 or step % period:
       return {}
-    with lagged.paused():
+    with lagged.paused(), lagged.console.doing('scoring validation rows'):
       values = self._validation(state['params'])
       lagged.writer.write(step, 'validation', values)
       # Values of single subsets (accuracy/rte) go to the files only.

@@ -1,11 +1,11 @@
 """Writes training metrics to trackers and to the console."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+import contextlib
 import os
 from typing import Any
 
-import tqdm
-
+from flan_jax.terminal.bar import Bar
 from flan_jax.training.trackers import open_trackers
 
 # A step has one of these.
@@ -58,17 +58,8 @@ class Console:
   """A progress bar with step, loss, rates and time left."""
 
   def __init__(self, first: int, last: int, enabled: bool = True):
-    """Starts the bar after `first` of `last` steps."""
-    self._bar = tqdm.tqdm(
-      total=last,
-      initial=first,
-      unit='step',
-      dynamic_ncols=True,
-      disable=not enabled,
-      bar_format=(
-        'step {n_fmt}/{total_fmt} |{bar}| {postfix} {elapsed} < {remaining}'
-      ),
-    )
+    """Shows the bar after `first` of `last` steps."""
+    self._bar = Bar('step', last, done=first, enabled=enabled).start()
 
   def step(self, values: Mapping[str, float]) -> None:
     """Advances by one step and shows its metrics."""
@@ -79,14 +70,21 @@ class Console:
     for name, label in _SHARES.items():
       if name in values:
         shown.append(f'{label} {100 * values[name]:.1f} %')
-    self._bar.set_postfix_str(', '.join(shown), refresh=False)
+    self._bar.note(*shown)
     self._bar.update()
+
+  @contextlib.contextmanager
+  def doing(self, what: str) -> Iterator[None]:
+    """Shows what is done in this context instead of a step."""
+    before = self._bar.notes
+    self._bar.note(what)
+    yield
+    self._bar.note(*before)
 
   def log(self, line: str) -> None:
     """Prints a line above the bar."""
-    if not self._bar.disable:
-      self._bar.write(line)
+    self._bar.log(line)
 
   def close(self) -> None:
-    """Stops the bar and leaves it on the screen."""
+    """Removes the bar."""
     self._bar.close()

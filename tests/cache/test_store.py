@@ -46,6 +46,15 @@ def test_a_run_needs_the_splits_of_its_purpose():
   assert few == ['rte.validation.plain', 'rte.test.plain', 'rte.train.plain']
 
 
+def test_validation_rows_that_nobody_scores_are_not_needed():
+  plans = [resolve('flan_all'), resolve('rte.t3')]
+  every = [str(key) for key in split_keys(plans)]
+  needed = [str(key) for key in split_keys(plans, scored=False)]
+  assert 'cb.validation' in every and 'cb.validation' not in needed
+  # A task may be evaluated, and its template is chosen on validation rows.
+  assert 'rte.validation' in needed
+
+
 def test_only_training_is_limited_to_the_templates_of_a_member():
   (member,) = resolve('rte.t3').members
   assert split_key(member, 'train').templates == (3,)

@@ -66,7 +66,11 @@ def test_a_part_that_is_only_evaluated_takes_exemplars_from_another():
 @pytest.mark.parametrize(
   ('name', 'message'),
   [
-    ('flan_holdout_nli.t3', 'a mixture has the suffixes'),
+    ('flan_holdout_nli.rank', 'a mixture has the suffixes'),
+    ('flan_holdout_nli.train_rows', 'flan_holdout_nli trains'),
+    ('flan_eval_nli.train_rows', 'mnli_matched has no training rows'),
+    ('flan_eval_nli.t9', 'of anli_r1 it has t0'),
+    ('flan_controls_nli_templates.t0', 'it has t'),
     ('rte.t99', 'has templates t0 to t'),
     ('rtee', 'nearest: rte'),
     ('rte.0shot', 'number of exemplars is 1 to 16'),
@@ -81,6 +85,26 @@ def test_a_part_that_is_only_evaluated_takes_exemplars_from_another():
 def test_a_wrong_name_is_refused_with_a_way_out(name, message):
   with pytest.raises(registry.UnknownNameError, match=message):
     names.resolve(name)
+
+
+def test_a_mixture_may_have_one_template_of_every_member():
+  plan = names.resolve('flan_eval_nli.t2.3shot')
+  assert {(m.templates, m.shots) for m in plan.members} == {((2,), 3)}
+
+
+def test_training_rows_are_only_evaluated():
+  plan = names.resolve('flan_eval_sentiment.t0.train_rows')
+  assert plan.splits_needed() == ('validation', 'test')
+  for member in plan.members:
+    declared = registry.find_part(member.part.name)[1]
+    assert member.part.splits == {'test': declared.splits['train']}
+    assert not member.part.trains and member.part != declared
+  (first, *_) = names.task_names(plan.members[0])
+  assert first == f'{plan.members[0].part.name}.t0.train_rows'
+  # A task means the same, and takes exemplars from the same rows.
+  (task,) = names.resolve(f'{first}.2shot').members
+  assert task.part == plan.members[0].part
+  assert task.exemplar_part == registry.find_part(task.part.name)[1]
 
 
 def test_equal_parts_hash_alike_in_each_format():

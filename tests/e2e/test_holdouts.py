@@ -31,6 +31,7 @@ from flan_jax.evaluation.predictions import Answer, references
 from flan_jax.evaluation.scoring.rank import Scorer
 from flan_jax.model import DecoderConfig
 from flan_jax.sharding import MeshConfig, batch_sharding, make_mesh
+from flan_jax.terminal.blocks import plain
 from flan_jax.testing.cached_splits import named_split
 from flan_jax.training.optimizer import OptimizerConfig, make_optimizer
 from flan_jax.training.step import init_state, make_train_step
@@ -136,7 +137,7 @@ def test_a_cluster_is_held_out_and_evaluated(cluster, store, trainer, tmp_path):
   evaluation = trainer.evaluate(eval_parts(store, resolve(mixture)))
   parts = [member.part for member in names.resolve(mixture).members]
   assert len(evaluation.results) == sum(map(_groups, parts))
-  table = records.write(tmp_path, evaluation, {'mixture': mixture})
+  table = plain(records.write(tmp_path, evaluation, {'mixture': mixture}))
   for part in parts:
     assert part.name in table
   for result in evaluation.results:

@@ -49,7 +49,7 @@ def test_the_papers_results_give_the_papers_means(cluster, figure, value):
   assert (found['figure'], found['paper']) == (figure, value)
   assert found['problem'] is None
   assert found['best_validation'] is None  # There are no validation rows.
-  assert f' {value} ' in clusters_table([found])
+  assert f' {value} ' in str(clusters_table([found]))
 
 
 def test_a_mean_that_is_not_reproduced_is_not_compared():
@@ -71,7 +71,7 @@ def test_other_parts_are_listed_and_a_missing_member_leaves_no_mean():
   assert found['mean'] is found['best_validation'] is None
   assert found['missing'] == ['definite_pronoun_resolution']
   assert found['others'] == {'wsc': 99.0}
-  assert 'definite_pronoun_resolution' in clusters_table([found])
+  assert 'definite_pronoun_resolution' in str(clusters_table([found]))
   results.append(
     _result('coreference', 'definite_pronoun_resolution', mean=50.0, best=53.0)
   )

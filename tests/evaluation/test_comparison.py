@@ -54,10 +54,10 @@ def test_the_table_shows_numbers_and_verdict():
   (result,) = compare(
     part(ranked_split(golds)), ranked(t0=[0] * 10), ranked(t0=golds)
   )
-  line = comparison_table([result]).splitlines()[-1].split()
+  line = str(comparison_table([result])).splitlines()[-1].split()
   assert line[:6] == ['rte', 'accuracy', '10', '50.0', '100.0', '+50.0']
   assert line[-1] == 'better'
   (result,) = compare(
     part(ranked_split(golds)), ranked(t0=golds), ranked(t0=golds)
   )
-  assert '+0.0 to +0.0  no difference shown' in comparison_table([result])
+  assert '+0.0 to +0.0  no difference shown' in str(comparison_table([result]))

@@ -9,6 +9,7 @@ from flan_jax.definitions import registry
 from flan_jax.evaluation import contamination_report
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.overlap.corpus_search import Hit
+from flan_jax.terminal.blocks import plain
 from tests.evaluation.splits import part, ranked, ranked_split, result
 
 registry.load()
@@ -25,7 +26,7 @@ def _parts():
 
 
 def test_the_files_agree(tmp_path):
-  text = contamination_report.write(epath.Path(tmp_path), _parts(), {'n': 13})
+  tables = contamination_report.write(epath.Path(tmp_path), _parts(), {'n': 13})
   found = Contaminated.read(tmp_path / 'contaminated.json')
   assert found.of('rte') == {'r0', 'r2'} and found.of('cb') == set()
   assert found.of('qnli') == {'q0'}
@@ -52,18 +53,19 @@ def test_the_files_agree(tmp_path):
     'contaminated_short_rows': 1,
   }
   assert [p['contaminated_rows'] for p in report['parts']] == [2, 1, 0]
-  assert text + '\n' == (tmp_path / 'table.txt').read_text()
+  assert plain(tables) + '\n' == (tmp_path / 'table.txt').read_text()
   cells = ['rte', 'nli', '3', '2', '66.7', '%', '2', '1']
-  assert text.splitlines()[2].split() == cells
+  assert plain(tables).splitlines()[2].split() == cells
 
 
 def test_scores_on_clean_rows_are_shown_and_written(tmp_path):
   scored = result(
     part(ranked_split([0, 1, 1])), ranked(t0=[0, 0, 1]), contaminated={'row1'}
   )
-  text = contamination_report.write(
+  tables = contamination_report.write(
     epath.Path(tmp_path), _parts(), {}, [scored]
   )
+  text = plain(tables)
   assert 'clean mean' in text and '+33.3' in text
   (score,) = json.loads((tmp_path / 'contamination.json').read_text())['scores']
   assert (score['part'], score['metric'], score['rows']) == (

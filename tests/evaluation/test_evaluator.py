@@ -1,13 +1,10 @@
 """Parts of both kinds are answered in one queue, each in its own way."""
 
-import io
-
-import tqdm
-
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.evaluation.evaluator import evaluate
 from flan_jax.evaluation.models import Session
+from flan_jax.terminal.bar import Bar
 from tests.evaluation.splits import part, request_split
 from tests.evaluation.stub_models import stub_models
 
@@ -24,7 +21,7 @@ def _free_text():
 
 
 def _session():
-  return Session(stub_models(), None, bar=tqdm.tqdm(file=io.StringIO()))
+  return Session(stub_models(), None, bar=Bar(enabled=False))
 
 
 def test_options_are_ranked_and_free_text_is_written():
@@ -35,7 +32,7 @@ def test_options_are_ranked_and_free_text_is_written():
   assert ranked.best_validation['validation'] == 100
   assert ranked.written is None
   assert (free.mean, free.rows) == (50, 2)
-  assert (session.bar.n, session.bar.total) == (5, 5)
+  assert (session.bar.done, session.bar.total) == (5, 5)
   assert len(found.records) == 5
   assert [len(answers) for _, answers in found.answers] == [2, 2]
 
@@ -46,7 +43,7 @@ def test_options_are_also_written_on_request():
   # "Yes." is the first option, which is right for one of two rows.
   assert found.results[0].written == {'valid_options': 100, 'accuracy': 50}
   assert found.records[0]['generated'] == 'Yes.'
-  assert (session.bar.n, session.bar.total) == (6, 6)
+  assert (session.bar.done, session.bar.total) == (6, 6)
 
 
 def test_contaminated_rows_are_those_of_the_part():

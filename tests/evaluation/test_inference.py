@@ -1,15 +1,14 @@
 """An answer ends where it should, and reports whether it ended by itself."""
 
-import io
 import types
 
 import pytest
-import tqdm
 
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.inference import Ending, answer_prompts
 from flan_jax.evaluation.models import Session
 from flan_jax.evaluation.prompts import Prompt
+from flan_jax.terminal.bar import Bar
 
 _WORDS = ['', 'yes', '.\n', '\nQ', ' no', '\n']
 
@@ -38,10 +37,10 @@ def _write(answer, ending):
     ),
   )
   prompt = Prompt('p.txt:1', {'prompt': 'x', 'id': 3})
-  bar = tqdm.tqdm(file=io.StringIO())
+  bar = Bar(enabled=False)
   session = Session(models, None, bar=bar)
   (found,) = answer_prompts([prompt], [[7]], session, ending)
-  assert bar.n == bar.total == 1
+  assert bar.done == bar.total == 1
   assert (found['prompt'], found['id']) == ('x', 3)
   return found['generated'], found['ended']
 

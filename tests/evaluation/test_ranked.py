@@ -1,9 +1,6 @@
 """Options are ranked by every rule; shared options are scored once alone."""
 
-import io
-
 import pytest
-import tqdm
 
 from flan_jax.cache.framing import Framing
 from flan_jax.evaluation.journal import Journal
@@ -11,6 +8,7 @@ from flan_jax.evaluation.models import Session
 from flan_jax.evaluation.ranked import is_right, rank_options
 from flan_jax.evaluation.requests import requests
 from flan_jax.evaluation.validation import ValidationEvaluation
+from flan_jax.terminal.bar import Bar
 from tests.evaluation.splits import request_split
 from tests.evaluation.stub_models import stub_models
 
@@ -23,11 +21,11 @@ def _queue():
 
 
 def test_records_hold_the_choice_of_every_rule():
-  models, bar = stub_models(), tqdm.tqdm(file=io.StringIO())
+  models, bar = stub_models(), Bar(enabled=False)
   records = rank_options(_queue(), Session(models, None, bar=bar))
   # Three prompts, and the two shared options once without a prompt.
   assert models.scorer.asked == 4
-  assert bar.n == 3
+  assert bar.done == 3
   assert [record['correct'] for record in records] == [True, False, True]
   record = records[0]
   assert (record['text'], record['predicted']) == ('yes', 0)

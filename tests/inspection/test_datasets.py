@@ -4,6 +4,7 @@ import pytest
 
 from flan_jax.definitions import registry
 from flan_jax.inspection import datasets
+from flan_jax.terminal.blocks import plain
 from tests.inspection.pretend_copy import pretend_copy
 
 registry.load()
@@ -54,7 +55,8 @@ def tree(tmp_path_factory):
   folder = tmp_path_factory.mktemp('data')
   pretend_copy(folder, 'super_glue/rte/1.0.2', train=2490, validation=277)
   pretend_copy(folder, 'glue/wnli/2.0.0', train=30, validation=70)
-  return list(datasets.lines(datasets.describe(str(folder)))), folder
+  found = datasets.lines(datasets.describe(str(folder)))
+  return plain(found).splitlines(), folder
 
 
 def test_the_tree_shows_rows_templates_and_state(tree):

@@ -12,6 +12,7 @@ from flan_jax.definitions.registry import Member, Mixture
 from flan_jax.errors import ConfigError
 from flan_jax.inspection import holdout_leakage
 from flan_jax.sources import tfds_import
+from flan_jax.terminal.blocks import plain
 
 registry.load()
 
@@ -99,7 +100,7 @@ def check(name, *more):
 
 
 def text_of(report):
-  return '\n'.join(holdout_leakage.lines(report))
+  return plain(holdout_leakage.lines(report))
 
 
 def shouted(text):
@@ -127,7 +128,7 @@ def test_the_rule_finds_parts_that_may_not_be_trained_on(
   assert [f'{b["trained"]} {b["reason"]}' for b in report['breaches']] == [
     reason
   ]
-  assert f'  error: {reason}' in holdout_leakage.lines(report)
+  assert f'  error: {reason}' in plain(holdout_leakage.lines(report))
   assert report['evaluations'] == ['flan_eval_nli']
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from flan_jax.definitions import names, registry
 from flan_jax.inspection import mixture_rates
+from flan_jax.terminal.blocks import plain
 from tests.inspection.pretend_copy import pretend_copy
 
 registry.load()
@@ -15,7 +16,7 @@ def _describe(name, folder):
 
 
 def _text(name, folder):
-  return '\n'.join(mixture_rates.lines(_describe(name, folder)[0]))
+  return plain(mixture_rates.lines(_describe(name, folder)[0]))
 
 
 def test_rates_and_shares_of_recorded_rows(tmp_path):

@@ -1,12 +1,13 @@
 """A plan as text."""
 
 from flan_jax.planning import plan_text
+from flan_jax.terminal.blocks import plain
 
 _GIB = 2**30
 
 
 def _text(plan):
-  return '\n'.join(plan_text.lines(plan))
+  return plain(plan_text.lines(plan))
 
 
 def test_a_plan_that_fits(planned):

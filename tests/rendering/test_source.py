@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from flan_jax.definitions import registry
+from flan_jax.definitions.dataset import on_training_rows
 from flan_jax.rendering.source import SplitSource, open_builder
 from flan_jax.rendering.splits import MissingDataError
 
@@ -31,6 +32,17 @@ def test_splits_share_no_row_and_no_group(mini_data):
   for split, found in rows.items():
     assert len(found) == source.num_input_examples(split)
     assert {bool(row['trains']) for row in found} == {split == 'train'}
+
+
+def test_training_rows_that_are_evaluated_are_reported(mini_data):
+  part = _part()
+  source = SplitSource(on_training_rows(part), mini_data)
+  (found,) = source.slices.values()
+  assert found.reason.startswith('the training rows')
+  tested = {row['id'] for row in _rows(source, 'test')}
+  declared = SplitSource(part, mini_data)
+  assert tested >= {row['id'] for row in _rows(declared, 'train')}
+  assert not tested & {row['id'] for row in _rows(declared, 'test')}
 
 
 def test_a_range_of_rows_is_that_part_of_the_split(mini_data):

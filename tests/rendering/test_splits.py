@@ -12,7 +12,11 @@ from flan_jax.rendering.splits import resolve
 
 def _part(name='rte', source='rte:1', rows=None, **splits):
   return SimpleNamespace(
-    name=name, source=source, splits=splits, rows=rows or {}
+    name=name,
+    source=source,
+    splits=splits,
+    rows=rows or {},
+    on_training_rows=False,
   )
 
 

@@ -27,6 +27,19 @@ def test_home_means_the_same_for_all_files_of_a_run(tmp_path, monkeypatch):
   assert Checkpointer.find('~/run')[0] == str(tmp_path / 'home/run')
 
 
+def test_training_rows_that_are_trained_on_are_not_evaluated(cli):
+  flags = (
+    *('train', *TRAIN, RULE, '--dry_run', '--gin.DATA_DIR=data'),
+    '--gin.MODEL_DIR=model',
+    '--gin.EVAL_MIXTURE=rule.t7.train_rows',
+  )
+  code, _, error = cli(*flags, '--gin.MIXTURE_OR_TASK_NAME=rule_train')
+  assert code == 2
+  assert 'evaluates training rows of rule, which rule_train trains on' in error
+  out = cli.check(*flags, '--gin.MIXTURE_OR_TASK_NAME=flan_holdout_nli')
+  assert 'then evaluate rule.t7.train_rows' in out
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures('warm_cache')
 def test_a_name_is_resolved_once(cli, rule_data, monkeypatch):

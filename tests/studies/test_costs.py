@@ -118,13 +118,13 @@ def test_the_matrix_has_a_line_for_each_cell():
     {'zero-shot': {'mixture': 'rule_eval'}},
   )
   base, tuned = design.cells()
-  lines = costs.matrix_table(
+  table = costs.matrix_table(
     [
       (base, Cost(prompts=1234), None, True),
       (tuned, Cost(2000, 5, 240, 1234, 2.5e15), 1.25, False),
     ]
   )
-  assert [list(line.values()) for line in lines] == [
+  assert [list(row.cells) for row in table.rows] == [
     ['base/rule/0', '-', '0', '0', '0', '1', '1,234', '0', '-', 'yes'],
     [
       *('tuned/rule/0', 'rule_train', '2,000', '5', '240', '1', '1,234'),

@@ -6,6 +6,7 @@ from flan_jax.definitions import registry
 from flan_jax.errors import ConfigError
 from flan_jax.studies import panels
 from flan_jax.studies.design import StudyDesign
+from flan_jax.terminal.blocks import plain
 from tests.studies.cells import cell, part
 
 registry.load()
@@ -49,7 +50,7 @@ def test_a_panel_is_shown_as_tables():
     {'arm': 'base', 'mean': 41.26, 'paper': None, 'shown': True, 'rows': 3},
     {'arm': 'tuned', 'mean': 5.0, 'paper': 6.0, 'shown': False, 'rows': 12},
   ]
-  assert panels.text({'means': lines, 'nothing': []}).splitlines() == [
+  assert plain(panels.tables({'means': lines, 'nothing': []})).splitlines() == [
     'means:',
     'arm    mean  paper  shown  rows',
     '-------------------------------',
