@@ -83,6 +83,7 @@ def confusions(
   beside = max(1, 4 // len(systems))
   columns = beside * len(systems)
   rows = -(-len(parts) // beside)
+  width = 80 // columns  # Characters of a title.
   largest = max(len(class_words(part)) for part in parts.values())
   canvas, panels = new_canvas(
     rows * (_CELL * largest + 0.95) + 0.2, rows, columns, squeeze=False
@@ -96,7 +97,8 @@ def confusions(
       if row in found:
         _matrix(axes, found[row], class_words(part), first=side == 0)
         axes.set_title(
-          f'{shorten(row, 22)}\n{shorten(systems[side].label, 22)}', fontsize=8
+          f'{shorten(row, width)}\n{shorten(systems[side].label, width)}',
+          fontsize=8,
         )
   return Drawing(
     name=name,

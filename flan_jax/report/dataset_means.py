@@ -18,7 +18,7 @@ from flan_jax.report.drawing import (
   paper_marker,
 )
 from flan_jax.report.protocol import AskedRows, rows_note
-from flan_jax.report.row_chart import offsets, row_chart
+from flan_jax.report.row_chart import row_chart
 from flan_jax.report.systems import System, rows_of
 from flan_jax.studies import paper
 
@@ -44,13 +44,13 @@ def dataset_means(name: str, systems: Sequence[System]) -> Drawing | None:
   rows = rows_of(systems)
   if not rows:
     return None
-  chart = row_chart([(c, _with_metric(r, systems)) for c, r in rows])
-  axes, places = (
-    chart.panels[0],
-    dict(zip([row for _, row in rows], chart.places, strict=True)),
+  chart = row_chart(
+    [(c, _with_metric(r, systems)) for c, r in rows], series=len(systems)
   )
+  axes = chart.panels[0]
+  places = dict(zip([row for _, row in rows], chart.places, strict=True))
   for number, (system, offset) in enumerate(
-    zip(systems, offsets(len(systems)), strict=True)
+    zip(systems, chart.offsets, strict=True)
   ):
     style = look(number)
     shown = [

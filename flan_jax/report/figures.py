@@ -43,6 +43,7 @@ _STUDIES: dict[str, tuple[str, Callable[[str, StudyJson], Drawing | None]]] = {
   'prompt_tuning': ('Soft prompts', prompt_tuning_bars),
   'controls': ('Controls', control_rows),
 }
+_BESIDE = 3  # Most models whose matrices are side by side.
 _PLACES = '--gin.DATA_DIR=tfds/ --gin.MODEL_DIR=model/'
 _TRAIN = (
   'flan-jax train --gin_file=runs/train.gin --gin_file=models/tiny.gin '
@@ -119,9 +120,7 @@ def _suffixes(texts: Sequence[str]) -> list[str]:
 
 def _of_systems(systems: Sequence[System]) -> Iterator[Drawing | Absent]:
   """Yields what compares models by dataset."""
-  shown, note = systems[: len(LOOKS)], ''
-  if len(systems) > len(shown):
-    note = f' Of {len(systems)} models, {len(shown)} are shown.'
+  shown, note = _first(systems, len(LOOKS))
   mixture = next((e.mixture for s in shown for e in s.evaluations), None)
   evaluate = _EVALUATE.format(mixture=mixture or 'flan_eval_nli')
   for name, title, command, drawn in (
@@ -141,7 +140,16 @@ def _of_systems(systems: Sequence[System]) -> Iterator[Drawing | Absent]:
   ):
     yield _with_note(drawn, note) if drawn else Absent(name, title, command)
   yield from _rank_flips(shown)
-  yield from _confusions(shown, evaluate)
+  yield from _confusions(systems, evaluate)
+
+
+def _first(
+  systems: Sequence[System], most: int
+) -> tuple[Sequence[System], str]:
+  """Returns the first systems, and what a caption says of the others."""
+  if len(systems) <= most:
+    return systems, ''
+  return systems[:most], f' Of {len(systems)} models, {most} are shown.'
 
 
 def _with_note(drawn: Drawing, note: str) -> Drawing:
@@ -165,13 +173,14 @@ def _rank_flips(systems: Sequence[System]) -> Iterator[Drawing | Absent]:
 def _confusions(
   systems: Sequence[System], command: str
 ) -> Iterator[Drawing | Absent]:
-  counts = [read_counts(system) for system in systems]
-  clusters = dict.fromkeys(cluster for cluster, _ in rows_of(systems))
+  shown, note = _first(systems, _BESIDE)
+  counts = [read_counts(system) for system in shown]
+  clusters = dict.fromkeys(cluster for cluster, _ in rows_of(shown))
   found = [
-    confusions(f'confusion_{cluster}', cluster, systems, counts)
+    confusions(f'confusion_{cluster}', cluster, shown, counts)
     for cluster in clusters
   ]
-  yield from [drawn for drawn in found if drawn] or [
+  yield from [_with_note(drawn, note) for drawn in found if drawn] or [
     Absent('confusion', 'Confusion of classes', command)
   ]
 

@@ -22,17 +22,20 @@ class RowChart:
     canvas: The figure.
     panels: Its axes, side by side.
     places: The place of each row on the vertical axis.
+    offsets: How far from the place of a row each series is, from top to bottom.
   """
 
   canvas: mpl.Figure
   panels: Sequence[Any]
   places: Sequence[float]
+  offsets: Sequence[float]
 
 
 def row_chart(
   rows: Sequence[tuple[str, str]],
   panels: int = 1,
-  row_height: float = 1.0,
+  series: int = 1,
+  distance: float = 0.4,
   longest: int = 38,
 ) -> RowChart:
   """Returns an empty chart.
@@ -41,9 +44,11 @@ def row_chart(
     rows: The group and the name of each row. Groups are in the order in which
       they first occur, with the rows of a group below each other.
     panels: Number of axes side by side.
-    row_height: Of a row, relative to a line of text.
+    series: How many values of a row are above each other.
+    distance: Between these, in lines of text.
     longest: Most characters of a name.
   """
+  row_height = max(1.0, 0.4 + distance * series)
   places, labels, heads, y = [0.0] * len(rows), {}, set(), 0.0
   for group in dict.fromkeys(group for group, _ in rows):
     labels[y] = shorten(group, longest)
@@ -63,6 +68,12 @@ def row_chart(
     one.grid(visible=False, axis='y')
     one.tick_params(axis='y', length=0)
     one.spines['left'].set_visible(False)
+    if series > 2:  # Else it is plain which marks belong to a row.
+      for place in places[1::2]:
+        half = row_height / 2
+        one.axhspan(
+          place - half, place + half, color=INK, alpha=0.06, lw=0, zorder=0.4
+        )
     if len(places) >= _TALL:
       one.tick_params(axis='x', labeltop=True)
     one.hlines(
@@ -80,7 +91,8 @@ def row_chart(
   for place, text in zip(labels, first.get_yticklabels(), strict=True):
     if place in heads:
       text.set_fontweight('bold')
-  return RowChart(canvas, axes[0], places)
+  offsets = distance * (np.arange(series) - (series - 1) / 2)
+  return RowChart(canvas, axes[0], places, offsets)
 
 
 def stay_in_percent(axes: Any, values: Iterable[float]) -> None:
@@ -88,10 +100,3 @@ def stay_in_percent(axes: Any, values: Iterable[float]) -> None:
   if all(0 <= value <= 100 for value in values):
     left, right = axes.get_xlim()
     axes.set_xlim(max(left, -3), min(right, 103))
-
-
-def offsets(count: int, spread: float = 0.5) -> np.ndarray:
-  """Returns where in a row its series are, from top to bottom."""
-  if count == 1:
-    return np.zeros(1)
-  return np.linspace(-spread / 2, spread / 2, count)

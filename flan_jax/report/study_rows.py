@@ -17,7 +17,7 @@ from flan_jax.report.drawing import (
   paper_marker,
 )
 from flan_jax.report.protocol import StudyJson, rows_note, rows_of_study
-from flan_jax.report.row_chart import offsets, row_chart, stay_in_percent
+from flan_jax.report.row_chart import row_chart, stay_in_percent
 
 # Series -> its columns in the tables of datasets and of clusters.
 _SERIES = {
@@ -50,11 +50,11 @@ def main_rows(name: str, study: StudyJson) -> Drawing | None:
     return None
   chart = row_chart(
     [(line['cluster'], line['row']) for line in lines],
-    row_height=0.8 + 0.13 * len(series),
+    series=len(series),
+    distance=0.2,
   )
   axes, places = chart.panels[0], chart.places
-  shifts = offsets(len(series), 0.15 * len(series))
-  for (label, values), shift in zip(series.items(), shifts, strict=True):
+  for (label, values), shift in zip(series.items(), chart.offsets, strict=True):
     style = look([*_SERIES].index(label))
     levels = np.array(places) + shift
     known = [np.nan if value is None else value for value in values]

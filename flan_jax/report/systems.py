@@ -5,6 +5,7 @@ import dataclasses
 import pathlib
 
 from flan_jax.evaluation.part_result import PartResult
+from flan_jax.report.drawing import shorten
 from flan_jax.report.sources import (
   EVAL,
   EVAL_BASE,
@@ -17,6 +18,7 @@ from flan_jax.report.sources import (
 from flan_jax.studies import main_panel
 
 BASE, TUNED = 'base', 'tuned'
+_ORIGIN = 28  # Characters of the name of a folder.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +151,9 @@ def _merge(found: Iterable[System]) -> tuple[System, ...]:
   named = [
     system
     if labels.count(system.label) == 1
-    else dataclasses.replace(system, label=f'{system.label}, {system.origin}')
+    else dataclasses.replace(
+      system, label=f'{system.label}, {shorten(system.origin, _ORIGIN)}'
+    )
     for system in merged
   ]
   return tuple(_numbered(named))

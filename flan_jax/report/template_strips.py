@@ -15,7 +15,7 @@ from flan_jax.report.drawing import (
   counted,
   look,
 )
-from flan_jax.report.row_chart import offsets, row_chart
+from flan_jax.report.row_chart import row_chart
 from flan_jax.report.systems import System, rows_of
 
 
@@ -37,11 +37,10 @@ def template_strips(name: str, systems: Sequence[System]) -> Drawing | None:
   rows = rows_of(systems)
   if not rows:
     return None
-  chart = row_chart(rows, row_height=0.7 + 0.3 * len(systems))
+  chart = row_chart(rows, series=len(systems))
   axes = chart.panels[0]
-  spread = 0.5 if len(systems) < 3 else 0.75
   for number, (system, offset) in enumerate(
-    zip(systems, offsets(len(systems), spread), strict=True)
+    zip(systems, chart.offsets, strict=True)
   ):
     style = look(number)
     ticks, means = [], []

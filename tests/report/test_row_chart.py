@@ -3,7 +3,7 @@
 import pytest
 
 from flan_jax.report.drawing import style
-from flan_jax.report.row_chart import offsets, row_chart
+from flan_jax.report.row_chart import row_chart
 
 
 def test_rows_are_below_the_name_of_their_group():
@@ -39,6 +39,10 @@ def test_many_rows_make_a_tall_figure_with_long_names_cut():
   assert max(map(len, names)) <= 38
 
 
-@pytest.mark.parametrize('count, expected', [(1, [0]), (3, [-0.25, 0, 0.25])])
-def test_series_are_spread_around_the_middle_of_a_row(count, expected):
-  assert offsets(count).tolist() == expected
+def test_series_are_spread_around_the_middle_of_a_row():
+  rows = [('cluster', 'first'), ('cluster', 'second')]
+  with style():
+    chart = row_chart(rows, series=3)
+  assert chart.offsets == pytest.approx([-0.4, 0, 0.4])
+  first, second = chart.places
+  assert first + chart.offsets[-1] < second + chart.offsets[0]
