@@ -90,6 +90,8 @@ ARC = register(
     version='1.0.0',
     cluster='closed_book_qa',
     source='ai2_arc/ARC-Challenge:1.0.0',
+    homepage='https://allenai.org/data/arc',
+    licence='CC BY-SA 4.0',
     splits={
       'train': 'train[:-200]',
       'validation': 'train[-200:]',
@@ -163,6 +165,8 @@ NATURAL_QUESTIONS = register(
     version='1.0.0',
     cluster='closed_book_qa',
     source='natural_questions_open:1.0.0',
+    homepage='https://github.com/google-research-datasets/natural-questions',
+    licence='CC BY-SA 3.0',
     splits={
       'train': 'train[:30000]',
       'validation': 'train[-200:]',
@@ -222,6 +226,8 @@ TRIVIA_QA = register(
     version='1.0.0',
     cluster='closed_book_qa',
     source='trivia_qa/rc:1.1.0',
+    homepage='https://nlp.cs.washington.edu/triviaqa/',
+    licence='not stated; the authors do not own the questions and documents',
     splits={
       'train': 'train[:30000]',
       'validation': 'train[-200:]',

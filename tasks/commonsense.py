@@ -73,6 +73,8 @@ COPA = register(
     version='1.0.0',
     cluster='commonsense',
     source='super_glue/copa:1.0.2',
+    homepage='https://people.ict.usc.edu/~gordon/copa.html',
+    licence='BSD 2-Clause',
     splits={
       'train': 'train[:-50]',
       'validation': 'train[-50:]',
@@ -172,6 +174,8 @@ HELLASWAG = register(
     version='1.0.0',
     cluster='commonsense',
     source='hellaswag:1.1.0',
+    homepage='https://github.com/rowanz/hellaswag',
+    licence='MIT',
     splits={
       'train': 'train[:30000]',
       'validation': 'train[-200:]',
@@ -257,6 +261,8 @@ PIQA = register(
     version='1.0.0',
     cluster='commonsense',
     source='piqa:1.0.0',
+    homepage='https://yonatanbisk.com/piqa/',
+    licence='not stated',
     splits={
       'train': 'train[:-100]',
       'validation': 'train[-100:]',
@@ -335,6 +341,8 @@ STORY_CLOZE = register(
     cluster='commonsense',
     # Not 2018: TFDS misreads the labels of those files.
     source='story_cloze/2016:1.0.0',
+    homepage='https://www.cs.rochester.edu/nlp/rocstories/',
+    licence='not stated; the files are given on request',
     splits={
       'train': 'validation[:-200]',
       'validation': 'validation[-200:]',

@@ -97,6 +97,8 @@ DEFINITE_PRONOUN_RESOLUTION = register(
     version='1.0.0',
     cluster='coreference',
     source='definite_pronoun_resolution:1.1.0',
+    homepage='https://www.hlt.utdallas.edu/~vince/data/emnlp12/',
+    licence='not stated',
     splits={
       'train': 'train[:-200]',
       'validation': 'train[-200:]',
@@ -159,6 +161,8 @@ WINOGRANDE = register(
     version='1.0.0',
     cluster='coreference',
     source='winogrande:1.2.0',
+    homepage='https://github.com/allenai/winogrande',
+    licence='CC BY',
     splits={
       'train': 'train_xl[:30000]',
       'validation': 'train_xl[-200:]',
@@ -259,6 +263,8 @@ WSC = register(
     version='1.0.0',
     cluster='coreference',
     source='super_glue/wsc:1.0.2',
+    homepage='https://cs.nyu.edu/~davise/papers/WinogradSchemas/WS.html',
+    licence='CC BY 4.0',
     splits={
       'train': 'train[:-50]',
       'validation': 'train[-50:]',

@@ -132,6 +132,8 @@ COQA = register(
     version='1.0.0',
     cluster='misc',
     source='coqa:1.0.0',
+    homepage='https://stanfordnlp.github.io/coqa/',
+    licence='by source: CC BY-SA 4.0, MSR-LA, Apache, or that of RACE',
     splits={
       'train': 'train[:-100]',
       'validation': 'train[-100:]',
@@ -214,6 +216,8 @@ QUAC = register(
     version='1.0.0',
     cluster='misc',
     source='quac:1.0.0',
+    homepage='https://quac.ai/',
+    licence='CC BY-SA 4.0',
     splits={
       'train': 'train[:30000]',
       'validation': 'train[-200:]',
@@ -299,6 +303,8 @@ WIC = register(
     version='1.0.0',
     cluster='misc',
     source='super_glue/wic:1.0.2',
+    homepage='https://pilehvar.github.io/wic/',
+    licence='CC BY-NC 4.0',
     splits={
       'train': 'train[:-200]',
       'validation': 'train[-200:]',
@@ -380,6 +386,8 @@ TREC = register(
     version='1.0.0',
     cluster='misc',
     source='trec:1.0.0',
+    homepage='https://cogcomp.seas.upenn.edu/Data/QA/QC/',
+    licence='not stated',
     splits={
       'train': 'train[:-200]',
       'validation': 'train[-200:]',
@@ -457,6 +465,8 @@ COLA = register(
     version='1.0.0',
     cluster='misc',
     source='glue/cola:2.0.0',
+    homepage='https://nyu-mll.github.io/CoLA/',
+    licence='not stated; the sentences are quoted from published works',
     splits={
       'train': 'train[:-200]',
       'validation': 'train[-200:]',
@@ -522,6 +532,8 @@ MATH_DATASET = register(
     version='1.0.0',
     cluster='misc',
     source='math_dataset/algebra__linear_1d:1.0.0',
+    homepage='https://github.com/google-deepmind/mathematics_dataset',
+    licence='Apache 2.0',
     splits={
       'train': 'train[:30000]',
       'validation': 'train[-200:]',
@@ -576,6 +588,8 @@ FIX_PUNCT = register(
     version='1.0.0',
     cluster='misc',
     source='para_crawl/enda:1.2.0',
+    homepage='https://paracrawl.eu/',
+    licence='CC0 for the packaging; the authors do not own the texts',
     splits={
       'train': 'train[30200:60200]',
       'validation': 'train[60200:60400]',
@@ -634,6 +648,8 @@ TRUE_CASE = register(
     version='1.0.0',
     cluster='extras',
     source='para_crawl/enda:1.2.0',
+    homepage='https://paracrawl.eu/',
+    licence='CC0 for the packaging; the authors do not own the texts',
     splits={
       'train': 'train[0:30000]',
       'validation': 'train[30000:30200]',
@@ -689,6 +705,8 @@ WORD_SEGMENT = register(
     version='1.0.0',
     cluster='extras',
     source='para_crawl/enda:1.2.0',
+    homepage='https://paracrawl.eu/',
+    licence='CC0 for the packaging; the authors do not own the texts',
     splits={
       'train': 'train[60400:90400]',
       'validation': 'train[90400:90600]',

@@ -40,6 +40,8 @@ ANLI = register(
     version='1.0.0',
     cluster='nli',
     source='anli/r1:0.1.0',
+    homepage='https://github.com/facebookresearch/anli',
+    licence='CC BY-NC 4.0',
     splits={
       'train': 'train[:30000]',
       'validation': 'validation[:200]',
@@ -137,6 +139,8 @@ CB = register(
     version='1.0.0',
     cluster='nli',
     source='super_glue/cb:1.0.2',
+    homepage='https://github.com/mcdm/CommitmentBank',
+    licence='not stated',
     splits={
       'train': 'train[:-50]',
       'validation': 'train[-50:]',
@@ -210,6 +214,8 @@ MNLI = register(
     version='1.0.0',
     cluster='nli',
     source='glue/mnli:2.0.0',
+    homepage='https://cims.nyu.edu/~sbowman/multinli/',
+    licence='by genre: OANC, CC BY 3.0, CC BY-SA 3.0 or public domain',
     splits={'train': 'train[:30000]', 'validation': 'train[-200:]'},
     rows={'train': 30000, 'validation': 200},
     fields={'premise': tidied('premise'), 'hypothesis': tidied('hypothesis')},
@@ -295,6 +301,8 @@ QNLI = register(
     version='1.0.0',
     cluster='nli',
     source='glue/qnli:2.0.0',
+    homepage='https://rajpurkar.github.io/SQuAD-explorer/',
+    licence='not stated; SQuAD, its source, is CC BY-SA 4.0',
     splits={
       'train': 'train[:30000]',
       'validation': 'train[-200:]',
@@ -369,6 +377,8 @@ RTE = register(
     version='1.0.0',
     cluster='nli',
     source='super_glue/rte:1.0.2',
+    homepage='https://aclweb.org/aclwiki/Recognizing_Textual_Entailment',
+    licence='not stated',
     splits={
       'train': 'train[:-200]',
       'validation': 'train[-200:]',
@@ -438,6 +448,8 @@ SNLI = register(
     version='1.0.0',
     cluster='nli',
     source='snli:1.1.0',
+    homepage='https://nlp.stanford.edu/projects/snli/',
+    licence='CC BY-SA 4.0',
     splits={
       'train': 'train[:30000]',
       'validation': 'validation[:200]',
@@ -515,6 +527,8 @@ WNLI = register(
     version='1.0.0',
     cluster='nli',
     source='glue/wnli:2.0.0',
+    homepage='https://cs.nyu.edu/~davise/papers/WinogradSchemas/WS.html',
+    licence='not stated; the Winograd schemas, its source, are CC BY 4.0',
     splits={
       'train': 'train[:-30]',
       'validation': 'train[-30:]',

@@ -39,6 +39,8 @@ GLUE_MRPC = register(
     version='1.0.0',
     cluster='paraphrase',
     source='glue/mrpc:2.0.0',
+    homepage='https://www.microsoft.com/en-us/download/details.aspx?id=52398',
+    licence='not stated',
     splits={
       'train': 'train[:-200]',
       'validation': 'train[-200:]',
@@ -110,6 +112,8 @@ GLUE_QQP = register(
     version='1.0.0',
     cluster='paraphrase',
     source='glue/qqp:2.0.0',
+    homepage='https://quoradata.quora.com/First-Quora-Dataset-Release-Question-Pairs',
+    licence="Quora's terms of service, for non-commercial use",
     splits={
       'train': 'train[:30000]',
       'validation': 'train[-200:]',
@@ -175,6 +179,8 @@ PAWS_WIKI = register(
     version='1.0.0',
     cluster='paraphrase',
     source='paws_wiki/labeled_final_tokenized:1.1.0',
+    homepage='https://github.com/google-research-datasets/paws',
+    licence='own terms: free use for any purpose',
     splits={
       'train': 'train[:30000]',
       'validation': 'validation[:200]',
@@ -245,6 +251,8 @@ STSB = register(
     version='1.0.0',
     cluster='paraphrase',
     source='glue/stsb:2.0.0',
+    homepage='http://ixa2.si.ehu.eus/stswiki/index.php/STSbenchmark',
+    licence='not stated',
     splits={
       'train': 'train[:-100]',
       'validation': 'train[-100:]',

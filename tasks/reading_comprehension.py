@@ -71,6 +71,8 @@ BOOL_Q = register(
     version='1.0.0',
     cluster='reading_comprehension',
     source='bool_q:1.0.0',
+    homepage='https://github.com/google-research-datasets/boolean-questions',
+    licence='CC BY-SA 3.0',
     splits={
       'train': 'train[:-200]',
       'validation': 'train[-200:]',
@@ -173,6 +175,8 @@ DROP = register(
     version='1.0.0',
     cluster='reading_comprehension',
     source='drop:2.0.0',
+    homepage='https://allenai.org/data/drop',
+    licence='CC BY-SA 4.0',
     # `dev` is TFDS's name for the official validation set of DROP.
     splits={
       'train': 'train[:30000]',
@@ -258,6 +262,8 @@ MULTIRC = register(
     version='1.0.0',
     cluster='reading_comprehension',
     source='super_glue/multirc:1.0.2',
+    homepage='https://cogcomp.seas.upenn.edu/multirc/',
+    licence='not stated',
     splits={
       'train': 'train[:-200]',
       'validation': 'train[-200:]',
@@ -373,6 +379,8 @@ OPENBOOKQA = register(
     version='1.0.0',
     cluster='reading_comprehension',
     source='openbookqa:0.1.0',
+    homepage='https://allenai.org/data/open-book-qa',
+    licence='not stated',
     splits={'train': 'train', 'validation': 'validation[:200]', 'test': 'test'},
     rows={'train': 4957, 'validation': 200, 'test': 500},
     # The stem is a question or the start of a sentence.
@@ -559,6 +567,8 @@ SQUAD = register(
     version='1.0.0',
     cluster='reading_comprehension',
     source='squad/v1.1:3.0.0',
+    homepage='https://rajpurkar.github.io/SQuAD-explorer/',
+    licence='CC BY-SA 4.0',
     splits={
       'train': 'train[:30000]',
       'validation': 'train[-200:]',

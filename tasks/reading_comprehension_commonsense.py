@@ -97,6 +97,8 @@ COSMOS_QA = register(
     version='1.0.0',
     cluster='reading_comprehension_commonsense',
     source='cosmos_qa:1.0.0',
+    homepage='https://wilburone.github.io/cosmos/',
+    licence='CC BY 4.0',
     splits={
       'train': 'train[:-200]',
       'validation': 'train[-200:]',
@@ -166,6 +168,8 @@ RECORD = register(
     version='1.0.0',
     cluster='reading_comprehension_commonsense',
     source='super_glue/record:1.0.2',
+    homepage='https://sheng-z.github.io/ReCoRD-explorer/',
+    licence='not stated',
     splits={
       'train': 'train[:30000]',
       'validation': 'train[-200:]',

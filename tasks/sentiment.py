@@ -38,6 +38,8 @@ IMDB_REVIEWS = register(
     version='1.0.0',
     cluster='sentiment',
     source='imdb_reviews/plain_text:1.0.0',
+    homepage='http://ai.stanford.edu/~amaas/data/sentiment/',
+    licence='not stated',
     splits={
       'train': 'train[:-200]',
       'validation': 'train[-200:]',
@@ -99,6 +101,8 @@ SENTIMENT140 = register(
     version='1.0.0',
     cluster='sentiment',
     source='sentiment140:1.0.0',
+    homepage='http://help.sentiment140.com/',
+    licence='not stated',
     splits={
       'train': 'train[:30000]',
       'validation': 'train[-200:]',
@@ -161,6 +165,8 @@ SST2 = register(
     version='1.0.0',
     cluster='sentiment',
     source='glue/sst2:2.0.0',
+    homepage='https://nlp.stanford.edu/sentiment/',
+    licence='not stated',
     splits={
       'train': 'train[:30000]',
       'validation': 'train[-200:]',
@@ -226,6 +232,8 @@ YELP_POLARITY_REVIEWS = register(
     version='1.0.0',
     cluster='sentiment',
     source='yelp_polarity_reviews:0.2.0',
+    homepage='https://www.yelp.com/dataset',
+    licence='terms of the Yelp Dataset Challenge',
     splits={
       'train': 'train[:30000]',
       'validation': 'train[-200:]',

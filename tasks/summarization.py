@@ -160,6 +160,8 @@ AESLC = register(
     version='1.0.0',
     cluster='summarization',
     source='aeslc:1.0.0',
+    homepage='https://github.com/ryanzhumich/AESLC',
+    licence='not stated',
     splits={
       'train': 'train',
       'validation': 'validation[-200:]',
@@ -256,6 +258,8 @@ AG_NEWS_SUBSET = register(
     version='1.0.0',
     cluster='summarization',
     source='ag_news_subset:1.0.0',
+    homepage='http://groups.di.unipi.it/~gulli/AG_corpus_of_news_articles.html',
+    licence='own terms: research and other non-commercial use',
     splits={
       'train': 'train[:30000]',
       'validation': 'train[-200:]',
@@ -338,6 +342,8 @@ GIGAWORD = register(
     version='1.0.0',
     cluster='summarization',
     source='gigaword:1.2.0',
+    homepage='https://github.com/harvardnlp/sent-summary',
+    licence='not stated',
     splits={
       'train': 'train[:30000]',
       'validation': 'validation[:200]',
@@ -411,6 +417,8 @@ NEWSROOM = register(
     version='1.0.0',
     cluster='summarization',
     source='newsroom:1.0.0',
+    homepage='https://summari.es/',
+    licence='own terms: non-commercial research and education',
     splits={
       'train': 'train[:30000]',
       'validation': 'validation[:200]',
@@ -480,6 +488,8 @@ SAMSUM = register(
     version='1.0.0',
     cluster='summarization',
     source='samsum:1.0.0',
+    homepage='https://arxiv.org/abs/1911.12237',
+    licence='CC BY-NC-ND 4.0',
     splits={'train': 'train', 'validation': 'validation[:200]', 'test': 'test'},
     rows={'train': 14732, 'validation': 200, 'test': 819},
     fields={'dialogue': _dialogue},
@@ -552,6 +562,8 @@ XSUM = register(
     version='1.0.0',
     cluster='summarization',
     source='xsum:1.1.0',
+    homepage='https://github.com/EdinburghNLP/XSum',
+    licence='not stated',
     splits={
       'train': 'train[:30000]',
       'validation': 'validation[:200]',
@@ -613,6 +625,8 @@ CNN_DAILYMAIL = register(
     version='1.0.0',
     cluster='summarization',
     source='cnn_dailymail:3.4.0',
+    homepage='https://github.com/abisee/cnn-dailymail',
+    licence='not stated; the DeepMind Q&A dataset, its source, is Apache 2.0',
     splits={
       'train': 'train[:30000]',
       'validation': 'validation[:200]',
@@ -682,6 +696,8 @@ MULTI_NEWS = register(
     version='1.0.0',
     cluster='summarization',
     source='multi_news:2.1.0',
+    homepage='https://github.com/Alex-Fabbri/Multi-News',
+    licence='own terms: non-commercial research and education',
     splits={
       'train': 'train[:30000]',
       'validation': 'validation[:200]',
@@ -750,6 +766,8 @@ OPINION_ABSTRACTS_IDEBATE = register(
     version='1.0.0',
     cluster='summarization',
     source='opinion_abstracts/idebate:1.0.0',
+    homepage='https://web.eecs.umich.edu/~wangluxy/data.html',
+    licence='not stated',
     splits={
       'train': 'train[:-600]',
       'validation': 'train[-600:-500]',
@@ -822,6 +840,8 @@ OPINION_ABSTRACTS_ROTTEN_TOMATOES = register(
     version='1.0.0',
     cluster='summarization',
     source='opinion_abstracts/rotten_tomatoes:1.0.0',
+    homepage='https://web.eecs.umich.edu/~wangluxy/data.html',
+    licence='not stated',
     splits={
       'train': 'train[:-600]',
       'validation': 'train[-600:-500]',
@@ -884,6 +904,8 @@ WIKI_LINGUA_ENGLISH_EN = register(
     version='1.0.0',
     cluster='summarization',
     source='gem/wiki_lingua_english_en:1.1.0',
+    homepage='https://github.com/esdurmus/Wikilingua',
+    licence='not stated; wikiHow, its source, is CC BY-NC-SA 3.0',
     splits={
       'train': 'train[:30000]',
       'validation': 'validation[:200]',

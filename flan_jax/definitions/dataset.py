@@ -123,9 +123,9 @@ class Dataset:
     optional: Fields that templates may leave out, such as a title.
     item_key: Fields that identify the item that several rows belong to (a
       question whose candidate answers are rows), for metrics by item.
-    homepage: Web page of the dataset by its authors.
-    licence: Licence of the rows as its authors state it, by name and version
-      or in a few words; empty if they state none that is known.
+    homepage: Web page of the dataset, by its authors.
+    licence: Licence of the rows as their authors state it, by name and version
+      or in a few words; 'not stated' if no statement is known.
     manual: What to download by hand, and from where; empty if TFDS downloads
       it.
     format: The member of `FORMATS` that `templates` belong to.

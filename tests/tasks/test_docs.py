@@ -39,3 +39,13 @@ def test_the_page_has_every_note():
   for dataset, part in registry.parts().values():
     if dataset.cluster not in ('testing', 'extras'):
       assert part.note in text, part.name
+
+
+def test_the_page_has_every_licence():
+  lines = _PAGE.read_text(encoding='utf-8').split('\n')
+  for dataset in registry.datasets():
+    if dataset.cluster != 'testing':
+      assert dataset.homepage.startswith('http'), dataset.name
+      assert dataset.licence, dataset.name
+      about = f'{dataset.licence}, {dataset.homepage}'
+      assert f'- `{dataset.name}`: {about}' in lines
