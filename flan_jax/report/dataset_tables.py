@@ -1,6 +1,6 @@
 """Our results by cluster and by dataset, before and after tuning."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 import dataclasses
 import math
 from typing import Any
@@ -15,7 +15,7 @@ from flan_jax.report.differences import (
   differences,
   known_interval,
 )
-from flan_jax.report.systems import BASE, System
+from flan_jax.report.systems import System, base_of
 from flan_jax.report.tables import (
   COUNT,
   INTERVAL,
@@ -105,12 +105,12 @@ def contrasts(systems: Sequence[System]) -> list[Contrast]:
   That is the first one that answered the same datasets; of the same run if
   possible. If no tuned model was evaluated, the others stand alone.
   """
-  bases = [s for s in systems if _is_base(s)]
-  tuned = [s for s in systems if not _is_base(s)]
+  bases = [s for s in systems if s.is_base]
+  tuned = [s for s in systems if not s.is_base]
   found = []
   for number, system in enumerate(tuned or bases):
     name = f'{number + 1}_' if len(tuned or bases) > 1 else ''
-    base = _base_of(system, bases) if tuned else None
+    base = base_of(system, bases) if tuned else None
     if base is None:
       found.append(Contrast(name, system.label, None, system, {}))
     else:
@@ -118,16 +118,6 @@ def contrasts(systems: Sequence[System]) -> list[Contrast]:
       changes = differences(base, system)
       found.append(Contrast(name, title, base, system, changes))
   return found
-
-
-def _is_base(system: System) -> bool:
-  return system.label == BASE or system.label.startswith(f'{BASE}, ')
-
-
-def _base_of(system: System, bases: Iterable[System]) -> System | None:
-  known = [base for base in bases if base.parts.keys() & system.parts.keys()]
-  known.sort(key=lambda base: base.origin != system.origin)
-  return known[0] if known else None
 
 
 def dataset_table(contrast: Contrast) -> Table:

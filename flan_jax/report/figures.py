@@ -28,7 +28,12 @@ from flan_jax.report.study_lines import (
   template_lines,
 )
 from flan_jax.report.study_rows import control_rows, main_rows
-from flan_jax.report.systems import System, find_systems, rows_of
+from flan_jax.report.systems import (
+  System,
+  base_of,
+  find_systems,
+  rows_of,
+)
 from flan_jax.report.template_strips import rank_flips, template_strips
 from flan_jax.report.training_curves import training_curves
 
@@ -157,12 +162,13 @@ def _with_note(drawn: Drawing, note: str) -> Drawing:
 
 
 def _rank_flips(systems: Sequence[System]) -> Iterator[Drawing | Absent]:
-  """Yields the first system against each of the others."""
-  others = systems[1:]
-  suffixes = _suffixes([other.label for other in others])
+  """Yields each tuned model against the model before tuning."""
+  pairs = [(base_of(s, systems), s) for s in systems if not s.is_base]
+  pairs = [(base, other) for base, other in pairs if base is not None]
+  suffixes = _suffixes([other.label for _, other in pairs])
   found = [
-    rank_flips(f'rank_flips{suffix}', systems[0], other)
-    for other, suffix in zip(others, suffixes, strict=True)
+    rank_flips(f'rank_flips{suffix}', *pair)
+    for pair, suffix in zip(pairs, suffixes, strict=True)
   ]
   title = 'Which model is better depends on the wording'
   yield from [drawn for drawn in found if drawn] or [

@@ -37,6 +37,11 @@ class System:
   parts: dict[str, PartResult]
   evaluations: tuple[Evaluation, ...] = ()
 
+  @property
+  def is_base(self) -> bool:
+    """Whether it is a model before tuning."""
+    return self.label == BASE or self.label.startswith(f'{BASE}, ')
+
   @classmethod
   def of(cls, label: str, origin: str, evaluation: Evaluation) -> 'System':
     return cls(label, origin, _rows(evaluation.results), (evaluation,))
@@ -62,12 +67,28 @@ def rows_of(
   return [(cluster, row) for row, cluster in found.items()]
 
 
+def base_of(system: System, systems: Iterable[System]) -> System | None:
+  """Returns the model before tuning that a model is compared with.
+
+  That is the first one that answered some of the same datasets, of the same
+  origin if possible; None if there is none.
+  """
+  known = [
+    base
+    for base in systems
+    if base.is_base and base.parts.keys() & system.parts.keys()
+  ]
+  known.sort(key=lambda base: base.origin != system.origin)
+  return known[0] if known else None
+
+
 def find_systems(sources: Sources) -> tuple[System, ...]:
   """Returns the models of all sources, those before tuning first.
 
   Evaluations of different datasets are of one system if they have the same
   label: a model that is tuned for each cluster that is held out counts as one.
-  Where two answered the same dataset, their labels also have their origins.
+  Those of one run or study are joined first. Where two systems answered the
+  same dataset, their labels also have their origins.
   """
   found: list[System] = []
   for evaluation in sources.evaluations:
@@ -136,17 +157,7 @@ def _of_study(study: Study) -> Iterator[System]:
 
 
 def _merge(found: Iterable[System]) -> tuple[System, ...]:
-  merged: list[System] = []
-  for system in found:
-    home = next((s for s in merged if _belongs(system, s)), None)
-    if home is None:
-      merged.append(system)
-    else:
-      merged[merged.index(home)] = dataclasses.replace(
-        home,
-        parts=home.parts | system.parts,
-        evaluations=home.evaluations + system.evaluations,
-      )
+  merged = _join(_join(found, same_origin=True), same_origin=False)
   labels = [system.label for system in merged]
   named = [
     system
@@ -159,9 +170,24 @@ def _merge(found: Iterable[System]) -> tuple[System, ...]:
   return tuple(_numbered(named))
 
 
-def _belongs(system: System, home: System) -> bool:
-  same = system.label == home.label
-  return same and not system.parts.keys() & home.parts.keys()
+def _join(found: Iterable[System], same_origin: bool) -> list[System]:
+  """Joins systems of equal labels that answered different datasets."""
+  joined: list[System] = []
+  for system in found:
+    for number, home in enumerate(joined):
+      alike = system.label == home.label and (
+        system.origin == home.origin or not same_origin
+      )
+      if alike and not system.parts.keys() & home.parts.keys():
+        joined[number] = dataclasses.replace(
+          home,
+          parts=home.parts | system.parts,
+          evaluations=home.evaluations + system.evaluations,
+        )
+        break
+    else:
+      joined.append(system)
+  return joined
 
 
 def _numbered(systems: Iterable[System]) -> Iterator[System]:

@@ -3,7 +3,13 @@
 import pytest
 
 from flan_jax.report.sources import Evaluation, Sources, Study, TrainingRun
-from flan_jax.report.systems import find_systems, row_name, rows_of
+from flan_jax.report.systems import (
+  System,
+  base_of,
+  find_systems,
+  row_name,
+  rows_of,
+)
 from tests.report.results_files import changed, part
 
 
@@ -52,6 +58,41 @@ def test_models_that_answered_the_same_rows_have_the_names_of_their_folders():
   )
   systems = find_systems(Sources(runs=runs))
   assert _labels(systems) == {'tuned, x': ['rte'], 'tuned, y': ['rte']}
+
+
+def test_what_one_run_answered_stays_together():
+  # The second run answered more, of which the first could take a part.
+  runs = (
+    _run('x', [_evaluation('x/eval/a', _RTE, step=9)]),
+    _run(
+      'y',
+      [
+        _evaluation('y/eval/b', _SST2, step=9),
+        _evaluation('y/eval/a', _RTE, step=9),
+      ],
+    ),
+  )
+  systems = find_systems(Sources(runs=runs))
+  assert _labels(systems) == {
+    'tuned, x': ['rte'],
+    'tuned, y': ['sst2', 'rte'],
+  }
+
+
+def test_a_model_is_compared_with_the_base_of_its_own_run():
+  runs = tuple(
+    _run(
+      name,
+      [_evaluation(f'{name}/eval/a', _RTE, step=9)],
+      [_evaluation(f'{name}/eval_base/a', _RTE)],
+    )
+    for name in ('x', 'y')
+  )
+  systems = find_systems(Sources(runs=runs))
+  bases = {s.label: base_of(s, systems).label for s in systems if not s.is_base}
+  assert bases == {'tuned, x': 'base, x', 'tuned, y': 'base, y'}
+  other = System('tuned', 'z', {'sst2': _SST2})
+  assert base_of(other, systems) is None
 
 
 def test_models_of_equal_names_have_numbers():
