@@ -51,6 +51,7 @@ MACROS = {
   'PROMPT_TRAIN_ROWS': 'rows of a subset a soft prompt is trained on, or None',
   'PROMPTS': "file of prompts: one a line, or .jsonl objects with 'prompt'",
   'PROMPTS_FROM': 'soft prompts to evaluate: MODEL_DIRs of prompt-tune',
+  'REPORT': 'end a run with a report of its results in MODEL_DIR/report',
   'SEED': 'seed of initial parameters, order of examples, exemplars, dropout',
   'STOP': 'texts that end an answer',
   'TARGET_BUDGET': 'maximum target tokens of a row, or None for a default',

@@ -5,6 +5,7 @@ import gin
 from flan_jax.flags import Arguments
 from flan_jax.runs.prompt_run import CheckedPromptSettings, PromptRun
 from flan_jax.runs.prompt_settings import PromptTuneSettings
+from flan_jax.runs.run_report import report_run
 from flan_jax.terminal.screen import show
 
 
@@ -34,3 +35,5 @@ def prompt_tune(
   run.resume_or_start()
   run.train()
   run.evaluate()
+  if settings.training.report:
+    report_run(settings.training.model_dir)

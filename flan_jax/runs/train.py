@@ -3,6 +3,7 @@
 import gin
 
 from flan_jax.flags import Arguments
+from flan_jax.runs.run_report import report_run
 from flan_jax.runs.train_settings import TrainSettings
 from flan_jax.runs.training_run import CheckedSettings, TrainingRun
 from flan_jax.terminal.screen import show
@@ -34,3 +35,5 @@ def train(
   run.resume_or_start()
   run.train()
   run.evaluate()
+  if settings.report:
+    report_run(settings.model_dir)

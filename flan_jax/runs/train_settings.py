@@ -57,6 +57,7 @@ class TrainSettings:
     permute_targets: Whether to train each prompt on the target of another row
       of its dataset under the same template. A control.
     trackers: Where metrics go, see `trackers.check_trackers`.
+    report: Whether the run ends with a report of its results.
   """
 
   model_dir: str
@@ -69,6 +70,7 @@ class TrainSettings:
   initial_checkpoint: str | None = None
   permute_targets: bool = False
   trackers: Sequence[str] = ('tensorboard',)
+  report: bool = False
 
   def __post_init__(self):
     _check_one('MIXTURE_OR_TASK_NAME', self.mixture)

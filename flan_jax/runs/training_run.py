@@ -29,6 +29,7 @@ from flan_jax.evaluation.validation import make_validation
 from flan_jax.flags import Arguments
 from flan_jax.model import init_params
 from flan_jax.planning.chips import chip_of_kind
+from flan_jax.runs.run_report import check_report
 from flan_jax.runs.run_setup import Workspace
 from flan_jax.runs.train_settings import TrainSettings
 from flan_jax.runtime import processes
@@ -90,6 +91,7 @@ class CheckedSettings:
     if window is not None:
       window.check(taken=0, train_steps=settings.loop.train_steps)
     trackers = check_trackers(settings.trackers)
+    check_report(settings.report)
     setup, evaluation = settings.setup, settings.evaluation
     resolve = functools.cache(names.resolve)
     trained = resolve(settings.mixture)

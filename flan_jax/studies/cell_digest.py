@@ -34,6 +34,7 @@ _DO_NOT_DECIDE = frozenset(
     'keep_checkpoints',
     'mesh',
     'model_dir',
+    'report',
     'tokens_per_batch',
     'trackers',
     'vocabulary',

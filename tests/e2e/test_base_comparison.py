@@ -25,6 +25,7 @@ def test_the_base_model_is_compared_with_the_trained_one(cli, rule_data):
     '--gin.MAX_EVAL_ROWS=8',
     '--gin.EVAL_BASE=True',
     '--gin.EVAL_EXAMPLES=3',
+    '--gin.REPORT=True',
   )
   assert 'before and after, means over templates' in out
   folder = cli.folder / 'model'
@@ -42,6 +43,11 @@ def test_the_base_model_is_compared_with_the_trained_one(cli, rule_data):
   assert len(before) == 3
   for key in ('part', 'template', 'row_id', 'prompt', 'gold', 'options'):
     assert [e[key] for e in before] == [e[key] for e in after]
+  # The last lines are for people: what changed, and where the report is.
+  summary = (folder / 'eval/rule_eval/summary.txt').read_text()
+  assert summary.strip() in out
+  page = folder / 'report/report.html'
+  assert page.exists() and out.endswith(f'report: model/report/{page.name}\n')
   data = json.loads((folder / 'data.json').read_text())
   assert (data['steps'], data['clusters'].keys()) == (2, {'testing'})
   assert (
