@@ -76,10 +76,16 @@ def cluster_shares(
     name=name,
     title=title,
     alt=_alt(series, order, clusters),
-    caption='Examples are drawn in the planned shares; tokens depend on their '
+    caption=_counted_over(data)
+    + 'Examples are drawn in the planned shares; tokens depend on their '
     'lengths, so that clusters of long examples have a larger share of them.',
     canvas=canvas,
   )
+
+
+def _counted_over(data: Mapping[str, Any]) -> str:
+  steps = data.get('steps')
+  return f'Counted over {counted(steps, "step")}. ' if steps else ''
 
 
 def _shares(

@@ -117,7 +117,7 @@ def _draw(axes: Any, curve: Curve, points: np.ndarray) -> None:
     axes.set_yscale('log')
     plain_log_axis(axes.yaxis)
   elif points[:, 1].min() >= 0:
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.08 * points[:, 1].max() or 1)
   if points[:, 1].max() < 0.01:
     axes.yaxis.set_major_formatter(plain_numbers())
   axes.xaxis.get_major_locator().set_params(integer=True, nbins=4)

@@ -29,6 +29,7 @@ def test_shares_are_those_planned_and_those_drawn():
   }
   assert texts(axes) == ['210 tokens', '90 tokens']
   assert 'sentiment 75 % planned, 70 % of tokens' in drawing.alt
+  assert drawing.caption.startswith('Counted over 4 steps. ')
 
 
 def test_a_run_that_drew_nothing_shows_its_plan():

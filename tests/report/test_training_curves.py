@@ -28,6 +28,14 @@ def test_recorded_values_are_drawn():
   assert 'loss, nats a target token from 3 to 0.75' in drawing.alt
 
 
+def test_no_value_is_at_the_edge_of_its_panel():
+  _, panels = _panels(results_files.metrics())
+  for axes in panels.values():
+    low, high = axes.get_ylim()
+    assert low < min(y for _, y in _line(axes))
+    assert high > 1.05 * max(y for _, y in _line(axes))
+
+
 def test_every_metric_that_training_writes_has_a_panel():
   train = {curve.key: 2.0 for curve in CURVES if curve.kind == 'train'}
   metrics = [
