@@ -11,6 +11,9 @@ from flan_jax.definitions.dataset import OPTIONS
 from flan_jax.explorer.shown_row import Piece, ShownRow
 from flan_jax.inspection.datasets import EXTRAS
 
+# They share one scope, in this order.
+_SCRIPTS = ('base', 'search', 'datasets', 'template', 'explorer')
+
 
 class Texts:
   """Distinct texts, numbered; rows and templates share many of them."""
@@ -85,16 +88,11 @@ def html(data: Mapping[str, Any]) -> str:
     data: {'version', 'rows_from': where the rows come from, in words, 'shots',
       'mixtures', 'parts'}.
   """
-  files = importlib.resources.files(__package__)
-  read = {
-    name: (files / f'explorer.{name}').read_text(encoding='utf-8')
-    for name in ('html.j2', 'css', 'js')
-  }
   template = jinja2.Environment(
     autoescape=True,
     undefined=jinja2.StrictUndefined,
     keep_trailing_newline=True,
-  ).from_string(read['html.j2'])
+  ).from_string(_read('explorer.html.j2'))
   parts = data['parts']
   counted = [part for part in parts if part['cluster'] != EXTRAS]
   datasets = {part['dataset'] for part in counted}
@@ -106,10 +104,15 @@ def html(data: Mapping[str, Any]) -> str:
     datasets=len(datasets),
     extras=len(extras),
     templates=sum(len(part['formats']['instructions']) for part in parts),
-    style=read['css'],
-    script=read['js'],
+    style=_read('explorer.css'),
+    script=''.join(_read(f'{name}.js') for name in _SCRIPTS),
     data=_embedded(data),
   )
+
+
+def _read(name: str) -> str:
+  file = importlib.resources.files(__package__) / name
+  return file.read_text(encoding='utf-8')
 
 
 def _embedded(data: Mapping[str, Any]) -> str:
