@@ -1,6 +1,7 @@
 """What each model scores on each dataset, and whether its answers are valid."""
 
 from collections.abc import Sequence
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from flan_jax.report.drawing import (
   look,
   paper_marker,
 )
+from flan_jax.report.paper_tables import protocol_gap
 from flan_jax.report.protocol import AskedRows, rows_note
 from flan_jax.report.row_chart import row_chart
 from flan_jax.report.systems import System, rows_of
@@ -97,7 +99,7 @@ def _caption(systems: Sequence[System]) -> str:
     'The metric is accuracy, in percent, where none is named. Lines are 95 % '
     'intervals of the mean over rows; they are missing where there are too few '
     f'groups of rows, or templates apply to different rows.{better} The paper '
-    f'is compared with zero-shot results only.{rows_note(asked)}'
+    f'is compared with zero-shot results in its protocol.{rows_note(asked)}'
   )
 
 
@@ -126,9 +128,12 @@ def _references(axes: Any, places: Any, systems: Sequence[System]) -> None:
 
 
 def _as_the_paper(part: PartResult) -> bool:
-  """Whether a result is of recorded rows, zero-shot, with instructions."""
-  asked = AskedRows.of(part)
-  return asked.recorded and part.format == 'instructions' and not part.shots
+  """Whether a result is zero-shot and in the paper's protocol.
+
+  It may be of some of the rows; the caption then says so.
+  """
+  whole = dataclasses.replace(part, available_rows=part.rows)
+  return not part.shots and not protocol_gap(whole)
 
 
 def _alt(systems: Sequence[System], rows: Sequence[tuple[str, str]]) -> str:

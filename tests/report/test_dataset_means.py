@@ -68,11 +68,24 @@ def test_the_share_of_the_most_frequent_answer_is_marked(drawing):
 
 
 @pytest.mark.parametrize(
-  'values_', [{'adapted': {'test': 'a'}}, {'shots': 5}, {'format': 'plain'}]
+  'values_',
+  [
+    {'adapted': {'test': 'a'}},
+    {'shots': 5},
+    {'format': 'plain'},
+    {'metric': 'macro_f1'},
+    {'template_set': 'mine'},
+  ],
 )
 def test_other_protocols_do_not_stand_beside_the_paper(values_):
   drawing = _draw(system('base', changed(_ANLI, **values_)))
   assert not values(drawing.canvas.axes[0], 'paper')
+
+
+def test_some_of_the_recorded_rows_may_stand_beside_the_paper():
+  drawing = _draw(system('base', changed(_ANLI, max_rows=4, rows=4)))
+  assert values(drawing.canvas.axes[0], 'paper')
+  assert 'at most 4' in drawing.caption
 
 
 def test_the_alternative_text_has_the_main_numbers(drawing):
