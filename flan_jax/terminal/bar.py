@@ -59,6 +59,7 @@ class Bar:
     # Time and number of the first update: what comes before, such as compiling
     # and answers found on disk, says nothing about the rate.
     self._first: tuple[float, int] | None = None
+    self._updated = self._began
     # Number of the last line.
     self._last = done
 
@@ -103,7 +104,7 @@ class Bar:
   def update(self, count: int = 1) -> None:
     """Counts more units as done."""
     self.done += count
-    now = time.monotonic()
+    self._updated = now = time.monotonic()
     self._first = self._first or (now, self.done)
     self._refresh()
     if self._progress is None and now - self._printed >= _PERIOD:
@@ -148,11 +149,11 @@ class Bar:
     return f'{self.done}/{self.total}'
 
   def _speed(self) -> float | None:
-    """Returns units a second since the first update."""
+    """Returns units a second from the first update to the last one."""
     if self._first is None:
       return None
     when, done = self._first
-    seconds = time.monotonic() - when
+    seconds = self._updated - when
     return (self.done - done) / seconds if seconds > 0 else None
 
   def _rate(self) -> str:
@@ -170,7 +171,8 @@ class Bar:
     speed = self._speed()
     if not speed or self.total is None or self.done >= self.total:
       return _clock(time.monotonic() - self._began)
-    return f'{_clock((self.total - self.done) / speed)} left'
+    since = time.monotonic() - self._updated
+    return f'{_clock(max((self.total - self.done) / speed - since, 0))} left'
 
   def _middle(self, width: int) -> str:
     """Returns the notes or the rate, as much as fits a terminal."""
