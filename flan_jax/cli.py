@@ -97,7 +97,7 @@ def _run(command: str, argv: Sequence[str]) -> int:
       f'no command {command!r}; the commands are {", ".join(_COMMANDS)}'
     )
   if command == 'help':
-    show(macros.describe(list(argv)))
+    show([macros.describe(list(argv))])
     return 0
   if command not in _GIN:
     name = _MODULES.get(command, command)

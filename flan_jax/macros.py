@@ -6,6 +6,7 @@ table.
 """
 
 from flan_jax.errors import ConfigError, nearest
+from flan_jax.terminal.blocks import Row, Table
 
 # Name -> meaning.
 MACROS = {
@@ -70,11 +71,11 @@ MACROS = {
 }
 
 
-def describe(names: list[str]) -> list[str]:
-  """Returns one line for each macro; for all macros if no name is given.
+def describe(names: list[str]) -> Table:
+  """Returns a row for each macro; for all macros if no name is given.
 
-  >>> describe(['SEED'])
-  ['SEED  seed of initial parameters, order of examples, exemplars, dropout']
+  >>> print(describe(['SEED']))
+  SEED  seed of initial parameters, order of examples, exemplars, dropout
 
   Raises:
     ConfigError: there is no such macro.
@@ -82,9 +83,8 @@ def describe(names: list[str]) -> list[str]:
   for name in names:
     if name not in MACROS:
       raise ConfigError(f'no macro {name!r}{nearest(name, MACROS)}')
-  names = names or list(MACROS)
-  width = max(map(len, names))
-  return [f'{name:{width}}  {MACROS[name]}' for name in names]
+  rows = [Row((name, MACROS[name])) for name in names or MACROS]
+  return Table(('', ''), rows, ruled=False)
 
 
 def table() -> str:

@@ -19,6 +19,7 @@ from flan_jax.interop.params import import_mesh
 from flan_jax.interop.peft_folder import write_adapter
 from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.sharding import replicated
+from flan_jax.terminal.screen import show
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.prompt_checkpoint import check_model
 from flan_jax.vocabulary.base import Vocabulary, VocabularyError
@@ -51,7 +52,7 @@ def _export_prompt(
   vectors = np.asarray(found.vectors(model, whole)).astype(dtype)
   out.mkdir(parents=True, exist_ok=True)
   write_adapter(out, vectors, model, base)
-  print(f'{out}: PROMPT_TUNING, {len(vectors)} vectors of {found.path}')
+  show([f'{out}: PROMPT_TUNING, {len(vectors)} vectors of {found.path}'])
 
 
 def _export_model(flags: argparse.Namespace, out: pathlib.Path) -> None:
@@ -73,7 +74,8 @@ def _export_model(flags: argparse.Namespace, out: pathlib.Path) -> None:
   export.write_settings(out, family, config, vocabulary, flags.dtype)
   if 'prompt_format' in record:
     export.write_readme(out, record['prompt_format'])
-  print(f'{out}: {family.architecture}, {config.param_count():,} parameters')
+  count = f'{config.param_count():,} parameters'
+  show([f'{out}: {family.architecture}, {count}'])
 
 
 def _vocabulary(

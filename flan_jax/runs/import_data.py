@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from flan_jax.flags import FlagParser
 from flan_jax.runtime.tensorflow_start import start_tensorflow
 from flan_jax.sources.tfds_import import import_rows
+from flan_jax.terminal.screen import show
 
 
 def main(argv: Sequence[str]) -> int:
@@ -18,7 +19,7 @@ def main(argv: Sequence[str]) -> int:
   start_tensorflow()
   for imported in import_rows(flags.input, flags.data_dir, flags.builder):
     rows = ', '.join(f'{split} {n}' for split, n in imported.rows.items())
-    print(f'{imported.builder}: {rows} ({imported.status})')
+    show([f'{imported.builder}: {rows} ({imported.status})'])
   return 0
 
 

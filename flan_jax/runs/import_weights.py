@@ -73,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
     return 0
   theirs = reference.load(source.path)
   compared = reference.compare(theirs, config, params, vocabulary, prompts)
-  print(reference.table(compared))
+  show([reference.table(compared)])
   return int(not all(one.fits for one in compared))
 
 

@@ -1,6 +1,6 @@
 """Shows blocks on standard output, and errors."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 import contextlib
 import os
 import re
@@ -86,10 +86,12 @@ def show(blocks: Iterable[Block]) -> None:
 
 def show_error(text: str) -> None:
   """Prints a line to standard error; red on a terminal."""
-  if is_terminal(sys.stderr):
-    console_for(sys.stderr).print(Text(text, 'red'), soft_wrap=True)
-  else:
+  if not is_terminal(sys.stderr):
     print(text, file=sys.stderr, flush=True)
+    return
+  console = console_for(sys.stderr)
+  for part in rendered(Line(text, 'red'), console.width):
+    console.print(part, soft_wrap=True)
 
 
 def rendered(block: Block, width: int) -> Iterator[RenderableType]:
@@ -180,13 +182,17 @@ def _fit(table: Table, width: int) -> tuple[list[int], dict[int, int]]:
   return shown, widths
 
 
-def _is_text(cells: list[str]) -> bool:
-  """Returns whether cells may be broken at spaces: they are not numbers."""
-  return any(map(_WORD.search, cells))
+def _is_text(cells: Sequence[str]) -> bool:
+  """Returns whether cells are words, most of them, and not numbers."""
+  return 2 * sum(bool(_WORD.search(cell)) for cell in cells) > len(cells)
 
 
 def _drawn(
-  table: Table, shown, widths, rows: list[Row], titles: bool
+  table: Table,
+  shown: Sequence[int],
+  widths: Mapping[int, int],
+  rows: Sequence[Row],
+  titles: bool,
 ) -> RichTable:
   box = SIMPLE_HEAD if table.ruled else None
   drawn = RichTable(

@@ -107,12 +107,12 @@ def test_names_and_paths_are_no_markup(terminal):
   assert 'flan-jax eval: error: no [folder] /a[/b]' in stream.lines
 
 
-def test_an_error_is_one_red_line(terminal):
+def test_an_error_is_red_and_breaks_no_word(terminal):
   stream = terminal(40)
-  text = f'flan-jax eval: error: {"a long reason " * 10}end'
+  text = f'flan-jax eval: error: {"a long reason " * 10}in /a/{"path/" * 20}'
   show_error(text)
-  assert stream.lines == [text, '']
-  assert stream.getvalue().startswith('\x1b[31m')
+  assert ' '.join(stream.lines).split() == text.split()
+  assert stream.getvalue().count('\x1b[31m') == len(stream.lines) - 1
 
 
 @pytest.mark.parametrize('name, value', [('NO_COLOR', '1'), ('TERM', 'dumb')])
