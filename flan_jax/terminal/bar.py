@@ -56,8 +56,8 @@ class Bar:
     self._progress: Progress | None = None
     self._shown = contextlib.ExitStack()
     self._began = self._printed = time.monotonic()
-    # Time and number of the first update: what comes before, such as compiling
-    # and answers found on disk, says nothing about the rate.
+    # When the first units were done, and how many: compiling before them and
+    # answers found on disk say nothing about the rate.
     self._first: tuple[float, int] | None = None
     self._updated = self._began
     # Number of the last line.
@@ -105,7 +105,8 @@ class Bar:
     """Counts more units as done."""
     self.done += count
     self._updated = now = time.monotonic()
-    self._first = self._first or (now, self.done)
+    if count:
+      self._first = self._first or (now, self.done)
     self._refresh()
     if self._progress is None and now - self._printed >= _PERIOD:
       self._print()

@@ -72,7 +72,10 @@ class TensorBoard:
     """Opens a file; TensorBoard drops earlier events of repeated steps."""
     del about  # `config.gin` has it.
     self._board = _tensorboardx().SummaryWriter(
-      str(folder / 'tensorboard'), purge_step=first_step + 1
+      str(folder / 'tensorboard'),
+      purge_step=first_step + 1,
+      # Names contain the second; a run resumed at once would be overwritten.
+      filename_suffix=f'.{first_step:09d}',
     )
 
   def write(self, step: int, kind: str, values: Mapping[str, float]) -> None:

@@ -87,6 +87,8 @@ def test_lines_replace_the_bar_in_a_log(capsys, clock):
 
 def test_what_is_found_at_once_does_not_count_in_the_rate(capsys, clock):
   with Bar('evaluating', 1000, 'example') as bar:
+    bar.update(0)
+    clock.now += 20
     bar.update(900)
     clock.now += 50
     bar.update(5)
@@ -96,11 +98,11 @@ def test_what_is_found_at_once_does_not_count_in_the_rate(capsys, clock):
 
 def test_bytes_have_units(capsys, clock):
   with Bar('searching', 4_000_000_000, 'byte') as bar:
-    bar.update(0)
+    bar.update(1_000_000_000)
     clock.now += 10
     bar.update(1_000_000_000)
   line = capsys.readouterr().err.splitlines()[-1]
-  assert line == 'searching 1.0 GB of 4.0 GB, 100.0 MB/s, 0:00:30 left'
+  assert line == 'searching 2.0 GB of 4.0 GB, 100.0 MB/s, 0:00:20 left'
 
 
 def test_only_one_process_shows_a_bar(capsys):
