@@ -101,16 +101,18 @@ def _indexed(
   from flan_jax.overlap.row_texts import row_texts
 
   texts, ids, left_out = [], {}, []
-  for part in parts.values():
-    try:
-      rows = list(row_texts(part, 'test', data_dir))
-    except MissingDataError:
-      if not flags.allow_missing:
-        raise
-      left_out.append(part.name)
-      continue
-    ids[part.name] = [row.id for row in rows]
-    texts += [row.text for row in rows]
+  with Bar('reading test rows', len(parts), 'subset') as bar:
+    for part in parts.values():
+      bar.update()
+      try:
+        rows = list(row_texts(part, 'test', data_dir))
+      except MissingDataError:
+        if not flags.allow_missing:
+          raise
+        left_out.append(part.name)
+        continue
+      ids[part.name] = [row.id for row in rows]
+      texts += [row.text for row in rows]
   if not texts:
     raise ConfigError(f'nothing of {flags.name} is prepared')
   return GramIndex.of(texts, flags.n), ids, left_out

@@ -25,6 +25,7 @@ from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.runtime import processes
 from flan_jax.runtime.compilation import keep_compiled
 from flan_jax.sharding import MeshConfig, make_mesh
+from flan_jax.terminal.bar import Bar
 from flan_jax.training.checkpoint import Checkpointer, check_vocabulary
 from flan_jax.training.prompt_checkpoint import check_model
 from flan_jax.vocabulary.load import load_vocabulary
@@ -102,7 +103,8 @@ class Workspace:
   def restore(self, path: str) -> Any:
     """Returns the parameters of a checkpoint, or of the newest in a folder."""
     shapes = abstract_params(self.setup.model, self.mesh)
-    return Checkpointer.restore_params(path, shapes)
+    with Bar(f'reading {path}', enabled=processes.is_first()):
+      return Checkpointer.restore_params(path, shapes)
 
   def missing(self, mixtures: Sequence[MixturePlan]) -> str:
     """Returns the names of the splits that are not cached yet."""

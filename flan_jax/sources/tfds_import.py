@@ -46,6 +46,7 @@ from flan_jax.sources.json_rows import (
   Rows,
   SourceFile,
 )
+from flan_jax.terminal.bar import Bar
 
 RECORD_FILE = 'flan_jax_import.json'
 
@@ -145,10 +146,16 @@ def import_rows(
   data_dir = pathlib.Path(user_path(data_dir)).resolve()
   data_dir.mkdir(parents=True, exist_ok=True)
   # In the target's file system, so that a dataset is placed by a rename.
-  with tempfile.TemporaryDirectory(prefix='.import_', dir=data_dir) as folder:
+  with (
+    tempfile.TemporaryDirectory(prefix='.import_', dir=data_dir) as folder,
+    Bar('importing', unit='dataset') as bar,
+  ):
     temporary, done = pathlib.Path(folder), []
-    for dataset, group in _group(files, log):
+    groups = _group(files, log)
+    bar.total = len(groups)
+    for dataset, group in groups:
       done.append((dataset, _import(dataset, group, data_dir, temporary, log)))
+      bar.update()
     for dataset, imported in done:
       if imported.status != 'up to date':
         _place(dataset, data_dir, temporary)
