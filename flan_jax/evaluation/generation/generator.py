@@ -6,14 +6,13 @@ slot whose answer is finished takes the next prompt.
 """
 
 from collections.abc import Iterator, Sequence
-import dataclasses
 from typing import Any
 
 import jax
 import numpy as np
 
-from flan_jax.batches import packing
 from flan_jax.evaluation.generation.sampling import Sampling
+from flan_jax.evaluation.generation.slot_batch import Continuation, SlotBatch
 from flan_jax.evaluation.generation.slot_programs import SlotPrograms
 from flan_jax.evaluation.generation.stopping import Stop, never
 from flan_jax.evaluation.scoring.rank_batches import row_length
@@ -22,7 +21,6 @@ from flan_jax.model import DecoderConfig
 # Prompts are read when this share of the slots is free or all are idle, so that
 # the rows of prompts are full.
 _FREE_SHARE = 0.25
-_MAX_SEGMENTS = 64
 
 
 class Generator:
@@ -49,9 +47,9 @@ class Generator:
         embedding.
     """
     self._tokens_per_batch = tokens_per_batch
-    sampling = sampling or Sampling()
+    self._sampling = sampling or Sampling()
     vocab_size = vocab_size or config.vocab_size
-    self._programs = SlotPrograms(config, mesh, end, sampling, vocab_size)
+    self._programs = SlotPrograms(config, mesh, end, vocab_size)
 
   def answers(
     self,
@@ -81,110 +79,25 @@ class Generator:
       members.sort(key=lambda i: (-limits[i], totals[i]))
       slots = max(1, self._tokens_per_batch // width // shards)
       slots = min(slots, -(-len(members) // shards)) * shards
-      waiting = [_Slot(i, prompts[i], limits[i]) for i in members]
-      yield from _Batch(self._programs, params, width, slots, stop).run(waiting)
+      waiting = [
+        Continuation(prompts[i], limits[i], i, self._sampling, stop)
+        for i in members
+      ]
+      few = max(1, int(slots * _FREE_SHARE))
+      # Several prompts share a row, so a fraction of the slots is enough.
+      rows = -(-few // shards) * shards
+      batch = SlotBatch(self._programs, params, width, slots, [rows])
+      yield from _run(batch, waiting, few)
 
 
-@dataclasses.dataclass
-class _Slot:
-  """A prompt and its answer so far, which may include an end token."""
-
-  index: int
-  prompt: Sequence[int]
-  limit: int
-  answer: list[int] = dataclasses.field(default_factory=list)
-
-
-class _Batch:
-  """Answers the prompts that need one width, in a fixed number of slots."""
-
-  def __init__(self, programs, params, width, slots, stop):
-    self._programs = programs
-    self._params = params
-    self._width = width
-    self._stop = stop
-    self._slots: list[_Slot | None] = [None] * slots
-    self._few = max(1, int(slots * _FREE_SHARE))
-    # Several prompts share a row, so a fraction of the slots is enough.
-    self._rows = -(-self._few // programs.shards) * programs.shards
-    self._cache = programs.empty(slots, width)
-
-  def run(self, waiting: list[_Slot]) -> Iterator[tuple[int, list[int]]]:
-    """Yields (prompt, tokens of its answer) as answers are finished."""
-    while waiting or any(self._slots):
-      free = self._slots.count(None)
-      if waiting and (free >= self._few or not any(self._slots)):
-        waiting = self._fill(waiting)
-      else:
-        self._extend()
-      yield from self._finished()
-
-  def _fill(self, waiting: list[_Slot]) -> list[_Slot]:
-    """Reads the next prompts into free slots; returns those still waiting."""
-    free = [n for n, slot in enumerate(self._slots) if slot is None]
-    chosen = waiting[: len(free)]
-    lengths = np.array([len(slot.prompt) for slot in chosen])
-    capacity = packing.Capacity(self._width, 1, _MAX_SEGMENTS)
-    rows = packing.pack(lengths, np.zeros(len(chosen), int), capacity)
-    batch = packing.empty_batch(self._rows, capacity)
-    read = []  # (slot, row, index of its first token)
-    for row, items in enumerate(rows[: self._rows]):
-      members = [chosen[item] for item in items]
-      packing.fill_row(
-        batch, row, [packing.Example(slot.prompt, ()) for slot in members]
-      )
-      start = 0
-      for slot in members:
-        read.append((slot, row, start))
-        start += len(slot.prompt)
-    # Padded to the number of slots, so that shapes do not change.
-    last, rows_P, prompts_P = np.zeros((3, len(self._slots)), np.int32)
-    for n, (slot, row, start) in enumerate(read):
-      last[n] = start + len(slot.prompt) - 1
-      rows_P[n], prompts_P[n] = row, slot.index
-    first, kept = self._programs.prefill(
-      self._params, batch, last, rows_P, prompts_P
-    )
-    for n, (slot, row, start) in zip(free, read, strict=False):
-      self._cache = self._programs.insert(self._cache, kept, n, row, start)
-      self._slots[n] = slot
-    # Copied only now, so that the host does not wait before the insertions.
-    tokens = np.asarray(first).tolist()
-    for (slot, *_), token in zip(read, tokens, strict=False):
-      slot.answer.append(token)
-    return [slot for slot in waiting if not slot.answer]
-
-  def _extend(self) -> None:
-    """Adds tokens to the answer in every slot."""
-    names = ('token', 'position', 'made', 'limit', 'prompt')
-    rows = np.zeros((len(names), len(self._slots)), np.int32)
-    for n, slot in enumerate(self._slots):
-      if slot is not None:
-        made = len(slot.answer)
-        position = len(slot.prompt) + made - 1
-        rows[:, n] = slot.answer[-1], position, made, slot.limit, slot.index
-    state = dict(zip(names, rows, strict=True))
-    state['active'] = np.array([slot is not None for slot in self._slots])
-    self._cache, added = self._programs.advance(
-      self._params, self._cache, state
-    )
-    for slot, tokens in zip(self._slots, added, strict=True):
-      if slot is not None:
-        slot.answer += tokens
-
-  def _finished(self) -> Iterator[tuple[int, list[int]]]:
-    """Empties the slots with finished answers, and yields the answers."""
-    end = self._programs.end
-    for n, slot in enumerate(self._slots):
-      if slot is None:
-        continue
-      tokens = slot.answer
-      ended = end in tokens
-      if ended:
-        tokens = tokens[: tokens.index(end)]
-      whole = self._stop(tokens)
-      if whole is not None:
-        tokens = tokens[:whole]
-      if ended or whole is not None or len(slot.answer) >= slot.limit:
-        self._slots[n] = None
-        yield slot.index, tokens
+def _run(
+  batch: SlotBatch, waiting: list[Continuation], few: int
+) -> Iterator[tuple[int, list[int]]]:
+  """Yields (prompt, tokens of its answer) as answers are finished."""
+  while waiting or batch.active:
+    if waiting and (batch.free >= few or not batch.active):
+      waiting = batch.fill(waiting)
+    else:
+      batch.extend()
+    for done in batch.finished():
+      yield done.number, done.answer

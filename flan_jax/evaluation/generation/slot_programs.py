@@ -2,18 +2,23 @@
 
 from collections.abc import Mapping
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flan_jax.evaluation.generation.sampling import Sampling, choose
+from flan_jax.evaluation.generation.sampling import Draws, choose
 from flan_jax.model import (
   DecoderConfig,
   decoding,
   resolve_attention,
   target_logits,
+)
+from flan_jax.model.alternatives import (
+  Alternatives,
+  alternatives,
+  no_alternatives,
 )
 from flan_jax.model.decoding import KeyValues
 from flan_jax.sharding import batch_sharding, batch_shards, place, replicated
@@ -21,7 +26,18 @@ from flan_jax.sharding import batch_sharding, batch_shards, place, replicated
 # Tokens that each slot generates before the host looks at them.
 _CHUNK = 8
 # Marks a step at which a slot added no token.
-_NOTHING = -1
+NOTHING = -1
+# Alternatives of each token.
+ALTERNATIVES = 5
+
+
+class Chosen(NamedTuple):
+  """Tokens that were chosen, of any leading dimensions."""
+
+  tokens: jax.Array
+  # What the model predicted in their places. Unknown, and zero, if no slot of
+  # the batch asked for it.
+  predicted: Alternatives
 
 
 class SlotPrograms:
@@ -39,7 +55,6 @@ class SlotPrograms:
     config: DecoderConfig,
     mesh: jax.sharding.Mesh,
     end: int,
-    sampling: Sampling,
     vocab_size: int,
   ):
     """Initializes the programs; see `Generator` for the arguments."""
@@ -48,7 +63,6 @@ class SlotPrograms:
     self._mesh = mesh
     self._sharding = batch_sharding(mesh)
     self._config = resolve_attention(config, mesh)
-    self._sampling = sampling
     self._vocab_size = vocab_size
     whole = replicated(mesh)
     empty = functools.partial(decoding.empty, config)
@@ -70,8 +84,9 @@ class SlotPrograms:
     batch: Mapping[str, np.ndarray],
     last_P: np.ndarray,
     row_P: np.ndarray,
-    prompts_P: np.ndarray,
-  ) -> tuple[jax.Array, KeyValues]:
+    draws_P: Draws,
+    asked_P: np.ndarray,
+  ) -> tuple[Chosen, KeyValues]:
     """Reads packed prompts.
 
     Args:
@@ -79,15 +94,16 @@ class SlotPrograms:
       batch: Rows of prompts, as for `hidden_states`.
       last_P: Index of each prompt's last token in its row.
       row_P: The row of each prompt.
-      prompts_P: The number of each prompt, which seeds its draws.
+      draws_P: How the first tokens are drawn.
+      asked_P: Whether alternatives to a prompt's tokens are asked for.
 
     Returns:
-      The first token of each answer, int32 [P]; keys and values of the rows.
+      The first token of each answer [P]; keys and values of the rows.
     """
     fields = ('tokens', 'segments', 'positions')
     placed = place({name: batch[name] for name in fields}, self._sharding)
     with jax.set_mesh(self._mesh):
-      return self._prefill(params, placed, last_P, row_P, prompts_P)
+      return self._prefill(params, placed, last_P, row_P, draws_P, asked_P)
 
   def insert(
     self, cache: KeyValues, read: KeyValues, slot: int, row: int, start: int
@@ -100,28 +116,28 @@ class SlotPrograms:
       return self._insert(cache, read, slot, row, start)
 
   def advance(
-    self, params: Any, cache: KeyValues, state: Mapping[str, np.ndarray]
-  ) -> tuple[KeyValues, list[list[int]]]:
+    self, params: Any, cache: KeyValues, state: Mapping[str, Any]
+  ) -> tuple[KeyValues, Chosen]:
     """Adds a few tokens to every active slot; `cache` is donated.
 
     The state holds for each slot, int32 unless noted: `token`, the last one of
     its answer; `position` of that token; `made`, tokens of the answer so far;
-    `limit`, the most of them; `prompt`, its number; `active`, bool. Returns the
-    cache, and the tokens that each slot added.
+    `limit`, the most of them; `draws`, a `Draws`; `active` and `asked`, bool.
+
+    Returns:
+      The cache, and what was chosen [C, B]: `NOTHING` for a slot that ended
+      before a step.
     """
     placed = place(dict(state), self._sharding)
     with jax.set_mesh(self._mesh):
-      cache, made_CxB = self._advance(params, cache, placed)
-    return cache, [
-      [token for token in tokens if token != _NOTHING]
-      for tokens in np.asarray(made_CxB).T.tolist()
-    ]
+      return self._advance(params, cache, placed)
 
-  def _read_prompts(self, params, batch, last_P, row_P, prompts_P):
+  def _read_prompts(self, params, batch, last_P, row_P, draws_P, asked_P):
     hidden, read = decoding.prefill(self._config, params, batch)
     hidden_Px1xD = hidden[row_P, last_P][:, None]
     logits = target_logits(self._config, params, hidden_Px1xD)[:, 0]
-    return self._choose(logits, prompts_P, jnp.zeros_like(prompts_P)), read
+    places_P = jnp.zeros_like(draws_P.prompt)
+    return self._choose(logits, draws_P, places_P, asked_P), read
 
   def _add_tokens(self, params, cache, state):
     def unfinished(carry):
@@ -129,30 +145,52 @@ class SlotPrograms:
       return (step < _CHUNK) & jnp.any(state['active'])
 
     def add(carry):
-      step, cache, state, made_CxB = carry
+      step, cache, state, made = carry
       logits, cache = decoding.decode_step(
         self._config, params, cache, state['token'], state['position']
       )
-      token = self._choose(logits, state['prompt'], state['made'])
+      chosen = self._choose(
+        logits, state['draws'], state['made'], state['asked']
+      )
       active = state['active']
-      made_CxB = made_CxB.at[step].set(jnp.where(active, token, _NOTHING))
-      made = state['made'] + active
+      kept = chosen._replace(tokens=jnp.where(active, chosen.tokens, NOTHING))
+      made = jax.tree.map(lambda all_, new: all_.at[step].set(new), made, kept)
+      count = state['made'] + active
       state = {
         **state,
-        'token': jnp.where(active, token, state['token']),
+        'token': jnp.where(active, chosen.tokens, state['token']),
         # An idle slot writes where its next prompt overwrites it.
         'position': state['position'] + active,
-        'made': made,
-        'active': active & (token != self.end) & (made < state['limit']),
+        'made': count,
+        'active': active
+        & (chosen.tokens != self.end)
+        & (count < state['limit']),
       }
-      return step + 1, cache, state, made_CxB
+      return step + 1, cache, state, made
 
-    made_CxB = jnp.full((_CHUNK, state['token'].shape[0]), _NOTHING, jnp.int32)
-    carry = (jnp.int32(0), cache, state, made_CxB)
-    _, cache, _, made_CxB = jax.lax.while_loop(unfinished, add, carry)
-    return cache, made_CxB
+    shape = (_CHUNK, state['token'].shape[0])
+    made = Chosen(
+      jnp.full(shape, NOTHING, jnp.int32),
+      no_alternatives(shape, self._alternatives),
+    )
+    carry = (jnp.int32(0), cache, state, made)
+    _, cache, _, made = jax.lax.while_loop(unfinished, add, carry)
+    return cache, made
 
-  def _choose(self, logits_BxV, prompts_B, places_B):
+  @property
+  def _alternatives(self) -> int:
+    return min(ALTERNATIVES, self._vocab_size)
+
+  def _choose(self, logits_BxV, draws, places_B, asked_B):
     beyond_V = jnp.arange(logits_BxV.shape[1]) >= self._vocab_size
-    logits_BxV = jnp.where(beyond_V[None], -jnp.inf, logits_BxV)
-    return choose(self._sampling, logits_BxV, prompts_B, places_B)
+    allowed_BxV = jnp.where(beyond_V[None], -jnp.inf, logits_BxV)
+    tokens_B = choose(draws, allowed_BxV, places_B)
+    # A softmax over the vocabulary that nobody asked for would slow a step.
+    predicted = jax.lax.cond(
+      jnp.any(asked_B),
+      lambda: alternatives(
+        logits_BxV, tokens_B, self._alternatives, self._vocab_size
+      ),
+      lambda: no_alternatives(tokens_B.shape, self._alternatives),
+    )
+    return Chosen(tokens_B, predicted)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from flan_jax.errors import ConfigError
-from flan_jax.evaluation.generation.sampling import Sampling, choose
+from flan_jax.evaluation.generation.sampling import Draws, Sampling, choose
 
 _DRAWS = 4000
 _PROBABILITIES = np.array([0.5, 0.25, 0.15, 0.1], np.float32)
@@ -12,8 +12,8 @@ _PROBABILITIES = np.array([0.5, 0.25, 0.15, 0.1], np.float32)
 def shares(sampling):
   """Returns how often each token is drawn."""
   logits = jnp.tile(jnp.log(_PROBABILITIES), (_DRAWS, 1))
-  prompts = jnp.arange(_DRAWS)
-  drawn = np.asarray(choose(sampling, logits, prompts, jnp.zeros_like(prompts)))
+  draws = Draws.of([sampling] * _DRAWS, range(_DRAWS))
+  drawn = np.asarray(choose(draws, logits, jnp.zeros(_DRAWS, int)))
   return np.bincount(drawn, minlength=4) / _DRAWS
 
 
@@ -43,10 +43,19 @@ def test_tokens_are_drawn_with_their_probabilities(sampling, expected):
 
 def test_impossible_tokens_are_never_drawn():
   logits = jnp.array([[0.0, -jnp.inf, 0.0]] * 200)
-  prompts = jnp.arange(200)
-  sampling = Sampling(1.0, top_k=3, top_p=0.99)
-  drawn = choose(sampling, logits, prompts, jnp.zeros_like(prompts))
+  draws = Draws.of([Sampling(1.0, top_k=3, top_p=0.99)] * 200, range(200))
+  drawn = choose(draws, logits, jnp.zeros(200, int))
   assert set(np.asarray(drawn).tolist()) == {0, 2}
+
+
+def test_each_sequence_of_a_batch_is_drawn_in_its_own_way():
+  logits = jnp.tile(jnp.log(_PROBABILITIES), (3 * _DRAWS, 1))
+  ways = [Sampling(), Sampling(1.0, top_k=2), Sampling(1.0)]
+  draws = Draws.of(ways * _DRAWS, range(3 * _DRAWS))
+  drawn = np.asarray(choose(draws, logits, jnp.zeros(3 * _DRAWS, int)))
+  for way, sampling in enumerate(ways):
+    own = np.bincount(drawn[way::3], minlength=4) / _DRAWS
+    np.testing.assert_allclose(own, shares(sampling), atol=0.05)
 
 
 @pytest.mark.parametrize(
