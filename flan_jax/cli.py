@@ -15,7 +15,7 @@ _MULTIPROCESS = ('train', 'prompt-tune', 'eval', 'infer')
 # Commands that train.
 _TRAINING = ('train', 'prompt-tune')
 # Commands whose function gin binds; the others parse their own flags.
-_GIN = (*_MULTIPROCESS, 'cache')
+_GIN = (*_MULTIPROCESS, 'cache', 'serve')
 # The modules of `flan_jax.runs` that are not named as their command.
 _MODULES = {
   'prompt-tune': 'prompt_tune',
@@ -30,6 +30,7 @@ _COMMANDS = {
   'prompt-tune': 'train a soft prompt of a task on a frozen model',
   'eval': 'evaluate checkpoints zero-shot or few-shot',
   'infer': 'continue the prompts of a file, or answer the rows of a task',
+  'serve': 'answer requests over HTTP, with a page to try prompts on',
   'study': "run one of the paper's experiments, or one of your own",
   'report': "make a page of results, beside the paper's",
   'cache': 'render and tokenize what a run needs',
@@ -44,7 +45,7 @@ _COMMANDS = {
   'help': 'list the macros of the gin files, or describe the ones you name',
 }
 # Flags that go to the function itself.
-_OWN_FLAGS = ('profile', 'verbose')
+_OWN_FLAGS = ('profile', 'verbose', 'checkpoint', 'host', 'port')
 _EXAMPLE = 'flan-jax train --gin_file=runs/quickstart.gin'
 
 
@@ -122,13 +123,16 @@ def _run_with_gin(command: str, argv: Sequence[str]) -> None:
     parser.add_argument(
       '--verbose', action='store_true', help='print a line for each split'
     )
+  if command == 'serve':
+    flags.add_serve_flags(parser)
   arguments, parsed = flags.parse_gin(parser, argv)
   if command in _MULTIPROCESS:
     flags.join_processes(parsed)
   name = _MODULES.get(command, command)
   config.prepare(arguments, name)
   function = getattr(importlib.import_module(f'flan_jax.runs.{name}'), name)
-  own = {k: v for k, v in vars(parsed).items() if k in _OWN_FLAGS and v}
-  if command in _MULTIPROCESS:
+  given = {k: v for k, v in vars(parsed).items() if v is not None}
+  own = {name: given[name] for name in _OWN_FLAGS if name in given}
+  if command != 'cache':
     own['arguments'] = arguments  # For the child that makes the cache.
   function(dry_run=parsed.dry_run, **own)

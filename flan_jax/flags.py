@@ -183,6 +183,25 @@ def add_process_flags(parser: FlagParser) -> None:
   parser.add_argument('--process_index', metavar='I', type=int)
 
 
+def add_serve_flags(parser: FlagParser) -> None:
+  """Adds the flags of `flan-jax serve`."""
+  parser.add_argument(
+    '--checkpoint',
+    metavar='PATH',
+    action='append',
+    help='checkpoint or model directory to serve; may be repeated, to compare '
+    'models of one shape',
+  )
+  parser.add_argument(
+    '--host',
+    help='address to listen on; default 127.0.0.1, which only this machine '
+    'reaches',
+  )
+  parser.add_argument(
+    '--port', type=int, help='port to listen on; default 8000'
+  )
+
+
 def join_processes(flags: argparse.Namespace) -> None:
   """Joins the other processes of the run, if there are any.
 

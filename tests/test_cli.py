@@ -58,7 +58,7 @@ def test_help_lists_every_command(capsys):
 
 
 @pytest.mark.parametrize(
-  'command', ['train', 'prompt-tune', 'eval', 'infer', 'cache', 'plan']
+  'command', ['train', 'prompt-tune', 'eval', 'infer', 'serve', 'cache', 'plan']
 )
 def test_help_of_a_command_lists_its_flags(capsys, command):
   with pytest.raises(SystemExit) as done:

@@ -35,6 +35,7 @@ _ROOMS = (
   'inspection',
   'report',
   'explorer',
+  'serving',
   'macros',
   'flags',
   'config',

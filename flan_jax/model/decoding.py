@@ -27,6 +27,13 @@ def empty(config: DecoderConfig, rows: int, length: int) -> KeyValues:
   return KeyValues(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
 
 
+def grow(cache: KeyValues, rows: int) -> KeyValues:
+  """Returns a cache with room for `rows` sequences, the old ones first."""
+  added = rows - cache.keys.shape[1]
+  widths = ((0, 0), (0, added), (0, 0), (0, 0), (0, 0))
+  return jax.tree.map(lambda old: jnp.pad(old, widths), cache)
+
+
 def prefill(
   config: DecoderConfig, params: Params, batch: decoder.Batch
 ) -> tuple[Float[Array, 'B L D'], KeyValues]:

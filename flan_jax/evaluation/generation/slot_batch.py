@@ -39,7 +39,7 @@ class Continuation:
     stop: Decides whether the answer is whole.
     asked: Whether alternatives to the tokens are kept.
     answer: Tokens so far; when it has finished, without what ended it.
-    predicted: As many as tokens, if asked.
+    predicted: As many as tokens, if asked, and one for an end token.
     ended: Whether the end token or `stop` ended it, not the limit.
   """
 
@@ -77,7 +77,7 @@ class Continuation:
     self.ended = ended or whole is not None
     if self.ended:
       self.answer = tokens
-      del self.predicted[len(tokens) :]
+      del self.predicted[len(tokens) + (whole is None) :]
     return self.ended or reached
 
 
@@ -110,6 +110,11 @@ class SlotBatch:
     self._cache = programs.empty(slots, width)
 
   @property
+  def size(self) -> int:
+    """The number of slots."""
+    return len(self._slots)
+
+  @property
   def free(self) -> int:
     """The number of free slots."""
     return self._slots.count(None)
@@ -117,6 +122,11 @@ class SlotBatch:
   @property
   def active(self) -> list[Continuation]:
     return [slot for slot in self._slots if slot is not None]
+
+  def grow(self, slots: int) -> None:
+    """Adds free slots, up to a number of `slots`."""
+    self._cache = self._programs.grow(self._cache, slots)
+    self._slots += [None] * (slots - len(self._slots))
 
   def drop(self, slot: Continuation) -> None:
     """Frees the slot of an answer that nobody waits for any more."""

@@ -67,6 +67,7 @@ class SlotPrograms:
     whole = replicated(mesh)
     empty = functools.partial(decoding.empty, config)
     self._empty = jax.jit(empty, static_argnums=(0, 1))
+    self._grow = jax.jit(decoding.grow, static_argnums=1)
     self._prefill = jax.jit(self._read_prompts, out_shardings=(whole, None))
     self._insert = jax.jit(decoding.insert, donate_argnums=0)
     self._advance = jax.jit(
@@ -77,6 +78,11 @@ class SlotPrograms:
     """Returns keys and values with room for `length` tokens in each slot."""
     with jax.set_mesh(self._mesh):
       return self._empty(slots, length)
+
+  def grow(self, cache: KeyValues, slots: int) -> KeyValues:
+    """Returns a cache of more slots, those of `cache` first."""
+    with jax.set_mesh(self._mesh):
+      return self._grow(cache, slots)
 
   def prefill(
     self,

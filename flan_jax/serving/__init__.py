@@ -1,0 +1,1 @@
+"""Answers requests over HTTP: completions, ranked options, and a page."""

@@ -1,0 +1,87 @@
+"""Reads JSON that a stranger sent."""
+
+import json
+from typing import Any, NoReturn
+
+from flan_jax.serving.api_error import ApiError
+
+# Levels of lists and objects; a request has three.
+_DEEPEST = 8
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+  """Returns the object that a body holds.
+
+  Refuses what readers of JSON disagree about: keys that come twice, and numbers
+  that are not finite.
+
+  Raises:
+    ApiError: The body is anything else.
+  """
+  try:
+    found = json.loads(
+      body.decode('utf-8'),
+      object_pairs_hook=_object,
+      parse_constant=_refuse_constant,
+    )
+  except UnicodeDecodeError as error:
+    raise _malformed(f'the body is not UTF-8: {error.reason}') from error
+  except RecursionError as error:
+    raise _malformed('lists or objects are nested too deeply') from error
+  except json.JSONDecodeError as error:
+    message = f'the body is not JSON: {error.msg} at character {error.pos}'
+    raise _malformed(message) from error
+  except ValueError as error:
+    # An integer of thousands of digits.
+    raise _malformed('a number has too many digits') from error
+  if not isinstance(found, dict):
+    raise _malformed('the body must be a JSON object')
+  if _depth(found) > _DEEPEST:
+    raise _malformed('lists or objects are nested too deeply')
+  return found
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+  found = dict(pairs)
+  if len(found) < len(pairs):
+    names = [name for name, _ in pairs]
+    twice = next(name for name in names if names.count(name) > 1)
+    raise _malformed(f'the key {shown(twice)} is there twice')
+  return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+  raise _malformed(f'{name} is not JSON')
+
+
+def _malformed(message: str) -> ApiError:
+  return ApiError(message, code='invalid_json')
+
+
+def _depth(value: Any) -> int:
+  """Returns how deeply lists and objects are nested; stops at the limit."""
+  level, depth = [value], 0
+  while level and depth <= _DEEPEST:
+    inner = []
+    for found in level:
+      if isinstance(found, dict):
+        inner += found.values()
+      elif isinstance(found, list):
+        inner += found
+    depth += any(isinstance(found, dict | list) for found in level)
+    level = inner
+  return depth
+
+
+def shown(value: Any, most: int = 40) -> str:
+  """Returns a value for a message: short, and in ASCII.
+
+  >>> shown('x' * 100)
+  '"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'
+  """
+  if isinstance(value, dict | list):
+    return 'an object' if isinstance(value, dict) else 'a list'
+  if isinstance(value, str):
+    value = value[:most]
+  text = json.dumps(value)
+  return text if len(text) < most else f'{text[: most - 1]}…'
