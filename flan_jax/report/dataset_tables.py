@@ -22,6 +22,7 @@ from flan_jax.report.tables import (
   SIGNED,
   SIGNED_INTERVAL,
   TEXT,
+  WORDS,
   Column,
   Table,
 )
@@ -35,11 +36,12 @@ _MEASURED = (
   Column('tuned interval', 'tuned, 95 % interval', INTERVAL),
   Column('difference', 'difference', SIGNED),
   Column('difference interval', 'its 95 % interval', SIGNED_INTERVAL),
-  Column(VERDICT, 'verdict', TEXT),
+  Column(VERDICT, 'verdict', WORDS),
 )
 _CLUSTER = (
   Column('cluster', 'cluster', TEXT),
   Column('metric', 'metric', TEXT),
+  Column('asked', 'asked with', TEXT),
   Column('datasets', 'datasets', COUNT),
   Column('rows', 'rows', COUNT),
   *_MEASURED,
@@ -212,14 +214,16 @@ def _template_mean(result: PartResult, key: str) -> float | None:
 def cluster_table(contrast: Contrast) -> Table:
   """Returns the means over the datasets of each cluster and metric."""
   rows = []
-  by_kind: dict[tuple[str, str], list[str]] = {}
+  by_kind: dict[tuple[str, ...], list[str]] = {}
   for name, result in contrast.tuned.parts.items():
-    by_kind.setdefault((result.cluster, result.metric), []).append(name)
-  for (cluster, metric), names in by_kind.items():
+    key = result.cluster, result.metric, _asked(result)
+    by_kind.setdefault(key, []).append(name)
+  for (cluster, metric, asked), names in by_kind.items():
     results = [contrast.tuned.parts[name] for name in names]
     row = {
       'cluster': cluster,
       'metric': metric,
+      'asked': asked,
       'datasets': len(results),
       'rows': sum(result.rows for result in results),
       'majority': _mean([r.majority_rate for r in results]),
@@ -229,14 +233,7 @@ def cluster_table(contrast: Contrast) -> Table:
     if None not in before:
       row |= _mean_of('base', before)
       changes = [contrast.changes[name] for name in names]
-      interval = _joint(
-        [c.value for c in changes], [c.interval for c in changes]
-      )
-      row |= {
-        'difference': _mean([change.value for change in changes]),
-        'difference interval': interval,
-        VERDICT: _verdict(changes, interval, metric),
-      }
+      row |= _changed(_mean_change(results, changes))
     rows.append(row)
   return Table(
     f'{contrast.name}clusters',
@@ -248,6 +245,13 @@ def cluster_table(contrast: Contrast) -> Table:
     tuple(rows),
     _note(rows),
   )
+
+
+def _asked(result: PartResult) -> str:
+  """Returns how prompts differ from zero-shot ones with instructions."""
+  form = '' if result.format == 'instructions' else result.format
+  shots = f'{result.shots} exemplars' if result.shots else ''
+  return ', '.join(filter(None, (form, shots)))
 
 
 def _note(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -268,8 +272,17 @@ def mean_of(
 ) -> tuple[float, tuple[float, float] | None]:
   """Returns the mean over datasets and its 95 % interval, if it is known."""
   means = [result.mean for result in results]
-  intervals = [known_interval(r.interval, r.groups) for r in results]
-  return float(np.mean(means)), _joint(means, intervals)
+  parts = [result.part for result in results]
+  interval = _joint(parts, means, [result.interval for result in results])
+  return float(np.mean(means)), _known(interval, [r.groups for r in results])
+
+
+def _known(
+  interval: tuple[float, float] | None, groups: Sequence[int]
+) -> tuple[float, float] | None:
+  """Returns a joint interval, or None if too few groups of rows gave it."""
+  # One group of a dataset would count as if it was certain.
+  return None if min(groups) < 2 else known_interval(interval, sum(groups))
 
 
 def _mean_of(model: str, results: Sequence[PartResult]) -> dict[str, Any]:
@@ -278,31 +291,48 @@ def _mean_of(model: str, results: Sequence[PartResult]) -> dict[str, Any]:
 
 
 def _joint(
-  values: Sequence[float], intervals: Sequence[tuple[float, float] | None]
+  parts: Sequence[str],
+  values: Sequence[float],
+  intervals: Sequence[Sequence[float] | None],
 ) -> tuple[float, float] | None:
-  """Returns the interval of a mean of independent numbers.
+  """Returns the interval of a mean of numbers, each of a part.
 
-  The distances of the bounds from their numbers are added in squares.
+  The distances of the bounds from their numbers are added in squares, for rows
+  of different parts are independent. Numbers of one part, such as those of two
+  directions of translation, are of the same rows: their distances are added.
 
-  >>> _joint([50.0, 60.0], [(47.0, 53.0), (56.0, 64.0)])
+  >>> _joint(['rte', 'cb'], [50.0, 60.0], [(47.0, 53.0), (56.0, 64.0)])
   (52.5, 57.5)
   """
   if None in intervals:
     return None
-  low, high = (
-    math.hypot(*(v - i[side] for v, i in zip(values, intervals, strict=True)))
-    / len(values)
-    for side in (0, 1)
-  )
-  mean = float(np.mean(values))
-  return mean - low, mean + high
+  mean, bounds = float(np.mean(values)), []
+  for side in (0, 1):
+    distances: dict[str, float] = {}
+    for part, value, interval in zip(parts, values, intervals, strict=True):
+      distance = abs(interval[side] - value)
+      distances[part] = distances.get(part, 0.0) + distance
+    bounds.append(math.hypot(*distances.values()) / len(values))
+  return mean - bounds[0], mean + bounds[1]
 
 
-def _verdict(
-  changes: Sequence[Difference],
-  interval: tuple[float, float] | None,
-  metric: str,
-) -> str:
+def _mean_change(
+  results: Sequence[PartResult], changes: Sequence[Difference]
+) -> Difference:
+  """Returns the mean difference of results that have the same metric."""
   if len(changes) == 1:
-    return changes[0].verdict
-  return verdict(interval, metric in text_metrics.LOWER_IS_BETTER)
+    return changes[0]
+  values = [change.value for change in changes]
+  groups = [change.groups for change in changes]
+  interval = _joint(
+    [result.part for result in results],
+    values,
+    [change.resampled for change in changes],
+  )
+  lower_is_better = results[0].metric in text_metrics.LOWER_IS_BETTER
+  return Difference(
+    float(np.mean(values)),
+    interval,
+    sum(groups) if min(groups) > 1 else 1,
+    verdict(interval, lower_is_better),
+  )

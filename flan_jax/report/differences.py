@@ -16,10 +16,10 @@ from flan_jax.evaluation.predictions import Answer
 from flan_jax.report.sources import Evaluation
 from flan_jax.report.systems import System
 
-# Where all groups of rows agree, every resample does, and the interval has no
-# width. That says something only of many groups, as in `studies.paired`.
+# Groups of rows that must agree for an interval without width, as in
+# `studies.paired`.
 _AGREEING = 20
-TOO_FEW = 'too few rows'
+TOO_FEW, NO_INTERVAL = 'too few rows', 'no interval'
 _AGAIN = 'train with EVAL_BASE=True, which compares row by row'
 
 
@@ -29,15 +29,28 @@ class Difference:
 
   Attributes:
     value: The difference of their means over templates.
-    interval: 95 % bootstrap interval; None if there is none.
-    verdict: What may be said of it.
+    resampled: 95 % bootstrap interval; None if there is none.
+    groups: Number of groups of rows that were resampled.
+    said: What may be said of it if the interval is known.
     note: Why there is no interval, and what to do; empty otherwise.
   """
 
   value: float
-  interval: tuple[float, float] | None
-  verdict: str
+  resampled: tuple[float, float] | None
+  groups: int
+  said: str = NO_INTERVAL
   note: str = ''
+
+  @property
+  def interval(self) -> tuple[float, float] | None:
+    """The interval; None if too few groups gave it."""
+    return known_interval(self.resampled, self.groups)
+
+  @property
+  def verdict(self) -> str:
+    if self.resampled is None:
+      return NO_INTERVAL
+    return TOO_FEW if self.interval is None else self.said
 
 
 def differences(base: System, tuned: System) -> dict[str, Difference]:
@@ -60,30 +73,29 @@ def differences(base: System, tuned: System) -> dict[str, Difference]:
       if line is None:
         one = recorded.difference(row, before, after)
       else:
-        one = _of_line(line)
-      found[row] = _checked(one, after.groups)
+        one = _of_line(line, after)
+      found[row] = one
   return found
 
 
 def known_interval(
   interval: Sequence[float] | None, groups: int
 ) -> tuple[float, float] | None:
-  """Returns an interval, or None if too few groups of rows gave it."""
-  if interval is None or (interval[0] == interval[1] and groups < _AGREEING):
+  """Returns an interval, or None if too few groups of rows gave it.
+
+  Where all groups agree, every resample does, and the interval has no width.
+  """
+  if interval is None or groups < 2:
+    return None
+  if interval[0] == interval[1] and groups < _AGREEING:
     return None
   low, high = interval
   return low, high
 
 
-def _checked(found: Difference, groups: int) -> Difference:
-  if found.interval and not known_interval(found.interval, groups):
-    return dataclasses.replace(found, interval=None, verdict=TOO_FEW)
-  return found
-
-
-def _of_line(line: Mapping[str, Any]) -> Difference:
+def _of_line(line: Mapping[str, Any], after: PartResult) -> Difference:
   interval = line['interval'] and tuple(line['interval'])
-  return Difference(line['difference'], interval, line['verdict'])
+  return Difference(line['difference'], interval, after.groups, line['verdict'])
 
 
 def _line(
@@ -120,12 +132,12 @@ class _Records:
     try:
       lines = self._compare(row, before, after)
     except _NotComparable as error:
-      return Difference(value, None, 'no interval', f'{row}: {error}')
+      return Difference(value, None, after.groups, note=f'{row}: {error}')
     for line in lines:
       if line['group'] == after.group and _close(line['difference'], value):
-        return _of_line(line)
+        return _of_line(line, after)
     reason = f'the records do not give the recorded means: {_AGAIN}'
-    return Difference(value, None, 'no interval', f'{row}: {reason}')
+    return Difference(value, None, after.groups, note=f'{row}: {reason}')
 
   def _compare(
     self, row: str, before: PartResult, after: PartResult

@@ -17,7 +17,6 @@ from flan_jax.report.document import Document
 from flan_jax.report.example_cards import OUTCOMES
 from flan_jax.report.tables import (
   RECALLED,
-  TEXT,
   Column,
   Value,
   csv_text,
@@ -138,10 +137,9 @@ def _outcomes(document: Document) -> list[str]:
 
 def _kind(value: Any, column: Column) -> str:
   """Returns the classes of a cell."""
-  kinds = ['text' if column.kind == TEXT else 'number']
+  kinds = [column.kind if column.is_text else 'number']
   if isinstance(value, Value) and value.provenance == RECALLED:
     kinds.append(RECALLED)
-  if column.key == VERDICT:
-    kinds.append(VERDICT)
-    kinds += [value] if value in ('better', 'worse') else []
+  if column.key == VERDICT and value in ('better', 'worse'):
+    kinds.append(value)
   return ' '.join(kinds)

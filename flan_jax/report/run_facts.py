@@ -15,6 +15,7 @@ from flan_jax.report.tables import COUNT, TEXT, Column, Table
 _MACRO = re.compile(r'([A-Z][A-Z0-9_]*) = (.*)')
 _TRAIN = ('flan-jax', 'train', '--gin_file=runs/train.gin')
 _EVALUATE = ('flan-jax', 'eval', '--gin_file=runs/eval.gin')
+_SMOKE = 'smoke: it shows that the study runs; its numbers mean nothing'
 _FIELD = re.compile(r'DecoderConfig\.(\w+) = (.*)')
 
 
@@ -99,6 +100,7 @@ def _of_study(study: Study) -> Facts:
   lines = [
     ('base model', _base_model(config)) if config else ('base model', '–'),
     ('held out, one at a time', holdouts),
+    *([('size', _SMOKE)] if about['size'] == 'smoke' else []),
     ('arms', ', '.join(about['design']['arms'])),
     ('cells', f'{finished} of {len(cells)} finished'),
     ('training runs', f'{len(runs):,}'),
@@ -135,11 +137,11 @@ def _base_model(config: str) -> str:
   else:
     origin = start.strip('\'"')
   shape = [
-    f'{fields[key]} {words}'
+    f'{words} {fields[key]}'
     for key, words in (
-      ('num_layers', 'layers'),
-      ('d_model', 'wide'),
-      ('vocab_size', 'pieces of vocabulary'),
+      ('num_layers', 'layers:'),
+      ('d_model', 'width:'),
+      ('vocab_size', 'vocabulary:'),
     )
     if key in fields
   ]
@@ -155,12 +157,13 @@ def _trained_lines(
   except UserError:
     # A mixture of a module that is not imported here.
     return [('tuned on', trained), ('evaluated on', ', '.join(sorted(tested)))]
+  datasets = {member.dataset.name for member in members}
   clusters = {member.part.cluster for member in members}
   out = tested - clusters
   lines = [
     (
       'tuned on',
-      f'{trained}: {_counted(len(members), "dataset")} in '
+      f'{trained}: {_counted(len(datasets), "dataset")} in '
       f'{_counted(len(clusters), "cluster")}',
     ),
     ('held out', ', '.join(sorted(out)) or 'nothing that was evaluated'),

@@ -7,7 +7,8 @@ import io
 from typing import Any
 
 # Kinds of columns.
-TEXT, COUNT, NUMBER, SIGNED = 'text', 'count', 'number', 'signed'
+TEXT, WORDS = 'text', 'words'
+COUNT, NUMBER, SIGNED = 'count', 'number', 'signed'
 INTERVAL, SIGNED_INTERVAL, PUBLISHED = (
   'interval',
   'signed interval',
@@ -30,6 +31,12 @@ class Value:
   provenance: str
   std: float | None = None
 
+  @property
+  def number(self) -> str:
+    """The value and its standard deviation as text."""
+    std = '' if self.std is None else f' ± {self.std:.1f}'
+    return f'{self.value:.1f}{std}'
+
 
 @dataclasses.dataclass(frozen=True)
 class Column:
@@ -38,7 +45,8 @@ class Column:
   Attributes:
     key: Its key in the rows.
     title: Its heading.
-    kind: How its values are written, one of the kinds above.
+    kind: How its values are written, one of the kinds above; `WORDS` are texts
+      that may take several lines.
   """
 
   key: str
@@ -47,7 +55,7 @@ class Column:
 
   @property
   def is_text(self) -> bool:
-    return self.kind == TEXT
+    return self.kind in (TEXT, WORDS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,8 +98,7 @@ def text_of(value: Any, kind: str) -> str:
   if value is None or value == '':
     return '–'
   if isinstance(value, Value):
-    std = '' if value.std is None else f' ± {value.std:.1f}'
-    return f'{value.value:.1f}{std} ({value.provenance})'
+    return f'{value.number} ({value.provenance})'
   if kind in (INTERVAL, SIGNED_INTERVAL):
     if kind == INTERVAL and value[0] >= 0:
       return f'{value[0]:.1f}–{value[1]:.1f}'

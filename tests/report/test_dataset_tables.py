@@ -30,8 +30,8 @@ def contrast() -> Contrast:
     ),
   )
   changes = {
-    'rte': Difference(14.0, (11.0, 17.0), 'better'),
-    'cb': Difference(4.0, (0.0, 8.0), 'no difference shown'),
+    'rte': Difference(14.0, (11.0, 17.0), 4, 'better'),
+    'cb': Difference(4.0, (0.0, 8.0), 4, 'no difference shown'),
   }
   return Contrast('', 'tuned against base', base, tuned, changes)
 
@@ -72,6 +72,29 @@ def test_metrics_are_not_mixed():
   assert [row['metric'] for row in table.rows] == ['f1:True', 'accuracy']
 
 
+def test_directions_of_translation_are_of_the_same_rows():
+  tuned = _system(
+    'tuned',
+    *(
+      files.part('wmt14_enfr', [20.0], interval=(16.0, 26.0), group=group)
+      for group in ('en_fr', 'fr_en')
+    ),
+  )
+  (row,) = cluster_table(Contrast('', '', None, tuned, {})).rows
+  # As wide as those of one direction.
+  assert row['tuned interval'] == (16.0, 26.0)
+
+
+def test_exemplars_are_not_mixed_with_none():
+  rte, few = files.part('rte', [50.0]), files.part('rte', [60.0], shots=5)
+  tuned = _system('tuned', rte, few)
+  rows = cluster_table(Contrast('', '', None, tuned, {})).rows
+  assert [(r['asked'], r['tuned']) for r in rows] == [
+    ('', 50.0),
+    ('5 exemplars', 60.0),
+  ]
+
+
 def test_a_cluster_whose_base_is_incomplete_has_none(contrast):
   del contrast.base.parts['cb']
   (row,) = cluster_table(contrast).rows
@@ -79,7 +102,7 @@ def test_a_cluster_whose_base_is_incomplete_has_none(contrast):
 
 
 def test_less_is_better_where_the_metric_is_a_distance():
-  change = Difference(-4.0, (-6.0, -2.0), 'better')
+  change = Difference(-4.0, (-6.0, -2.0), 4, 'better')
   results = [files.part(n, [9.0]) for n in ('true_case', 'word_segment')]
   tuned, base = _system('tuned', *results), _system('base', *results)
   changes = dict.fromkeys(tuned.parts, change)
@@ -93,6 +116,18 @@ def test_templates_have_spread_and_valid_answers(contrast):
   assert (rte['tuned best'], rte['tuned template']) == (70.0, 't1')
   assert rte['tuned macro F1'] == 64.0 and rte['base macro F1'] == 50.0
   assert cb['tuned valid'] == 9.0 and cb['base valid'] is None
+
+
+def test_one_group_of_rows_gives_no_interval():
+  single = [
+    files.part(name, [100.0], interval=(100.0, 100.0), groups=1)
+    for name in ('rte', 'cb')
+  ]
+  tuned, base = _system('tuned', *single), _system('base', *single)
+  sure = dict.fromkeys(tuned.parts, Difference(9.0, (9.0, 9.0), 1, 'better'))
+  (row,) = cluster_table(Contrast('', '', base, tuned, sure)).rows
+  assert row['tuned interval'] is None is row['difference interval']
+  assert row['verdict'] == 'too few rows'
 
 
 def test_a_missing_interval_is_explained():

@@ -136,5 +136,7 @@ def test_a_dataset_that_is_not_registered_names_the_flag(system):
 def test_an_interval_of_few_groups_that_agree_is_none():
   assert known_interval((5.0, 5.0), 19) is None
   assert known_interval((5.0, 5.0), 20) == (5.0, 5.0)
+  # One group is drawn in every resample.
+  assert known_interval((5.0, 6.0), 1) is None
   assert known_interval([5.0, 6.0], 2) == (5.0, 6.0)
   assert known_interval(None, 100) is None
