@@ -24,7 +24,7 @@ from flan_jax.report.run_facts import (
   version_table,
 )
 from flan_jax.report.sources import Sources
-from flan_jax.report.study_tables import study_tables
+from flan_jax.report.study_tables import few_shot_systems, study_tables
 from flan_jax.report.systems import find_systems
 from flan_jax.report.tables import Table
 
@@ -152,7 +152,8 @@ def make_document(sources: Sources) -> Document:
     results=Section(
       'results',
       'Results by dataset',
-      'Every ordinary template is asked; scores are means over templates.',
+      'Every ordinary template is asked; scores are means over templates.'
+      + _seeds_note(sources),
       tuple(t for c in found for t in (dataset_table(c), template_table(c))),
       _figures_of('results', drawn),
     ),
@@ -160,7 +161,7 @@ def make_document(sources: Sources) -> Document:
       'paper',
       'Beside the paper',
       'Results of arXiv:2109.01652. Its model has 137 billion parameters.',
-      tuple(t for c in found for t in paper_tables(c.tuned, c.name)),
+      tuple(_beside_the_paper(found, sources)),
     ),
     studies=Section(
       'studies',
@@ -182,7 +183,7 @@ def make_document(sources: Sources) -> Document:
     recipes=tuple(recipes(sources)),
     reproduction=Section(
       'reproduction',
-      'How to make it again',
+      'How to repeat it',
       'The commands read the operative configuration below them.',
       tuple(
         table
@@ -201,6 +202,27 @@ def _summary(found: Iterable[Contrast]) -> Iterable[Table]:
     means = cluster_means_table(contrast)
     if means is not None:
       yield means
+
+
+def _beside_the_paper(
+  found: Iterable[Contrast], sources: Sources
+) -> Iterable[Table]:
+  for contrast in found:
+    yield from paper_tables(contrast.tuned, contrast.name)
+  for number, system in enumerate(few_shot_systems(sources.studies), 1):
+    yield from paper_tables(system, f'study_{number}_')
+
+
+def _seeds_note(sources: Sources) -> str:
+  seeds = max(
+    (len(s.json['design']['seeds']) for s in sources.studies), default=1
+  )
+  if seeds < 2:
+    return ''
+  return (
+    f' Of the {seeds} seeds of a study, the first is shown here; the tables of '
+    'the study average all.'
+  )
 
 
 def _figures_of(

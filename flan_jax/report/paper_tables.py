@@ -100,7 +100,9 @@ def paper_tables(system: System, name: str = '') -> list[Table]:
     ]
     if rows:
       tables.append(_table(setting, system, name, rows))
-  if tables:
+  if any(
+    not result.shots and _known(result) for result in system.parts.values()
+  ):
     tables.append(_wins(system, name))
   return tables
 

@@ -37,9 +37,14 @@
   if (!form) {
     return;
   }
+  // Percentages and numbers of rows are not searched.
+  const texts = 'b, .prompt, .answers tbody th, .written';
   const cards = [...document.querySelectorAll('.card')].map((card) => ({
     card,
-    text: card.textContent.toLowerCase(),
+    text: [...card.querySelectorAll(texts)]
+      .map((element) => element.textContent)
+      .join(' ')
+      .toLowerCase(),
   }));
   const field = (name) => document.getElementById(name);
   const filter = () => {

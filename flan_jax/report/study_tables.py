@@ -1,16 +1,19 @@
 """The panels of studies as tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from flan_jax.evaluation.part_result import PartResult
 from flan_jax.report.protocol import comparable, rows_note, rows_of_study
-from flan_jax.report.sources import Study
+from flan_jax.report.sources import Study, part_result
+from flan_jax.report.systems import TUNED, System, row_name
 from flan_jax.report.tables import COUNT, NUMBER, SIGNED, TEXT, Column, Table
+from flan_jax.studies import main_panel
 
 # Columns of the main panel that `paper_tables` gives with their provenance, in
 # columns that tell which of our results follow the paper's protocol.
 _ELSEWHERE = ('paper', 'paper is')
-_MAIN = 'main'
+MAIN = 'main'
 # The main panel also counts wins over recalled values; `paper_tables` does not.
 _OWN_WINS = 1
 
@@ -20,10 +23,37 @@ def study_name(study: Study) -> str:
   return f'{study.json["study"]}-{study.json["size"]}'
 
 
+def few_shot_systems(studies: Iterable[Study]) -> list[System]:
+  """Returns the tuned models of main studies with exemplars, of one seed.
+
+  `systems.find_systems` has them without exemplars.
+  """
+  found = []
+  for study in studies:
+    about, parts = study.json, {}
+    for cell in about['cells']:
+      if about['design']['panel'] == MAIN and cell['arm'] == TUNED:
+        if cell['seed'] == about['design']['seeds'][0]:
+          parts |= _few_shot_parts(cell)
+    if parts:
+      found.append(System(f'{TUNED}, {study_name(study)}', study.path, parts))
+  return found
+
+
+def _few_shot_parts(cell: Mapping[str, Any]) -> dict[str, PartResult]:
+  results = [
+    part_result(entry)
+    for evaluation in cell['evaluations']
+    if evaluation['label'] == main_panel.FEW
+    for entry in evaluation['parts']
+  ]
+  return {row_name(r): r for r in results if r.mean is not None}
+
+
 def study_tables(study: Study) -> list[Table]:
   """Returns the tables of the panel of a study."""
   name, panel = study_name(study), study.json['panel']
-  main = study.json['design']['panel'] == _MAIN
+  main = study.json['design']['panel'] == MAIN
   tables = []
   for title, lines in panel.items():
     if main and title == 'wins':

@@ -227,7 +227,7 @@ def study(cells: Sequence[Mapping], panel: Mapping) -> dict[str, Any]:
     'study': 'main',
     'size': 'smoke',
     'flan_jax': '0.0.0',
-    'design': {'arms': {}, 'holdouts': ['nli'], 'panel': 'main'},
+    'design': {'arms': {}, 'holdouts': ['nli'], 'panel': 'main', 'seeds': [0]},
     'finished': True,
     'cells': list(cells),
     'panel': dict(panel),

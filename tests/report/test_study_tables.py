@@ -1,5 +1,5 @@
 from flan_jax.report.sources import Study
-from flan_jax.report.study_tables import study_tables
+from flan_jax.report.study_tables import few_shot_systems, study_tables
 from tests.report import results_files as files
 
 _LINE = {
@@ -53,3 +53,21 @@ def test_a_published_mean_of_other_rows_says_so():
   (other,) = study_tables(_study(means, 'clusters', split='adapted'))
   assert other.columns[-1].title == 'paper (on other rows)'
   assert other.rows[0]['paper'] == 49.9
+
+
+def test_results_with_exemplars_are_of_the_tuned_arm_and_first_seed():
+  def cell(arm, seed, mean):
+    part = files.part('rte', [mean], shots=16).as_json()
+    null = files.part('cb', [0.0], mean=None).as_json()
+    entry = {'label': 'few-shot', 'parts': [part, null]}
+    return {'arm': arm, 'seed': seed, 'evaluations': [entry]}
+
+  cells = [cell('base', 0, 1.0), cell('tuned', 0, 2.0), cell('tuned', 1, 3.0)]
+  json = files.study(cells, {})
+  (found,) = few_shot_systems([Study('x/study.json', json, {}, {})])
+  assert found.label == 'tuned, main-smoke'
+  assert {row: r.mean for row, r in found.parts.items()} == {
+    'rte, 16 shots': 2.0
+  }
+  json['design']['panel'] = 'clusters'
+  assert few_shot_systems([Study('x/study.json', json, {}, {})]) == []
