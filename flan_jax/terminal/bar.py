@@ -15,6 +15,7 @@ from flan_jax.terminal.screen import (
   above,
   console_for,
   is_terminal,
+  note,
   show,
 )
 
@@ -40,6 +41,7 @@ class Bar:
     unit: str = 'step',
     done: int = 0,
     enabled: bool = True,
+    keeps: bool = False,
   ):
     """Initializes the bar; `start` shows it.
 
@@ -49,10 +51,11 @@ class Bar:
       unit: What is counted, in the singular.
       done: Number of units that were done before.
       enabled: Whether anything is shown.
+      keeps: Whether a terminal keeps the last state, as a line.
     """
     self.label, self.total, self.done = label, total, done
     self.notes: tuple[str, ...] = ()
-    self._unit, self._enabled = unit, enabled
+    self._unit, self._enabled, self._keeps = unit, enabled, keeps
     self._progress: Progress | None = None
     self._shown = contextlib.ExitStack()
     self._began = self._printed = time.monotonic()
@@ -94,10 +97,10 @@ class Bar:
 
   def close(self) -> None:
     """Removes the bar; elsewhere, prints how far it came."""
-    if self._progress is not None:
-      self._shown.close()
-      self._progress = None
-    elif self.done != self._last:
+    vanished = self._progress is not None
+    self._shown.close()
+    self._progress = None
+    if self.done != self._last and (self._keeps or not vanished):
       self._print()
     self._enabled = False
 
@@ -139,7 +142,7 @@ class Bar:
     parts = [f'{self.label} {self._amount()}'.strip()]
     parts += self.notes or [self._rate()]
     parts.append(self._left())
-    print(', '.join(filter(None, parts)), file=sys.stderr, flush=True)
+    note(', '.join(filter(None, parts)))
 
   def _amount(self) -> str:
     if self._unit == _BYTES:

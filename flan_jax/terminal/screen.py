@@ -86,11 +86,16 @@ def show(blocks: Iterable[Block]) -> None:
 
 def show_error(text: str) -> None:
   """Prints a line to standard error; red on a terminal."""
+  note(text, 'red')
+
+
+def note(text: str, style: str = '') -> None:
+  """Prints a line to standard error."""
   if not is_terminal(sys.stderr):
     print(text, file=sys.stderr, flush=True)
     return
   console = console_for(sys.stderr)
-  for part in rendered(Line(text, 'red'), console.width):
+  for part in rendered(Line(text, style), console.width):
     console.print(part, soft_wrap=True)
 
 

@@ -59,7 +59,9 @@ class Console:
 
   def __init__(self, first: int, last: int, enabled: bool = True):
     """Shows the bar after `first` of `last` steps."""
-    self._bar = Bar('step', last, done=first, enabled=enabled).start()
+    self._bar = Bar(
+      'step', last, done=first, enabled=enabled, keeps=True
+    ).start()
 
   def step(self, values: Mapping[str, float]) -> None:
     """Advances by one step and shows its metrics."""
@@ -86,5 +88,5 @@ class Console:
     self._bar.log(line)
 
   def close(self) -> None:
-    """Removes the bar."""
+    """Removes the bar; its last metrics stay as a line."""
     self._bar.close()

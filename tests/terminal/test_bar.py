@@ -72,6 +72,13 @@ def test_no_bar_where_plain_text_is_asked_for(name, value):
   assert b'evaluating [flan]_eval 40/40, ' in written
 
 
+def test_a_bar_may_leave_its_last_state():
+  program = _PROGRAM.replace("'example')", "'example', keeps=True)")
+  shown, _ = on_terminal(program)
+  assert shown[-2].startswith('evaluating [flan]_eval 40/40, ')
+  assert shown[-1] == 'after'
+
+
 def test_lines_replace_the_bar_in_a_log(capsys, clock):
   with Bar('caching', 3000, 'row', done=1000) as bar:
     for _ in range(4):
