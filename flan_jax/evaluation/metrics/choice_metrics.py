@@ -1,15 +1,13 @@
 """Metrics of chosen options, by the names that datasets declare.
 
-Values are in percent unless a docstring states otherwise.
+Values are in percent unless a docstring states otherwise. Functions import
+SciPy and scikit-learn themselves, because that takes a second.
 """
 
 from collections.abc import Callable
 import dataclasses
-from typing import Any
 
 import numpy as np
-from scipy import stats
-import sklearn.metrics
 
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.metrics.texts import Texts
@@ -96,6 +94,8 @@ def matthews(predictions: Predictions) -> float:
   gold, predicted = predictions.gold, predictions.predicted
   if np.ptp(gold) == 0 or np.ptp(predicted) == 0:
     return 0.0
+  import sklearn.metrics
+
   return 100 * float(sklearn.metrics.matthews_corrcoef(gold, predicted))
 
 
@@ -107,10 +107,10 @@ def exact_by_item(predictions: Predictions) -> float:
   return 100 * float(((wrong[item] == 0) * weight).sum() / weight.sum())
 
 
-def _correlation(
-  predictions: Predictions, correlate: Callable[..., Any]
-) -> float:
+def _correlation(predictions: Predictions, name: str) -> float:
   """Correlates the predicted number with the true score, x 100.
+
+  `name` is that of a function of `scipy.stats`.
 
   0 if one of them is constant: such predictions explain nothing.
   """
@@ -118,17 +118,19 @@ def _correlation(
   numbers, scores = classes[predictions.predicted], predictions.score
   if np.ptp(numbers) == 0 or np.ptp(scores) == 0:
     return 0.0
-  return 100 * float(correlate(numbers, scores).statistic)
+  from scipy import stats
+
+  return 100 * float(getattr(stats, name)(numbers, scores).statistic)
 
 
 def pearson(predictions: Predictions) -> float:
   """Pearson correlation x 100 of the predicted number with the true score."""
-  return _correlation(predictions, stats.pearsonr)
+  return _correlation(predictions, 'pearsonr')
 
 
 def spearman(predictions: Predictions) -> float:
   """Spearman rank correlation x 100; see `pearson`."""
-  return _correlation(predictions, stats.spearmanr)
+  return _correlation(predictions, 'spearmanr')
 
 
 _METRICS = {

@@ -13,7 +13,6 @@ import re
 import string
 
 import numpy as np
-from scipy import optimize
 
 # Metrics of which lower values are better.
 LOWER_IS_BETTER = frozenset({'word_edit_distance'})
@@ -207,6 +206,9 @@ def _drop_f1(prediction: str, reference: str) -> float:
   and so do those whose numbers do not match (Dua et al. 2019, section 5).
   """
   given, gold = _drop_spans(prediction, reference)
+  # Takes long to import, and only DROP needs it.
+  from scipy import optimize
+
   scores = np.array([[_bag_f1(set(g), set(p)) for p in given] for g in gold])
   aligned = scores[optimize.linear_sum_assignment(scores, maximize=True)]
   # The official script rounds each row.
