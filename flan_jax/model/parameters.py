@@ -134,10 +134,15 @@ def abstract_params(
   config: DecoderConfig, mesh: jax.sharding.Mesh | None = None
 ) -> Params:
   """Returns the parameters' shapes, types and, with a mesh, shardings."""
-  abstract = jax.eval_shape(lambda: Decoder(config, nnx.Rngs(0)).params())
+  abstract = jax.tree.map(lambda leaf: leaf, _shapes(config))  # A copy.
   if mesh is None:
     return abstract
   return rules.with_shardings(abstract, param_shardings(config, mesh))
+
+
+@functools.lru_cache(maxsize=4)
+def _shapes(config: DecoderConfig) -> Params:
+  return jax.eval_shape(lambda: Decoder(config, nnx.Rngs(0)).params())
 
 
 def init_params(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import dataclasses
+import functools
 from typing import Any
 
 import gin
@@ -29,6 +30,10 @@ from flan_jax.terminal.bar import Bar
 from flan_jax.training.checkpoint import Checkpointer, check_vocabulary
 from flan_jax.training.prompt_checkpoint import check_model
 from flan_jax.vocabulary.load import load_vocabulary
+
+# Programs are traced once for all runs of a process, such as those of a study.
+_scorer = functools.lru_cache(maxsize=4)(Scorer)
+_generator = functools.lru_cache(maxsize=4)(Generator)
 
 
 @gin.configurable(module='flan_jax')
@@ -70,12 +75,13 @@ class RunSetup:
     flags = arguments and arguments.flags()
     store = CacheStore(self.cache_config, vocabulary, flags, self.allow_missing)
     tokens, end = self.tokens_per_batch, vocabulary.eos_id
+    generator = _generator(
+      self.model, mesh, end, tokens, sampling, vocabulary.size
+    )
     models = Models(
       config=self.model,
-      scorer=Scorer(self.model, mesh, tokens),
-      generator=Generator(
-        self.model, mesh, end, tokens, sampling, vocabulary.size
-      ),
+      scorer=_scorer(self.model, mesh, tokens),
+      generator=generator,
       vocabulary=vocabulary,
       framing=store.framing,
     )

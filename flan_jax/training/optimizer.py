@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import dataclasses
+import functools
 import re
 from typing import Any
 
@@ -86,11 +87,13 @@ def learning_rate(config: OptimizerConfig, step: int | jax.Array) -> jax.Array:
   return config.learning_rate * jnp.minimum(warm, 1.0)
 
 
+@functools.lru_cache(maxsize=4)
 def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
   """Returns Adafactor, applied layer by layer after clipping the gradient.
 
   Adafactor measures root mean squares per parameter and factors its two largest
   dimensions, so training would otherwise depend on whether layers are stacked.
+  Equal configurations give the same object, which `make_train_step` recognizes.
   """
 
   adafactor = optax.adafactor(

@@ -1,6 +1,6 @@
 """One training step over a mesh."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 import functools
 from typing import Any
 
@@ -85,19 +85,21 @@ def init_state(
   return {'params': params, **rest(params, jnp.uint32(seed))}
 
 
+@functools.lru_cache(maxsize=4)
 def make_train_step(
   model_config: DecoderConfig,
   optimizer: optax.GradientTransformation,
   mesh: Mesh,
   microbatches: int = 1,
   z_loss: float = 0.0,
-  frozen: Sequence[str] = (),
+  frozen: tuple[str, ...] = (),
 ) -> Callable[[TrainState, Mapping[str, Any]], tuple[TrainState, Metrics]]:
   """Returns the jitted function `(state, batch) -> (state, metrics)`.
 
   The state is donated. The loss is normalized by the target tokens of the whole
   global batch, even if the batch is computed in several parts. A batch without
-  targets has loss 0 and gradient 0.
+  targets has loss 0 and gradient 0. Runs of one process with the same arguments
+  share the function, which is traced once for them.
 
   Metrics are float32 scalars: `loss` (nats per target token), `target_tokens`,
   `tokens` (without padding), `accuracy` (share of target tokens that were the

@@ -6,8 +6,9 @@ If no peak is published, as for CPUs, `matmul_share` compares them with matrix
 products that are timed when the run starts; it is not MFU.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 import dataclasses
+import functools
 import math
 import time
 
@@ -69,15 +70,19 @@ def device_peak(compute_dtype: str, published: float | None) -> Peak:
   if published:
     kind = devices[0].device_kind
     return Peak(published, 'mfu', f'published for {kind} in {compute_dtype}')
-  measured = _measured_flops(devices, compute_dtype)
+  measured = _measured_flops(tuple(devices), compute_dtype)
   origin = f'measured in {compute_dtype} matrix products'
   return Peak(measured, 'matmul_share', origin)
 
 
-def _measured_flops(devices: Sequence[jax.Device], compute_dtype: str) -> float:
+@functools.cache
+def _measured_flops(
+  devices: tuple[jax.Device, ...], compute_dtype: str
+) -> float:
   """Returns operations a second of one device in large matrix products.
 
-  All devices run at once. The best of a few runs counts, because other programs
+  It is measured once in a process, for all of its runs. All devices run at
+  once. The best of a few runs counts, because other programs
   can only slow them down.
   """
   mesh = Mesh(np.array(devices), ('device',))

@@ -21,7 +21,7 @@ from flan_jax.evaluation.requests import requests
 from flan_jax.flags import FlagParser, parse_gin
 from flan_jax.testing.cached_splits import named_split
 from flan_jax.vocabulary.load import load_vocabulary
-from tests.command_line import RULE, TRAIN, Cli
+from tests.command_line import RULE, TRAIN
 
 registry.load()
 
@@ -395,10 +395,11 @@ def _flags(rule_data, path, *more):
 
 
 @pytest.mark.slow
-def test_a_run_with_a_set_says_so_everywhere(tmp_path, rule_data, write_set):
+def test_a_run_with_a_set_says_so_everywhere(
+  cli, tmp_path, rule_data, write_set
+):
   path = write_set(_WORDS)
-  cli = Cli(tmp_path)
-  cli.check_process(*_flags(rule_data, path))
+  cli.check(*_flags(rule_data, path))
   manifests = [
     json.loads(file.read_text())
     for file in (tmp_path / 'cache').rglob('manifest.json')
@@ -424,9 +425,11 @@ def _text(file) -> str:
 
 
 @pytest.mark.slow
-def test_a_mistake_ends_a_run_before_it_starts(tmp_path, rule_data, write_set):
+def test_a_mistake_ends_a_run_before_it_starts(
+  cli, tmp_path, rule_data, write_set
+):
   path = write_set({'rule': [['{word}\n{options}', '{answer}']]})
-  code, _, error = Cli(tmp_path).process(*_flags(rule_data, path, '--dry_run'))
+  code, _, error = cli(*_flags(rule_data, path, '--dry_run'))
   assert code == 2
   assert error.startswith(f'flan-jax train: error: {path}, dataset')
   assert "unknown field 'word'; nearest: words" in error

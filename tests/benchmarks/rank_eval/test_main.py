@@ -18,7 +18,7 @@ def test_the_last_line_holds_what_is_documented(tmp_path):
     f'--work_dir={tmp_path}',
     '--datasets=piqa,anli',
     '--rows=3',
-    '--rounds=2',
+    '--rounds=1',
     '--batch_sizes=1,4',
   )
   summary = lines[-1]
@@ -41,4 +41,4 @@ def test_the_last_line_holds_what_is_documented(tmp_path):
       assert summary['ratio_by_dataset'][dataset] is None
   assert (HARNESS in summary['left_out']) != _HAS_HARNESS
   turns = [line['turn'] for line in lines if 'turn' in line]
-  assert [t['side'] for t in turns if t['side'] == OWN] == [OWN] * 4
+  assert [t['side'] for t in turns if t['side'] == OWN] == [OWN] * 2
