@@ -23,8 +23,8 @@ from flan_jax.testing.cached_splits import named_split
 from flan_jax.vocabulary.load import load_vocabulary
 from tests.command_line import RULE, TRAIN
 
-registry.load()
-
+# The datasets of tests too: what a test registers is undone.
+registry.load(['flan_jax.testing.rule'])
 
 pytestmark = pytest.mark.usefixtures('own_registry')
 
