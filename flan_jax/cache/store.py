@@ -62,6 +62,9 @@ class CacheStore:
   flags: Sequence[str] | None = None
   allow_missing: bool = False
   left_out: list[str] = dataclasses.field(default_factory=list)
+  _digests: dict[tuple, tuple[SplitKey, str]] = dataclasses.field(
+    default_factory=dict, repr=False
+  )
 
   def __post_init__(self):
     data_dir = resolve_data_dir(self.config.data_dir, self.config.cache_dir)
@@ -91,6 +94,18 @@ class CacheStore:
     show([f'starting `flan-jax cache` for {len(missing)} splits'])
     if not child.succeeds('cache', self.flags):
       raise CacheError('the cache could not be made, see above')
+
+  def digest(self, key: SplitKey) -> str:
+    """Returns the digest of a split; raises CacheError if it is missing.
+
+    It is read once, because a cached split does not change.
+    """
+    known = key.split, key.templates, id(key.part)
+    if known not in self._digests:
+      split = find_cached_split(key, self.config, self.vocabulary)
+      # The key is kept as well, so that its part keeps its id.
+      self._digests[known] = key, split.digest
+    return self._digests[known][1]
 
   def find(self, key: SplitKey) -> CachedSplit:
     """Opens a split; raises CacheError if it is missing or damaged."""

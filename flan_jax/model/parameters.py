@@ -13,6 +13,7 @@ also what training updates and checkpoints hold:
   value_bias [N, K*h], query_norm, key_norm [N, h].
 """
 
+from collections.abc import Callable
 import functools
 from typing import Any
 
@@ -152,10 +153,15 @@ def init_params(
 
   The same seed yields the same values on every mesh.
   """
+  return _initializer(config, mesh)(jnp.uint32(seed))
 
+
+@functools.lru_cache(maxsize=4)
+def _initializer(
+  config: DecoderConfig, mesh: jax.sharding.Mesh
+) -> Callable[[jax.Array], Params]:
   def init(seed):
     with jax.threefry_partitionable(True):
       return Decoder(config, nnx.Rngs(jax.random.key(seed))).params()
 
-  shardings = param_shardings(config, mesh)
-  return jax.jit(init, out_shardings=shardings)(jnp.uint32(seed))
+  return jax.jit(init, out_shardings=param_shardings(config, mesh))

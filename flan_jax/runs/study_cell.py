@@ -189,8 +189,9 @@ class CellRunner:
     return self._archive.find(EVALUATIONS, decides)
 
   def _decides_run(self, cell: Cell) -> tuple[Decides, CheckedSettings]:
-    settings, arguments = self.settings(cell)
-    checked = CheckedSettings.check(settings, arguments)
+    settings, _ = self.settings(cell)
+    workspace = self._open(settings.setup)
+    checked = CheckedSettings.check(settings, workspace=workspace)
     plan, store = checked.trained, checked.workspace.store
     keys = split_keys([plan])
     decides = Decides(

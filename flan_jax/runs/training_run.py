@@ -85,8 +85,12 @@ class CheckedSettings:
     settings: TrainSettings,
     arguments: Arguments | None = None,
     profile: str | None = None,
+    workspace: Workspace | None = None,
   ) -> 'CheckedSettings':
-    """Checks settings, see `train`; raises UserError if one cannot work."""
+    """Checks settings, see `train`; raises UserError if one cannot work.
+
+    A workspace of the same setup may be given, if one is open already.
+    """
     window = None if profile is None else ProfileWindow.parse(profile)
     if window is not None:
       window.check(taken=0, train_steps=settings.loop.train_steps)
@@ -103,7 +107,7 @@ class CheckedSettings:
     scored = settings.loop.eval_period > 0
     keys = split_keys([trained, evaluated], scored=scored)
     keys += split_keys([validated] if scored else [], training=False)
-    workspace = setup.open(arguments)
+    workspace = workspace or setup.open(arguments)
     check_batch(
       settings.packing.batch_rows, workspace.mesh, settings.loop.microbatches
     )

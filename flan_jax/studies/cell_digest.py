@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
 from typing import Any
 
-from flan_jax.cache.cached_split import find_cached_split
 from flan_jax.cache.identity import SplitKey
 from flan_jax.cache.storage import CacheError
 from flan_jax.cache.store import CacheStore
@@ -113,9 +112,7 @@ def data_of(
   for key in keys:
     name = f'{key}{_templates(key.templates)}'
     try:
-      found[name] = find_cached_split(
-        key, store.config, store.vocabulary
-      ).digest
+      found[name] = store.digest(key)
     except CacheError:
       if not store.allow_missing:
         return None
