@@ -7,8 +7,6 @@ import os
 import sys
 from typing import Any
 
-import tqdm
-
 from flan_jax import __version__
 from flan_jax.definitions import registry, template_set
 from flan_jax.definitions.dataset import Dataset
@@ -24,6 +22,8 @@ from flan_jax.runtime.tensorflow_start import (
 )
 from flan_jax.sources.mini import MINI, open_data_dir
 from flan_jax.tasks import CLUSTERS
+from flan_jax.terminal.bar import Bar
+from flan_jax.terminal.screen import show
 from flan_jax.vocabulary.load import MINI as MINI_VOCABULARY
 from flan_jax.vocabulary.load import load_vocabulary
 
@@ -49,10 +49,10 @@ def main(argv: Sequence[str]) -> int:
   write_whole(path, explorer_page.html(data))
   missing = sum('missing' in part for part in data['parts'])
   if missing == 1:
-    print('1 subset is not prepared and shows no rows')
+    show(['1 subset is not prepared and shows no rows'])
   elif missing:
-    print(f'{missing} subsets are not prepared and show no rows')
-  print(f'wrote {path} ({path.stat().length / 1e6:.1f} MB)')
+    show([f'{missing} subsets are not prepared and show no rows'])
+  show([f'wrote {path} ({path.stat().length / 1e6:.1f} MB)'])
   return 0
 
 
@@ -101,16 +101,17 @@ def _described(
     as_seqio(vocabulary).encode_tf('')
   reader = RowReader(RowSettings(data_dir, vocabulary, flags.rows, flags.shots))
   described = catalog.describe(parts)
-  bar = tqdm.tqdm(parts, desc='rendering', unit=' subsets', disable=None)
-  for place, part in enumerate(bar):
-    about = described['parts'][place]
-    if prepared.status_of(part, data_dir) == prepared.PREPARED:
-      about = explorer_page.with_rows(about, reader.show(part))
-    else:
-      command = prepared.prepare_command(part.name, flags.data_dir)
-      reason = f'{part.source} is not prepared; run `{command}`.'
-      about = explorer_page.without_rows(about, reason)
-    described['parts'][place] = about
+  with Bar('rendering', len(parts), 'subset') as bar:
+    for place, part in enumerate(parts):
+      about = described['parts'][place]
+      if prepared.status_of(part, data_dir) == prepared.PREPARED:
+        about = explorer_page.with_rows(about, reader.show(part))
+      else:
+        command = prepared.prepare_command(part.name, flags.data_dir)
+        reason = f'{part.source} is not prepared; run `{command}`.'
+        about = explorer_page.without_rows(about, reason)
+      described['parts'][place] = about
+      bar.update()
   return {
     'version': __version__,
     'rows_from': _origin(flags.data_dir),
