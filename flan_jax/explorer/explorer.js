@@ -72,6 +72,8 @@ document.addEventListener('keydown', event => {
     search();
   } else if (event.key === 'Escape') {
     focusList();
+  } else if (event.key === 'c' && target.closest('main')) {
+    byId('copy')?.click();
   } else if (
     target.closest('#datasets') &&
     /^(Arrow(Up|Down)|Home|End)$/.test(event.key)

@@ -60,8 +60,8 @@ class RowReader:
   def show(self, part: Dataset) -> dict[str, dict[int, list[ShownRow]]]:
     """Returns format -> template -> the first rows that admit it.
 
-    They are training rows, or test rows of a part that is never trained on.
-    Only the instructions get exemplars.
+    They are training rows; of a part that is never trained on, test rows, or
+    else validation rows. Only the instructions get exemplars.
 
     Raises:
       MissingDataError: the part is not prepared.
@@ -71,7 +71,8 @@ class RowReader:
     if pool and home == part:
       rows = pool.rows
     else:
-      split = 'train' if part.trains else 'test'
+      order = ('train', 'test', 'validation')
+      split = next(split for split in order if split in part.splits)
       rows = _read(part, split, self._settings, MOST_ROWS)
     return {
       name: self._first_rows(in_format(part, name), rows[:MOST_ROWS], pool)

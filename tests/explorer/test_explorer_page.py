@@ -175,6 +175,12 @@ def test_keys_alone(page):
   page.wait_for_selector('text=Copied')
   copied = page.evaluate('navigator.clipboard.readText()')
   assert copied == 'Words 2: a <b>cat</b> no. 1 </script>'
+  press('Shift+Tab')
+  press('ArrowLeft')  # The first row.
+  press('c')
+  page.wait_for_selector('text=Copied')
+  copied = page.evaluate('navigator.clipboard.readText()')
+  assert copied == 'Words 2: a <b>cat</b> no. 0 </script>'
   press('Escape')
   assert page.evaluate('document.activeElement.textContent').startswith('wmt14')
 
