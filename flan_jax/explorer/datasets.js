@@ -86,7 +86,7 @@ function showPart(part) {
     make(
       'p',
       {className: 'quiet'},
-      `${part.source}; licence: ${part.licence || 'not stated'}; `,
+      `${part.source}. Licence: ${part.licence || 'not stated'}. `,
       plural(part.mixtures.length, 'mixture'),
       '. ',
       make('a', {href: '#about', id: 'to-about'}, 'More about this dataset'),

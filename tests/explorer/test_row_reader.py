@@ -55,7 +55,7 @@ def test_rows_are_as_inspected_also_if_they_are_shortened(rte):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('part', ('copa', 'mnli_matched', 'wsc273', 'drop'))
+@pytest.mark.parametrize('part', ('mnli_matched', 'wsc273', 'drop'))
 def test_rows_of_every_kind_are_as_inspected(part, mini_data):
   _assert_as_inspected(part, mini_data, 2)
 
