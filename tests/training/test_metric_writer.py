@@ -20,6 +20,13 @@ def test_one_process_writes(tmp_path):
   assert len(list((tmp_path / 'tensorboard').iterdir())) == 1
 
 
+def test_only_the_trackers_that_are_named_are_opened(tmp_path):
+  writer = MetricWriter(tmp_path, first_step=0, trackers=('jsonl',))
+  writer.write(1, 'train', {'loss': 2.0})
+  writer.close()
+  assert [path.name for path in tmp_path.iterdir()] == [METRICS]
+
+
 @pytest.mark.parametrize(
   'share, shown', [('mfu', 'MFU 41.2 %'), ('matmul_share', 'matmul share')]
 )
