@@ -14,7 +14,6 @@ _COLUMNS = 79
 _PARTS = 8
 _EXAMPLES = 3
 _LABEL = 8
-_PROMPT_LINES = 2
 _VERDICTS = {'better': 'better', 'worse': 'worse'}
 _STYLES = {'better': 'green', 'worse': 'red'}
 
@@ -149,10 +148,10 @@ def _examples(
     if first['part'] in shown or len(shown) == _EXAMPLES:
       continue
     shown.add(first['part'])
-    prompt = textwrap.wrap(_middle(first['prompt']), _COLUMNS - _LABEL)
+    prompt = _beginning_and_end(first['prompt'])
     indent = ' ' * _LABEL
     yield [
-      Line(f'{first["part"]}, row {first["row_id"]}', 'bold'),
+      Line(f'{first["part"]}, template t{first["template"]}', 'bold'),
       f'{"prompt":{_LABEL}}' + f'\n{indent}'.join(prompt),
       f'{"right":{_LABEL}}{_one_line(first["gold"])}',
       f'{"before":{_LABEL}}{_answer(first)}',
@@ -171,12 +170,13 @@ def _one_line(text: str) -> str:
   return textwrap.shorten(text, _COLUMNS - _LABEL, placeholder=' …')
 
 
-def _middle(text: str) -> str:
-  """Leaves out the middle of a text, whose end asks the question."""
-  words = ' '.join(text.split())
-  # Lines are not filled to the end.
-  most = _PROMPT_LINES * (_COLUMNS - _LABEL - 8)
-  if len(words) <= most:
-    return words
-  half = most // 2
-  return f'{words[:half].rstrip()} … {words[-half:].lstrip()}'
+def _beginning_and_end(text: str) -> list[str]:
+  """Returns a text in at most two lines; its end asks the question."""
+  words, width = text.split(), _COLUMNS - _LABEL
+  lines = textwrap.wrap(' '.join(words), width)
+  if len(lines) <= 2:
+    return lines
+  first = textwrap.shorten(' '.join(words), width, placeholder=' …')
+  # Shortened from its beginning, word by word.
+  last = textwrap.shorten(' '.join(words[::-1]), width, placeholder=' …')
+  return [first, ' '.join(last.split()[::-1])]

@@ -82,9 +82,12 @@ def test_other_rows_than_the_recorded_ones_are_mentioned():
   assert 'Not comparable' in _screen(parts)
 
 
-def test_a_long_prompt_keeps_its_beginning_and_its_end():
+def test_a_long_prompt_keeps_whole_words_of_its_beginning_and_its_end():
   (one,) = _parts(1)
-  one.test.prompt = lambda index, framing: [20, *[30] * 200, 40]
-  line = next(t for t in _screen([one]).splitlines() if 'prompt' in t)
-  assert line.startswith('prompt  20 30 30')
-  assert '30 40\n' in _screen([one])
+  one.test.prompt = lambda index, framing: [20, *[300] * 200, 40]
+  lines = _screen([one]).splitlines()
+  start = next(n for n, line in enumerate(lines) if line.startswith('prompt'))
+  first, last = lines[start : start + 2]
+  assert first.startswith('prompt  20 300 ') and first.endswith(' 300 …')
+  assert last.startswith('        … 300 ') and last.endswith(' 300 40')
+  assert len(last) <= 79
