@@ -53,11 +53,14 @@ def _written(*evaluated: Sequence[Mapping[str, Any]]) -> Table:
       lambda e: e['gold'] in _options_written(e),
     )
   )
-  title = f'answers in its own words, percent of {rows} rows'
+  title = f'free answers, percent of {rows} rows'
   return Table.of(
     [
       {title: name, '': '', 'before': f'{a:.0f}', 'after': f'{b:.0f}'}
-      for name, (a, b) in (('an option', valid), ('the right option', right))
+      for name, (a, b) in (
+        ('one of the options', valid),
+        ('the right one', right),
+      )
     ]
   )
 

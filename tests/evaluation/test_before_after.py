@@ -42,7 +42,7 @@ def test_free_answers_scores_and_examples_are_shown():
   assert 'percent of 8 rows' in text
   valid, right = (
     next(line.split() for line in text.splitlines() if line.startswith(name))
-    for name in ('an option', 'the right option')
+    for name in ('one of the options', 'the right one')
   )
   assert valid[-2:] == ['100', '0']
   assert right[-1] == '0'
@@ -63,7 +63,7 @@ def test_it_fits_one_screen():
 
 def test_free_text_alone_has_no_options_and_no_share_of_them():
   text = _screen(_parts(1, metrics=('squad_em',)))
-  assert 'own words' not in text
+  assert 'free answers' not in text
   assert 'before  Yes.' in text and 'after   red' in text
   # A change that is certain is called by its name.
   assert text.count('better') == 2
@@ -71,7 +71,7 @@ def test_free_text_alone_has_no_options_and_no_share_of_them():
 
 def test_without_examples_the_scores_remain():
   text = _screen(_parts(1), examples=0)
-  assert 'prompt' not in text and 'own words' not in text
+  assert 'prompt' not in text and 'free answers' not in text
   assert 'part0' in text
 
 
