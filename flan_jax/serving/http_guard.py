@@ -1,7 +1,8 @@
 """What stands before every request: its origin, its size, and its figures."""
 
 import asyncio
-from collections.abc import Awaitable, Collection
+from collections.abc import AsyncIterator, Awaitable, Collection
+import contextlib
 import json
 import time
 from typing import Any, TypeVar
@@ -16,6 +17,9 @@ from flan_jax.serving.server_metrics import ServerMetrics
 from flan_jax.serving.strict_json import read_object
 
 _JSON = 'application/json'
+# How long, and how many times the largest body, a body that is too large is
+# read before the connection is closed.
+_LINGER_SECONDS, _LINGER_BODIES = 0.5, 8
 # Nothing from elsewhere runs in the page, and no other page shows it.
 _HEADERS = {
   'Content-Security-Policy': (
@@ -83,13 +87,28 @@ async def read_body(request: Request, limits: Limits) -> dict[str, Any]:
 async def _received(request: Request, most: int) -> bytes:
   stated = request.headers.get('content-length', '0')
   if not stated.isdecimal() or len(stated) > 12 or int(stated) > most:
+    await _discard(request.stream(), _LINGER_BODIES * most)
     raise _too_large(most)
-  body = bytearray()
-  async for part in request.stream():
+  body, stream = bytearray(), request.stream()
+  async for part in stream:
     body += part
     if len(body) > most:
+      await _discard(stream, _LINGER_BODIES * most)
       raise _too_large(most)
   return bytes(body)
+
+
+async def _discard(stream: AsyncIterator[bytes], most: int) -> None:
+  """Reads on for a moment, so that the client gets to read the error.
+
+  A connection that is closed with bytes unread is reset, and the answer lost.
+  """
+  with contextlib.suppress(TimeoutError):
+    async with asyncio.timeout(_LINGER_SECONDS):
+      async for part in stream:
+        most -= len(part)
+        if most < 0:
+          return
 
 
 def _too_large(most: int) -> ApiError:

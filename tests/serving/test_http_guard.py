@@ -65,7 +65,7 @@ def _wait_until(true):
 def held():
   """Yields an address and the lane that holds its requests."""
   engine = _HeldEngine()
-  limits = Limits(waiting=_WAITING, seconds=_LONG, body_seconds=0.2)
+  limits = Limits(waiting=_WAITING, seconds=_LONG, body_seconds=1.5)
   with listening(make_app(engine, tiny_server.no_rows(), limits)) as address:
     yield address, engine.lane
 
