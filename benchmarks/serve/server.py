@@ -1,0 +1,78 @@
+"""The server of the benchmark, in a process of its own."""
+
+from collections.abc import Iterator, Sequence
+import contextlib
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import gin
+import httpx2
+import jax
+
+from flan_jax import config
+from flan_jax.model import DecoderConfig, init_params
+from flan_jax.sharding import MeshConfig, make_mesh
+from flan_jax.training.checkpoint import Checkpointer
+from flan_jax.vocabulary.load import MINI, load_vocabulary
+
+_CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def random_checkpoint(folder: pathlib.Path, gin_file: str) -> str:
+  """Writes a checkpoint with random parameters of the shape in a gin file."""
+  config.register()
+  gin.parse_config_file(str(config.shipped_gin_dir() / gin_file))
+  # By its name, because gin wraps the class.
+  shape = gin.get_configurable('flan_jax.DecoderConfig')()
+  assert isinstance(shape, DecoderConfig)
+  path = folder / pathlib.PurePath(gin_file).stem
+  if not path.exists():
+    mesh = make_mesh(MeshConfig(), jax.devices()[:1])
+    record = {'vocabulary': load_vocabulary(MINI).record()}
+    Checkpointer.save_params(path, init_params(shape, 0, mesh), record)
+  return str(path)
+
+
+@contextlib.contextmanager
+def started(flags: Sequence[str], folder: pathlib.Path) -> Iterator[str]:
+  """Yields the address of `flan-jax serve FLAGS`; ends it by SIGTERM.
+
+  Raises:
+    RuntimeError: It did not start, or did not exit with 0.
+  """
+  paths = (str(_CHECKOUT), os.environ.get('PYTHONPATH'))
+  with open(folder / 'server.log', 'w+', encoding='utf-8') as log:
+    process = subprocess.Popen(
+      [sys.executable, '-m', 'flan_jax', 'serve', '--port=0', *flags],
+      env={
+        **os.environ,
+        'PYTHONPATH': os.pathsep.join(filter(None, paths)),
+        'PYTHONUNBUFFERED': '1',
+      },
+      stdout=subprocess.PIPE,
+      stderr=log,
+      text=True,
+    )
+    try:
+      for line in process.stdout:
+        if found := re.search(r'on (http://\S+)', line):
+          yield found[1]
+          break
+      process.terminate()
+      if process.wait(timeout=180):
+        raise RuntimeError(f'the server ended with {process.returncode}')
+    finally:
+      process.kill()
+      process.wait()
+      log.seek(0)
+      print(log.read()[-2000:], file=sys.stderr, end='')
+
+
+def resident_mib(address: str) -> float:
+  """Returns the memory of the server's process in MiB."""
+  text = httpx2.get(f'{address}/metrics', timeout=60).text
+  found = re.search(r'^process_resident_memory_bytes (\S+)$', text, re.M)
+  return round(float(found[1]) / 2**20, 1)

@@ -1,0 +1,36 @@
+"""A few clients load a server, and all their requests are answered."""
+
+import pytest
+
+from benchmarks.serve import clients
+from tests.benchmarks.running import run
+
+pytest.importorskip('uvicorn')
+
+
+def test_prompts_have_no_open_places():
+  found = clients.prompts()
+  assert len(found) > 30
+  assert not [text for text in found if '{' in text]
+
+
+@pytest.mark.slow
+def test_clients_are_answered_without_an_error(tmp_path):
+  *phases, summary = run(
+    'serve',
+    '--clients=6',
+    '--seconds=0',
+    '--alone_seconds=0',
+    '--warmup_requests=6',
+    '--rounds=1',
+    '--new_tokens=4',
+    f'--work_dir={tmp_path}',
+    JAX_COMPILATION_CACHE_DIR=str(tmp_path / 'compiled'),
+  )
+  names = [phase['phase'] for phase in phases]
+  assert names == ['warm-up', 'warm-up', 'alone', 'together']
+  assert [phase['requests'] for phase in phases] == [6, 12, 1, 6]
+  assert not any(phase['errors'] for phase in phases)
+  assert (summary['errors'], summary['requests']) == (0, 6)
+  assert min(summary['resident_mib']) > 50
+  assert summary['ratio_of_requests']['median'] > 0
