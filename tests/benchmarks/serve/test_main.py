@@ -15,7 +15,7 @@ def test_prompts_have_no_open_places():
 
 
 @pytest.mark.slow
-def test_clients_are_answered_without_an_error(tmp_path):
+def test_clients_are_answered_without_an_error(tmp_path, compiled):
   *phases, summary = run(
     'serve',
     '--clients=6',
@@ -25,7 +25,7 @@ def test_clients_are_answered_without_an_error(tmp_path):
     '--rounds=1',
     '--new_tokens=4',
     f'--work_dir={tmp_path}',
-    JAX_COMPILATION_CACHE_DIR=str(tmp_path / 'compiled'),
+    JAX_COMPILATION_CACHE_DIR=str(compiled),
   )
   names = [phase['phase'] for phase in phases]
   assert names == ['warm-up', 'warm-up', 'alone', 'together']
