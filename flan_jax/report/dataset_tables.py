@@ -11,6 +11,8 @@ from flan_jax.evaluation.comparison import verdict
 from flan_jax.evaluation.metrics import text_metrics
 from flan_jax.evaluation.part_result import PartResult
 from flan_jax.report.differences import (
+  NO_INTERVAL,
+  TOO_FEW,
   Difference,
   differences,
   known_interval,
@@ -116,10 +118,17 @@ def contrasts(systems: Sequence[System]) -> list[Contrast]:
     if base is None:
       found.append(Contrast(name, system.label, None, system, {}))
     else:
-      title = f'{system.label} against {base.label}'
+      title = f'{_short(system, base)} against {base.label}'
       changes = differences(base, system)
       found.append(Contrast(name, title, base, system, changes))
   return found
+
+
+def _short(system: System, base: System) -> str:
+  """Returns the label of a model, without an origin that the base has too."""
+  origin = f', {system.origin}'
+  both = system.label.endswith(origin) and base.label.endswith(origin)
+  return system.label.removesuffix(origin) if both else system.label
 
 
 def dataset_table(contrast: Contrast) -> Table:
@@ -233,7 +242,7 @@ def cluster_table(contrast: Contrast) -> Table:
     if None not in before:
       row |= _mean_of('base', before)
       changes = [contrast.changes[name] for name in names]
-      row |= _changed(_mean_change(results, changes))
+      row |= _mean_change(results, changes)
     rows.append(row)
   return Table(
     f'{contrast.name}clusters',
@@ -273,16 +282,8 @@ def mean_of(
   """Returns the mean over datasets and its 95 % interval, if it is known."""
   means = [result.mean for result in results]
   parts = [result.part for result in results]
-  interval = _joint(parts, means, [result.interval for result in results])
-  return float(np.mean(means)), _known(interval, [r.groups for r in results])
-
-
-def _known(
-  interval: tuple[float, float] | None, groups: Sequence[int]
-) -> tuple[float, float] | None:
-  """Returns a joint interval, or None if too few groups of rows gave it."""
-  # One group of a dataset would count as if it was certain.
-  return None if min(groups) < 2 else known_interval(interval, sum(groups))
+  intervals = [known_interval(r.interval, r.groups) for r in results]
+  return float(np.mean(means)), _joint(parts, means, intervals)
 
 
 def _mean_of(model: str, results: Sequence[PartResult]) -> dict[str, Any]:
@@ -318,21 +319,32 @@ def _joint(
 
 def _mean_change(
   results: Sequence[PartResult], changes: Sequence[Difference]
-) -> Difference:
-  """Returns the mean difference of results that have the same metric."""
+) -> dict[str, Any]:
+  """Returns the cells of the mean difference of results of one metric."""
   if len(changes) == 1:
-    return changes[0]
+    return _changed(changes[0])
   values = [change.value for change in changes]
-  groups = [change.groups for change in changes]
-  interval = _joint(
-    [result.part for result in results],
-    values,
-    [change.resampled for change in changes],
-  )
+  parts = [result.part for result in results]
+  interval = _joint(parts, values, [_symmetric(change) for change in changes])
   lower_is_better = results[0].metric in text_metrics.LOWER_IS_BETTER
-  return Difference(
-    float(np.mean(values)),
-    interval,
-    sum(groups) if min(groups) > 1 else 1,
-    verdict(interval, lower_is_better),
-  )
+  found = verdict(interval, lower_is_better)
+  if interval is None:
+    few = any(change.verdict == TOO_FEW for change in changes)
+    found = TOO_FEW if few else NO_INTERVAL
+  return {
+    'difference': float(np.mean(values)),
+    'difference interval': interval,
+    VERDICT: found,
+  }
+
+
+def _symmetric(change: Difference) -> tuple[float, float] | None:
+  """Returns an interval that is as wide as its larger side on both sides.
+
+  The bounds of few rows are uneven: they may touch 0 where the other side is
+  far. Adding up such small sides would claim too much.
+  """
+  if change.interval is None:
+    return None
+  side = max(abs(bound - change.value) for bound in change.interval)
+  return change.value - side, change.value + side

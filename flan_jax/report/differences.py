@@ -29,7 +29,8 @@ class Difference:
 
   Attributes:
     value: The difference of their means over templates.
-    resampled: 95 % bootstrap interval; None if there is none.
+    resampled: 95 % bootstrap interval, however few the groups; None if there
+      is none.
     groups: Number of groups of rows that were resampled.
     said: What may be said of it if the interval is known.
     note: Why there is no interval, and what to do; empty otherwise.

@@ -107,7 +107,9 @@ def text_of(value: Any, kind: str) -> str:
   if isinstance(value, bool):
     return 'yes' if value else 'no'
   if isinstance(value, float):
-    return f'{value:+.1f}' if kind == SIGNED else f'{value:.1f}'
+    # Adding 0 turns -0.0 into 0.0.
+    value = round(value, 1) + 0.0
+    return f'{value:+.1f}' if kind == SIGNED and value else f'{value:.1f}'
   return f'{value:,}' if isinstance(value, int) else str(value)
 
 

@@ -130,6 +130,19 @@ def test_one_group_of_rows_gives_no_interval():
   assert row['verdict'] == 'too few rows'
 
 
+def test_bounds_that_touch_zero_do_not_add_up_to_a_difference():
+  names = ('rte', 'cb', 'wnli', 'snli')
+  results = [files.part(name, [50.0]) for name in names]
+  tuned, base = _system('tuned', *results), _system('base', *results)
+  worse = Difference(-2.0, (-6.0, 0.0), 10, 'no difference shown')
+  (row,) = cluster_table(
+    Contrast('', '', base, tuned, dict.fromkeys(names, worse))
+  ).rows
+  # Four times 4 in squares, over 4.
+  assert row['difference interval'] == (-4.0, 0.0)
+  assert row['verdict'] == 'no difference shown'
+
+
 def test_a_missing_interval_is_explained():
   few = files.part('rte', [100.0], interval=(100.0, 100.0))
   table = dataset_table(Contrast('', '', None, _system('tuned', few), {}))
@@ -145,6 +158,8 @@ def test_a_model_is_compared_with_the_base_of_its_run():
   tuned = _system('tuned', rte)
   (found,) = contrasts([other, own, tuned])
   assert found.base is own and found.title == 'tuned against base, run'
+  (found,) = contrasts([own, _system('tuned, run', rte)])
+  assert found.title == 'tuned against base, run'
   (alone,) = contrasts([_system('base', rte)])
   assert alone.base is None and alone.tuned.label == 'base'
   first, second = contrasts([tuned, _system('step 3', rte)])

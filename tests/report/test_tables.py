@@ -53,3 +53,9 @@ def test_csv_has_all_digits_and_the_provenance():
 def test_an_interval_below_zero_has_words_between_its_bounds():
   assert tables.text_of((-3.0, 2.0), tables.INTERVAL) == '-3.0 to 2.0'
   assert tables.text_of((-3.0, 2.0), tables.SIGNED_INTERVAL) == '-3.0 to +2.0'
+
+
+def test_zero_has_no_sign():
+  assert tables.text_of(-0.01, tables.SIGNED) == '0.0'
+  assert tables.text_of(0.06, tables.SIGNED) == '+0.1'
+  assert tables.text_of(-0.01, tables.NUMBER) == '0.0'
