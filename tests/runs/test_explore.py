@@ -71,7 +71,10 @@ def test_every_dataset_has_rows_under_every_template(cli, mini_data):
     if dataset.cluster != 'testing'
   }
   for part in data['parts']:
-    assert ('missing' in part) == (part['cluster'] == 'testing')
+    # Other tests may have registered datasets that are not prepared here.
+    if part['cluster'] == 'testing':
+      continue
+    assert 'missing' not in part
     trains = any(split == 'train' for split, *_ in part['splits'])
     for templates in part['formats'].values():
       for template in templates:
