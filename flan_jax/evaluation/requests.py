@@ -100,22 +100,27 @@ def requests(
     max_rows: Most rows; None for all. Every run picks the same.
   """
   chosen = set(row_order(split)[:max_rows].tolist())
-  limit = split.manifest['lengths']['targets']
   found = []
   for index, rendering in enumerate(split.renderings):
     if int(rendering['row']) not in chosen:
       continue
     if templates is not None and int(rendering['template']) not in templates:
       continue
-    _, *options = split.spans(rendering)
-    ended = tuple(len(option) < limit for option in options)
-    targets = tuple(
-      framing.target(option[:limit], cut=not end)
-      for option, end in zip(options, ended, strict=True)
-    )
-    example = Example(split.prompt(index, framing), targets)
-    found.append(Request(split, index, example, ended, framing))
+    found.append(request_of(split, index, framing))
   return found
+
+
+def request_of(split: CachedSplit, index: int, framing: Framing) -> Request:
+  """Returns one rendering of an evaluation split, by its index."""
+  limit = split.manifest['lengths']['targets']
+  _, *options = split.spans(split.renderings[index])
+  ended = tuple(len(option) < limit for option in options)
+  targets = tuple(
+    framing.target(option[:limit], cut=not end)
+    for option, end in zip(options, ended, strict=True)
+  )
+  example = Example(split.prompt(index, framing), targets)
+  return Request(split, index, example, ended, framing)
 
 
 def equal_options(options: Sequence[str], text: str) -> list[int]:

@@ -81,7 +81,9 @@ def make_app(
       *_gets(engine, rows, metrics),
       *(Route(path, _file(*about)) for path, about in _PAGE.items()),
     ],
-    middleware=[Middleware(Guard, metrics=metrics, hosts=hosts)],
+    middleware=[
+      Middleware(Guard, metrics=metrics, most=limits.requests, hosts=hosts)
+    ],
     exception_handlers={
       ApiError: _on_api_error,
       HTTPException: _on_http_exception,
@@ -174,7 +176,7 @@ def _gets(
 
   async def examples(request: Request) -> Response:
     del request
-    return JsonResponse({'datasets': rows.listed()})
+    return JsonResponse({'datasets': rows.listed})
 
   async def example(request: Request) -> Response:
     name, *numbers = request.path_params.values()

@@ -90,7 +90,7 @@ async def complete(asked: _Asked, desk: Desk) -> dict[str, Any]:
   choices, made = [], 0
   for index, tokens in enumerate(asked.prompts):
     piece = pieces[index] or _known(asked, scored[index], desk.engine)
-    made += max(len(piece.answer), len(piece.predicted))
+    made += len(piece.answer)
     choices.append(_choice(asked, index, tokens, scored[index], piece, desk))
   desk.metrics.tokens.labels('generated').inc(made)
   return {**asked.about, 'choices': choices, 'usage': _usage(asked, made)}
@@ -197,7 +197,7 @@ class Stream:
         async for index, piece in results.each():
           choice = self._choice(index, piece)
           if piece.finish:
-            made += max(len(piece.answer), len(piece.predicted))
+            made += len(piece.answer)
           if choice['text'] or choice['logprobs'] or piece.finish:
             yield _event({**self._asked.about, 'choices': [choice]})
       except ApiError as error:

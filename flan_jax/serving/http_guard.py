@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from flan_jax.serving.api_error import ApiError
+from flan_jax.serving.api_error import ApiError, busy
 from flan_jax.serving.limits import Limits
 from flan_jax.serving.server_metrics import ServerMetrics
 from flan_jax.serving.strict_json import read_object
@@ -149,20 +149,27 @@ class Guard:
   """Refuses foreign hosts, adds headers, and counts what is answered."""
 
   def __init__(
-    self, app: ASGIApp, metrics: ServerMetrics, hosts: Collection[str] | None
+    self,
+    app: ASGIApp,
+    metrics: ServerMetrics,
+    most: int,
+    hosts: Collection[str] | None,
   ):
     """Initializes the guard of an application.
 
     Args:
       app: The application.
       metrics: Counts requests.
+      most: Most requests with a body at the same time.
       hosts: Names under which the server is known; None for any. Otherwise a
         page of an attacker, whose name is made to mean this machine, could
         read answers.
     """
     self._app = app
     self._metrics = metrics
+    self._most = most
     self._hosts = hosts
+    self._active = 0
 
   async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
     if scope['type'] != 'http':
@@ -177,17 +184,29 @@ class Guard:
         message['headers'] = [*message['headers'], *_ENCODED]
       await send(message)
 
-    app = self._app if self._known(scope) else error_response(_foreign())
+    # Health and figures are told even then.
+    counted = scope['method'] == 'POST'
+    self._active += counted
     try:
-      await app(scope, receive, send_guarded)
+      await self._chosen(scope)(scope, receive, send_guarded)
     except Exception:
       status = 500
       raise
     finally:
+      self._active -= counted
       # Only routes, or a client could make names without end.
       route = getattr(scope.get('endpoint'), '__name__', 'other')
       self._metrics.requests.labels(route, str(status or 499)).inc()
       self._metrics.latency.labels(route).observe(time.monotonic() - begin)
+
+  def _chosen(self, scope: Scope) -> ASGIApp:
+    """Returns the application, or what refuses the request."""
+    if not self._known(scope):
+      return error_response(_foreign())
+    if self._active > self._most:
+      error = busy('too many requests at the same time', 503, 'overloaded')
+      return error_response(error)
+    return self._app
 
   def _known(self, scope: Scope) -> bool:
     if self._hosts is None:

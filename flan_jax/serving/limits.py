@@ -11,12 +11,14 @@ class Limits:
 
   Attributes:
     body_bytes: Most bytes of a request.
+    requests: Most requests that are being received or answered.
     waiting: Most sequences that wait for a slot or a batch, of all clients.
     seconds: Most seconds until a request is answered.
     body_seconds: Most seconds until a request has been received.
   """
 
   body_bytes: int = 1 << 20
+  requests: int = 512
   waiting: int = 512
   seconds: float = 120.0
   body_seconds: float = 20.0

@@ -1,6 +1,7 @@
 """Rows of datasets under their templates, for the page to choose from."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+import functools
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from flan_jax.cache.framing import Framing
 from flan_jax.evaluation.eval_parts import EvalPart
 from flan_jax.evaluation.predictions import references
-from flan_jax.evaluation.requests import Request, requests
+from flan_jax.evaluation.requests import Request, request_of
 from flan_jax.serving.api_error import ApiError
 from flan_jax.serving.strict_json import shown
 from flan_jax.vocabulary.base import Vocabulary
@@ -28,10 +29,10 @@ class ServedRows:
     self._parts: dict[str, EvalPart] = {
       part.test.name: part for part in parts if not part.null
     }
-    self._requests: dict[str, dict[tuple[int, int], Request]] = {}
 
+  @functools.cached_property
   def listed(self) -> list[dict[str, Any]]:
-    """Returns each part with its templates and its number of rows."""
+    """Each part with its templates and its number of rows."""
     return [
       {
         'dataset': name,
@@ -61,7 +62,7 @@ class ServedRows:
     Raises:
       ApiError: There is no such row, or the template does not apply to it.
     """
-    found = self._of(name).get((template, row))
+    found = self._request(name, template, row)
     if found is None:
       raise ApiError(
         f'{name} has no row {row} under template {template}',
@@ -75,18 +76,20 @@ class ServedRows:
       **_answers(found),
     }
 
-  def _of(self, name: str) -> Mapping[tuple[int, int], Request]:
-    if name not in self._parts:
+  def _request(self, name: str, template: int, row: int) -> Request | None:
+    part = self._parts.get(name)
+    if part is None:
       raise ApiError(
         f'there is no dataset {shown(name)}', code='not_found', status=404
       )
-    if name not in self._requests:
-      part = self._parts[name]
-      self._requests[name] = {
-        (request.template, request.row_index): request
-        for request in requests(part.test, self._framing, part.templates)
-      }
-    return self._requests[name]
+    known = part.templates is None or template in part.templates
+    if not known or row >= part.test.num_rows:
+      return None
+    first, last = part.test.row_start[row : row + 2].tolist()
+    for index in range(first, last):
+      if part.test.renderings[index]['template'] == template:
+        return request_of(part.test, index, self._framing)
+    return None
 
 
 def _answers(request: Request) -> dict[str, Any]:

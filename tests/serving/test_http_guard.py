@@ -136,6 +136,24 @@ def test_a_full_queue_tells_when_to_come_again(held):
     httpx2.post(address + _PATH, json=_BODY, timeout=0.2)
 
 
+def test_more_requests_than_the_server_holds_are_refused_at_once():
+  engine = _HeldEngine()
+  app = make_app(engine, tiny_server.no_rows(), Limits(requests=2))
+  with (
+    listening(app) as address,
+    concurrent.futures.ThreadPoolExecutor() as pool,
+  ):
+    asked = [pool.submit(_cancelled_post, address) for _ in range(2)]
+    _wait_until(lambda: len(engine.lane.seen) == 2)
+    response = httpx2.post(address + _PATH, json=_BODY)
+    assert response.status_code == 503
+    assert response.json()['error']['code'] == 'overloaded'
+    assert int(response.headers['retry-after']) > 0
+    assert httpx2.get(f'{address}/healthz').is_success
+    for future in asked:
+      future.result()
+
+
 def _cancelled_post(address):
   with pytest.raises(httpx2.ReadTimeout):
     httpx2.post(address + _PATH, json=_BODY, timeout=3)

@@ -5,6 +5,7 @@ import functools
 
 import numpy as np
 
+from flan_jax.evaluation.requests import requests
 from flan_jax.evaluation.scoring import rank
 from flan_jax.evaluation.scoring.rank import Scorer
 from tests.evaluation.in_order import score
@@ -16,11 +17,12 @@ _TEMPLATES = 3
 
 def _asked(rows):
   """Returns the evaluation's requests of some rows under some templates."""
-  found = rows._of('rte')
+  split = rows._parts['rte'].test
+  found = requests(split, tiny_server.served().framing)
   return {
-    key: request
-    for key, request in found.items()
-    if key[0] < _TEMPLATES and key[1] < _ROWS
+    (request.template, request.row_index): request
+    for request in found
+    if request.template < _TEMPLATES and request.row_index < _ROWS
   }
 
 
