@@ -30,14 +30,16 @@ from flan_jax.report.tables import (
 )
 
 VERDICT = 'verdict'
+# The number stays with its sign.
+_INTERVAL = '95\u00a0% interval'
 _MEASURED = (
   Column('majority', 'majority'),
   Column('base', 'base'),
-  Column('base interval', 'base, 95 % interval', INTERVAL),
+  Column('base interval', f'base, {_INTERVAL}', INTERVAL),
   Column('tuned', 'tuned'),
-  Column('tuned interval', 'tuned, 95 % interval', INTERVAL),
+  Column('tuned interval', f'tuned, {_INTERVAL}', INTERVAL),
   Column('difference', 'difference', SIGNED),
-  Column('difference interval', 'its 95 % interval', SIGNED_INTERVAL),
+  Column('difference interval', f'its {_INTERVAL}', SIGNED_INTERVAL),
   Column(VERDICT, 'verdict', WORDS),
 )
 _CLUSTER = (

@@ -21,9 +21,10 @@ from flan_jax.report.run_facts import (
   digest_table,
   facts,
   recipes,
+  study_command,
   version_table,
 )
-from flan_jax.report.sources import Sources
+from flan_jax.report.sources import Sources, Study
 from flan_jax.report.study_tables import few_shot_systems, study_tables
 from flan_jax.report.systems import find_systems
 from flan_jax.report.tables import Table
@@ -140,7 +141,7 @@ def make_document(sources: Sources) -> Document:
   examples, left_out = _examples(found)
   loss_examples = _loss_examples(sources)
   absent = [one for one in drawn if isinstance(one, Absent)]
-  absent += _absent(found, examples, loss_examples)
+  absent += _absent(found, examples, loss_examples, sources.studies)
   return Document(
     facts=tuple(facts(sources)),
     summary=Section(
@@ -265,14 +266,19 @@ def _absent(
   found: Sequence[Contrast],
   examples: Sequence[Card],
   loss_examples: Sequence[Any],
+  studies: Sequence[Study],
 ) -> Iterable[Absent]:
   if not any(contrast.base for contrast in found):
     command = f'{_TRAIN} --gin.EVAL_BASE=True'
     yield Absent('base', 'The model before tuning', command)
   if not examples:
-    evaluate = _TRAIN.replace('flan-jax train', 'flan-jax eval').replace(
+    # The smallest size of a study describes none unless it is asked to.
+    evaluate = _TRAIN.replace(' train ', ' eval ').replace(
       'runs/train.gin', 'runs/eval.gin'
     )
-    yield Absent('examples', 'Examples of answers', evaluate)
+    command = study_command(studies[0]) if studies else evaluate
+    yield Absent(
+      'examples', 'Examples of answers', f'{command} --gin.EVAL_EXAMPLES=8'
+    )
   if not loss_examples:
     yield Absent('loss_example', 'Which tokens carry loss', _TRAIN)

@@ -217,6 +217,14 @@ def _data_lines(
   return lines
 
 
+def study_command(study: Study) -> str:
+  """Returns the command that runs a study, without settings of the user."""
+  about = study.json
+  return shlex.join(
+    ['flan-jax', 'study', about['study'], f'--size={about["size"]}']
+  )
+
+
 def recipes(sources: Sources) -> list[Recipe]:
   """Returns the commands that make the results again."""
   found = []
@@ -229,10 +237,9 @@ def recipes(sources: Sources) -> list[Recipe]:
     )
   for study in sources.studies:
     about = study.json
-    command = ['flan-jax', 'study', about['study'], f'--size={about["size"]}']
     config = next((run.config for run in study.runs.values()), '')
     title = f'Study: {about["study"]}, size {about["size"]}'
-    found.append(Recipe(title, shlex.join(command), '', config))
+    found.append(Recipe(title, study_command(study), '', config))
   for evaluation in sources.evaluations:
     gin = '\n'.join(evaluation.about.get('configuration', ()))
     file = f'{evaluation.mixture}.gin'
