@@ -38,7 +38,6 @@ class Evaluation:
     folder: Where it is.
     about: What `results.json` says of it: mixture, checkpoint, step, software.
     results: One result for each subset and group of templates.
-    clusters: Cluster means, as in `results.json`.
     records_path: Its `records.jsonl`; None if that is absent.
     comparison: The lines of `comparison.json`; empty if that is absent.
     examples: The objects of `examples.jsonl`; empty if that is absent.
@@ -47,7 +46,6 @@ class Evaluation:
   folder: str
   about: Json
   results: tuple[PartResult, ...]
-  clusters: tuple[Json, ...]
   records_path: str | None
   comparison: tuple[Json, ...]
   examples: tuple[Json, ...]
@@ -187,7 +185,6 @@ def read_evaluation(folder: epath.Path) -> Evaluation:
       folder=str(folder),
       about={k: v for k, v in values.items() if k not in _RESULT_KEYS},
       results=tuple(part_result(entry) for entry in values['parts']),
-      clusters=tuple(map(_object, values['clusters'])),
       records_path=str(records) if records.exists() else None,
       comparison=_comparison(comparison) if comparison.exists() else (),
       examples=tuple(_examples(examples)) if examples.exists() else (),
@@ -225,6 +222,8 @@ def _read_run(folder: epath.Path) -> TrainingRun:
       int(line['step']), str(line['kind'])
   with _Reading(data):
     facts = _object(_load(data)) if data.exists() else None
+    for example in (facts or {}).get('loss_example', ()):
+      example['part'], [(p['text'], p['weight']) for p in example['pieces']]
   return TrainingRun(
     folder=str(folder),
     metrics=tuple(lines),
@@ -244,8 +243,14 @@ def _read_study(path: epath.Path) -> Study:
         'run the study again, which computes only what is missing'
       )
     root, cells = path.parent.parent, study['cells']
-    study['panel'], study['design'], study['study'], study['size']
-    evaluations = [e['folder'] for c in cells for e in c['evaluations']]
+    study['panel'], study['study'], study['size']
+    for key in ('arms', 'holdouts', 'panel', 'seeds'):
+      study['design'][key]
+    found = [e for cell in cells for e in cell['evaluations']]
+    for evaluation in found:
+      for entry in evaluation['parts']:
+        part_result(entry)
+    evaluations = [evaluation['folder'] for evaluation in found]
     runs = [cell['run']['folder'] for cell in cells if cell['run']]
   return Study(
     path=str(path),

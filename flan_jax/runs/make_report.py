@@ -8,6 +8,7 @@ from flan_jax.flags import FlagParser
 from flan_jax.report.document import make_document
 from flan_jax.report.report_files import json_text, write_report
 from flan_jax.report.sources import read_sources
+from flan_jax.terminal.screen import show
 
 
 def main(argv: Sequence[str]) -> int:
@@ -47,5 +48,5 @@ def main(argv: Sequence[str]) -> int:
   if flags.format == 'json':
     print(json_text(document), end='')
   else:
-    print(f'report: {path}')
+    show([f'report: {path}'])
   return 0

@@ -10,7 +10,7 @@ from tests.report import results_files as files
 
 
 def _system(label, *examples):
-  evaluation = Evaluation(label, {}, (), (), None, (), examples)
+  evaluation = Evaluation(label, {}, (), None, (), examples)
   return System(label, label, {}, (evaluation,))
 
 

@@ -48,8 +48,14 @@ def test_evaluations_are_found_in_a_folder_of_them(run):
 def test_a_study_has_what_is_next_to_it(tmp_path, run):
   part = files.part('rte', [50.0])
   files.write_evaluation(tmp_path / 'studies/evaluations/a/x', [part])
-  evaluation = {'label': 'zero-shot', 'folder': 'evaluations/a/x'}
-  elsewhere = {'label': 'few-shot', 'folder': 'evaluations/b/x'}
+  parts = [part.as_json()]
+  evaluation, elsewhere = (
+    {'label': label, 'folder': folder, 'parts': parts}
+    for label, folder in (
+      ('zero-shot', 'evaluations/a/x'),
+      ('few-shot', 'evaluations/b/x'),
+    )
+  )
   cell = {'run': None, 'evaluations': [evaluation, elsewhere]}
   path = _write_study(tmp_path, [cell])
   for given in (path, path.parent, path.parent.parent):
@@ -70,6 +76,7 @@ def test_a_folder_without_results_is_named(tmp_path):
     ('metrics.jsonl', '{"step": 1'),
     ('metrics.jsonl', '{"loss": 1}'),
     ('data.json', '[]'),
+    ('data.json', '{"loss_example": [{"part": "rte"}]}'),
     ('eval/flan_eval_nli/results.json', '{}'),
     ('eval/flan_eval_nli/results.json', '{"parts": [{}], "clusters": []}'),
     ('eval/flan_eval_nli/comparison.json', '[1]'),
@@ -94,3 +101,10 @@ def test_a_study_of_another_schema_is_refused(tmp_path):
   path = _write_study(tmp_path, schema=2)
   with pytest.raises(UserError, match='has schema 2, this version reads 1'):
     read_sources([path])
+
+
+def test_a_study_whose_cells_are_broken_is_named(tmp_path):
+  for cells in ([{}], [{'evaluations': [{'folder': 'x', 'parts': [{}]}]}]):
+    path = _write_study(tmp_path, cells)
+    with pytest.raises(UserError, match=r'study\.json is not what this'):
+      read_sources([path])

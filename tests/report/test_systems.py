@@ -15,7 +15,7 @@ from tests.report.results_files import changed, part
 
 def _evaluation(folder, *parts, step=0, mixture='flan_eval_nli'):
   about = {'mixture': mixture, 'step': step}
-  return Evaluation(folder, about, parts, (), None, (), ())
+  return Evaluation(folder, about, parts, None, (), ())
 
 
 def _run(folder, evaluations=(), base=()):
