@@ -12,7 +12,7 @@ from flan_jax.report.dataset_tables import (
   template_table,
 )
 from flan_jax.report.drawing import Absent, Figure
-from flan_jax.report.example_cards import Card, cards
+from flan_jax.report.example_cards import MOST_BYTES, Card, cards
 from flan_jax.report.figures import figures
 from flan_jax.report.paper_tables import cluster_means_table, paper_tables
 from flan_jax.report.run_facts import (
@@ -240,10 +240,12 @@ def _figures_of(
   )
 
 
-def _examples(found: Iterable[Contrast]) -> tuple[list[Card], int]:
+def _examples(found: Sequence[Contrast]) -> tuple[list[Card], int]:
   shown, left_out = [], 0
   for contrast in found:
-    own, missing = cards(contrast.base, contrast.tuned)
+    own, missing = cards(
+      contrast.base, contrast.tuned, MOST_BYTES // len(found)
+    )
     shown += own
     left_out += missing
   return shown, left_out

@@ -1,6 +1,6 @@
 """Examples: what the models answer to some prompts, before and after."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 import dataclasses
 import math
 from typing import Any
@@ -11,8 +11,10 @@ WON, LOST, UNCHANGED = 'won', 'lost', 'unchanged'
 REWORDED = 'other wording'
 RIGHT, WRONG = 'right', 'wrong'
 OUTCOMES = (WON, LOST, UNCHANGED, REWORDED, RIGHT, WRONG)
-# Characters of all examples in a page, so that it stays small.
-_MOST_TEXT = 1_500_000
+# Bytes of all examples in a page, so that it stays small.
+MOST_BYTES = 2_000_000
+# Bytes of markup that a card, and an option of it, take in a page.
+_CARD, _OPTION = 1_000, 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,10 +61,17 @@ class Card:
   outcome: str
 
 
-def cards(base: System | None, tuned: System) -> tuple[list[Card], int]:
+def cards(
+  base: System | None, tuned: System, most_bytes: int = MOST_BYTES
+) -> tuple[list[Card], int]:
   """Returns the examples of a model, and how many did not fit.
 
-  Each dataset gives the same share of its examples if not all fit.
+  Each dataset gives as many examples as the others if not all fit.
+
+  Args:
+    base: The model before tuning, if it was evaluated.
+    tuned: The model.
+    most_bytes: What its examples may take in a page.
   """
   before = {} if base is None else _by_place(base)
   by_part: dict[str, list[Card]] = {}
@@ -72,7 +81,7 @@ def cards(base: System | None, tuned: System) -> tuple[list[Card], int]:
       pair.insert(0, (base.label, before[place]))
     card = _card(example, pair)
     by_part.setdefault(card.part, []).append(card)
-  return _fitting(by_part)
+  return _fitting(by_part, most_bytes)
 
 
 def _by_place(system: System) -> dict[Any, Mapping[str, Any]]:
@@ -138,21 +147,25 @@ def _outcome(answers: Sequence[Answered]) -> str:
   return UNCHANGED if same or after.right or after.shares else REWORDED
 
 
-def _fitting(by_part: Mapping[str, list[Card]]) -> tuple[list[Card], int]:
+def _fitting(
+  by_part: Mapping[str, list[Card]], most_bytes: int
+) -> tuple[list[Card], int]:
   """Returns as many cards as fit, the same number of each part at most."""
   total = sum(len(found) for found in by_part.values())
   most = max(map(len, by_part.values()), default=0)
-  while (
-    most and _size(c for f in by_part.values() for c in f[:most]) > _MOST_TEXT
-  ):
+
+  def kept() -> list[Card]:
+    return [card for found in by_part.values() for card in found[:most]]
+
+  while most and sum(map(_size, kept())) > most_bytes:
     most -= 1
-  kept = [card for found in by_part.values() for card in found[:most]]
-  return kept, total - len(kept)
+  return kept(), total - len(kept())
 
 
-def _size(cards: Iterable[Card]) -> int:
-  return sum(
-    len(card.prompt)
-    + sum(len(a.predicted) + len(a.written or '') for a in card.answers)
-    for card in cards
-  )
+def _size(card: Card) -> int:
+  """Returns about how many bytes a card takes in a page."""
+  texts = [card.prompt, card.gold, *card.options]
+  for answer in card.answers:
+    texts += [answer.predicted, answer.written or '']
+  markup = _CARD + _OPTION * len(card.options) * len(card.answers)
+  return markup + sum(len(text.encode()) for text in texts)

@@ -1,8 +1,5 @@
-import dataclasses
-
 import pytest
 
-from flan_jax.report import example_cards
 from flan_jax.report.example_cards import cards
 from flan_jax.report.sources import Evaluation
 from flan_jax.report.systems import System
@@ -69,14 +66,14 @@ def test_other_rows_are_not_taken_for_the_same():
   assert len(card.answers) == 1
 
 
-def test_examples_that_do_not_fit_are_counted(monkeypatch):
+def test_examples_that_do_not_fit_are_counted():
   examples = [
-    dict(files.example(part, row, 'yes', 'yes'), prompt='x' * 100)
+    dict(files.example(part, row, 'yes', 'yes'), prompt='é' * 5000)
     for part in ('rte', 'cb')
     for row in range(5)
   ]
-  monkeypatch.setattr(example_cards, '_MOST_TEXT', 700)
-  found, left_out = cards(None, _system('tuned', *examples))
+  # Each takes its text, of two bytes a letter, and the markup of its options.
+  found, left_out = cards(None, _system('tuned', *examples), 75_000)
   assert [card.part for card in found] == ['rte'] * 3 + ['cb'] * 3
   assert left_out == 4
-  assert dataclasses.asdict(found[0])['prompt'] == 'x' * 100
+  assert cards(None, _system('tuned', *examples))[1] == 0
