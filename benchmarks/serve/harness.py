@@ -27,6 +27,7 @@ from flan_jax.cache.store import CacheStore
 from flan_jax.definitions import names, registry
 from flan_jax.evaluation.eval_parts import eval_parts
 from flan_jax.evaluation.requests import Request, requests
+from flan_jax.evaluation.scoring import rank
 from flan_jax.interop import base_model
 from flan_jax.vocabulary.load import MINI, load_vocabulary
 
@@ -57,13 +58,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
   add('--rows', type=int, default=20, help='most rows of a dataset')
   add('--data_dir', default='mini', help='TFDS data directory')
   add('--model', default='models/tiny.gin', help='gin file of the decoder')
-  add('--package', help='package of the served model; random by default')
+  add('--checkpoint', help='checkpoint of that shape; random by default')
+  add('--package', help='package of a pretrained model of that shape')
   add('--work_dir', help='keeps caches; default: a temporary folder')
   settings = parser.parse_args(arguments)
   datasets = settings.datasets.split(',')
   with figures.work_folder(settings.work_dir, 'harness') as folder:
     cache = str(folder / 'cache')
-    if settings.package:
+    if settings.checkpoint:
+      path = settings.checkpoint
+    elif settings.package:
       path = base_model.locate(f'package:{settings.package}', cache)
     else:
       path = server.random_checkpoint(folder, settings.model)
@@ -163,8 +167,8 @@ def _write_tasks(
 
 def _harness(
   url: str, folder: pathlib.Path, datasets: Sequence[str], model: str
-) -> dict[str, tuple[float, list[int]]]:
-  """Returns accuracy and chosen options of the harness, by dataset."""
+) -> dict[str, tuple[float, list[list[float]]]]:
+  """Returns accuracy and scores of the harness, by dataset."""
   out = folder / 'harness'
   about = {
     'base_url': f'{url}/v1/completions',
@@ -190,15 +194,12 @@ def _harness(
     path = newest.with_name(f'samples_flan_{dataset}_{stamp}.jsonl')
     lines = map(json.loads, path.read_text('utf-8').splitlines())
     samples = sorted(lines, key=lambda sample: sample['doc_id'])
-    chosen = [_first(sample['filtered_resps']) for sample in samples]
-    found[dataset] = results[f'flan_{dataset}']['acc,none'], chosen
+    scores = [
+      [float(score) for score, _ in sample['filtered_resps']]
+      for sample in samples
+    ]
+    found[dataset] = results[f'flan_{dataset}']['acc,none'], scores
   return found
-
-
-def _first(scores: Sequence[Sequence[Any]]) -> int:
-  """Returns the option with the highest score."""
-  values = [float(score) for score, _ in scores]
-  return values.index(max(values))
 
 
 def _run(command: Sequence[str]) -> None:
@@ -209,17 +210,22 @@ def _print(
   dataset: str,
   asked: Sequence[Request],
   records: Mapping[tuple[str, int], Mapping[str, Any]],
-  theirs: tuple[float, list[int]],
+  theirs: tuple[float, list[list[float]]],
 ) -> None:
   own = [records[request.row['id'], request.template] for request in asked]
-  accuracy, chosen = theirs
-  same = [a == b['predicted'] for a, b in zip(chosen, own, strict=True)]
+  accuracy, found = theirs
+  same, differences = [], []
+  for record, scores in zip(own, found, strict=True):
+    totals = [option['total'] for option in record['options']]
+    same.append(rank.best(scores) == record['predicted'])
+    differences += [abs(a - b) for a, b in zip(scores, totals, strict=True)]
   figures.print_line(
     dataset=dataset,
     prompts=len(asked),
     flan_jax_eval=sum(record['correct'] for record in own) / len(own),
     lm_eval=accuracy,
     same_option=sum(same) / len(same),
+    largest_difference_of_a_score=max(differences),
   )
 
 
