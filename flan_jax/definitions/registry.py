@@ -94,10 +94,15 @@ def load(task_modules: Iterable[str] = ()) -> None:
   """
   importlib.import_module('flan_jax.tasks')
   importlib.import_module('flan_jax.mixtures')
-  for entry in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
-    entry.load()
+  _load_entry_points()
   for module in task_modules:
     importlib.import_module(module)
+
+
+@functools.cache  # The search reads a file of every installed package.
+def _load_entry_points() -> None:
+  for entry in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+    entry.load()
 
 
 def replace_templates(
