@@ -32,6 +32,7 @@ def splits(mini_data, shared_cache):
   return {split.name: split for split in made}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('part', _PARTS)
 def test_rows_held_apart_share_no_group_with_training_rows(splits, part):
   whole = splits[part]

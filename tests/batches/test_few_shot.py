@@ -122,6 +122,7 @@ def test_exemplar_separator_is_configurable(splits, config, vocabulary):
   assert '\n\n' in vocabulary.decode(prompt)
 
 
+@pytest.mark.slow
 def test_seqio_tasks_have_the_same_exemplars(
   splits, config, vocabulary, mini_data
 ):

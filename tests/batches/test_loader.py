@@ -203,6 +203,7 @@ class _Hashable:
     self.process_index = device.process_index
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=15)
 def test_processes_assemble_the_rows_of_one_batch(splits, data):

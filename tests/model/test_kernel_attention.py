@@ -47,6 +47,7 @@ def test_splash_matches_the_reference_with_gradients():
   heads_lib.assert_close(got, expected, 5e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('shape', [(2, 1, 4), (1, 2, 2)], ids=str)
 def test_splash_divides_rows_and_heads_of_a_mesh(shape):
   devices = jax.devices()[: int(np.prod(shape))]

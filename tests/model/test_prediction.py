@@ -56,6 +56,7 @@ def test_vocabulary_blocks_match_the_whole(config, block):
   )
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize('vocab_size', [37, 40], ids=['whole', 'divided'])
 def test_blocks_on_a_mesh_match_one_device(config, vocab_size):

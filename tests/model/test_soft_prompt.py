@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from flan_jax import sharding
 from flan_jax.model import (
@@ -144,6 +145,7 @@ def _named(params):
   }
 
 
+@pytest.mark.slow
 def test_meshes_train_a_prompt_alike():
   _, wanted = _run((1, 1, 1))
   _, got = _run((2, 2, 2))

@@ -62,6 +62,7 @@ def saving():
   return plan_program(asked, 'train', check(asked, jax.devices()))
 
 
+@pytest.mark.slow
 def test_rematerialization_keeps_less(planned, saving):
   default = planned['train']
   # Only the residual stream of one row before every layer.

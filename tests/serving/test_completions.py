@@ -50,6 +50,7 @@ def _expected(model, limit, sampling=None):
   return [vocabulary.decode(ids) for ids in answers]
 
 
+@pytest.mark.slow
 def test_each_model_answers_as_the_generator_does(client):
   for model in ('first', 'second'):
     found = _post(
@@ -88,6 +89,7 @@ def test_without_a_seed_answers_differ(client):
   assert len(texts) > 1
 
 
+@pytest.mark.slow
 def test_answers_do_not_depend_on_who_else_asks(client):
   asked = [
     {

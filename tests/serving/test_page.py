@@ -127,6 +127,7 @@ def test_an_error_of_the_server_is_shown(browser, address):
   assert shown.startswith('Error: the prompt has')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('width', 'scheme'), [(1280, 'light'), (360, 'dark')])
 def test_the_page_fits_and_is_accessible(browser, address, width, scheme):
   axe = pytest.importorskip('axe_playwright_python.sync_playwright')

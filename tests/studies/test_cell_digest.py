@@ -184,6 +184,7 @@ def test_data_is_unknown_if_a_split_is_not_cached(store, tmp_path, vocabulary):
   assert set(_data('rule_eval', empty).values()) == {None}
 
 
+@pytest.mark.slow
 def test_other_rows_are_other_data(store, shuffled_rule_data, vocabulary):
   config = dataclasses.replace(store.config, data_dir=shuffled_rule_data)
   keys = split_keys([names.resolve('rule_eval')], training=False)
