@@ -17,7 +17,6 @@ from flan_jax.definitions import registry, template_set
 from flan_jax.errors import ConfigError, nearest
 from flan_jax.flags import Arguments
 from flan_jax.macros import MACROS
-from flan_jax.runtime.paths import user_path
 
 _CONFIGURABLES = (
   ('flan_jax.cache.framing', 'CacheConfig'),
@@ -191,15 +190,3 @@ def _values_of(selector: str) -> list[Any]:
     if bound_scope == scope and (bound == name or bound.endswith(f'.{name}'))
     for value in values.values()
   ]
-
-
-def write_record(model_dir: str) -> None:
-  """Writes the operative configuration to MODEL_DIR/config.gin."""
-  path = user_path(model_dir) / 'config.gin'
-  path.parent.mkdir(parents=True, exist_ok=True)
-  text = gin.operative_config_str()
-  digest = registry.template_set()
-  if digest is not None:
-    # Gin does not know the template set.
-    text = f'# Template set: {digest}\n\n{text}'
-  path.write_text(text)

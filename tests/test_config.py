@@ -98,16 +98,3 @@ def test_search_paths_and_user_macros(tmp_path):
   _parse(files=(*_TRAIN, 'mine.gin'), search_paths=(str(tmp_path),))
   rate = gin.get_bindings('OptimizerConfig')['learning_rate']
   assert rate == 0.5
-
-
-def test_the_record_is_the_operative_configuration(tmp_path):
-  @gin.configurable('record_probe', module='flan_jax')
-  def probe(value=1, other=2):
-    return value, other
-
-  gin.parse_config('record_probe.value = 7')
-  probe()
-  config.write_record(str(tmp_path))
-  text = (tmp_path / 'config.gin').read_text()
-  assert 'record_probe.value = 7' in text
-  assert 'record_probe.other = 2' in text

@@ -18,9 +18,10 @@ from flan_jax.evaluation.mixture_evaluation import MixtureEvaluation
 from flan_jax.evaluation.soft_prompts import SoftPrompt
 from flan_jax.flags import Arguments
 from flan_jax.model import soft_prompt
+from flan_jax.runs.checked_settings import CheckedSettings
 from flan_jax.runs.prompt_settings import PromptSettings, PromptTuneSettings
 from flan_jax.runs.train_settings import TrainSettings
-from flan_jax.runs.training_run import CheckedSettings, TrainingRun
+from flan_jax.runs.training_run import TrainingRun
 from flan_jax.runtime import processes
 from flan_jax.runtime.paths import user_path, write_whole
 from flan_jax.sharding import replicated

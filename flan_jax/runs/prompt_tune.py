@@ -31,9 +31,9 @@ def prompt_tune(
   if dry_run:
     show([checked.summary()])
     return
-  run = PromptRun.prepare(checked)
-  run.resume_or_start()
-  run.train()
-  run.evaluate()
+  with PromptRun.prepare(checked) as run:
+    run.resume_or_start()
+    run.train()
+    run.evaluate()
   if settings.training.report:
     report_run(settings.training.model_dir)

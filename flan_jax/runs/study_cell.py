@@ -14,10 +14,12 @@ from flan_jax.errors import ConfigError, UserError
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.flags import Arguments
 from flan_jax.model import init_params
+from flan_jax.runs.checked_settings import CheckedSettings
 from flan_jax.runs.run_setup import RunSetup, Workspace
 from flan_jax.runs.study_prompt import PromptCell
 from flan_jax.runs.train_settings import TrainSettings
-from flan_jax.runs.training_run import CheckedSettings, TrainingRun
+from flan_jax.runs.training_run import TrainingRun
+from flan_jax.runtime.folder_lock import held
 from flan_jax.studies.archive import EVALUATIONS, RUNS, Archive, Finished
 from flan_jax.studies.cell_digest import (
   Decides,
@@ -209,9 +211,10 @@ class CellRunner:
     decides, checked = self._decides_run(cell)
     folder = self._archive.path(RUNS, decides.digest)
     settings = dataclasses.replace(checked.settings, model_dir=str(folder))
-    run = TrainingRun.prepare(dataclasses.replace(checked, settings=settings))
-    run.resume_or_start()
-    run.train()
+    checked = dataclasses.replace(checked, settings=settings)
+    with TrainingRun.prepare(checked) as run:
+      run.resume_or_start()
+      run.train()
     path, step = Checkpointer.find(folder)
     packing = settings.packing
     facts = {
@@ -256,7 +259,8 @@ class CellRunner:
       params = self._params(settings, workspace, made)
       folder = self._archive.path(EVALUATIONS, decides.digest)
       about = {'step': made.facts['steps'] if made else 0}
-      opened.run(params, folder, {**about, 'trained_on': cell.train})
+      with held(folder):
+        opened.run(params, folder, {**about, 'trained_on': cell.train})
       facts = {'params': decides.settings['params'], 'mixture': plan.name}
       self._archive.finish(EVALUATIONS, decides, facts)
 

@@ -99,12 +99,11 @@ class PromptCell:
     settings = dataclasses.replace(
       self._checked.settings, model_dir=str(folder)
     )
-    run = PromptRun.prepare(
-      dataclasses.replace(self._checked, settings=settings)
-    )
-    run.resume_or_start()
-    run.train()
-    run.evaluate()
+    checked = dataclasses.replace(self._checked, settings=settings)
+    with PromptRun.prepare(checked) as run:
+      run.resume_or_start()
+      run.train()
+      run.evaluate()
     path = Checkpointer.best(folder)
     facts = {
       'step': Checkpointer.find(path)[1],

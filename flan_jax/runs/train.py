@@ -3,9 +3,10 @@
 import gin
 
 from flan_jax.flags import Arguments
+from flan_jax.runs.checked_settings import CheckedSettings
 from flan_jax.runs.run_report import report_run
 from flan_jax.runs.train_settings import TrainSettings
-from flan_jax.runs.training_run import CheckedSettings, TrainingRun
+from flan_jax.runs.training_run import TrainingRun
 from flan_jax.terminal.screen import show
 
 
@@ -31,9 +32,9 @@ def train(
   if dry_run:
     show([checked.summary()])
     return
-  run = TrainingRun.prepare(checked)
-  run.resume_or_start()
-  run.train()
-  run.evaluate()
+  with TrainingRun.prepare(checked) as run:
+    run.resume_or_start()
+    run.train()
+    run.evaluate()
   if settings.report:
     report_run(settings.model_dir)

@@ -1,161 +1,63 @@
-"""A training run: its settings, checked; its data, model and checkpoints."""
+"""A training run: its data, model and checkpoints."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 import contextlib
 import dataclasses
-import functools
 import json
 import os
 from typing import Any
 
 import jax
 
-from flan_jax import config as config_lib
 from flan_jax.batches.drawn import drawn
 from flan_jax.batches.loader import BatchPlan
 from flan_jax.batches.sampler import Sampler
 from flan_jax.batches.training_splits import training_splits
 from flan_jax.batches.window import WindowStart
 from flan_jax.cache.framing import Framing
-from flan_jax.cache.identity import SplitKey
-from flan_jax.cache.store import split_keys
-from flan_jax.definitions import names, registry
-from flan_jax.definitions.mixture_plan import MixturePlan
+from flan_jax.definitions import registry
 from flan_jax.errors import ConfigError, nearest
-from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.evaluator import Evaluation
 from flan_jax.evaluation.mixture_evaluation import MixtureEvaluation
 from flan_jax.evaluation.validation import make_validation
-from flan_jax.flags import Arguments
 from flan_jax.model import init_params
 from flan_jax.planning.chips import chip_of_kind
-from flan_jax.runs.run_report import check_report
-from flan_jax.runs.run_setup import Workspace
-from flan_jax.runs.train_settings import TrainSettings
+from flan_jax.runs import config_record
+from flan_jax.runs.checked_settings import CheckedSettings
 from flan_jax.runtime import processes
+from flan_jax.runtime.folder_lock import FolderLock
 from flan_jax.runtime.paths import user_path, write_whole
-from flan_jax.sharding import batch_sharding, check_batch
+from flan_jax.sharding import batch_sharding
+from flan_jax.terminal.screen import note
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.loop import Loop, StepProgram
 from flan_jax.training.metric_writer import Console, MetricWriter
 from flan_jax.training.optimizer import make_optimizer
-from flan_jax.training.profile import ProfileWindow
 from flan_jax.training.step import (
   TrainState,
   abstract_state,
   init_state,
   make_train_step,
 )
-from flan_jax.training.trackers import check_trackers
 
 _DATA = 'data.json'
 
 
-@dataclasses.dataclass(frozen=True)
-class CheckedSettings:
-  """Settings that fit each other, before any data is opened.
-
-  Attributes:
-    settings: The settings.
-    workspace: The model and the cache.
-    trained: The mixture to train on.
-    evaluated: The mixture to evaluate at the end; None for none.
-    validated: The mixture whose validation rows are scored; None for `trained`.
-    keys: The cached splits that the run reads.
-    initial_checkpoint: The checkpoint to start from; None for none.
-    contaminated: Rows that pretraining may have seen; None if not known.
-    profile: Steps to profile; None for none.
-    trackers: Where metrics go.
-  """
-
-  settings: TrainSettings
-  workspace: Workspace
-  trained: MixturePlan
-  evaluated: MixturePlan | None
-  validated: MixturePlan | None
-  keys: Sequence[SplitKey]
-  initial_checkpoint: str | None
-  contaminated: Contaminated | None
-  profile: ProfileWindow | None
-  trackers: Sequence[str]
-
-  @classmethod
-  def check(
-    cls,
-    settings: TrainSettings,
-    arguments: Arguments | None = None,
-    profile: str | None = None,
-    workspace: Workspace | None = None,
-  ) -> 'CheckedSettings':
-    """Checks settings, see `train`; raises UserError if one cannot work.
-
-    A workspace of the same setup may be given, if one is open already.
-    """
-    window = None if profile is None else ProfileWindow.parse(profile)
-    if window is not None:
-      window.check(taken=0, train_steps=settings.loop.train_steps)
-    trackers = check_trackers(settings.trackers)
-    check_report(settings.report)
-    setup, evaluation = settings.setup, settings.evaluation
-    resolve = functools.cache(names.resolve)
-    trained = resolve(settings.mixture)
-    evaluated, validated = (
-      None if name is None else resolve(name)
-      for name in (evaluation.mixture, evaluation.validation_mixture)
-    )
-    _check_unseen(trained, evaluated)
-    scored = settings.loop.eval_period > 0
-    keys = split_keys([trained, evaluated], scored=scored)
-    keys += split_keys([validated] if scored else [], training=False)
-    workspace = workspace or setup.open(arguments)
-    check_batch(
-      settings.packing.batch_rows, workspace.mesh, settings.loop.microbatches
-    )
-    contaminated = evaluation.eval_config.contaminated
-    return cls(
-      settings=settings,
-      workspace=workspace,
-      trained=trained,
-      evaluated=evaluated,
-      validated=validated,
-      keys=list(dict.fromkeys(keys)),
-      initial_checkpoint=setup.locate(settings.initial_checkpoint),
-      contaminated=contaminated and Contaminated.read(contaminated),
-      profile=window,
-      trackers=trackers,
-    )
-
-  def summary(self) -> str:
-    """Returns what the run would do, for --dry_run."""
-    missing = ', '.join(map(str, self.workspace.store.missing(self.keys)))
-    return (
-      f'would train on {self.settings.mixture}, then evaluate '
-      f'{self.settings.evaluation.mixture}\n'
-      f'parameters: {self.settings.setup.model.param_count():,}\n'
-      f'splits to cache first: {missing or "none"}'
-    )
-
-
-def _check_unseen(trained: MixturePlan, evaluated: MixturePlan | None) -> None:
-  """Raises ConfigError if the rows evaluated are those trained on."""
-  sources = {member.part.source for member in trained.members}
-  for member in evaluated.members if evaluated else ():
-    if member.part.on_training_rows and member.part.source in sources:
-      raise ConfigError(
-        f'EVAL_MIXTURE {evaluated.name} evaluates training rows of '
-        f'{member.part.name}, which {trained.name} trains on: leave out '
-        '.train_rows, or train on a mixture that holds it out'
-      )
-
-
 class TrainingRun:
-  """A run whose data is open. Nothing is compiled before `resume_or_start`."""
+  """A run whose data is open. Nothing is compiled before `resume_or_start`.
+
+  It holds MODEL_DIR until its context ends.
+  """
 
   _checkpointer_class = Checkpointer
 
   @classmethod
   def prepare(cls, checked: CheckedSettings) -> 'TrainingRun':
-    """Makes missing caches and opens all data, or raises UserError."""
+    """Makes missing caches, opens all data and takes MODEL_DIR.
+
+    Raises:
+      UserError: The data is not there, or another run writes to MODEL_DIR.
+    """
     store = checked.workspace.store
     processes.first_then_others(lambda: store.ensure(checked.keys))
     return cls(checked)
@@ -170,16 +72,36 @@ class TrainingRun:
     )
     self._open()
     self._check_best()
-    if processes.is_first():
-      config_lib.write_record(settings.model_dir)
-    self._checkpointer = self._checkpointer_class(
-      settings.model_dir,
-      keep=settings.loop.keep_checkpoints,
-      best=settings.loop.keep_best is not None,
-    )
     self._optimizer = make_optimizer(settings.optimizer)
     self._base: Evaluation | None = None
     self._state: TrainState | None = None
+    with contextlib.ExitStack() as opened:
+      self._lock = FolderLock(settings.model_dir)
+      opened.callback(self._lock.release)
+      processes.only_first(self._lock.take)
+      self._checkpointer = self._checkpointer_class(
+        settings.model_dir,
+        keep=settings.loop.keep_checkpoints,
+        best=settings.loop.keep_best is not None,
+      )
+      opened.push(self._close_checkpointer)
+      self._opened = opened.pop_all()
+
+  def __enter__(self) -> 'TrainingRun':
+    return self
+
+  def __exit__(self, *error) -> None:
+    """Finishes the save in flight, and gives MODEL_DIR back."""
+    self._opened.__exit__(*error)
+
+  def _close_checkpointer(self, kind, error, traceback) -> None:
+    try:
+      self._checkpointer.close()
+    except Exception as later:
+      if error is None:
+        raise
+      # The first error counts; this one may only follow from it.
+      note(f'the checkpoint being written is lost: {later}')
 
   def _open(self) -> None:
     """Sets the batch plan and what is evaluated."""
@@ -225,17 +147,19 @@ class TrainingRun:
     Raises:
       UserError: The checkpoint is of other data or of another model.
     """
-    if self._settings.evaluation.base and self._evaluation is not None:
+    settings = self._settings
+    if settings.evaluation.base and self._evaluation is not None:
       self._base = self._evaluate_base()
     restored = self._checkpointer.restore_latest(
-      abstract_state(self._settings.setup.model, self._optimizer, self._mesh)
+      abstract_state(settings.setup.model, self._optimizer, self._mesh)
     )
     self._state = self._resume(*restored) if restored else self._start()
     taken = int(self._state['step'])
     if self._checked.profile is not None:
-      self._checked.profile.check(taken, self._settings.loop.train_steps)
+      self._checked.profile.check(taken, settings.loop.train_steps)
     self._log_data(taken)
     if processes.is_first():
+      config_record.write(settings.model_dir, resumed=taken > 0)
       self._write_drawn()
 
   def _evaluate_base(self) -> Evaluation:
@@ -342,7 +266,6 @@ class TrainingRun:
     # A failed run leaves no bar on the screen, and trackers know its end.
     with contextlib.closing(writer), contextlib.closing(console):
       self._state = loop.run(self._state, writer, console)
-    self._checkpointer.close()
 
   def _record(self) -> dict[str, Any]:
     setup = self._settings.setup

@@ -5,7 +5,10 @@ from typing import Any
 
 import jax
 from jax.experimental import multihost_utils
+import numpy as np
 
+from flan_jax.errors import UserError
+from flan_jax.runtime.watchdog import waiting_for
 from flan_jax.terminal.screen import show
 
 
@@ -48,3 +51,25 @@ def first_then_others(function: Callable[[], Any]) -> Any:
     if not is_first():
       found = function()
   return found
+
+
+def only_first(function: Callable[[], None]) -> None:
+  """Calls a function on the first process alone; the others wait for it.
+
+  Raises:
+    Exception: What the function raises.
+    UserError: On the other processes, if it raises anything on the first.
+  """
+  error = None
+  if is_first():
+    try:
+      function()
+    except Exception as raised:
+      error = raised
+  if jax.process_count() > 1:
+    with waiting_for('the first process'):
+      failed = multihost_utils.broadcast_one_to_all(np.array(bool(error)))
+    if failed and error is None:
+      raise UserError('the first process cannot go on; it says why')
+  if error is not None:
+    raise error

@@ -10,6 +10,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
+from flan_jax.runtime.folder_lock import held
 from flan_jax.training.checkpoint import Checkpointer
 from tests.command_line import ROOT, RULE, SMALL, TRAIN
 
@@ -90,11 +91,29 @@ def _whole_lines(path) -> list[str]:
 @pytest.mark.usefixtures('warm_cache')
 def test_other_data_order_is_refused(cli, rule_data):
   cli.check(*_arguments(rule_data, 'model', 5))
+  record = (cli.folder / 'model/config.gin').read_text()
   for other in ('--gin.SEED=1', '--gin.PERMUTE_TARGETS=True'):
     code, _, error = cli(*_arguments(rule_data, 'model', 10), other)
     assert code == 2
     assert 'was trained with other data, rates, seed' in error
     assert 'Traceback' not in error
+    # The run that is there keeps its record, and is not locked.
+    assert (cli.folder / 'model/config.gin').read_text() == record
+    assert not (cli.folder / 'model/run.lock').exists()
+  out = cli.check(*_arguments(rule_data, 'model', 6), '--gin.LEARNING_RATE=0.1')
+  assert 'changed: LEARNING_RATE = 0.02 -> 0.1\n' in out
+  assert 'changed: TRAIN_STEPS = 5 -> 6\n' in out
+  assert 'changed: SEED' not in out
+
+
+@pytest.mark.usefixtures('warm_cache')
+def test_a_folder_in_use_is_refused(cli, rule_data):
+  with held(cli.folder / 'model'):
+    code, out, error = cli(*_arguments(rule_data, 'model', 5))
+    found = [path.name for path in (cli.folder / 'model').iterdir()]
+  assert code == 2 and 'model is in use by process' in error
+  assert len(error.splitlines()) == 1 and 'compiled' not in out
+  assert found == ['run.lock']
 
 
 @pytest.mark.slow

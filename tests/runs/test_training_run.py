@@ -7,8 +7,8 @@ import traceback
 import numpy as np
 import pytest
 
-from flan_jax import config as config_lib
 from flan_jax.definitions import names, registry
+from flan_jax.runs import config_record
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.metric_writer import MetricWriter
 from tests.command_line import RULE, TRAIN
@@ -17,7 +17,7 @@ from tests.command_line import RULE, TRAIN
 def test_home_means_the_same_for_all_files_of_a_run(tmp_path, monkeypatch):
   monkeypatch.setenv('HOME', str(tmp_path / 'home'))
   monkeypatch.chdir(tmp_path)
-  config_lib.write_record('~/run')
+  config_record.write('~/run')
   MetricWriter('~/run', 0).close()
   Checkpointer.save_params('~/run', {'weight': np.ones(2, np.float32)}, {})
   Checkpointer('~/run').close()

@@ -1,0 +1,116 @@
+"""Settings of a training run that fit each other."""
+
+from collections.abc import Sequence
+import dataclasses
+import functools
+
+from flan_jax.cache.identity import SplitKey
+from flan_jax.cache.store import split_keys
+from flan_jax.definitions import names
+from flan_jax.definitions.mixture_plan import MixturePlan
+from flan_jax.errors import ConfigError
+from flan_jax.evaluation.contaminated import Contaminated
+from flan_jax.flags import Arguments
+from flan_jax.runs.run_report import check_report
+from flan_jax.runs.run_setup import Workspace
+from flan_jax.runs.train_settings import TrainSettings
+from flan_jax.sharding import check_batch
+from flan_jax.training.profile import ProfileWindow
+from flan_jax.training.trackers import check_trackers
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckedSettings:
+  """Settings that fit each other, before any data is opened.
+
+  Attributes:
+    settings: The settings.
+    workspace: The model and the cache.
+    trained: The mixture to train on.
+    evaluated: The mixture to evaluate at the end; None for none.
+    validated: The mixture whose validation rows are scored; None for `trained`.
+    keys: The cached splits that the run reads.
+    initial_checkpoint: The checkpoint to start from; None for none.
+    contaminated: Rows that pretraining may have seen; None if not known.
+    profile: Steps to profile; None for none.
+    trackers: Where metrics go.
+  """
+
+  settings: TrainSettings
+  workspace: Workspace
+  trained: MixturePlan
+  evaluated: MixturePlan | None
+  validated: MixturePlan | None
+  keys: Sequence[SplitKey]
+  initial_checkpoint: str | None
+  contaminated: Contaminated | None
+  profile: ProfileWindow | None
+  trackers: Sequence[str]
+
+  @classmethod
+  def check(
+    cls,
+    settings: TrainSettings,
+    arguments: Arguments | None = None,
+    profile: str | None = None,
+    workspace: Workspace | None = None,
+  ) -> 'CheckedSettings':
+    """Checks settings, see `train`; raises UserError if one cannot work.
+
+    A workspace of the same setup may be given, if one is open already.
+    """
+    window = None if profile is None else ProfileWindow.parse(profile)
+    if window is not None:
+      window.check(taken=0, train_steps=settings.loop.train_steps)
+    trackers = check_trackers(settings.trackers)
+    check_report(settings.report)
+    setup, evaluation = settings.setup, settings.evaluation
+    resolve = functools.cache(names.resolve)
+    trained = resolve(settings.mixture)
+    evaluated, validated = (
+      None if name is None else resolve(name)
+      for name in (evaluation.mixture, evaluation.validation_mixture)
+    )
+    _check_unseen(trained, evaluated)
+    scored = settings.loop.eval_period > 0
+    keys = split_keys([trained, evaluated], scored=scored)
+    keys += split_keys([validated] if scored else [], training=False)
+    workspace = workspace or setup.open(arguments)
+    check_batch(
+      settings.packing.batch_rows, workspace.mesh, settings.loop.microbatches
+    )
+    contaminated = evaluation.eval_config.contaminated
+    return cls(
+      settings=settings,
+      workspace=workspace,
+      trained=trained,
+      evaluated=evaluated,
+      validated=validated,
+      keys=list(dict.fromkeys(keys)),
+      initial_checkpoint=setup.locate(settings.initial_checkpoint),
+      contaminated=contaminated and Contaminated.read(contaminated),
+      profile=window,
+      trackers=trackers,
+    )
+
+  def summary(self) -> str:
+    """Returns what the run would do, for --dry_run."""
+    missing = ', '.join(map(str, self.workspace.store.missing(self.keys)))
+    return (
+      f'would train on {self.settings.mixture}, then evaluate '
+      f'{self.settings.evaluation.mixture}\n'
+      f'parameters: {self.settings.setup.model.param_count():,}\n'
+      f'splits to cache first: {missing or "none"}'
+    )
+
+
+def _check_unseen(trained: MixturePlan, evaluated: MixturePlan | None) -> None:
+  """Raises ConfigError if the rows evaluated are those trained on."""
+  sources = {member.part.source for member in trained.members}
+  for member in evaluated.members if evaluated else ():
+    if member.part.on_training_rows and member.part.source in sources:
+      raise ConfigError(
+        f'EVAL_MIXTURE {evaluated.name} evaluates training rows of '
+        f'{member.part.name}, which {trained.name} trains on: leave out '
+        '.train_rows, or train on a mixture that holds it out'
+      )
