@@ -15,7 +15,8 @@ from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.sharding import replicated
 from flan_jax.training.checkpoint import Checkpointer, CheckpointError
 from flan_jax.training.checkpoint_items import params_digest
-from flan_jax.training.prompt_checkpoint import check_base, is_prompt
+from flan_jax.training.checkpoint_record import is_prompt
+from flan_jax.training.prompt_checkpoint import check_base
 
 
 @dataclasses.dataclass(frozen=True)

@@ -64,6 +64,8 @@ def evaluate(
   paths = labelled_checkpoints(checkpoint, model_dir, setup.locate)
   for path in paths.values():
     workspace.check_checkpoint(path)
+  for prompt in () if prompts is None else prompts.prompts:
+    workspace.expected.check(prompt.record, prompt.path)
   workspace.ensure(mixtures)
   evaluations = [
     workspace.evaluation(plan, eval_config, contaminated, prompts)

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
+import dataclasses
 import pathlib
 from typing import Any
 
@@ -17,11 +18,14 @@ from flan_jax.interop.export_tokenizer import write_tokenizer
 from flan_jax.interop.output_folder import check_output
 from flan_jax.interop.params import import_mesh
 from flan_jax.interop.peft_folder import write_adapter
-from flan_jax.model import DecoderConfig, abstract_params
+from flan_jax.model import abstract_params
 from flan_jax.sharding import replicated
 from flan_jax.terminal.screen import show
 from flan_jax.training.checkpoint import Checkpointer
-from flan_jax.training.prompt_checkpoint import check_model
+from flan_jax.training.checkpoint_record import (
+  check_no_prompt,
+  recorded_model,
+)
 from flan_jax.vocabulary.base import Vocabulary, VocabularyError
 from flan_jax.vocabulary.load import load_vocabulary
 
@@ -45,7 +49,8 @@ def _export_prompt(
   prompt: str, base: str | None, dtype: str, out: pathlib.Path
 ) -> None:
   found = SoftPrompt.find(prompt)
-  model = DecoderConfig(**{**found.record['model'], 'prompt_vectors': 0})
+  recorded = recorded_model(found.record, found.path)
+  model = dataclasses.replace(recorded, prompt_vectors=0)
   # Refuses shapes that `transformers` has no class for, as for a model.
   interop.family_for(model)
   whole = replicated(import_mesh(model))
@@ -56,13 +61,9 @@ def _export_prompt(
 
 
 def _export_model(flags: argparse.Namespace, out: pathlib.Path) -> None:
-  check_model(flags.checkpoint)
   record = Checkpointer.read_record(flags.checkpoint)
-  if 'model' not in record:
-    raise interop.InteropError(
-      f'{flags.checkpoint} does not record the shape of its model'
-    )
-  config = DecoderConfig(**record['model'])
+  check_no_prompt(record, flags.checkpoint)
+  config = recorded_model(record, flags.checkpoint)
   family = interop.family_for(config)
   vocabulary = _vocabulary(record.get('vocabulary'), flags.vocabulary)
   params = Checkpointer.restore_params(

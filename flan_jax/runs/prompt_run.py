@@ -165,7 +165,7 @@ class PromptRun(TrainingRun):
   def _base_params(self) -> Any:
     """Reads the base model, and notes its digest."""
     checked = self._checked
-    checked.workspace.check_checkpoint(checked.initial_checkpoint)
+    checked.workspace.check_checkpoint(checked.initial_checkpoint, starts=True)
     params = checked.workspace.restore(checked.initial_checkpoint)
     self._base_digest = params_digest(params)
     return params

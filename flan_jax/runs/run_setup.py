@@ -27,8 +27,8 @@ from flan_jax.runtime import processes
 from flan_jax.runtime.compilation import keep_compiled
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.terminal.bar import Bar
-from flan_jax.training.checkpoint import Checkpointer, check_vocabulary
-from flan_jax.training.prompt_checkpoint import check_model
+from flan_jax.training.checkpoint import Checkpointer, check_record
+from flan_jax.training.checkpoint_record import Expected, check_size
 from flan_jax.vocabulary.load import load_vocabulary
 
 # Programs are traced once for all runs of a process, such as those of a study.
@@ -70,7 +70,7 @@ class RunSetup:
     """
     keep_compiled(self.compilation_cache)
     vocabulary = load_vocabulary(self.locate(self.vocabulary))
-    check_vocabulary(vocabulary, self.model)
+    check_size(vocabulary, self.model)
     mesh = make_mesh(self.mesh)
     flags = arguments and arguments.flags()
     store = CacheStore(self.cache_config, vocabulary, flags, self.allow_missing)
@@ -101,10 +101,18 @@ class Workspace:
   models: Models
   store: CacheStore
 
-  def check_checkpoint(self, path: str) -> None:
-    """Raises an error if a checkpoint has no model or another vocabulary."""
-    check_model(path)
-    check_vocabulary(self.models.vocabulary, self.setup.model, path)
+  @property
+  def expected(self) -> Expected:
+    """What a checkpoint must have been made with."""
+    return Expected(
+      self.setup.model,
+      self.models.vocabulary,
+      self.setup.cache_config.prompt_format,
+    )
+
+  def check_checkpoint(self, path: str, starts: bool = False) -> None:
+    """Checks what a checkpoint was made with, see `check_record`."""
+    check_record(path, self.expected, starts)
 
   def restore(self, path: str) -> Any:
     """Returns the parameters of a checkpoint, or of the newest in a folder."""

@@ -272,7 +272,7 @@ class CellRunner:
     path = path or setup.locate(settings.initial_checkpoint)
     if path is None:
       return init_params(setup.model, setup.seed, workspace.mesh)
-    workspace.check_checkpoint(path)
+    workspace.check_checkpoint(path, starts=made is None)
     return workspace.restore(path)
 
   def _open(self, setup: RunSetup) -> Workspace:

@@ -151,7 +151,8 @@ class TrainingRun:
     if settings.evaluation.base and self._evaluation is not None:
       self._base = self._evaluate_base()
     restored = self._checkpointer.restore_latest(
-      abstract_state(settings.setup.model, self._optimizer, self._mesh)
+      abstract_state(settings.setup.model, self._optimizer, self._mesh),
+      self._checked.workspace.expected.check,
     )
     self._state = self._resume(*restored) if restored else self._start()
     taken = int(self._state['step'])
@@ -182,7 +183,7 @@ class TrainingRun:
     checkpoint, setup = self._checked.initial_checkpoint, self._settings.setup
     if checkpoint is None:
       return init_params(setup.model, setup.seed, self._mesh)
-    self._checked.workspace.check_checkpoint(checkpoint)
+    self._checked.workspace.check_checkpoint(checkpoint, starts=True)
     return self._checked.workspace.restore(checkpoint)
 
   def _resume(

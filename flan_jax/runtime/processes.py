@@ -1,6 +1,7 @@
 """The processes of a run."""
 
 from collections.abc import Callable
+import json
 from typing import Any
 
 import jax
@@ -40,16 +41,62 @@ def log(text: str) -> None:
     show([text])
 
 
+class OtherProcessError(UserError):
+  """What another process failed with, while this one did not."""
+
+
+def gather(value: Any) -> list[Any]:
+  """Returns a value of plain JSON types of each process, in their order.
+
+  All processes call it.
+  """
+  if jax.process_count() == 1:
+    return [value]
+  text = np.frombuffer(json.dumps(value).encode(), np.uint8)
+  with waiting_for('the other processes'):
+    sizes = multihost_utils.process_allgather(np.array(text.size)).reshape(-1)
+    # Few sizes, since each is a program to compile.
+    padded = np.zeros(1 << max(8, int(sizes.max()).bit_length()), np.uint8)
+    padded[: text.size] = text
+    rows = multihost_utils.process_allgather(padded)
+  return [
+    json.loads(bytes(row[:size]))
+    for row, size in zip(rows, sizes.tolist(), strict=True)
+  ]
+
+
+def agree(error: Exception | None) -> None:
+  """Raises an error on all processes if one has an error; all call it.
+
+  No process goes on to a computation that another never enters.
+
+  Raises:
+    Exception: The error of this process.
+    OtherProcessError: The error of another, if this one has none.
+  """
+  outcomes = gather(None if error is None else f'{error}')
+  if error is not None:
+    raise error
+  for index, outcome in enumerate(outcomes):
+    if outcome is not None:
+      raise OtherProcessError(f'process {index} failed: {outcome}')
+
+
 def first_then_others(function: Callable[[], Any]) -> Any:
   """Calls a function on the first process, then on the others.
 
-  The others find the files that the first wrote to a shared disk.
+  The others find the files that the first wrote to a shared disk. If it fails
+  on one process, it fails on all.
   """
-  found = function() if is_first() else None
-  if jax.process_count() > 1:
-    multihost_utils.sync_global_devices('first_then_others')
-    if not is_first():
-      found = function()
+  found = None
+  for turn in (True, False):
+    error = None
+    if is_first() == turn:
+      try:
+        found = function()
+      except Exception as raised:
+        error = raised
+    agree(error)
   return found
 
 
@@ -58,7 +105,7 @@ def only_first(function: Callable[[], None]) -> None:
 
   Raises:
     Exception: What the function raises.
-    UserError: On the other processes, if it raises anything on the first.
+    OtherProcessError: On the others, if it raises anything on the first.
   """
   error = None
   if is_first():
@@ -66,10 +113,4 @@ def only_first(function: Callable[[], None]) -> None:
       function()
     except Exception as raised:
       error = raised
-  if jax.process_count() > 1:
-    with waiting_for('the first process'):
-      failed = multihost_utils.broadcast_one_to_all(np.array(bool(error)))
-    if failed and error is None:
-      raise UserError('the first process cannot go on; it says why')
-  if error is not None:
-    raise error
+  agree(error)

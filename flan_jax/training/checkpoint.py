@@ -1,12 +1,14 @@
 """Checkpoints: plain dictionaries of arrays, written by Orbax.
 
 `MODEL_DIR/checkpoints/STEP/` holds `params`, `training` (the rest of the train
-state), and `record`, see `checkpoint_items`. A folder that a killed save leaves
-is never read. A folder of imported parameters holds `params` and `record`.
+state), and `record`, see `checkpoint_record`. A folder that a killed save
+leaves is never read. A folder of imported parameters holds `params` and
+`record`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import contextlib
+import functools
 import json
 import logging
 import operator
@@ -17,21 +19,18 @@ from etils import epath
 from flax import serialization
 import jax
 from jax.experimental import multihost_utils
-import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
-from flan_jax.errors import ConfigError
-from flan_jax.model.decoder_config import DecoderConfig
+from flan_jax.runtime import processes
 from flan_jax.training import checkpoint_items as items_lib
-from flan_jax.training.checkpoint_items import (
-  CHECKPOINTS,
+from flan_jax.training import checkpoint_record as record_lib
+from flan_jax.training.checkpoint_errors import (
   CheckpointDamagedError,
   CheckpointError,
-  CheckpointMismatchError,
-  params_digest,
 )
-from flan_jax.vocabulary.base import Vocabulary
+from flan_jax.training.checkpoint_items import CHECKPOINTS, params_digest
+from flan_jax.training.checkpoint_record import Expected
 
 # Where Orbax puts the metrics of a checkpoint, and the only one there is.
 _METRICS, _SCORE = 'metrics/metrics', 'score'
@@ -99,7 +98,7 @@ class Checkpointer:
     saved = self._manager.save(
       step,
       args=ocp.args.Composite(
-        record=ocp.args.JsonSave(_contents(items, record)),
+        record=ocp.args.JsonSave(_contents(items, record, score)),
         **{n: ocp.args.StandardSave(item) for n, item in items.items()},
       ),
       metrics=None if score is None else {_SCORE: float(score)},
@@ -111,7 +110,9 @@ class Checkpointer:
       )
 
   def restore_latest(
-    self, abstract_state: Mapping[str, Any]
+    self,
+    abstract_state: Mapping[str, Any],
+    check: Callable[[Mapping[str, Any], Any], None] | None = None,
   ) -> tuple[dict[str, Any], dict[str, Any], int] | None:
     """Reads the newest intact checkpoint.
 
@@ -120,6 +121,8 @@ class Checkpointer:
 
     Args:
       abstract_state: From `step.abstract_state`; the mesh may be another one.
+      check: Raises a UserError if a record, the first argument, does not fit;
+        the second is the checkpoint. Called before anything else is read.
 
     Returns:
       State, record and step; None if there is no checkpoint.
@@ -129,16 +132,20 @@ class Checkpointer:
       CheckpointDamagedError: There are checkpoints, but all are damaged.
     """
     self.wait()
-    damaged = []
-    for step in reversed(self.steps()):
+    damaged, wanted = [], _items(abstract_state)
+    # The first process decides which are tried, so that all try the same.
+    for step in reversed(processes.gather(self.steps())[0]):
       path = self._folder / str(step)
-      restored, error = _try_restore(path, abstract_state)
-      if restored is not None:
-        if damaged:
-          self._set_aside(damaged)
-        return (*restored, step)
-      logging.warning('Checkpoint %s is damaged, not used: %s', path, error)
-      damaged.append(path)
+      fits = check and functools.partial(check, path=path)
+      try:
+        items, record = items_lib.read_items(path, wanted, fits)
+      except CheckpointDamagedError as error:
+        logging.warning('Checkpoint %s is damaged, not used: %s', path, error)
+        damaged.append(path)
+        continue
+      if damaged:
+        self._set_aside(damaged)
+      return _as_state(abstract_state, items), record, step
     if damaged:
       raise CheckpointDamagedError(
         f'all checkpoints are damaged: {", ".join(map(str, damaged))}; start '
@@ -157,15 +164,8 @@ class Checkpointer:
     Raises:
       CheckpointError: It is missing, does not fit, or cannot be read.
     """
-    checkpoint = items_lib.find(path)
-    try:
-      return items_lib.read_item(checkpoint, 'params', abstract_params)
-    except CheckpointMismatchError:
-      raise
-    except Exception as error:
-      raise CheckpointDamagedError(
-        f'the parameters of {checkpoint} cannot be read: {error}'
-      ) from error
+    wanted = {'params': abstract_params}
+    return items_lib.read_items(items_lib.find(path), wanted)[0]['params']
 
   @staticmethod
   def save_params(
@@ -198,15 +198,20 @@ class Checkpointer:
   @staticmethod
   def read_record(path: str | os.PathLike) -> dict[str, Any]:
     """Reads the record of a checkpoint, see `find`; {} if it has none."""
-    checkpoint = items_lib.find(path)
-    if not (checkpoint / 'record').exists():
-      return {}
-    return items_lib.read_record(checkpoint)['record']
+    return record_lib.read_contents(items_lib.find(path)).get('record', {})
 
   @staticmethod
   def digests(path: str | os.PathLike) -> dict[str, int]:
-    """Returns the `params_digest` of each item of a checkpoint, see `find`."""
-    return items_lib.read_record(items_lib.find(path))['digests']
+    """Returns the `params_digest` of each item of a checkpoint, see `find`.
+
+    Raises:
+      CheckpointError: It has no record.
+    """
+    checkpoint = items_lib.find(path)
+    contents = record_lib.read_contents(checkpoint)
+    if not contents:
+      raise CheckpointError(f'{checkpoint} has no record of what is in it')
+    return contents['digests']
 
   @staticmethod
   def best(model_dir: str | os.PathLike) -> str:
@@ -237,7 +242,7 @@ class Checkpointer:
       CheckpointError: There is no checkpoint.
     """
     found = items_lib.find(path)
-    return str(found), int(found.name) if found.name.isdecimal() else None
+    return str(found), items_lib.step_of(found)
 
   @staticmethod
   def paths(model_dir: str | os.PathLike) -> list[epath.Path]:
@@ -270,11 +275,24 @@ class Checkpointer:
 
 def _scores(model_dir):
   """Returns the score of each checkpoint that has one, oldest first."""
-  return {
-    path: json.loads((path / _METRICS).read_text())[_SCORE]
-    for path in Checkpointer.paths(model_dir)
-    if (path / _METRICS).exists()
-  }
+  scores = {path: _score(path) for path in Checkpointer.paths(model_dir)}
+  return {path: score for path, score in scores.items() if score is not None}
+
+
+def _score(checkpoint):
+  """Returns the score of a checkpoint; None if it has none or is damaged."""
+  try:
+    contents = record_lib.read_contents(checkpoint)
+    if 'score' in contents:
+      return contents['score']
+    # Older checkpoints have the score in the file of Orbax alone.
+    metrics = checkpoint / _METRICS
+    return json.loads(metrics.read_text())[_SCORE] if metrics.exists() else None
+  except (CheckpointDamagedError, ValueError, KeyError) as error:
+    logging.warning(
+      'The score of %s is damaged, not used: %s', checkpoint, error
+    )
+    return None
 
 
 def _items(state):
@@ -283,55 +301,45 @@ def _items(state):
   return {'params': rest.pop('params'), 'training': rest}
 
 
-def _contents(items, record):
-  digests = {name: params_digest(item) for name, item in items.items()}
-  return {'digests': digests, 'record': dict(record)}
+def _contents(items, record, score=None):
+  return record_lib.make_contents(
+    {name: params_digest(item) for name, item in items.items()},
+    {name: record_lib.tree_digest(item) for name, item in items.items()},
+    record,
+    score,
+  )
 
 
-def _try_restore(path, abstract_state):
-  """Returns ((state, record), None), or (None, the error)."""
-  error = None
-  try:
-    items = {
-      name: items_lib.read_item(path, name, item)
-      for name, item in _items(abstract_state).items()
-    }
-    flat = {**items['training'], 'params': items['params']}
-    state = serialization.from_state_dict(dict(abstract_state), flat)
-    restored = state, items_lib.read_record(path)['record']
-  except CheckpointMismatchError:
-    raise
-  # A broken file surfaces as whatever the layer that reads it raises.
-  except Exception as broken:
-    restored, error = None, broken
-  if jax.process_count() > 1:
-    intact = multihost_utils.process_allgather(np.array(restored is not None))
-    if not intact.all():
-      restored = None
-      error = error or 'another process cannot read it'
-  return restored, error
+def _as_state(abstract_state, items):
+  """Returns the items of a checkpoint as a train state."""
+  flat = {**items['training'], 'params': items['params']}
+  return serialization.from_state_dict(dict(abstract_state), flat)
 
 
-def check_vocabulary(
-  vocabulary: Vocabulary, model: DecoderConfig, checkpoint: str | None = None
+def check_record(
+  path: str | os.PathLike, expected: Expected, starts: bool = False
 ) -> None:
-  """Checks that a vocabulary fits a model and is the one of a checkpoint.
+  """Checks what a checkpoint was made with, before its arrays are read.
+
+  Args:
+    path: A checkpoint, or a MODEL_DIR for its newest one.
+    expected: What it must have been made with.
+    starts: Whether a run starts from it, with a prompt format of its own. If
+      that differs, it is logged.
 
   Raises:
-    ConfigError: The vocabulary has more ids than the embedding has rows, or the
-      checkpoint was made with another one.
-    CheckpointError: There is no such checkpoint.
+    ConfigError: It holds a soft prompt, or was made with something else.
+    CheckpointError: There is no checkpoint, or its record is damaged.
   """
-  if vocabulary.size > model.vocab_size:
-    raise ConfigError(
-      f'the vocabulary has {vocabulary.size} pieces, the embedding '
-      f'{model.vocab_size} rows: raise DecoderConfig.vocab_size or choose '
-      'another VOCABULARY'
-    )
-  record = {} if checkpoint is None else Checkpointer.read_record(checkpoint)
-  known = record.get('vocabulary', {'digest': vocabulary.digest})
-  if known['digest'] != vocabulary.digest:
-    raise ConfigError(
-      f'{checkpoint} was made with the vocabulary {known["path"]}, and '
-      f'VOCABULARY is {vocabulary.path} (the gin file given last decides)'
+  record = Checkpointer.read_record(path)
+  record_lib.check_no_prompt(record, path)
+  if not starts:
+    expected.check(record, path)
+    return
+  expected.check_model(record, path)
+  stored = record.get('prompt_format', expected.prompt_format)
+  if stored != expected.prompt_format:
+    processes.log(
+      f'{path} was trained with PROMPT_FORMAT {stored!r}; this run uses '
+      f'{expected.prompt_format!r}'
     )

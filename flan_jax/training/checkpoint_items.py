@@ -1,11 +1,14 @@
 """The items of one checkpoint: found, checked and read.
 
-Its `record` is JSON: a digest of each item, and what the saver recorded.
+All processes of a run read together. Each first reads its own part; then they
+agree on the outcome, and none is left in a computation that another never
+enters.
 """
 
+from collections.abc import Callable, Mapping
 import contextlib
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 from etils import epath
 import jax
@@ -13,21 +16,18 @@ import jax.numpy as jnp
 import orbax.checkpoint as ocp
 
 from flan_jax.errors import UserError
+from flan_jax.runtime import processes
 from flan_jax.runtime.paths import user_path
+from flan_jax.training import checkpoint_record as record_lib
+from flan_jax.training.checkpoint_errors import (
+  CheckpointDamagedError,
+  CheckpointError,
+  CheckpointMismatchError,
+)
 
 CHECKPOINTS = 'checkpoints'
-
-
-class CheckpointError(UserError):
-  """A checkpoint that is missing, or exists and must not be overwritten."""
-
-
-class CheckpointMismatchError(CheckpointError):
-  """A checkpoint of another shape; lists all names that do not fit."""
-
-
-class CheckpointDamagedError(CheckpointError):
-  """A checkpoint that cannot be read, or is not as it was written."""
+# What is shown of the error of a library, which may have many lines.
+_SHOWN = 160
 
 
 def absolute(path: str | os.PathLike) -> epath.Path:
@@ -40,10 +40,21 @@ def complete_steps(folder: epath.Path) -> list[int]:
   if not folder.exists():
     return []
   return sorted(
-    int(path.name)
+    step_of(path)
     for path in folder.iterdir()
-    if path.name.isdigit() and ocp.utils.is_checkpoint_finalized(path)
+    if step_of(path) is not None and ocp.utils.is_checkpoint_finalized(path)
   )
+
+
+def step_of(path: epath.Path) -> int | None:
+  """Returns the step that a folder is named by; None for another name.
+
+  >>> [step_of(epath.Path(name)) for name in ('checkpoints/12', '²', '012')]
+  [12, None, None]
+  """
+  name = path.name
+  plain = name.isascii() and name.isdecimal()
+  return int(name) if plain and str(int(name)) == name else None
 
 
 def find(path: str | os.PathLike) -> epath.Path:
@@ -65,35 +76,110 @@ def find(path: str | os.PathLike) -> epath.Path:
   )
 
 
-def read_record(checkpoint: epath.Path) -> dict[str, Any]:
-  """Returns the contents of `record`: `digests` and `record`."""
-  with contextlib.closing(ocp.JsonCheckpointHandler()) as handler:
-    return handler.restore(checkpoint / 'record', args=ocp.args.JsonRestore())
-
-
-def read_item(checkpoint: epath.Path, item: str, abstract: Any) -> Any:
-  """Reads one item, after checking that its names and shapes fit.
+def read_items(
+  checkpoint: epath.Path,
+  wanted: Mapping[str, Any],
+  check: Callable[[Mapping[str, Any]], None] | None = None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+  """Reads items on all processes, or raises an error on all of them.
 
   Args:
     checkpoint: The folder.
-    item: `params` or `training`.
-    abstract: Shapes, types (cast to) and shardings.
+    wanted: Shapes, types (cast to) and shardings by item: `params`, `training`.
+    check: Raises a UserError if the record does not fit.
+
+  Returns:
+    The items, and the record; {} if there is none.
 
   Raises:
-    CheckpointMismatchError: Names or shapes differ.
-    CheckpointDamagedError: The digest differs.
-    Exception: Whatever a broken file makes Orbax raise.
+    CheckpointDamagedError: They cannot be read, or are not as written.
+    UserError: Names or shapes differ, or the record does not fit.
   """
+  contents, items, error = {}, {}, None
+  try:
+    contents = record_lib.read_contents(checkpoint)
+    if check is not None:
+      check(contents.get('record', {}))
+    for name, abstract in wanted.items():
+      items[name] = _read_arrays(checkpoint, name, abstract, contents)
+  except UserError as found:
+    error = found
+  # A broken file surfaces as whatever the layer that reads it raises.
+  except Exception as found:
+    error = CheckpointDamagedError(
+      f'{checkpoint} cannot be read: {_first_line(found)}'
+    )
+    error.__cause__ = found
+  _agree(error)
+  # Sums over all processes, so that all must have come here.
+  digests = {name: params_digest(items[name].arrays) for name in wanted}
+  differing = [
+    name
+    for name, item in items.items()
+    if item.as_stored and digests[name] != contents['digests'][name]
+  ]
+  error = None
+  if differing:
+    error = CheckpointDamagedError(
+      f'{checkpoint / differing[0]} is not as it was written'
+    )
+  _agree(error)
+  arrays = {name: item.arrays for name, item in items.items()}
+  return arrays, contents.get('record', {})
+
+
+class _Item(NamedTuple):
+  """Arrays, and whether they have the types in which they are stored."""
+
+  arrays: Any
+  as_stored: bool
+
+
+def _read_arrays(checkpoint, item, abstract, contents) -> _Item:
+  """Reads what this process needs of an item whose names and shapes fit."""
   folder = checkpoint / item
   with contextlib.closing(ocp.StandardCheckpointHandler()) as handler:
     stored = handler.metadata(folder).tree
+    written = contents.get('trees', {}).get(item)
+    if written not in (None, record_lib.tree_digest(stored)):
+      raise CheckpointDamagedError(
+        f'the metadata of {folder} is not as it was written'
+      )
     _check_shapes(checkpoint, stored, abstract)
-    restored = handler.restore(folder, args=ocp.args.StandardRestore(abstract))
-  if _types(stored) == _types(abstract) and (checkpoint / 'record').exists():
-    written = read_record(checkpoint)['digests'][item]
-    if params_digest(restored) != written:
-      raise CheckpointDamagedError(f'{folder} is not as it was written')
-  return restored
+    arrays = handler.restore(folder, args=ocp.args.StandardRestore(abstract))
+  return _Item(arrays, bool(contents) and _types(stored) == _types(abstract))
+
+
+def _agree(error: UserError | None) -> None:
+  """Raises an error on all processes if there is one on any of them.
+
+  A damaged checkpoint counts before one that does not fit, which may be damaged
+  as well. A process without an error has that of another.
+  """
+  mine = None
+  if error is not None:
+    mine = [isinstance(error, CheckpointDamagedError), str(error)]
+  found = processes.gather(mine)
+  damaged = [
+    (index, outcome[1])
+    for index, outcome in enumerate(found)
+    if outcome is not None and outcome[0]
+  ]
+  if damaged:
+    if isinstance(error, CheckpointDamagedError):
+      raise error
+    index, text = damaged[0]
+    raise CheckpointDamagedError(f'{text} (on process {index})')
+  if error is not None:
+    raise error
+  for index, outcome in enumerate(found):
+    if outcome is not None:
+      raise CheckpointError(f'{outcome[1]} (on process {index})')
+
+
+def _first_line(error: Exception) -> str:
+  line = str(error).strip().partition('\n')[0]
+  return line if len(line) <= _SHOWN else f'{line[:_SHOWN]}…'
 
 
 def params_digest(tree: Any) -> int:

@@ -1,6 +1,6 @@
 """Checkpoints of soft prompts: the frozen parameters are not in them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flan_jax.errors import ConfigError
@@ -21,26 +21,12 @@ class PromptCheckpointer(Checkpointer):
     super().save(step, _without_base(state), record, score)
 
   def restore_latest(
-    self, abstract_state: Mapping[str, Any]
+    self,
+    abstract_state: Mapping[str, Any],
+    check: Callable[[Mapping[str, Any], Any], None] | None = None,
   ) -> tuple[dict[str, Any], dict[str, Any], int] | None:
     """As in `Checkpointer`; `params` of the state holds the prompt alone."""
-    return super().restore_latest(_without_base(abstract_state))
-
-
-def is_prompt(record: Mapping[str, Any]) -> bool:
-  """Returns whether a record is that of a soft prompt."""
-  return 'base' in record
-
-
-def check_model(checkpoint: str) -> None:
-  """Raises ConfigError if a checkpoint holds a soft prompt, not a model."""
-  record = Checkpointer.read_record(checkpoint)
-  if is_prompt(record):
-    raise ConfigError(
-      f'{checkpoint} holds a soft prompt for {record["base"]["checkpoint"]}, '
-      'not a model: use PROMPTS_FROM of `flan-jax eval`, or --prompt of '
-      '`flan-jax export`'
-    )
+    return super().restore_latest(_without_base(abstract_state), check)
 
 
 def check_base(

@@ -1,33 +1,39 @@
-"""The first process works before the others."""
+"""Processes agree on outcomes, and the first works before the others."""
 
 import jax
-from jax.experimental import multihost_utils
 import pytest
 
+from flan_jax.errors import ConfigError
 from flan_jax.runtime import processes
+from flan_jax.runtime.processes import OtherProcessError
 
 
 @pytest.mark.parametrize(
-  'index, count, order',
+  'index, order',
   [
-    (0, 1, ['called']),
-    (0, 2, ['called', 'synchronized']),
-    (1, 2, ['synchronized', 'called']),
+    (0, ['called', 'agreed', 'agreed']),
+    (1, ['agreed', 'called', 'agreed']),
   ],
 )
-def test_first_process_is_called_before_the_others(
-  monkeypatch, index, count, order
-):
+def test_first_process_is_called_before_the_others(monkeypatch, index, order):
   events = []
   monkeypatch.setattr(jax, 'process_index', lambda: index)
-  monkeypatch.setattr(jax, 'process_count', lambda: count)
-  monkeypatch.setattr(
-    multihost_utils,
-    'sync_global_devices',
-    lambda name: events.append('synchronized'),
-  )
+  monkeypatch.setattr(processes, 'agree', lambda error: events.append('agreed'))
   processes.first_then_others(lambda: events.append('called'))
   assert events == order
+
+
+def test_failure_of_one_process_is_that_of_all(monkeypatch):
+  def others_find(*outcomes):
+    monkeypatch.setattr(processes, 'gather', lambda mine: [mine, *outcomes])
+
+  others_find(None)
+  processes.agree(None)
+  with pytest.raises(ConfigError, match='my own'):
+    processes.agree(ConfigError('my own'))
+  others_find(None, 'no such file')
+  with pytest.raises(OtherProcessError, match='process 2 failed: no such file'):
+    processes.agree(None)
 
 
 @pytest.mark.parametrize('index, printed', [(0, 'a line\n'), (1, '')])

@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 
 from flan_jax.errors import ConfigError
-from flan_jax.training.checkpoint import Checkpointer
-from flan_jax.training.prompt_checkpoint import (
-  PromptCheckpointer,
-  check_base,
-  check_model,
-)
+from flan_jax.training.prompt_checkpoint import PromptCheckpointer, check_base
 
 
 def _state(seed):
@@ -41,17 +36,6 @@ def test_a_prompt_is_small_and_restored_without_its_base(tmp_path):
   size = sum(p.stat().st_size for p in tmp_path.rglob('*') if p.is_file())
   # The embedding alone has 1.2 MB.
   assert size < 100_000
-
-
-def test_a_prompt_is_not_taken_for_a_model(tmp_path):
-  checkpointer = PromptCheckpointer(tmp_path / 'prompt')
-  record = {'base': {'checkpoint': 'one', 'params_digest': 5}}
-  checkpointer.save(2, _state(0), record)
-  checkpointer.close()
-  with pytest.raises(ConfigError, match='a soft prompt for one, not a model'):
-    check_model(tmp_path / 'prompt')
-  Checkpointer.save_params(tmp_path / 'model', _state(0)['params'], {})
-  check_model(tmp_path / 'model')
 
 
 def test_another_base_is_named():

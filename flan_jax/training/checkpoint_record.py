@@ -1,0 +1,215 @@
+"""The record of a checkpoint: what it holds, and what it was made with.
+
+`record/metadata` is JSON:
+
+  digests   `params_digest` of each item
+  trees     `tree_digest` of each item
+  score     the validation score, if the run scores checkpoints
+  record    what the saver recorded: model, vocabulary, prompt format, …
+  digest    a digest of all of these, which notices a damaged record
+
+Older checkpoints have `digests` and `record` alone.
+"""
+
+from collections.abc import Iterator, Mapping
+import dataclasses
+import json
+from typing import Any
+
+from etils import epath
+import jax
+import jax.numpy as jnp
+
+from flan_jax.definitions.digests import digest
+from flan_jax.errors import ConfigError
+from flan_jax.model.decoder_config import DecoderConfig
+from flan_jax.training.checkpoint_errors import (
+  CheckpointDamagedError,
+  CheckpointError,
+)
+from flan_jax.vocabulary.base import Vocabulary
+
+RECORD = 'record'
+# Orbax's name of the file in this folder.
+_FILE = 'metadata'
+_OLD = {'digests', 'record'}
+_KEYS = {*_OLD, 'trees', 'score', 'digest'}
+# Fields of a model that change its speed or its training, but no score beyond
+# rounding; and the size of a soft prompt, which has a checkpoint of its own.
+_FREE = (
+  'attention',
+  'attention_block',
+  'compute_dtype',
+  'dropout_rate',
+  'prompt_vectors',
+  'remat',
+  'scan_layers',
+  'vocab_block',
+)
+# Fields that only one kind of position has.
+_OF_POSITION = {
+  'rope_base': 'rope',
+  'relative_buckets': 'relative_bias',
+  'relative_max_distance': 'relative_bias',
+}
+
+
+def make_contents(
+  digests: Mapping[str, int],
+  trees: Mapping[str, str],
+  record: Mapping[str, Any],
+  score: float | None = None,
+) -> dict[str, Any]:
+  """Returns the contents of `record/metadata`."""
+  contents = {
+    'digests': dict(digests),
+    'trees': dict(trees),
+    'score': score,
+    'record': dict(record),
+  }
+  return {**contents, 'digest': digest(contents)}
+
+
+def read_contents(checkpoint: epath.Path) -> dict[str, Any]:
+  """Returns the contents of `record/metadata`; {} if there is no record.
+
+  Raises:
+    CheckpointDamagedError: They are not as they were written, or the record of
+      a run's checkpoint is missing.
+  """
+  path = checkpoint / RECORD / _FILE
+  if not path.exists():
+    if (checkpoint / RECORD).exists() or (checkpoint / 'training').exists():
+      raise CheckpointDamagedError(f'{path} is missing')
+    return {}
+  try:
+    contents = json.loads(path.read_text())
+    keys = set(contents)
+    rest = {k: contents[k] for k in keys - {'digest'}}
+    intact = keys == _OLD or (
+      keys == _KEYS and contents['digest'] == digest(rest)
+    )
+    intact = intact and isinstance(contents['record'], dict)
+  except (ValueError, TypeError, RecursionError, OSError):
+    intact = False
+  if not intact:
+    raise CheckpointDamagedError(f'{path} is damaged')
+  return contents
+
+
+def tree_digest(tree: Any) -> str:
+  """Returns a digest of the names, shapes and types of arrays."""
+  return digest(
+    {
+      jax.tree_util.keystr(path, simple=True, separator='/'): [
+        list(leaf.shape),
+        jnp.dtype(leaf.dtype).name,
+      ]
+      for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+  )
+
+
+def is_prompt(record: Mapping[str, Any]) -> bool:
+  """Returns whether a record is that of a soft prompt."""
+  return 'base' in record
+
+
+def check_no_prompt(record: Mapping[str, Any], path: Any) -> None:
+  """Raises ConfigError if a checkpoint holds a soft prompt, not a model."""
+  if is_prompt(record):
+    raise ConfigError(
+      f'{path} holds a soft prompt for {record["base"]["checkpoint"]}, not a '
+      'model: use PROMPTS_FROM of `flan-jax eval`, or --prompt of '
+      '`flan-jax export`'
+    )
+
+
+def recorded_model(record: Mapping[str, Any], path: Any) -> DecoderConfig:
+  """Returns the model that a record describes.
+
+  Raises:
+    CheckpointError: It describes none, or one that cannot be; names the path.
+  """
+  if 'model' not in record:
+    raise CheckpointError(f'{path} does not record the shape of its model')
+  try:
+    return DecoderConfig(**record['model'])
+  except (TypeError, ConfigError) as error:
+    raise CheckpointError(
+      f'{path} records a model that this version cannot make: {error}'
+    ) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Expected:
+  """What a checkpoint must have been made with.
+
+  Attributes:
+    model: Shape of the decoder.
+    vocabulary: The vocabulary.
+    prompt_format: Text around an input; None for the end token after it.
+  """
+
+  model: DecoderConfig
+  vocabulary: Vocabulary
+  prompt_format: str | None
+
+  def check(self, record: Mapping[str, Any], path: Any) -> None:
+    """Compares the record of a checkpoint; what it lacks is accepted.
+
+    Args:
+      record: The record.
+      path: The checkpoint, for the error.
+
+    Raises:
+      ConfigError: Model, vocabulary or prompt format differ; names what does.
+    """
+    self.check_model(record, path)
+    stored = record.get('prompt_format', self.prompt_format)
+    if stored != self.prompt_format:
+      raise ConfigError(
+        f'{path} was trained with PROMPT_FORMAT {stored!r}, and it is '
+        f'{self.prompt_format!r} now: set PROMPT_FORMAT to the former'
+      )
+
+  def check_model(self, record: Mapping[str, Any], path: Any) -> None:
+    """As `check`, but the prompt format may differ."""
+    differing = ', '.join(_differing(record.get('model'), self.model))
+    if differing:
+      raise ConfigError(
+        f'{path} was made with another model ({differing}): set these fields '
+        'of DecoderConfig as they were, or use another checkpoint'
+      )
+    known = record.get('vocabulary')
+    if known and known.get('digest') != self.vocabulary.digest:
+      raise ConfigError(
+        f'{path} was made with the vocabulary {known.get("path")}, and '
+        f'VOCABULARY is {self.vocabulary.path} (the gin file given last '
+        'decides)'
+      )
+
+
+def check_size(vocabulary: Vocabulary, model: DecoderConfig) -> None:
+  """Raises ConfigError if a vocabulary has more ids than the embedding rows."""
+  if vocabulary.size > model.vocab_size:
+    raise ConfigError(
+      f'the vocabulary has {vocabulary.size} pieces, the embedding '
+      f'{model.vocab_size} rows: raise DecoderConfig.vocab_size or choose '
+      'another VOCABULARY'
+    )
+
+
+def _differing(
+  stored: Mapping[str, Any] | None, model: DecoderConfig
+) -> Iterator[str]:
+  """Yields `field: stored -> now` of fields that change scores."""
+  for field in dataclasses.fields(model):
+    name, now = field.name, getattr(model, field.name)
+    position = _OF_POSITION.get(name, model.position)
+    if not stored or name in _FREE or position != model.position:
+      continue
+    # A field that is younger than the checkpoint had its default.
+    was = stored.get(name, now)
+    if was != now:
+      yield f'{name}: {was} -> {now}'
