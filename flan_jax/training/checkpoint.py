@@ -11,7 +11,6 @@ import contextlib
 import functools
 import json
 import logging
-import operator
 import os
 from typing import Any
 
@@ -25,6 +24,7 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy
 from flan_jax.runtime import processes
 from flan_jax.training import checkpoint_items as items_lib
 from flan_jax.training import checkpoint_record as record_lib
+from flan_jax.training.best_checkpoint import KeepBest
 from flan_jax.training.checkpoint_errors import (
   CheckpointDamagedError,
   CheckpointError,
@@ -32,7 +32,7 @@ from flan_jax.training.checkpoint_errors import (
 from flan_jax.training.checkpoint_items import CHECKPOINTS, params_digest
 from flan_jax.training.checkpoint_record import Expected
 
-# Where Orbax puts the metrics of a checkpoint, and the only one there is.
+# Where older checkpoints have their score.
 _METRICS, _SCORE = 'metrics/metrics', 'score'
 # What `save_params` copies at a time, in 10^9 bytes, and writes to one file.
 # All of a file is in memory until it is written.
@@ -53,23 +53,19 @@ class Checkpointer:
       keep: Number of newest checkpoints to keep.
       best: Whether to keep the one with the highest score too.
     """
-    policies = [preservation_policy.LatestN(keep)]
-    score_of = operator.itemgetter(_SCORE) if best else None
-    if best:
-      policies.append(
-        preservation_policy.BestN(
-          get_metric_fn=score_of, n=1, keep_checkpoints_without_metrics=False
-        )
-      )
     self.model_dir = model_dir
     self._folder = items_lib.absolute(model_dir) / CHECKPOINTS
     self._folder.mkdir(parents=True, exist_ok=True)
+    policies = [preservation_policy.LatestN(keep)]
+    # By step. The first process reads them, so that all delete the same.
+    scores = processes.gather(list(_scores(model_dir).items()))[0]
+    self._scores = dict(scores)
+    if best:
+      policies.append(KeepBest(self._scores))
     self._manager = ocp.CheckpointManager(
       self._folder,
       options=ocp.CheckpointManagerOptions(
         preservation_policy=preservation_policy.AnyPreservationPolicy(policies),
-        # Without it Orbax would not write the scores.
-        best_fn=score_of,
         cleanup_tmp_directories=True,
       ),
     )
@@ -95,13 +91,14 @@ class Checkpointer:
       CheckpointError: There is a checkpoint of this or a later step.
     """
     items = _items(state)
+    if score is not None:
+      score = self._scores[step] = float(score)
     saved = self._manager.save(
       step,
       args=ocp.args.Composite(
         record=ocp.args.JsonSave(_contents(items, record, score)),
         **{n: ocp.args.StandardSave(item) for n, item in items.items()},
       ),
-      metrics=None if score is None else {_SCORE: float(score)},
     )
     if not saved:
       raise CheckpointError(
@@ -225,7 +222,8 @@ class Checkpointer:
       raise CheckpointError(
         f'no checkpoint in {model_dir} has a score: train with KEEP_BEST'
       )
-    return str(max(scores, key=scores.get))
+    step = max(scores, key=scores.get)
+    return str(items_lib.absolute(model_dir) / CHECKPOINTS / str(step))
 
   @staticmethod
   def best_or_newest(path: str | os.PathLike) -> str:
@@ -274,9 +272,12 @@ class Checkpointer:
 
 
 def _scores(model_dir):
-  """Returns the score of each checkpoint that has one, oldest first."""
-  scores = {path: _score(path) for path in Checkpointer.paths(model_dir)}
-  return {path: score for path, score in scores.items() if score is not None}
+  """Returns the score of each step that has one, oldest first."""
+  scores = {
+    items_lib.step_of(path): _score(path)
+    for path in Checkpointer.paths(model_dir)
+  }
+  return {step: score for step, score in scores.items() if score is not None}
 
 
 def _score(checkpoint):
@@ -285,7 +286,6 @@ def _score(checkpoint):
     contents = record_lib.read_contents(checkpoint)
     if 'score' in contents:
       return contents['score']
-    # Older checkpoints have the score in the file of Orbax alone.
     metrics = checkpoint / _METRICS
     return json.loads(metrics.read_text())[_SCORE] if metrics.exists() else None
   except (CheckpointDamagedError, ValueError, KeyError) as error:

@@ -294,3 +294,32 @@ def test_record_is_plain_json(tmp_path, state):
   save_all(tmp_path, state, 10)
   text = (tmp_path / 'checkpoints/10/record/metadata').read_text()
   assert json.loads(text)['record'] == {'data_order_digest': 'of 10'}
+
+
+def test_a_damaged_score_and_a_strange_name_are_passed_over(tmp_path, state):
+  checkpointer = Checkpointer(tmp_path, keep=3, best=True)
+  for step, score in ((1, 50.0), (2, 70.0), (3, 60.0)):
+    checkpointer.save(step, state, {}, score)
+  checkpointer.close()
+  flip_a_bit(tmp_path / 'checkpoints/2/record/metadata')
+  # Digits to `str.isdigit`, but no number; a number, but not its own name.
+  for name in ('²', '٣', '007'):
+    (tmp_path / 'checkpoints' / name).mkdir()
+  assert Checkpointer.best(tmp_path).endswith('/checkpoints/3')
+  checkpointer = Checkpointer(tmp_path, keep=1, best=True)
+  checkpointer.save(4, state, {}, 55.0)
+  checkpointer.close()
+  assert [path.name for path in Checkpointer.paths(tmp_path)] == ['3', '4']
+
+
+def test_damaged_metadata_is_not_taken_for_another_model(
+  tmp_path, state, abstract
+):
+  save_all(tmp_path, state, 10, 20)
+  path = tmp_path / 'checkpoints/20/params/_METADATA'
+  renamed = path.read_text().replace('embedding', 'embeddinf')
+  assert renamed != path.read_text()
+  path.write_text(renamed)
+  checkpointer = Checkpointer(tmp_path)
+  assert checkpointer.restore_latest(abstract)[2] == 10
+  checkpointer.close()
