@@ -44,6 +44,10 @@ from flan_jax.vocabulary.base import Vocabulary
 TOKENS, SPANS, RENDERINGS = 'tokens.bin', 'spans.npy', 'renderings.npy'
 ROWS, SHARD, MANIFEST = 'rows.jsonl', 'shard.json', 'manifest.json'
 FILES = (TOKENS, SPANS, RENDERINGS, ROWS)
+# What reading a damaged file may raise.
+_DAMAGE = (ValueError, TypeError, LookupError, RecursionError, OSError)
+# The key of the manifest with a digest of all others.
+DIGEST = 'digest'
 
 # A rendering: its row, template, first span and number of spans (the input,
 # then the target in training and every option, or the target, in evaluation).
@@ -143,6 +147,12 @@ class CachedSplit:
     self.path = pathlib.Path(path)
     self.part = part
     self.manifest = _read_manifest(self.path / MANIFEST)
+    try:
+      self._open()
+    except _DAMAGE as error:
+      raise self._damage() from error
+
+  def _open(self):
     self._check_sizes()
     shards = [self.path / shard['name'] for shard in self.manifest['shards']]
     dtype = np.dtype(self.manifest['dtype'])
@@ -172,6 +182,16 @@ class CachedSplit:
     for path, recorded in self._files():
       if not path.is_file() or path.stat().st_size != recorded['bytes']:
         raise _damaged(path, self.path)
+
+  def _damage(self):
+    """Returns the error of the file that is damaged, found by its digest."""
+    try:
+      self.verify()
+    except CacheError as error:
+      return error
+    except _DAMAGE:
+      pass
+    return _damaged(self.path / MANIFEST, self.path)
 
   def _files(self):
     """Yields every file and what the manifest records of it."""
@@ -268,7 +288,11 @@ def _read_manifest(path: pathlib.Path) -> dict[str, Any]:
   try:
     manifest = json.loads(path.read_text(encoding='utf-8'))
     layout = manifest['layout']
-  except (ValueError, KeyError, TypeError, OSError) as error:
+    # Older manifests have no digest.
+    rest = {name: manifest[name] for name in manifest if name != DIGEST}
+    if manifest.get(DIGEST, digest(rest)) != digest(rest):
+      raise ValueError('the digest differs')
+  except _DAMAGE as error:
     raise _damaged(path, path.parent) from error
   if layout != LAYOUT:
     raise CacheError(

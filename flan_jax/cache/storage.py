@@ -31,7 +31,7 @@ def read_json(path: epath.Path) -> Any | None:
     return None
   try:
     return json.loads(path.read_text())
-  except ValueError as error:
+  except (ValueError, RecursionError) as error:
     raise CacheError(f'{path} is damaged ({error}): remove it') from error
 
 

@@ -17,6 +17,7 @@ from flan_jax.cache.cached_split import CachedSplit
 from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.identity import LAYOUT, SplitKey, split_folder
 from flan_jax.cache.shard import ShardTask, write_shard
+from flan_jax.definitions.digests import digest
 from flan_jax.rendering.lengths import renderings_of
 from flan_jax.rendering.source import SplitSource
 from flan_jax.rendering.splits import MissingDataError
@@ -232,6 +233,7 @@ class CacheWriter:
       },
       'shards': shards,
     }
+    manifest[cached_split.DIGEST] = digest(manifest)
     storage.write_json(path / cached_split.MANIFEST, manifest)
     return manifest
 

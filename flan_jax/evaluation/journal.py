@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 import json
+import logging
 import os
 import time
 from typing import Any
 
+from flan_jax.definitions.digests import digest
 from flan_jax.runtime.paths import user_path, write_whole
 
 # Seconds between writes: little is lost, and nothing waits for a disk.
@@ -16,8 +18,8 @@ class Journal:
   """Answers by their place in the queue, written to disk as they are found.
 
   The first line of the file identifies the evaluation; the answers of another
-  one are discarded, and so is a line that a kill cut short. `found` maps names
-  to answers.
+  one are discarded. So are lines that a kill cut short, or that are not as they
+  were written: each ends with a digest. `found` maps names to answers.
   """
 
   def __init__(
@@ -43,21 +45,29 @@ class Journal:
       self.found = self._read()
     if self._writes:
       self._path.parent.mkdir(parents=True, exist_ok=True)
-      entries = [self._key, *self.found.items()]
-      write_whole(self._path, ''.join(f'{json.dumps(e)}\n' for e in entries))
+      entries = [self._key], *self.found.items()
+      write_whole(self._path, ''.join(map(_line, entries)))
 
   def _read(self) -> dict[str, Any]:
     # What follows the last line break was not written completely.
-    lines = self._path.read_bytes().split(b'\n')[:-1]
-    key, *entries = map(json.loads, lines or [b'null'])
-    return dict(entries) if key == self._key else {}
+    first, *lines = self._path.read_bytes().split(b'\n')[:-1] or [b'']
+    if _parsed(first) != [self._key]:
+      return {}
+    entries = [entry for entry in map(_parsed, lines) if entry is not None]
+    if len(entries) < len(lines):
+      logging.warning(
+        '%d lines of %s are damaged: what they answer is asked again',
+        len(lines) - len(entries),
+        self._path,
+      )
+    return dict(entries)
 
   def add(self, name: str, answer: Any) -> None:
     """Adds an answer of plain JSON types."""
     self.found[name] = answer
     if not self._writes:
       return
-    self._lines.append(f'{json.dumps([name, answer])}\n')
+    self._lines.append(_line((name, answer)))
     if time.monotonic() - self._written > _PERIOD:
       self.flush()
 
@@ -94,3 +104,17 @@ class Journal:
       self.add(names[todo[index]], answer)
       advance(1)
     return [self.found[name] for name in names]
+
+
+def _line(entry: Sequence[Any]) -> str:
+  """Returns a line of the file: an entry and its digest."""
+  return f'{json.dumps([*entry, digest(list(entry))])}\n'
+
+
+def _parsed(line: bytes) -> list[Any] | None:
+  """Returns the entry of a line; None if it is damaged."""
+  try:
+    *entry, written = json.loads(line)
+  except (ValueError, TypeError, RecursionError):
+    return None
+  return entry if written == digest(entry) else None

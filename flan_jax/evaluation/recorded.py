@@ -29,6 +29,9 @@ from flan_jax.evaluation.predictions import (
 from flan_jax.evaluation.records import RECORDS, RESULTS
 from flan_jax.runtime.paths import user_path
 
+# What reading a damaged file may raise.
+_DAMAGE = (ValueError, TypeError, LookupError, RecursionError)
+
 
 class RecordedError(UserError):
   """An evaluation that cannot be aggregated again."""
@@ -103,6 +106,10 @@ def _read_results(folder: epath.Path) -> dict[str, Any]:
       f'{folder} has no {RESULTS}: name a folder that `flan-jax eval` wrote, '
       'such as MODEL_DIR/eval/flan_eval_nli'
     ) from error
+  except _DAMAGE as error:
+    raise RecordedError(
+      f'{folder / RESULTS} is damaged ({error}): run the evaluation again'
+    ) from error
 
 
 def _read_records(
@@ -110,11 +117,19 @@ def _read_records(
 ) -> dict[tuple[str, str], list[dict[str, Any]]]:
   """Returns the records of test rows by part and format."""
   found: dict[tuple[str, str], list] = {}
-  with (folder / RECORDS).open('r') as file:
-    for record in map(json.loads, file):
-      if record['split'] == 'test':
+  path = folder / RECORDS
+  with path.open('rb') as file:
+    for number, line in enumerate(file, 1):
+      try:
+        record = json.loads(line)
         key = record['part'], record['format']
-        found.setdefault(key, []).append(record)
+        if record['split'] == 'test':
+          found.setdefault(key, []).append(record)
+      except _DAMAGE as error:
+        raise RecordedError(
+          f'{path}, line {number} is damaged ({error}): run the evaluation '
+          'again'
+        ) from error
   return found
 
 

@@ -27,6 +27,9 @@ EVAL, EVAL_BASE = 'eval', 'eval_base'
 # Keys of results.json that `Evaluation` has in other fields.
 _RESULT_KEYS = ('summary', 'clusters', 'parts')
 
+# What a file that is not as it was written may raise.
+_EXPECTED = (OSError, ValueError, TypeError, AttributeError, RecursionError)
+
 Json = Mapping[str, Any]
 
 
@@ -285,7 +288,7 @@ def _examples(path: epath.Path) -> Iterator[Json]:
 
 
 def _read_lines(path: epath.Path) -> Iterator[Json]:
-  with path.open('r') as file:
+  with path.open('rb') as file:
     for number, line in enumerate(file, 1):
       with _Reading(path, number):
         found = _object(json.loads(line))
@@ -314,7 +317,7 @@ class _Reading:
   def __exit__(self, kind, error, traceback) -> None:
     if isinstance(error, KeyError):
       reason = f'there is no {error}'
-    elif isinstance(error, (OSError, ValueError, TypeError, AttributeError)):
+    elif isinstance(error, _EXPECTED):
       reason = str(error)
     else:
       return

@@ -9,6 +9,8 @@ import dataclasses
 import json
 from typing import Any
 
+from etils import epath
+
 from flan_jax import __version__
 from flan_jax.errors import UserError
 from flan_jax.evaluation.records import RECORDS, RESULTS
@@ -110,18 +112,27 @@ def _read(found: Finished, folder: str) -> dict[str, Any]:
   path = found.folder / folder / RESULTS
   try:
     return json.loads(path.read_text())
-  except (OSError, ValueError) as error:
-    raise UserError(
-      f'{path} cannot be read ({error}): remove {found.folder}, and the study '
-      'evaluates again'
-    ) from error
+  except (OSError, ValueError, RecursionError) as error:
+    raise _unreadable(path, found, error) from error
+
+
+def _unreadable(
+  path: epath.Path, found: Finished, error: Exception
+) -> UserError:
+  return UserError(
+    f'{path} cannot be read ({error}): remove {found.folder}, and the study '
+    'evaluates again'
+  )
 
 
 def records_of(found: Finished, evaluation: CellEvaluation) -> list[dict]:
   """Reads the records of a finished evaluation."""
   path = found.folder / evaluation.mixture / RECORDS
-  lines = path.read_text(encoding='utf-8').splitlines()
-  return [json.loads(line) for line in lines]
+  try:
+    lines = path.read_text(encoding='utf-8').splitlines()
+    return [json.loads(line) for line in lines]
+  except (OSError, ValueError, RecursionError) as error:
+    raise _unreadable(path, found, error) from error
 
 
 def study_json(

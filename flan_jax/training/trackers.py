@@ -5,6 +5,7 @@ import contextlib
 import importlib.metadata
 import io
 import json
+import logging
 import os
 import sys
 from types import ModuleType
@@ -211,15 +212,22 @@ def open_trackers(
 
 
 def _text_until(path: epath.Path, first_step: int) -> str:
-  """Returns the lines up to `first_step`, without an incomplete last line."""
-  kept = []
-  for line in path.read_text().splitlines() if path.exists() else ():
+  """Returns the lines up to `first_step`, without those that are damaged.
+
+  A kill may cut the last line short. Others are reported.
+  """
+  kept, damaged = [], 0
+  lines = path.read_bytes().splitlines() if path.exists() else []
+  for number, line in enumerate(lines, 1):
     try:
-      record = json.loads(line)
-    except json.JSONDecodeError:
+      early = json.loads(line)['step'] <= first_step
+    except (ValueError, TypeError, KeyError, RecursionError):
+      damaged += number < len(lines)
       continue
-    if record['step'] <= first_step:
-      kept.append(line + '\n')
+    if early:
+      kept.append(line.decode() + '\n')
+  if damaged:
+    logging.warning('%d damaged lines of %s are left out', damaged, path)
   return ''.join(kept)
 
 

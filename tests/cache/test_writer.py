@@ -150,16 +150,19 @@ def test_a_damaged_or_foreign_manifest_is_refused(config, vocabulary):
   (cached,) = make_cached_splits([key], config, vocabulary, log=_quiet)
   path = cached.path / cached_split.MANIFEST
   whole = path.read_text()
-  for text in (whole[: len(whole) // 2], '', '[]'):
+  flipped = whole.replace('"rows": ', '"rows": 1')
+  for text in (whole[: len(whole) // 2], '', '[]', '[' * 100_000, flipped):
     path.write_text(text)
     with pytest.raises(CacheError, match=r'manifest\.json is damaged'):
       CachedSplit(cached.path)
   manifest = json.loads(whole)
+  # As that of an older version, which has no digest.
+  del manifest[cached_split.DIGEST]
   manifest['vocabulary']['digest'] = 'another'
   path.write_text(json.dumps(manifest))
   with pytest.raises(CacheError, match='another vocabulary'):
     cached_split.find_cached_split(key, config, vocabulary)
-  path.write_text(json.dumps({**json.loads(whole), 'layout': 1}))
+  path.write_text(json.dumps({**manifest, 'layout': 1}))
   with pytest.raises(CacheError, match='layout 1'):
     cached_split.find_cached_split(key, config, vocabulary)
   path.write_text(whole)
@@ -169,7 +172,7 @@ def test_a_damaged_or_foreign_manifest_is_refused(config, vocabulary):
 
 
 @pytest.mark.parametrize('name', cached_split.FILES)
-@pytest.mark.parametrize('damage', ['truncated', 'flipped', 'missing'])
+@pytest.mark.parametrize('damage', ['truncated', 'flipped', 'head', 'missing'])
 def test_every_damaged_file_is_named(config, vocabulary, name, damage):
   (cached,) = make_cached_splits(
     [named_split('cb', 'test')], config, vocabulary, log=_quiet
@@ -180,6 +183,9 @@ def test_every_damaged_file_is_named(config, vocabulary, name, damage):
     path.write_bytes(whole[:-1])
   elif damage == 'flipped':
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+  elif damage == 'head':
+    # Of an array's file, what tells its type.
+    path.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
   else:
     path.unlink()
   with pytest.raises(CacheError, match=name):

@@ -35,6 +35,24 @@ def test_a_line_that_was_cut_is_discarded(tmp_path):
   assert Journal(path, {'params': 1}).found == {'ranked 0': 1, 'ranked 1': 3}
 
 
+def test_lines_damaged_inside_are_asked_again(tmp_path, caplog):
+  path = tmp_path / 'answers.jsonl'
+  _filled(path, {'params': 1}, {'ranked 0': 1, 'ranked 1': 2, 'ranked 2': 3})
+  whole = path.read_bytes()
+  key, *_ = whole.splitlines()
+  answers = {'ranked 0': 1, 'ranked 1': 2, 'ranked 2': 3}
+  for place in range(len(key) + 1, len(whole) - 1):
+    flipped = bytearray(whole)
+    flipped[place] ^= 1 << place % 8
+    path.write_bytes(flipped)
+    found = Journal(path, {'params': 1}, writes=False).found
+    assert found.items() < answers.items()
+  assert 'answers.jsonl are damaged' in caplog.text
+  # The first line names the evaluation.
+  path.write_bytes(b'\xff' + whole)
+  assert Journal(path, {'params': 1}).found == {}
+
+
 def test_only_the_writing_process_changes_the_file(tmp_path):
   path = tmp_path / 'answers.jsonl'
   _filled(path, {'params': 1}, {'ranked 0': 1})

@@ -29,6 +29,15 @@ def test_a_resumed_run_drops_later_and_incomplete_lines(tmp_path):
   assert json.loads(found[-1])['loss'] == 2.0
 
 
+def test_damaged_lines_are_left_out_and_counted(tmp_path, caplog):
+  lines = [b'{"step": 1}', b'{"step": \xff}', b'7', b'{"stop": 2}', b'[' * 9999]
+  (tmp_path / METRICS).write_bytes(b'\n'.join([*lines, b'{"step": 2}\n']))
+  _json_lines(tmp_path, 2).close()
+  found = (tmp_path / METRICS).read_text().splitlines()
+  assert found == ['{"step": 1}', '{"step": 2}']
+  assert '4 damaged lines of' in caplog.text and METRICS in caplog.text
+
+
 def test_a_file_in_a_bucket_is_rewritten_when_flushed(tmp_path, monkeypatch):
   monkeypatch.setattr(trackers, 'is_local', lambda path: False)
   (tmp_path / METRICS).write_text('{"step": 1}\n')
