@@ -5,77 +5,233 @@ reported as a misspelling. `docs/settings.md` and `flan-jax help` show this
 table.
 """
 
+import dataclasses
+
+from flan_jax import configurables
 from flan_jax.errors import ConfigError, nearest
+from flan_jax.setting_types import words_for
 from flan_jax.terminal.blocks import Row, Table
 
-# Name -> meaning.
+
+@dataclasses.dataclass(frozen=True)
+class Macro:
+  """A macro of the shipped gin files.
+
+  Attributes:
+    parameter: A parameter that reads it. Its annotation is the type and range
+      of the macro.
+    meaning: What it is, with its unit.
+  """
+
+  parameter: str
+  meaning: str
+
+  @property
+  def values(self) -> str:
+    """The values that it takes, in words."""
+    return words_for(configurables.kind(self.parameter))
+
+
 MACROS = {
-  'ALLOW_MISSING': 'leave out members whose data is not prepared',
-  'BATCH_ROWS': 'rows of a batch, over all devices',
-  'CACHE_DIR': 'directory of the token caches',
-  'CHAT_FORMAT': "PROMPT_FORMAT of a study's chat arm",
-  'CHECKPOINT_PATH': "what to evaluate: a path, a list of them, 'all', 'best'",
-  'CHECKPOINT_PERIOD': 'steps between checkpoints',
-  'COMPILATION_CACHE_DIR': 'directory of compiled programs, or None',
-  'COMPUTE_DTYPE': "'float32' or 'bfloat16'; parameters are always float32",
-  'CONTAMINATED': 'JSON file: subset -> ids of rows seen in pretraining',
-  'DATA_DIR': "TFDS data directory, or 'mini' for the shipped corpus",
-  'DROPOUT_RATE': 'share of activations dropped in training',
-  'EVAL_BASE': 'evaluate the initial parameters too, and compare',
-  'EVAL_EXAMPLES': 'rows of a subset in examples.jsonl; 0 for none',
-  'EVAL_MIXTURE': 'mixture or task to evaluate after training, or None',
-  'EVAL_PERIOD': 'steps between evaluations on validation rows; 0 for none',
-  'EVAL_ROWS': 'validation rows of a subset scored every EVAL_PERIOD steps',
-  'EXEMPLAR_SEPARATOR': 'text after an exemplar; None for the end token',
-  'FROZEN': 'regular expressions of the names of parameters not trained',
-  'HARDWARE': "hardware to plan for, such as 'v4:4x4x4'; training ignores it",
-  'INITIAL_CHECKPOINT_PATH': 'checkpoint that gives the initial parameters',
-  'KEEP_BEST': 'validation metric whose best checkpoint is kept, or None',
-  'KEEP_CHECKPOINTS': 'number of newest checkpoints to keep',
-  'LEARNING_RATE': 'learning rate, constant after the warm-up',
-  'MAX_EVAL_ROWS': 'maximum number of evaluated rows of a subset, or None',
-  'MAX_NEW_TOKENS': 'maximum tokens of an answer, end token included, or None',
-  'MESH_DATA': 'devices on the data axis; -1 for all remaining ones',
-  'MESH_FSDP': 'devices on the fsdp axis',
-  'MESH_MODEL': 'devices on the model axis',
-  'MICROBATCHES': 'number of parts in which a batch is computed',
-  'MIXTURE_OR_TASK_NAME': 'what to train on, evaluate, answer or cache',
-  'MODEL_DIR': 'directory of checkpoints, metrics and results',
-  'OUTPUT': 'file for the answers; None for standard output',
-  'PACK_LENGTH': 'tokens of a row',
-  'PERMUTE_TARGETS': "train each prompt on another row's target, as a control",
-  'PIPELINE_OPTIONS': 'options of a Beam runner that makes the cache, or None',
-  'PROMPT_DEV_ROWS': 'training rows of a subset held apart to choose the step',
-  'PROMPT_FORMAT': "text around '{input}'; None for the end token after it",
-  'PROMPT_INIT': "initial soft prompt: 'vocabulary', 'classes' or 'uniform'",
-  'PROMPT_LENGTH': 'vectors of a soft prompt',
-  'PROMPT_TRAIN_ROWS': 'rows of a subset a soft prompt is trained on, or None',
-  'PROMPTS': "file of prompts: one a line, or .jsonl objects with 'prompt'",
-  'PROMPTS_FROM': 'soft prompts to evaluate: MODEL_DIRs of prompt-tune',
-  'REPORT': 'end a run with a report of its results in MODEL_DIR/report',
-  'SEED': 'seed of initial parameters, order of examples, exemplars, dropout',
-  'STOP': 'texts that end an answer',
-  'TARGET_BUDGET': 'maximum target tokens of a row, or None for a default',
-  'TASK_FEATURE_LENGTHS': "{'inputs': …, 'targets': …}, tokens of one example",
-  'TEMPERATURE': 'divides the logits; 0 takes the most probable token',
-  'TOKENS_PER_EVAL_BATCH': 'tokens of an evaluation batch, over all devices',
-  'TOP_K': 'sample from the k most probable tokens; 0 for all',
-  'TOP_P': 'sample from the most probable tokens of this mass; 1 for all',
-  'TRACKERS': "where metrics go: 'tensorboard', 'wandb'; always metrics.jsonl",
-  'TRAIN_STEPS': 'steps of the whole run',
-  'VALIDATION_MIXTURE': 'whose validation rows to score during training',
-  'VOCABULARY': "'mini', a tokenizer's file or folder, or 'package:NAME'",
-  'WARMUP_STEPS': 'steps in which the learning rate rises to its value',
-  'WRITE_OPTIONS': 'also let the model write an answer where options are given',
-  'Z_LOSS': 'coefficient of the z-loss; 0 for none',
+  'ALLOW_MISSING': Macro(
+    'RunSetup.allow_missing', 'leave out members whose data is not prepared'
+  ),
+  'BATCH_ROWS': Macro(
+    'PackingConfig.batch_rows', 'rows of a batch, over all devices'
+  ),
+  'CACHE_DIR': Macro('CacheConfig.cache_dir', 'directory of the token caches'),
+  'CHAT_FORMAT': Macro(
+    'CacheConfig.prompt_format', "PROMPT_FORMAT of a study's chat arm"
+  ),
+  'CHECKPOINT_PATH': Macro(
+    'evaluate.checkpoint',
+    "what to evaluate: a path, a list of them, 'all', 'best'",
+  ),
+  'CHECKPOINT_PERIOD': Macro(
+    'LoopConfig.checkpoint_period', 'steps between checkpoints'
+  ),
+  'COMPILATION_CACHE_DIR': Macro(
+    'RunSetup.compilation_cache', 'directory of compiled programs, or None'
+  ),
+  'COMPUTE_DTYPE': Macro(
+    'DecoderConfig.compute_dtype',
+    "'float32' or 'bfloat16'; parameters are always float32",
+  ),
+  'CONTAMINATED': Macro(
+    'EvalConfig.contaminated',
+    'JSON file: subset -> ids of rows seen in pretraining',
+  ),
+  'DATA_DIR': Macro(
+    'CacheConfig.data_dir',
+    "TFDS data directory, or 'mini' for the shipped corpus",
+  ),
+  'DROPOUT_RATE': Macro(
+    'DecoderConfig.dropout_rate', 'share of activations dropped in training'
+  ),
+  'EVAL_BASE': Macro(
+    'EvaluationSettings.base',
+    'evaluate the initial parameters too, and compare',
+  ),
+  'EVAL_EXAMPLES': Macro(
+    'EvalConfig.examples', 'rows of a subset in examples.jsonl; 0 for none'
+  ),
+  'EVAL_MIXTURE': Macro(
+    'EvaluationSettings.mixture',
+    'mixture or task to evaluate after training, or None',
+  ),
+  'EVAL_PERIOD': Macro(
+    'LoopConfig.eval_period',
+    'steps between evaluations on validation rows; 0 for none',
+  ),
+  'EVAL_ROWS': Macro(
+    'EvaluationSettings.validation_rows',
+    'validation rows of a subset scored every EVAL_PERIOD steps',
+  ),
+  'EXEMPLAR_SEPARATOR': Macro(
+    'CacheConfig.exemplar_separator',
+    'text after an exemplar; None for the end token',
+  ),
+  'FROZEN': Macro(
+    'OptimizerConfig.frozen',
+    'regular expressions of the names of parameters not trained',
+  ),
+  'HARDWARE': Macro(
+    'plan.hardware',
+    "hardware to plan for, such as 'v4:4x4x4'; training ignores it",
+  ),
+  'INITIAL_CHECKPOINT_PATH': Macro(
+    'TrainSettings.initial_checkpoint',
+    'checkpoint that gives the initial parameters',
+  ),
+  'KEEP_BEST': Macro(
+    'LoopConfig.keep_best',
+    'validation metric whose best checkpoint is kept, or None',
+  ),
+  'KEEP_CHECKPOINTS': Macro(
+    'LoopConfig.keep_checkpoints', 'number of newest checkpoints to keep'
+  ),
+  'LEARNING_RATE': Macro(
+    'OptimizerConfig.learning_rate', 'learning rate, constant after the warm-up'
+  ),
+  'MAX_EVAL_ROWS': Macro(
+    'EvalConfig.max_rows',
+    'maximum number of evaluated rows of a subset, or None',
+  ),
+  'MAX_NEW_TOKENS': Macro(
+    'Ending.tokens', 'maximum tokens of an answer, end token included, or None'
+  ),
+  'MESH_DATA': Macro(
+    'MeshConfig.data', 'devices on the data axis; -1 for all remaining ones'
+  ),
+  'MESH_FSDP': Macro('MeshConfig.fsdp', 'devices on the fsdp axis'),
+  'MESH_MODEL': Macro('MeshConfig.model', 'devices on the model axis'),
+  'MICROBATCHES': Macro(
+    'LoopConfig.microbatches', 'number of parts in which a batch is computed'
+  ),
+  'MIXTURE_OR_TASK_NAME': Macro(
+    'evaluate.mixture', 'what to train on, evaluate, answer or cache'
+  ),
+  'MODEL_DIR': Macro(
+    'TrainSettings.model_dir', 'directory of checkpoints, metrics and results'
+  ),
+  'OUTPUT': Macro(
+    'infer.output', 'file for the answers; None for standard output'
+  ),
+  'PACK_LENGTH': Macro('PackingConfig.pack_length', 'tokens of a row'),
+  'PERMUTE_TARGETS': Macro(
+    'TrainSettings.permute_targets',
+    "train each prompt on another row's target, as a control",
+  ),
+  'PIPELINE_OPTIONS': Macro(
+    'cache.pipeline_options',
+    'options of a Beam runner that makes the cache, or None',
+  ),
+  'PROMPT_DEV_ROWS': Macro(
+    'PromptSettings.dev_rows',
+    'training rows of a subset held apart to choose the step',
+  ),
+  'PROMPT_FORMAT': Macro(
+    'CacheConfig.prompt_format',
+    "text around '{input}'; None for the end token after it",
+  ),
+  'PROMPT_INIT': Macro(
+    'PromptSettings.init',
+    "initial soft prompt: 'vocabulary', 'classes' or 'uniform'",
+  ),
+  'PROMPT_LENGTH': Macro('PromptSettings.length', 'vectors of a soft prompt'),
+  'PROMPT_TRAIN_ROWS': Macro(
+    'PromptSettings.train_rows',
+    'rows of a subset a soft prompt is trained on, or None',
+  ),
+  'PROMPTS': Macro(
+    'InferSource.prompts',
+    "file of prompts: one a line, or .jsonl objects with 'prompt'",
+  ),
+  'PROMPTS_FROM': Macro(
+    'evaluate.prompts_from',
+    'soft prompts to evaluate: MODEL_DIRs of prompt-tune',
+  ),
+  'REPORT': Macro(
+    'TrainSettings.report',
+    'end a run with a report of its results in MODEL_DIR/report',
+  ),
+  'SEED': Macro(
+    'RunSetup.seed',
+    'seed of initial parameters, order of examples, exemplars, dropout',
+  ),
+  'STOP': Macro('EvalConfig.stop', 'texts that end an answer'),
+  'TARGET_BUDGET': Macro(
+    'PackingConfig.target_budget',
+    'maximum target tokens of a row, or None for a default',
+  ),
+  'TASK_FEATURE_LENGTHS': Macro(
+    'CacheConfig.lengths', "{'inputs': …, 'targets': …}, tokens of one example"
+  ),
+  'TEMPERATURE': Macro(
+    'Sampling.temperature',
+    'divides the logits; 0 takes the most probable token',
+  ),
+  'TOKENS_PER_EVAL_BATCH': Macro(
+    'RunSetup.tokens_per_batch',
+    'tokens of an evaluation batch, over all devices',
+  ),
+  'TOP_K': Macro(
+    'Sampling.top_k', 'sample from the k most probable tokens; 0 for all'
+  ),
+  'TOP_P': Macro(
+    'Sampling.top_p',
+    'sample from the most probable tokens of this mass; 1 for all',
+  ),
+  'TRACKERS': Macro(
+    'TrainSettings.trackers',
+    "where metrics go: 'tensorboard', 'wandb'; always metrics.jsonl",
+  ),
+  'TRAIN_STEPS': Macro('LoopConfig.train_steps', 'steps of the whole run'),
+  'VALIDATION_MIXTURE': Macro(
+    'EvaluationSettings.validation_mixture',
+    'whose validation rows to score during training',
+  ),
+  'VOCABULARY': Macro(
+    'RunSetup.vocabulary',
+    "'mini', a tokenizer's file or folder, or 'package:NAME'",
+  ),
+  'WARMUP_STEPS': Macro(
+    'OptimizerConfig.warmup_steps',
+    'steps in which the learning rate rises to its value',
+  ),
+  'WRITE_OPTIONS': Macro(
+    'EvalConfig.write_options',
+    'also let the model write an answer where options are given',
+  ),
+  'Z_LOSS': Macro('LoopConfig.z_loss', 'coefficient of the z-loss; 0 for none'),
 }
 
 
 def describe(names: list[str]) -> Table:
-  """Returns a row for each macro; for all macros if no name is given.
+  """Returns a row for each macro, with its values if it is named.
 
-  >>> print(describe(['SEED']))
-  SEED  seed of initial parameters, order of examples, exemplars, dropout
+  >>> print(describe(['EVAL_BASE']))
+  EVAL_BASE  evaluate the initial parameters too, and compare: True or False
 
   Raises:
     ConfigError: there is no such macro.
@@ -83,11 +239,15 @@ def describe(names: list[str]) -> Table:
   for name in names:
     if name not in MACROS:
       raise ConfigError(f'no macro {name!r}{nearest(name, MACROS)}')
-  rows = [Row((name, MACROS[name])) for name in names or MACROS]
+  if not names:
+    rows = [Row((name, macro.meaning)) for name, macro in MACROS.items()]
+  else:
+    chosen = {name: MACROS[name] for name in names}
+    rows = [Row((n, f'{m.meaning}: {m.values}')) for n, m in chosen.items()]
   return Table(('', ''), rows, ruled=False)
 
 
 def table() -> str:
   """Returns the Markdown table of `docs/settings.md`."""
-  rows = [f'| `{name}` | {meaning} |' for name, meaning in MACROS.items()]
-  return '\n'.join(['| macro | meaning |', '|---|---|', *rows])
+  rows = [f'| `{n}` | {m.values} | {m.meaning} |' for n, m in MACROS.items()]
+  return '\n'.join(['| macro | values | meaning |', '|---|---|---|', *rows])

@@ -14,6 +14,7 @@ _PACKAGE = _ROOT / 'flan_jax'
 # travels. `docs/architecture.md` describes them.
 _ROOMS = (
   'errors',
+  'setting_types',
   'terminal',
   'runtime',
   'definitions',
@@ -36,8 +37,11 @@ _ROOMS = (
   'report',
   'explorer',
   'serving',
+  'configurables',
   'macros',
+  'bindings',
   'flags',
+  'gin_files',
   'config',
   'runs',
   'cli',

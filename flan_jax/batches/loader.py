@@ -16,6 +16,7 @@ from flan_jax.batches.packing import Capacity, assemble, check_fits
 from flan_jax.batches.sampler import Sampler
 from flan_jax.batches.window import Windows
 from flan_jax.definitions.digests import digest
+from flan_jax.setting_types import Count, check_fields
 
 # Increment when the same data, seed and configuration give other batches.
 _ORDER_VERSION = 2
@@ -39,10 +40,13 @@ class PackingConfig:
     max_segments: Examples of a row.
   """
 
-  batch_rows: int = 4
-  pack_length: int = 2048
-  target_budget: int | None = None
-  max_segments: int = 256
+  batch_rows: Count = 4
+  pack_length: Count = 2048
+  target_budget: Count | None = None
+  max_segments: Count = 256
+
+  def __post_init__(self):
+    check_fields(self)
 
 
 class BatchPlan:

@@ -4,15 +4,31 @@ from collections.abc import Mapping, Sequence
 import dataclasses
 import functools
 import types
+from typing import Annotated
 
 import numpy as np
 
-from flan_jax.errors import ConfigError
 from flan_jax.rendering.lengths import DEFAULT_LENGTHS
+from flan_jax.setting_types import Count, Only, Path, check_fields
 from flan_jax.vocabulary.base import Vocabulary
 
 # Where a PROMPT_FORMAT puts the input.
 INPUT = '{input}'
+
+Lengths = Annotated[
+  Mapping[str, Count],
+  Only(
+    "{'inputs': …, 'targets': …} with integers of at least 1",
+    lambda lengths: set(lengths) == {'inputs', 'targets'},
+  ),
+]
+_Format = Annotated[
+  str,
+  Only(
+    f"a text that contains {INPUT} exactly once, as in '{INPUT} Answer:'",
+    lambda text: text.count(INPUT) == 1,
+  ),
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,25 +47,16 @@ class CacheConfig:
       token.
   """
 
-  cache_dir: str
-  data_dir: str | None = None
-  lengths: Mapping[str, int] = dataclasses.field(
+  cache_dir: Path
+  data_dir: Path | None = None
+  lengths: Lengths = dataclasses.field(
     default_factory=lambda: dict(DEFAULT_LENGTHS)
   )
-  prompt_format: str | None = None
+  prompt_format: _Format | None = None
   exemplar_separator: str | None = None
 
   def __post_init__(self):
-    if set(self.lengths) != {'inputs', 'targets'}:
-      raise ConfigError(
-        'TASK_FEATURE_LENGTHS has the keys inputs and targets, not '
-        f'{sorted(self.lengths)}'
-      )
-    if self.prompt_format is not None and self.prompt_format.count(INPUT) != 1:
-      raise ConfigError(
-        f'PROMPT_FORMAT {self.prompt_format!r} must contain {INPUT} exactly '
-        f"once, as in '{INPUT} Answer:'"
-      )
+    check_fields(self)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,7 @@ import importlib.metadata
 
 from flan_jax.definitions.dataset import Dataset, Part, Template
 from flan_jax.errors import UserError, nearest
+from flan_jax.runtime import user_modules
 
 ENTRY_POINT_GROUP = 'flan_jax.tasks'
 
@@ -91,12 +92,15 @@ def load(task_modules: Iterable[str] = ()) -> None:
 
   A user's datasets come from the modules named here and from entry points in
   the group `flan_jax.tasks`. A gin file may import more.
+
+  Raises:
+    ConfigError: A module of the user cannot be imported.
   """
   importlib.import_module('flan_jax.tasks')
   importlib.import_module('flan_jax.mixtures')
   _load_entry_points()
   for module in task_modules:
-    importlib.import_module(module)
+    user_modules.load(module, '--task_module')
 
 
 @functools.cache  # The search reads a file of every installed package.

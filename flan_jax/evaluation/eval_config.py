@@ -1,10 +1,16 @@
 """What an evaluation asks beyond its parts."""
 
-from collections.abc import Sequence
 import dataclasses
 
-from flan_jax.errors import ConfigError
 from flan_jax.evaluation.generation.stopping import stop_texts
+from flan_jax.setting_types import (
+  Count,
+  CountOrZero,
+  Path,
+  Text,
+  Texts,
+  check_fields,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,21 +29,12 @@ class EvalConfig:
       have seen. Results then also cover the remaining rows alone.
   """
 
-  max_rows: int | None = None
-  stop: Sequence[str] = ()
+  max_rows: Count | None = None
+  stop: Text | Texts | None = ()
   write_options: bool = False
-  examples: int = 0
-  contaminated: str | None = None
+  examples: CountOrZero = 0
+  contaminated: Path | None = None
 
   def __post_init__(self):
+    check_fields(self)
     object.__setattr__(self, 'stop', stop_texts(self.stop))
-    if self.max_rows is not None and self.max_rows < 1:
-      raise ConfigError(
-        f'MAX_EVAL_ROWS must be at least 1, or None for all rows, not '
-        f'{self.max_rows!r}'
-      )
-    if not isinstance(self.examples, int) or self.examples < 0:
-      raise ConfigError(
-        f'EVAL_EXAMPLES must be a number of rows, or 0 for none, not '
-        f'{self.examples!r}'
-      )

@@ -14,6 +14,7 @@ from flan_jax.evaluation.ranked import rank_options
 from flan_jax.evaluation.requests import Request, requests
 from flan_jax.evaluation.written import write, written_record
 from flan_jax.runtime import processes
+from flan_jax.setting_types import Count, Text, Texts, check_fields
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,16 +27,11 @@ class Ending:
     texts: Texts that end an answer; it contains the part before the first.
   """
 
-  tokens: int | None = None
-  texts: str | Sequence[str] | None = ()
+  tokens: Count | None = None
+  texts: Text | Texts | None = ()
 
   def __post_init__(self):
-    if self.tokens is not None and not (
-      isinstance(self.tokens, int) and self.tokens > 0
-    ):
-      raise ConfigError(
-        f'MAX_NEW_TOKENS must be a positive integer, not {self.tokens!r}'
-      )
+    check_fields(self)
     object.__setattr__(self, 'texts', stop_texts(self.texts))
 
 

@@ -2,18 +2,24 @@
 
 from collections.abc import Iterator
 import dataclasses
+from typing import Annotated, Literal, get_args
 
 from flan_jax.errors import ConfigError
+from flan_jax.setting_types import (
+  Count,
+  CountOrZero,
+  Only,
+  Positive,
+  check_fields,
+)
 
 # From keeping most to keeping least.
-REMATS = ('none', 'dots', 'full')
-_CHOICES = {
-  'position': ('relative_bias', 'rope'),
-  'activation': ('gelu', 'silu'),
-  'compute_dtype': ('float32', 'bfloat16'),
-  'remat': REMATS,
-  'attention': ('auto', 'reference', 'blocks', 'pieces', 'splash', 'cudnn'),
-}
+Remat = Literal['none', 'dots', 'full']
+REMATS = get_args(Remat)
+_Attention = Literal['auto', 'reference', 'blocks', 'pieces', 'splash', 'cudnn']
+_Share = Annotated[
+  float, Only('a number of at least 0 and below 1', lambda x: 0 <= x < 1)
+]
 
 _LARGE_VOCABULARY = 65_536
 _VOCAB_BLOCK = 16_384
@@ -26,83 +32,67 @@ class DecoderConfig:
   Brackets give the letter of a size in array names.
   """
 
-  vocab_size: int  # Rows of the embedding, in tokens [V].
-  num_layers: int  # Layers [N].
-  d_model: int  # Width of the residual stream [D].
-  d_ff: int  # Width of each branch of the feed-forward layer [F].
-  num_heads: int  # Query heads [H].
-  num_kv_heads: int  # Key and value heads [K]; each serves H / K query heads.
-  head_dim: int  # Width of one head [h].
+  vocab_size: Count  # Rows of the embedding, in tokens [V].
+  num_layers: Count  # Layers [N].
+  d_model: Count  # Width of the residual stream [D].
+  d_ff: Count  # Width of each branch of the feed-forward layer [F].
+  num_heads: Count  # Query heads [H].
+  num_kv_heads: Count  # Key and value heads [K]; each serves H / K query heads.
+  head_dim: Count  # Width of one head [h].
   # 'relative_bias', a bias per head and bucket of distances that all layers
   # share (T5, LaMDA), or 'rope', rotated queries and keys (Llama).
-  position: str = 'relative_bias'
-  relative_buckets: int = 32  # See `position.distance_buckets`.
-  relative_max_distance: int = 128  # First distance of the last bucket, tokens.
-  rope_base: float = 10_000.0  # Base of RoPE's series of wavelengths.
-  activation: str = 'gelu'  # Of the gate: 'gelu' (tanh form) or 'silu'.
-  norm_eps: float = 1e-6  # Added to the mean square in RMS normalization.
+  position: Literal['relative_bias', 'rope'] = 'relative_bias'
+  relative_buckets: Count = 32  # See `position.distance_buckets`.
+  relative_max_distance: Count = (
+    128  # First distance of the last bucket, tokens.
+  )
+  rope_base: Positive = 10_000.0  # Base of RoPE's series of wavelengths.
+  # Of the gate: 'gelu' (tanh form) or 'silu'.
+  activation: Literal['gelu', 'silu'] = 'gelu'
+  norm_eps: Positive = 1e-6  # Added to the mean square in RMS normalization.
   tie_embeddings: bool = False  # Whether the embedding computes the logits.
   # Fraction of values set to zero, in [0, 1), in the embedded tokens and in
   # what attention and feed-forward add to the residual stream.
-  dropout_rate: float = 0.0
+  dropout_rate: _Share = 0.0
   # 'float32' or 'bfloat16', the type of activations and matrix products.
   # Parameters, normalization, softmax and logits are float32. 'float32'
   # products are full on every platform (no TF32).
-  compute_dtype: str = 'float32'
+  compute_dtype: Literal['float32', 'bfloat16'] = 'float32'
   # Whether layers run in `jax.lax.scan`, which compiles one layer instead of N.
   # The numbers are the same.
   scan_layers: bool = True
   # What the backward pass recomputes to save memory: 'none'; 'dots', all but
   # matrix products with parameters; 'full', everything. Attention weights are
   # never kept.
-  remat: str = 'none'
+  remat: Remat = 'none'
   qkv_bias: bool = False  # Whether queries, keys, values have biases (Qwen2).
   qk_norm: bool = False  # Whether queries and keys are normalized (Qwen3).
   # 'auto', the fastest that platform and model allow; 'reference', all pairs at
   # once; 'blocks', or 'pieces' on a CPU, see `block_attention`; 'splash' or
   # 'cudnn', kernels for TPU and GPU, see `kernel_attention`.
-  attention: str = 'auto'
-  attention_block: int = 256  # Queries per block of 'blocks' and 'pieces'.
+  attention: _Attention = 'auto'
+  attention_block: Count = 256  # Queries per block of 'blocks' and 'pieces'.
   # Vocabulary entries whose logits are in memory at a time; None for all of up
   # to 65,536, else 16,384.
-  vocab_block: int | None = None
+  vocab_block: Count | None = None
   # Vectors of a soft prompt [P], which have the ids -1, -2, …: `soft_prompt`.
-  prompt_vectors: int = 0
+  prompt_vectors: CountOrZero = 0
 
   def __post_init__(self):
+    check_fields(self)
     for problem in self._problems():
       raise ConfigError(problem)
 
   def _problems(self) -> Iterator[str]:
-    for field in dataclasses.fields(self):
-      size = getattr(self, field.name)
-      # All fields without a default are sizes.
-      if field.default is dataclasses.MISSING:
-        if not isinstance(size, int) or size < 1:
-          yield f'{field.name} must be a positive integer, not {size!r}.'
     if self.num_heads % self.num_kv_heads:
       yield (
         f'num_heads={self.num_heads} is not a multiple of '
         f'num_kv_heads={self.num_kv_heads}.'
       )
-    for name, choices in _CHOICES.items():
-      value = getattr(self, name)
-      if value not in choices:
-        yield f'{name} must be one of {choices}, not {value!r}.'
     if self.position == 'rope':
       yield from self._rope_problems()
     else:
       yield from self._relative_bias_problems()
-    if not 0.0 <= self.dropout_rate < 1.0:
-      yield f'dropout_rate must be in [0, 1), not {self.dropout_rate!r}.'
-    if self.norm_eps <= 0:
-      yield f'norm_eps must be positive, not {self.norm_eps!r}.'
-    if self.prompt_vectors < 0:
-      yield f'prompt_vectors must not be negative, not {self.prompt_vectors!r}.'
-    for name in ('attention_block', 'vocab_block'):
-      size = getattr(self, name)
-      if size is not None and size < 1:
-        yield f'{name} must be positive, not {size!r}.'
 
   def _rope_problems(self):
     if self.head_dim % 2:

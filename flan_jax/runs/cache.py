@@ -17,6 +17,7 @@ from flan_jax.runtime.tensorflow_start import (
   quiet_start,
   skip_graph_optimization,
 )
+from flan_jax.setting_types import CountOrZero, Name, Path
 from flan_jax.sources.mini import open_data_dir
 from flan_jax.terminal.bar import Bar
 from flan_jax.terminal.screen import show
@@ -36,12 +37,12 @@ _SECONDS_A_SPLIT = 0.7
 
 @gin.configurable(module='flan_jax')
 def cache(
-  mixtures: Sequence[str | Sequence[str] | None],
+  mixtures: Sequence[Name | Sequence[Name] | None],
   cache_config: CacheConfig,
-  vocabulary: str,
+  vocabulary: Path,
   allow_missing: bool = False,
   pipeline_options: str | None = None,
-  eval_period: int | None = None,
+  eval_period: CountOrZero | None = None,
   verbose: bool = False,
   dry_run: bool = False,
 ) -> None:

@@ -14,18 +14,19 @@ from flan_jax.flags import Arguments
 from flan_jax.runs.checkpoint_paths import labelled_checkpoints
 from flan_jax.runs.run_setup import RunSetup
 from flan_jax.runtime import processes
+from flan_jax.setting_types import Name, Names, Path, Paths
 from flan_jax.terminal.screen import show
 from flan_jax.training.checkpoint import Checkpointer
 
 
 @gin.configurable(module='flan_jax')
 def evaluate(
-  mixture: str | Sequence[str],
-  model_dir: str,
+  mixture: Name | Names,
+  model_dir: Path,
   setup: RunSetup,
   eval_config: EvalConfig,
-  checkpoint: str | Sequence[str] | None = None,
-  prompts_from: Sequence[str] = (),
+  checkpoint: Path | Paths | None = None,
+  prompts_from: Sequence[Path] = (),
   arguments: Arguments | None = None,
   dry_run: bool = False,
 ) -> None:

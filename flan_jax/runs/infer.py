@@ -1,6 +1,5 @@
 """`flan-jax infer`: continues prompts, or answers the rows of a task."""
 
-from collections.abc import Sequence
 import dataclasses
 import json
 
@@ -22,6 +21,7 @@ from flan_jax.runs.checkpoint_paths import one_checkpoint
 from flan_jax.runs.run_setup import RunSetup
 from flan_jax.runtime import processes
 from flan_jax.runtime.console import text_output
+from flan_jax.setting_types import Count, Name, Names, Path
 from flan_jax.terminal.bar import Bar
 from flan_jax.terminal.screen import show
 
@@ -40,12 +40,12 @@ class InferSource:
     initial_checkpoint: A base model, which answers if neither is given.
   """
 
-  prompts: str | None = None
-  mixture: str | Sequence[str] | None = None
-  max_rows: int | None = None
-  checkpoint: str | None = None
-  model_dir: str | None = None
-  initial_checkpoint: str | None = None
+  prompts: Path | None = None
+  mixture: Name | Names | None = None
+  max_rows: Count | None = None
+  checkpoint: Path | None = None
+  model_dir: Path | None = None
+  initial_checkpoint: Path | None = None
 
   def __post_init__(self):
     if (self.prompts is None) == (self.mixture is None):
@@ -61,7 +61,7 @@ def infer(
   source: InferSource,
   ending: Ending,
   sampling: Sampling | None = None,
-  output: str | None = None,
+  output: Path | None = None,
   arguments: Arguments | None = None,
   dry_run: bool = False,
 ) -> None:

@@ -1,6 +1,6 @@
 """`flan-jax plan`: the memory, time and cost of a run, without the hardware."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 import json
 import sys
 
@@ -8,6 +8,7 @@ import gin
 
 from flan_jax import config
 from flan_jax.batches.loader import PackingConfig
+from flan_jax.cache.framing import Lengths
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.scoring.rank_batches import row_length
 from flan_jax.flags import FlagParser, parse_gin
@@ -16,6 +17,7 @@ from flan_jax.planning import plan_text
 from flan_jax.planning.plan_worker import plan_in_process
 from flan_jax.planning.request import PROGRAMS, Request
 from flan_jax.planning.topology import Topology, has_libtpu
+from flan_jax.setting_types import Count, Text
 from flan_jax.sharding import MeshConfig
 from flan_jax.terminal.bar import Bar
 from flan_jax.terminal.screen import show
@@ -76,9 +78,9 @@ def plan(
   packing: PackingConfig,
   mesh: MeshConfig,
   loop: LoopConfig,
-  lengths: Mapping[str, int],
-  tokens_per_eval_batch: int,
-  hardware: str | None,
+  lengths: Lengths,
+  tokens_per_eval_batch: Count,
+  hardware: Text | None,
   devices: int | None = None,
   programs: Sequence[str] = PROGRAMS,
 ) -> Request:

@@ -1,13 +1,12 @@
 """The settings of a prompt-tuning run."""
 
 import dataclasses
+from typing import Literal
 
 import gin
 
-from flan_jax.errors import ConfigError
 from flan_jax.runs.train_settings import TrainSettings
-
-_INITS = ('vocabulary', 'classes', 'uniform')
+from flan_jax.setting_types import Count
 
 
 @gin.configurable(module='flan_jax')
@@ -26,22 +25,10 @@ class PromptSettings:
       choose the step.
   """
 
-  length: int = 10
-  init: str = 'vocabulary'
-  train_rows: int | None = None
-  dev_rows: int = 32
-
-  def __post_init__(self):
-    if self.init not in _INITS:
-      raise ConfigError(
-        f'PROMPT_INIT is {self.init!r}; it must be one of {", ".join(_INITS)}'
-      )
-    least = {'PROMPT_LENGTH': self.length, 'PROMPT_DEV_ROWS': self.dev_rows}
-    if self.train_rows is not None:
-      least['PROMPT_TRAIN_ROWS'] = self.train_rows
-    for name, value in least.items():
-      if not isinstance(value, int) or value < 1:
-        raise ConfigError(f'{name} is {value!r}; it must be at least 1')
+  length: Count = 10
+  init: Literal['vocabulary', 'classes', 'uniform'] = 'vocabulary'
+  train_rows: Count | None = None
+  dev_rows: Count = 32
 
 
 @gin.configurable(module='flan_jax')

@@ -25,6 +25,7 @@ from flan_jax.interop import base_model
 from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.runtime import processes
 from flan_jax.runtime.compilation import keep_compiled
+from flan_jax.setting_types import Count, Path, Seed
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.terminal.bar import Bar
 from flan_jax.training.checkpoint import Checkpointer, check_record
@@ -55,11 +56,11 @@ class RunSetup:
   model: DecoderConfig
   mesh: MeshConfig
   cache_config: CacheConfig
-  vocabulary: str
-  tokens_per_batch: int = 8192
-  seed: int = 0
+  vocabulary: Path
+  tokens_per_batch: Count = 8192
+  seed: Seed = 0
   allow_missing: bool = False
-  compilation_cache: str | None = None
+  compilation_cache: Path | None = None
 
   def open(
     self, arguments: Arguments | None, sampling: Sampling | None = None

@@ -16,6 +16,7 @@ from flan_jax.runtime import processes
 from flan_jax.serving.engine import Engine, Served
 from flan_jax.serving.limits import Limits
 from flan_jax.serving.served_rows import ServedRows
+from flan_jax.setting_types import Name, Names, Path, Paths
 from flan_jax.training.checkpoint import Checkpointer
 
 _LOOPBACK = ('127.0.0.1', 'localhost', '[::1]')
@@ -35,9 +36,9 @@ class ServeSource:
     mixture: Mixture or task whose test rows the page offers, or several.
   """
 
-  checkpoint: str | Sequence[str] | None = None
-  initial_checkpoint: str | None = None
-  mixture: str | Sequence[str] | None = None
+  checkpoint: Path | Paths | None = None
+  initial_checkpoint: Path | None = None
+  mixture: Name | Names | None = None
 
   @property
   def paths(self) -> list[str]:

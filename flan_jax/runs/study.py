@@ -15,6 +15,7 @@ from flan_jax.errors import ConfigError
 from flan_jax.flags import Arguments
 from flan_jax.runs.study_cell import CellRunner
 from flan_jax.runs.study_run import StudyRun
+from flan_jax.setting_types import Seed, Text
 from flan_jax.studies import panels
 from flan_jax.studies.archive import Archive
 from flan_jax.studies.design import Cell, StudyDesign, find_cells
@@ -28,10 +29,10 @@ def study(
   arms: Mapping[str, Mapping[str, Any]],
   holdouts: Sequence[str],
   evaluations: Mapping[str, Mapping[str, Any]],
-  seeds: Sequence[int] = (0,),
-  panel: str = 'main',
+  seeds: Sequence[Seed] = (0,),
+  panel: Text = 'main',
   endpoints: Mapping[str, Any] | None = None,
-  hardware: str | None = None,
+  hardware: Text | None = None,
 ) -> tuple[StudyDesign, str | None]:
   """Returns the design that gin files declare, and the hardware to estimate."""
   design = StudyDesign(

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 import dataclasses
-from typing import Any
 
 import gin
 
 from flan_jax.batches.loader import PackingConfig
-from flan_jax.errors import ConfigError
 from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.runs.run_setup import RunSetup
+from flan_jax.setting_types import Count, Name, Path
 from flan_jax.training.loop import LoopConfig
 from flan_jax.training.optimizer import OptimizerConfig
 
@@ -29,14 +28,10 @@ class EvaluationSettings:
   """
 
   eval_config: EvalConfig
-  mixture: str | None = None
+  mixture: Name | None = None
   base: bool = False
-  validation_mixture: str | None = None
-  validation_rows: int | None = None
-
-  def __post_init__(self):
-    _check_one('EVAL_MIXTURE', self.mixture)
-    _check_one('VALIDATION_MIXTURE', self.validation_mixture)
+  validation_mixture: Name | None = None
+  validation_rows: Count | None = None
 
 
 @gin.configurable(module='flan_jax')
@@ -60,26 +55,14 @@ class TrainSettings:
     report: Whether the run ends with a report of its results.
   """
 
-  model_dir: str
-  mixture: str
+  model_dir: Path
+  mixture: Name
   setup: RunSetup
   packing: PackingConfig
   optimizer: OptimizerConfig
   loop: LoopConfig
   evaluation: EvaluationSettings
-  initial_checkpoint: str | None = None
+  initial_checkpoint: Path | None = None
   permute_targets: bool = False
-  trackers: Sequence[str] = ('tensorboard',)
+  trackers: str | Sequence[str] = ('tensorboard',)
   report: bool = False
-
-  def __post_init__(self):
-    _check_one('MIXTURE_OR_TASK_NAME', self.mixture)
-
-
-def _check_one(macro: str, value: Any) -> None:
-  """Raises ConfigError for several mixtures where a run takes one."""
-  if value is not None and not isinstance(value, str):
-    raise ConfigError(
-      f'{macro} is {value!r}, but a run takes one mixture or task: name one; '
-      '`flan-jax eval` evaluates several'
-    )

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from flan_jax.errors import ConfigError
+from flan_jax.setting_types import Count, Positive, check_fields
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,13 +17,11 @@ class Limits:
     body_seconds: Most seconds until a request has been received.
   """
 
-  body_bytes: int = 1 << 20
-  requests: int = 512
-  waiting: int = 512
-  seconds: float = 120.0
-  body_seconds: float = 20.0
+  body_bytes: Count = 1 << 20
+  requests: Count = 512
+  waiting: Count = 512
+  seconds: Positive = 120.0
+  body_seconds: Positive = 20.0
 
   def __post_init__(self):
-    for name, value in vars(self).items():
-      if value <= 0:
-        raise ConfigError(f'Limits.{name} must be positive, not {value!r}')
+    check_fields(self)

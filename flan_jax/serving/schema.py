@@ -6,7 +6,10 @@ import math
 import random
 from typing import Any, NoReturn
 
-from flan_jax.evaluation.generation.sampling import Sampling
+from flan_jax.evaluation.generation.sampling import (
+  LEAST_TEMPERATURE,
+  Sampling,
+)
 from flan_jax.evaluation.generation.slot_programs import ALTERNATIVES
 from flan_jax.serving.api_error import ApiError
 from flan_jax.serving.strict_json import shown
@@ -70,7 +73,7 @@ class CompletionRequest:
       prompts=fields.prompts(),
       max_tokens=fields.integer('max_tokens', _DEFAULT_TOKENS, least=0),
       sampling=Sampling(
-        temperature=fields.number('temperature', 1, 0, _MOST_TEMPERATURE),
+        temperature=fields.temperature(),
         top_p=fields.top_p(),
         seed=fields.seed(),
       ),
@@ -234,6 +237,12 @@ class _Fields:
     if not _is_number(value) or not least <= value <= most:
       _wrong(name, value, f'a number from {least} to {most}')
     return float(value)
+
+  def temperature(self) -> float:
+    value = self.number('temperature', 1, 0, _MOST_TEMPERATURE)
+    if 0 < value < LEAST_TEMPERATURE:
+      _wrong('temperature', value, f'0 or at least {LEAST_TEMPERATURE}')
+    return value
 
   def top_p(self) -> float:
     value = self.number('top_p', 1, 0, 1)

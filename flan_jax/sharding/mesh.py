@@ -3,36 +3,41 @@
 from collections.abc import Sequence
 import dataclasses
 import math
+from typing import Annotated
 
 import jax
 from jax.experimental import mesh_utils
 
 from flan_jax.errors import ConfigError
+from flan_jax.setting_types import Only, check_fields
 
 AXES = ('data', 'fsdp', 'model')
+
+_Axis = Annotated[
+  int,
+  Only(
+    'an integer of at least 1, or -1 for all remaining devices',
+    lambda size: size == -1 or 1 <= size < 2**31,
+  ),
+]
 
 
 @dataclasses.dataclass(frozen=True)
 class MeshConfig:
   """Devices along each axis of the mesh; -1 on one axis means the rest."""
 
-  data: int = -1  # Copies of the model; each reads its own rows.
+  data: _Axis = -1  # Copies of the model; each reads its own rows.
   # Devices that read rows of their own and share the storage of parameters,
   # optimizer state and gradients.
-  fsdp: int = 1
+  fsdp: _Axis = 1
   # Devices that work on the same rows and divide heads, feed-forward layer and
   # vocabulary.
-  model: int = 1
+  model: _Axis = 1
 
   def __post_init__(self):
-    sizes = dataclasses.astuple(self)
-    if sizes.count(-1) > 1:
+    check_fields(self)
+    if dataclasses.astuple(self).count(-1) > 1:
       raise ConfigError(f'At most one axis of {self} may be -1.')
-    for axis, size in zip(AXES, sizes, strict=True):
-      if not isinstance(size, int) or (size < 1 and size != -1):
-        raise ConfigError(
-          f'Mesh axis {axis} must be a positive integer or -1, not {size!r}.'
-        )
 
   def shape(self, device_count: int) -> tuple[int, int, int]:
     """Returns the sizes of the axes for a number of devices.

@@ -11,6 +11,13 @@ from flan_jax.batches.loader import BatchPlan, Loader, abstract_batch
 from flan_jax.errors import ConfigError
 from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.runtime.paths import user_path
+from flan_jax.setting_types import (
+  Count,
+  CountOrZero,
+  NotNegative,
+  Text,
+  check_fields,
+)
 from flan_jax.sharding import rules
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.metric_writer import Console, MetricWriter
@@ -35,20 +42,16 @@ class LoopConfig:
     z_loss: Coefficient of the z-loss, see `loss.cross_entropy`; 0 for none.
   """
 
-  train_steps: int = 30_000
-  eval_period: int = 1_000
-  checkpoint_period: int = 1_000
-  keep_checkpoints: int = 3
-  keep_best: str | None = None
-  microbatches: int = 1
-  z_loss: float = 0.0
+  train_steps: Count = 30_000
+  eval_period: CountOrZero = 1_000
+  checkpoint_period: Count = 1_000
+  keep_checkpoints: Count = 3
+  keep_best: Text | None = None
+  microbatches: Count = 1
+  z_loss: NotNegative = 0.0
 
   def __post_init__(self):
-    for name in ('train_steps', 'checkpoint_period', 'microbatches'):
-      if getattr(self, name) < 1:
-        raise ConfigError(
-          f'{name.upper()} is {getattr(self, name)}; it must be at least 1'
-        )
+    check_fields(self)
     if self.keep_best and (
       not self.eval_period or self.checkpoint_period % self.eval_period
     ):

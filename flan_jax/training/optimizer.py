@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import dataclasses
 import functools
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +13,32 @@ import numpy as np
 import optax
 
 from flan_jax.errors import ConfigError
+from flan_jax.setting_types import (
+  Count,
+  CountOrZero,
+  NotNegative,
+  Only,
+  Positive,
+  check_fields,
+)
 from flan_jax.sharding import rules
 
 # The entry of the parameters that holds all layers, stacked.
 _STACKED = 'layers'
+
+
+def _compiles(pattern: str) -> bool:
+  try:
+    re.compile(pattern)
+  except (re.error, OverflowError, RecursionError):
+    return False
+  return True
+
+
+_Patterns = Annotated[
+  Sequence[Annotated[str, Only('a regular expression', _compiles)]],
+  Only('a list of regular expressions', lambda patterns: True),
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,38 +69,20 @@ class OptimizerConfig:
       gradient and no optimizer state.
   """
 
-  learning_rate: float = 3e-5
-  warmup_steps: int = 0
-  decay_rate: float = 0.8
-  clipping_threshold: float | None = 1.0
+  learning_rate: Positive = 3e-5
+  warmup_steps: CountOrZero = 0
+  decay_rate: Positive = 0.8
+  clipping_threshold: Positive | None = 1.0
   multiply_by_parameter_scale: bool = True
-  min_dim_size_to_factor: int = 128
-  weight_decay: float | None = None
-  gradient_clip_norm: float | None = 1.0
-  frozen: tuple[str, ...] = ()
+  min_dim_size_to_factor: Count = 128
+  weight_decay: NotNegative | None = None
+  gradient_clip_norm: Positive | None = 1.0
+  frozen: _Patterns = ()
 
   def __post_init__(self):
-    if self.learning_rate <= 0:
-      raise ConfigError(
-        f'LEARNING_RATE is {self.learning_rate!r}; it must be positive'
-      )
-    if self.warmup_steps < 0:
-      raise ConfigError(
-        f'WARMUP_STEPS is {self.warmup_steps!r}; it must not be negative'
-      )
-    if isinstance(self.frozen, str):
-      raise ConfigError(
-        f'FROZEN is the text {self.frozen!r}; it must be a list of expressions'
-      )
+    check_fields(self)
     # Gin and JSON make lists.
     object.__setattr__(self, 'frozen', tuple(self.frozen))
-    for pattern in self.frozen:
-      try:
-        re.compile(pattern)
-      except re.error as error:
-        raise ConfigError(
-          f'FROZEN: {pattern!r} is not a regular expression: {error}'
-        ) from error
 
 
 def learning_rate(config: OptimizerConfig, step: int | jax.Array) -> jax.Array:

@@ -39,7 +39,7 @@ def test_every_vocabulary_caches_the_same_texts(
 def test_a_prompt_format_surrounds_the_input(vocabulary):
   user, end = SPECIAL[2], SPECIAL[1]
   config = CacheConfig(
-    '', prompt_format=f'{user}Q {{input}}{end}\n', exemplar_separator='\n'
+    'cache', prompt_format=f'{user}Q {{input}}{end}\n', exemplar_separator='\n'
   )
   framing = Framing.of(config, vocabulary)
   assert framing.start == (2, *vocabulary.encode('Q '))

@@ -36,11 +36,11 @@ def _train(data_dir, *more):
     (['--learning_rate=3'], "unknown flag '--learning_rate=3'"),
     (
       ['--gin.LoopConfig.train_steps=0'],
-      'TRAIN_STEPS is 0; it must be at least 1',
+      'LoopConfig.train_steps is 0: it must be an integer of at least 1',
     ),
     (
       ["--gin.EVAL_MIXTURE=['rte', 'cb']"],
-      "EVAL_MIXTURE is ['rte', 'cb'], but a run takes one mixture",
+      "EVAL_MIXTURE is ['rte', 'cb']: it must be the name of one mixture",
     ),
     (["--gin.MIXTURE_OR_TASK_NAME=['rte']"], "MIXTURE_OR_TASK_NAME is ['rte']"),
     (['--gin.TRACKERS=wandbee'], "TRACKERS has 'wandbee'; the trackers are"),

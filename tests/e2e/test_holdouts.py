@@ -89,7 +89,7 @@ class Trainer:
   def __init__(self):
     self.mesh = make_mesh(MeshConfig(), jax.devices()[:1])
     self.vocabulary = load_vocabulary('mini')
-    self.framing = Framing.of(CacheConfig(''), self.vocabulary)
+    self.framing = Framing.of(CacheConfig('cache'), self.vocabulary)
     optimizer = make_optimizer(OptimizerConfig(learning_rate=1e-3))
     self.step = make_train_step(_MODEL, optimizer, self.mesh)
     self.state = init_state(_MODEL, optimizer, 0, self.mesh)

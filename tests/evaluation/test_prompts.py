@@ -67,7 +67,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_tokens_are_framed_as_an_input(tmp_path):
   vocabulary = load_vocabulary('mini')
   framing = Framing.of(
-    CacheConfig('', prompt_format='Q: {input} A:'), vocabulary
+    CacheConfig('cache', prompt_format='Q: {input} A:'), vocabulary
   )
   prompts = read_prompts(_file(tmp_path, 'a.txt', b'a horse\nand a goose\n'))
   found = prompt_tokens(prompts, vocabulary, framing, longest=99)

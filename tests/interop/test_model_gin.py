@@ -3,7 +3,7 @@
 import gin
 import pytest
 
-from flan_jax import config as config_lib
+from flan_jax import configurables
 from flan_jax.interop import model_gin
 from flan_jax.model import DecoderConfig
 
@@ -26,7 +26,7 @@ _CONFIG = DecoderConfig(
 
 @pytest.fixture(autouse=True)
 def own_gin():
-  config_lib.register()
+  configurables.register()
   gin.clear_config()
   yield
   gin.clear_config()

@@ -19,18 +19,18 @@ SIZES = {
 @pytest.mark.parametrize(
   'change, message',
   [
-    ({'num_layers': 0}, 'num_layers must be a positive integer, not 0'),
-    ({'d_ff': 2.5}, 'd_ff must be a positive integer'),
+    ({'num_layers': 0}, 'num_layers is 0: it must be an integer of at least 1'),
+    ({'d_ff': 2.5}, 'd_ff is 2.5: it must be an integer'),
     ({'num_kv_heads': 3}, 'num_heads=4 is not a multiple of num_kv_heads=3'),
-    ({'position': 'alibi'}, 'position must be one of'),
-    ({'activation': 'relu'}, 'activation must be one of'),
-    ({'compute_dtype': 'float16'}, 'compute_dtype must be one of'),
+    ({'position': 'alibi'}, "'alibi': it must be 'relative_bias' or"),
+    ({'activation': 'relu'}, "activation is 'relu': it must be 'gelu' or"),
+    ({'compute_dtype': 'float16'}, "'float16': it must be 'float32' or"),
     ({'position': 'rope', 'head_dim': 3}, 'head_dim=3 must be even'),
     ({'position': 'rope', 'rope_base': 1.0}, 'rope_base must exceed 1'),
     ({'relative_buckets': 7}, 'relative_buckets must be even'),
     ({'relative_max_distance': 16}, 'must exceed half'),
-    ({'dropout_rate': 1.0}, r'dropout_rate must be in \[0, 1\)'),
-    ({'norm_eps': 0.0}, 'norm_eps must be positive'),
+    ({'dropout_rate': 1.0}, 'dropout_rate is 1.0: it must be .* below 1'),
+    ({'norm_eps': 0.0}, 'norm_eps is 0.0: it must be a number above 0'),
   ],
 )
 def test_rejects_what_cannot_be_computed(change, message):

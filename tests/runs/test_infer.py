@@ -45,7 +45,7 @@ def answered(tmp_path_factory):
   params = init_params(_MODEL, 0, mesh)
   record = {'vocabulary': vocabulary.record()}
   Checkpointer.save_params(folder, params, record)
-  framing = Framing.of(CacheConfig(''), vocabulary)
+  framing = Framing.of(CacheConfig('cache'), vocabulary)
   generator = Generator(
     _MODEL, mesh, vocabulary.eos_id, 2048, vocab_size=vocabulary.size
   )
@@ -162,12 +162,12 @@ def test_rows_are_answered_as_in_an_evaluation(cli, answered, rule_data):
     ([], 'set either PROMPTS, a file, or MIXTURE_OR_TASK_NAME'),
     (['--gin.MIXTURE_OR_TASK_NAME=rte'], 'set either PROMPTS'),
     (['--gin.PROMPTS=absent.txt'], 'PROMPTS absent.txt: No such file'),
-    (['--gin.TEMPERATURE=-0.5'], 'TEMPERATURE must not be negative'),
-    (['--gin.TOP_P=0'], 'TOP_P must be in (0, 1]'),
-    (['--gin.STOP='], 'STOP must be a list of non-empty texts'),
+    (['--gin.TEMPERATURE=-0.5'], 'TEMPERATURE is -0.5: it must be 0 for'),
+    (['--gin.TOP_P=0'], 'TOP_P is 0: it must be a number above 0'),
+    (['--gin.STOP='], "STOP is '': it must be a text that is not empty"),
     (
       ['--gin.MAX_NEW_TOKENS=0'],
-      'MAX_NEW_TOKENS must be a positive integer',
+      'MAX_NEW_TOKENS is 0: it must be an integer of at least 1',
     ),
     (['--gin.OUTPUT=nowhere/a'], 'OUTPUT nowhere/a cannot be written'),
     (['--gin.CHECKPOINT_PATH=None'], 'set CHECKPOINT_PATH to one checkpoint'),

@@ -53,9 +53,9 @@ def base(cli):
   'flag, message',
   [
     ('INITIAL_CHECKPOINT_PATH=None', 'a prompt needs a base model'),
-    ('PROMPT_INIT=words', "PROMPT_INIT is 'words'; it must be one of voc"),
-    ('PROMPT_LENGTH=0', 'PROMPT_LENGTH is 0; it must be at least 1'),
-    ('PROMPT_TRAIN_ROWS=0', 'PROMPT_TRAIN_ROWS is 0; it must be at least 1'),
+    ('PROMPT_INIT=words', "PROMPT_INIT is 'words': it must be 'vocabulary'"),
+    ('PROMPT_LENGTH=0', 'PROMPT_LENGTH is 0: it must be an integer of at'),
+    ('PROMPT_TRAIN_ROWS=0', 'PROMPT_TRAIN_ROWS is 0: it must be an integer'),
     ("FROZEN=['embedding']", 'FROZEN is set, but prompt-tune trains nothing'),
     ('VALIDATION_MIXTURE=rule', 'VALIDATION_MIXTURE is set, but prompt-tune'),
     ('MIXTURE_OR_TASK_NAME=rule.2shot', 'rule.2shot has exemplars'),

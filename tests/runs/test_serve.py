@@ -63,7 +63,7 @@ def test_mistakes_are_found_before_the_model_is_loaded(cli, checkpoint):
   mine = f'--checkpoint={checkpoint}'
   assert 'cannot listen on no.such.host' in error(mine, '--host=no.such.host')
   assert '99999' in error(mine, '--port=99999')
-  assert 'must be positive' in error(mine, '--gin.Limits.seconds=-1')
+  assert 'must be a number above 0' in error(mine, '--gin.Limits.seconds=-1')
   with socket.create_server(('127.0.0.1', 0)) as taken:
     port = taken.getsockname()[1]
     assert 'cannot listen' in error(mine, f'--port={port}')

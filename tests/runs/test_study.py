@@ -217,7 +217,7 @@ def test_hours_are_estimated_for_hardware(done):
     # A setting that cannot work is found before anything runs.
     (
       ['--gin.TRAIN_STEPS=0'],
-      'cell base/testing/0: TRAIN_STEPS is 0; it must be at least 1',
+      'TRAIN_STEPS is 0: it must be an integer of at least 1',
     ),
     (['--gin.TRIAN_STEPS=3'], 'TRIAN_STEPS.*nearest'),
   ],

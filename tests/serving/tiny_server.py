@@ -38,7 +38,7 @@ def served() -> Served:
     config=MODEL,
     mesh=mesh,
     vocabulary=vocabulary,
-    framing=Framing.of(CacheConfig(''), vocabulary),
+    framing=Framing.of(CacheConfig('cache'), vocabulary),
     context=CONTEXT,
     checkpoints={
       name: init_params(MODEL, seed, mesh)

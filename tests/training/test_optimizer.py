@@ -191,7 +191,7 @@ def test_sharding_follows_optax_where_dimensions_are_equal():
   'change', [{'learning_rate': 0.0}, {'warmup_steps': -1}]
 )
 def test_invalid_settings_are_refused(change):
-  with pytest.raises(ConfigError, match=next(iter(change)).upper()):
+  with pytest.raises(ConfigError, match=next(iter(change))):
     OptimizerConfig(**change)
 
 
@@ -234,5 +234,5 @@ def test_freezing_no_or_all_parameters_is_refused(frozen, message):
 
 
 def test_invalid_expression_is_refused_at_once():
-  with pytest.raises(ConfigError, match='not a regular expression'):
+  with pytest.raises(ConfigError, match=r'frozen is .* regular expressions'):
     OptimizerConfig(frozen=('layers/(',))

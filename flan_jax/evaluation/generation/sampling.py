@@ -2,14 +2,30 @@
 
 from collections.abc import Sequence
 import dataclasses
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 import numpy as np
 
-from flan_jax.errors import ConfigError
+from flan_jax.setting_types import CountOrZero, Only, check_fields
+
+# Below, logits that differ at all differ by so much that a draw takes the most
+# probable token, and their quotients come near the end of float32.
+LEAST_TEMPERATURE = 1e-6
+
+_Temperature = Annotated[
+  float,
+  Only(
+    f'0 for the most probable token, or a number of at least '
+    f'{LEAST_TEMPERATURE}',
+    lambda x: x == 0 or LEAST_TEMPERATURE <= x < 1e6,
+  ),
+]
+_Mass = Annotated[
+  float, Only('a number above 0 and at most 1', lambda x: 0 < x <= 1)
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,20 +42,13 @@ class Sampling:
       token's place, not on the batch.
   """
 
-  temperature: float = 0.0
-  top_k: int = 0
-  top_p: float = 1.0
+  temperature: _Temperature = 0.0
+  top_k: CountOrZero = 0
+  top_p: _Mass = 1.0
   seed: int = 0
 
   def __post_init__(self):
-    if self.temperature < 0:
-      raise ConfigError(
-        f'TEMPERATURE must not be negative, not {self.temperature!r}'
-      )
-    if self.top_k < 0:
-      raise ConfigError(f'TOP_K must not be negative, not {self.top_k!r}')
-    if not 0 < self.top_p <= 1:
-      raise ConfigError(f'TOP_P must be in (0, 1], not {self.top_p!r}')
+    check_fields(self)
 
 
 class Draws(NamedTuple):

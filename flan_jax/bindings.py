@@ -1,0 +1,246 @@
+"""Checks what gin has bound, before anything runs.
+
+A command is checked by walking from its run function over what is bound to it,
+as gin does when it calls it.
+"""
+
+from collections.abc import Iterator
+import dataclasses
+import graphlib
+import typing
+from typing import Annotated, Any
+
+import gin
+
+from flan_jax import configurables
+from flan_jax.errors import ConfigError, nearest
+from flan_jax.macros import MACROS
+from flan_jax.setting_types import check, refusal, shown
+
+_MACRO = 'gin.macro'
+_CONSTANT = 'gin.constant'
+
+# What gin calls a configurable or macro: (scope, selector).
+_Key = tuple[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Binding:
+  """A value that is bound to a parameter, with its annotation."""
+
+  name: str
+  kind: Any
+  value: Any
+
+
+def check_bindings(run: str) -> None:
+  """Checks the macros and parameters that gin has, for a run function.
+
+  Raises:
+    ConfigError: A macro is misspelt or refers to itself, a required one is
+      missing, or a value is not of the type and range of its parameter.
+  """
+  _check_names()
+  _check_circles()
+  read = _reachable(('', f'flan_jax.{run}'))
+  _check_required(read)
+  checked = set()
+  for binding in read:
+    checked |= _check(binding)
+  _check_unread(checked)
+
+
+def _check_names() -> None:
+  """Raises ConfigError for a macro that nothing reads or that is not set."""
+  known = {scope for scope, selector in _config() if selector == _MACRO}
+  read = set(_macros_in(list(_config().values())))
+  for name in sorted(known - read - set(MACROS)):
+    hint = nearest(name, read | set(MACROS))
+    raise ConfigError(f'macro {name} is set, but nothing reads it{hint}')
+  for name in sorted(read - known):
+    raise ConfigError(f'macro {name} is read, but not set')
+
+
+def _check_circles() -> None:
+  """Raises ConfigError for a macro or parameter that needs its own value."""
+  graph = {
+    key: {ref.config_key for ref in _references(values) if ref.evaluate}
+    for key, values in _config().items()
+  }
+  try:
+    graphlib.TopologicalSorter(graph).prepare()
+  except graphlib.CycleError as error:
+    # The cycle is from what is read to what reads it.
+    circle = [_words(key) for key in reversed(error.args[1])]
+    raise ConfigError(
+      f'{circle[0]} refers to itself ({" -> ".join(circle)}): give one of them '
+      'a value'
+    ) from None
+
+
+def _words(key: _Key) -> str:
+  scope, selector = key
+  return scope if selector == _MACRO else f'@{_short(selector)}()'
+
+
+def _check_required(read: list[_Binding]) -> None:
+  """Raises ConfigError for missing macros that the run would read."""
+  names = {name for b in read for name in _macros_in(b.value, nested=True)}
+  missing = sorted(name for name in names if _is_required(_value_of(name)))
+  if missing:
+    lines = ''.join(
+      f'  {n}: {MACROS[n].meaning if n in MACROS else "required"}\n'
+      for n in missing
+    )
+    raise ConfigError(
+      f'these macros are required, but not set:\n{lines}'
+      f'  set them as in --gin.{missing[0]}=VALUE or in a gin file'
+    )
+
+
+def _check(binding: _Binding) -> set[str]:
+  """Checks a value, and returns the names of the macros that it checked.
+
+  Raises:
+    ConfigError: It is refused; names the macro that holds it, if one does.
+  """
+  name, kind, value = binding.name, binding.kind, binding.value
+  if kind is Any:
+    return set()
+  checked = set()
+  while _is(value, _MACRO):
+    name = value.config_key[0]
+    checked.add(name)
+    value = _value_of(name)
+  if (item := _item_kind(kind)) and isinstance(value, list | tuple):
+    # A macro in a list is to blame by itself.
+    for one in filter(lambda one: _is(one, _MACRO), value):
+      checked |= _check(_Binding(name, item, one))
+  found = _resolved(value)
+  if found is not _UNKNOWN and refusal(kind, found) is not None:
+    # Shows references as they are written.
+    raise ConfigError(
+      f'{name} is {shown(value)}: it must be {refusal(kind, found)}'
+    )
+  return checked
+
+
+def _check_unread(checked: set[str]) -> None:
+  """Checks what this run does not read.
+
+  A macro may have any value that the table or some loaded file allows.
+  """
+  others = [b for key in _config() for b in _bound(key)]
+  for binding in others:
+    if not _is(binding.value, _MACRO) and not _macros_in(binding.value):
+      _check(binding)
+  readers = {}
+  for binding in others:
+    if _is(binding.value, _MACRO):
+      name = binding.value.config_key[0]
+      readers.setdefault(name, []).append(binding.kind)
+  for name in sorted(set(MACROS) - checked):
+    value = _resolved(_value_of(name))
+    if value is _UNKNOWN:
+      continue
+    if all(refusal(kind, value) for kind in readers.get(name, ())):
+      check(name, configurables.kind(MACROS[name].parameter), value)
+
+
+def _item_kind(kind: Any) -> Any:
+  """Returns the annotation of the items of a list."""
+  if typing.get_origin(kind) is Annotated:
+    kind = typing.get_args(kind)[0]
+  arguments = typing.get_args(kind)
+  return arguments[0] if len(arguments) == 1 else None
+
+
+# Stands for what only a call can tell, such as '@my_lab.rate()'.
+_UNKNOWN = object()
+
+
+def _resolved(value: Any) -> Any:
+  """Returns a value with its macros replaced, or `_UNKNOWN`."""
+  if _is(value, _MACRO):
+    return _resolved(_value_of(value.config_key[0]))
+  if isinstance(value, gin.config.ConfigurableReference):
+    made = value.configurable.wrapped
+    if not value.evaluate:
+      return made
+    # An object of the class; its fields are checked by themselves.
+    return object.__new__(made) if isinstance(made, type) else _UNKNOWN
+  if isinstance(value, list | tuple | set):
+    items = [_resolved(item) for item in value]
+    return _UNKNOWN if _UNKNOWN in items else type(value)(items)
+  if isinstance(value, dict):
+    items = _resolved(list(value.values()))
+    return items if items is _UNKNOWN else dict(zip(value, items, strict=True))
+  return value
+
+
+def _config() -> dict[_Key, dict[str, Any]]:
+  return gin.config._CONFIG
+
+
+def _value_of(macro: str) -> Any:
+  """Returns the value of a macro; `_UNKNOWN` if it is not set."""
+  return _config().get((macro, _MACRO), {}).get('value', _UNKNOWN)
+
+
+def _bound(key: _Key) -> Iterator[_Binding]:
+  """Yields what is bound to the parameters of a configurable."""
+  scope, selector = key
+  kinds = configurables.kinds(selector)
+  for (bound_scope, bound), values in _config().items():
+    # What is bound without a scope, or in an outer one, holds in all.
+    if bound == selector and f'{scope}/'.startswith(
+      f'{bound_scope}/' if bound_scope else ''
+    ):
+      for parameter, value in values.items():
+        name = f'{_short(selector)}.{parameter}'
+        yield _Binding(name, kinds.get(parameter, Any), value)
+
+
+def _reachable(run: _Key) -> list[_Binding]:
+  """Returns what a run function reads, directly and through others."""
+  found, todo, seen = [], [run], set()
+  while todo:
+    key = todo.pop()
+    if key in seen:
+      continue
+    seen.add(key)
+    bindings = list(_bound(key))
+    todo += [ref.config_key for b in bindings for ref in _references(b.value)]
+    if key[1] != _MACRO:
+      found += bindings
+  return found
+
+
+def _references(value: Any) -> list[Any]:
+  return list(gin.config.iterate_references(value))
+
+
+def _macros_in(value: Any, nested: bool = False) -> list[str]:
+  """Returns the macros in a value, and with `nested` those in theirs."""
+  names = [r.config_key[0] for r in _references(value) if _is(r, _MACRO)]
+  if nested:
+    inner = [_macros_in(_value_of(name), nested) for name in names]
+    names += [name for found in inner for name in found]
+  return names
+
+
+def _is(value: Any, selector: str) -> bool:
+  """Returns whether a value is a reference to a macro or a constant."""
+  return (
+    isinstance(value, gin.config.ConfigurableReference)
+    and value.config_key[1] == selector
+    and value.evaluate
+  )
+
+
+def _is_required(value: Any) -> bool:
+  return _is(value, _CONSTANT) and value.config_key[0] == 'gin.REQUIRED'
+
+
+def _short(selector: str) -> str:
+  return selector.removeprefix('flan_jax.')
