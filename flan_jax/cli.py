@@ -3,17 +3,22 @@
 from collections.abc import Sequence
 import importlib
 import os
+import signal
 import sys
 import traceback
 
 from flan_jax import config, flags, macros
 from flan_jax.errors import ConfigError, UserError
+from flan_jax.runtime import stop_signals
 from flan_jax.terminal.screen import show, show_error
 
 # Commands that several processes can run together.
 _MULTIPROCESS = ('train', 'prompt-tune', 'eval', 'infer')
 # Commands that train.
 _TRAINING = ('train', 'prompt-tune')
+# Commands that finish something when they are asked to stop. The others keep
+# nothing that a signal could harm.
+_RESUMABLE = (*_MULTIPROCESS, 'study')
 # Commands whose function gin binds; the others parse their own flags.
 _GIN = (*_MULTIPROCESS, 'cache', 'serve')
 # The modules of `flan_jax.runs` that are not named as their command.
@@ -54,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
   Returns:
     The exit code: 0, 2 for a mistake that the user can fix, 130 after Ctrl-C,
-    or the command's own. A bug raises its exception.
+    128 and the number of another signal that stopped it (0 if it trains), or
+    the command's own. A bug raises its exception.
   """
   # Silences TensorFlow's start-up messages in commands that need it.
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
@@ -65,7 +71,13 @@ def main(argv: Sequence[str] | None = None) -> int:
   debug = '--debug' in argv
   command, *rest = (flag for flag in argv if flag != '--debug')
   try:
-    return _run(command, rest)
+    with stop_signals.handled(command in _RESUMABLE):
+      return _run(command, rest)
+  except stop_signals.Stopped as stopped:
+    show_error(f'flan-jax {command}: {stopped}')
+    asked = stopped.received != signal.SIGINT
+    # Whoever preempts a training run starts it again; it has not failed.
+    return 0 if asked and command in _TRAINING else stopped.code
   except UserError as error:
     if debug:
       traceback.print_exc()
@@ -128,6 +140,7 @@ def _run_with_gin(command: str, argv: Sequence[str]) -> None:
   arguments, parsed = flags.parse_gin(parser, argv)
   if command in _MULTIPROCESS:
     flags.join_processes(parsed)
+    stop_signals.listen()  # JAX installs a handler of its own.
   name = _MODULES.get(command, command)
   config.prepare(arguments, name)
   function = getattr(importlib.import_module(f'flan_jax.runs.{name}'), name)

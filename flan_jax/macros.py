@@ -48,7 +48,7 @@ MACROS = {
     "what to evaluate: a path, a list of them, 'all', 'best'",
   ),
   'CHECKPOINT_PERIOD': Macro(
-    'LoopConfig.checkpoint_period', 'steps between checkpoints'
+    'LoopConfig.checkpoint_period', 'steps, or the time, between checkpoints'
   ),
   'COMPILATION_CACHE_DIR': Macro(
     'RunSetup.compilation_cache', 'directory of compiled programs, or None'
@@ -178,6 +178,10 @@ MACROS = {
   'SEED': Macro(
     'RunSetup.seed',
     'seed of initial parameters, order of examples, exemplars, dropout',
+  ),
+  'SKIP_NONFINITE': Macro(
+    'LoopConfig.skip_nonfinite',
+    'steps that may be skipped because their loss is not finite',
   ),
   'STOP': Macro('EvalConfig.stop', 'texts that end an answer'),
   'TARGET_BUDGET': Macro(

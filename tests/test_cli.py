@@ -1,6 +1,7 @@
 """The command line: help, exit codes and error messages."""
 
 import pathlib
+import signal
 
 import pytest
 
@@ -49,6 +50,25 @@ def test_ctrl_c_prints_one_line_and_exits_with_130(capsys, fails):
   fails(KeyboardInterrupt())
   assert cli.main(['inspect']) == 130
   assert capsys.readouterr().err == 'flan-jax inspect: interrupted\n'
+
+
+@pytest.mark.parametrize(
+  'command, number, code',
+  [
+    ('train', signal.SIGTERM, 0),
+    ('train', signal.SIGUSR1, 0),
+    ('train', signal.SIGINT, 130),
+    ('eval', signal.SIGTERM, 143),
+    ('study', signal.SIGTERM, 143),
+  ],
+)
+def test_a_signal_prints_one_line(capsys, monkeypatch, command, number, code):
+  before = signal.getsignal(signal.SIGTERM)
+  monkeypatch.setattr(cli, '_run', lambda *_: signal.raise_signal(number))
+  assert cli.main([command]) == code
+  (line,) = capsys.readouterr().err.splitlines()
+  assert line.startswith(f'flan-jax {command}: ')
+  assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_help_lists_every_command(capsys):

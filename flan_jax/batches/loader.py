@@ -16,6 +16,7 @@ from flan_jax.batches.packing import Capacity, assemble, check_fits
 from flan_jax.batches.sampler import Sampler
 from flan_jax.batches.window import Windows
 from flan_jax.definitions.digests import digest
+from flan_jax.runtime.watchdog import waiting_for
 from flan_jax.setting_types import Count, check_fields
 
 # Increment when the same data, seed and configuration give other batches.
@@ -110,6 +111,20 @@ class BatchPlan:
       np.concatenate(parts), draws.length, draws.targets, counts, self.capacity
     )
 
+  def examples(self, step: int) -> dict[str, list[str]]:
+    """Returns the ids of the rows in the batch of a step, by their part."""
+    window, place = self.windows.find(step)
+    wanted = place * self.batch_rows + np.arange(self.batch_rows)
+    draws, _ = window.read(wanted)
+    found: dict[str, list[str]] = {}
+    for number, rendering in zip(
+      draws.split.tolist(), draws.rendering.tolist(), strict=True
+    ):
+      split = self.sampler.splits[number]
+      row = split.rows[split.renderings['row'][rendering]]
+      found.setdefault(split.name, []).append(row['id'])
+    return found
+
   def fill(self, step: int = 0) -> float:
     """Returns the share of the places of a step's window that hold tokens."""
     window, _ = self.windows.find(step)
@@ -128,13 +143,13 @@ class Loader:
 
   A thread assembles batches and sends them to the devices two steps ahead. Each
   process assembles only the rows of its devices. `sharding` is that of a batch,
-  rows over the first axis.
+  rows over the first axis. What fails in the thread is raised here.
   """
 
   def __init__(self, plan: BatchPlan, first: int, sharding: Any):
     self._thread = futures.ThreadPoolExecutor(1, 'loader')
     self._batches = (
-      self._thread.submit(global_batch, plan, step, sharding)
+      (step, self._thread.submit(global_batch, plan, step, sharding))
       for step in itertools.count(first)
     )
     self._ahead = collections.deque(itertools.islice(self._batches, _PREFETCH))
@@ -142,7 +157,13 @@ class Loader:
   def __iter__(self) -> Iterator[dict[str, Any]]:
     while True:
       self._ahead.append(next(self._batches))
-      yield self._ahead.popleft().result()
+      step, batch = self._ahead.popleft()
+      if batch.done():
+        yield batch.result()
+        continue
+      with waiting_for(f'the batch of step {step + 1}'):
+        found = batch.result()
+      yield found
 
   def close(self) -> None:
     """Stops the thread."""

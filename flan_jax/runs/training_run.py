@@ -75,6 +75,7 @@ class TrainingRun:
     self._optimizer = make_optimizer(settings.optimizer)
     self._base: Evaluation | None = None
     self._state: TrainState | None = None
+    self._skipped = 0
     with contextlib.ExitStack() as opened:
       self._lock = FolderLock(settings.model_dir)
       opened.callback(self._lock.release)
@@ -207,6 +208,7 @@ class TrainingRun:
         f'now {digest}): use the same settings, or another MODEL_DIR'
       )
     self._plan.windows.start_at(WindowStart(**record['window']))
+    self._skipped = record.get('skipped', 0)
 
   def _log_data(self, step: int) -> None:
     splits, packing = self._splits, self._settings.packing
@@ -245,6 +247,7 @@ class TrainingRun:
       settings.loop.microbatches,
       settings.loop.z_loss,
       settings.optimizer.frozen,
+      settings.loop.skip_nonfinite > 0,
     )
     chip = chip_of_kind(jax.local_devices()[0].device_kind)
     published = chip and chip.device_flops(model.compute_dtype)
@@ -266,7 +269,7 @@ class TrainingRun:
     console = Console(taken, settings.loop.train_steps, shows)
     # A failed run leaves no bar on the screen, and trackers know its end.
     with contextlib.closing(writer), contextlib.closing(console):
-      self._state = loop.run(self._state, writer, console)
+      self._state = loop.run(self._state, writer, console, self._lock.check)
 
   def _record(self) -> dict[str, Any]:
     setup = self._settings.setup
@@ -275,6 +278,7 @@ class TrainingRun:
       'model': dataclasses.asdict(setup.model),
       'seed': setup.seed,
       'permute_targets': self._settings.permute_targets,
+      'skipped': self._skipped,
       'template_set': registry.template_set(),
       'vocabulary': self._checked.workspace.models.vocabulary.record(),
       'prompt_format': setup.cache_config.prompt_format,

@@ -2,12 +2,26 @@
 
 from collections.abc import Iterator
 import contextlib
+import dataclasses
+import functools
 import threading
+import time
 
 from flan_jax.terminal.screen import note
 
 # Seconds until the first message, and between two.
 _PATIENCE = 60.0
+_TICK = 1.0
+
+
+@dataclasses.dataclass
+class _Wait:
+  what: str
+  began: float
+  messages: int = 0
+
+
+_waits: dict[int, _Wait] = {}
 
 
 @contextlib.contextmanager
@@ -16,18 +30,26 @@ def waiting_for(what: str) -> Iterator[None]:
 
   It ends nothing: what is slow may still come.
   """
-  done = threading.Event()
-
-  def watch() -> None:
-    minutes = 0
-    while not done.wait(_PATIENCE):
-      minutes += 1
-      note(f'waiting for {what} ({minutes * _PATIENCE:.0f} s)')
-
-  watcher = threading.Thread(target=watch, name='watchdog', daemon=True)
-  watcher.start()
+  _start()
+  wait = _Wait(what, time.monotonic())
+  _waits[id(wait)] = wait
   try:
     yield
   finally:
-    done.set()
-    watcher.join()
+    del _waits[id(wait)]
+
+
+@functools.cache
+def _start() -> None:
+  """Starts the thread that watches all waits of the process, once."""
+  threading.Thread(target=_watch, name='watchdog', daemon=True).start()
+
+
+def _watch() -> None:
+  while True:
+    time.sleep(_TICK)
+    for wait in list(_waits.values()):
+      seconds = time.monotonic() - wait.began
+      if seconds >= _PATIENCE * (wait.messages + 1):
+        wait.messages += 1
+        note(f'waiting for {wait.what} ({seconds:.0f} s)')

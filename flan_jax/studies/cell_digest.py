@@ -34,6 +34,8 @@ _DO_NOT_DECIDE = frozenset(
     'mesh',
     'model_dir',
     'report',
+    # Without it, a run that skips a step would not finish.
+    'skip_nonfinite',
     'tokens_per_batch',
     'trackers',
     'vocabulary',

@@ -22,6 +22,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from flan_jax.runtime import processes
+from flan_jax.runtime.watchdog import waiting_for
 from flan_jax.training import checkpoint_items as items_lib
 from flan_jax.training import checkpoint_record as record_lib
 from flan_jax.training.best_checkpoint import KeepBest
@@ -62,6 +63,7 @@ class Checkpointer:
     self._scores = dict(scores)
     if best:
       policies.append(KeepBest(self._scores))
+    self._saving = False
     self._manager = ocp.CheckpointManager(
       self._folder,
       options=ocp.CheckpointManagerOptions(
@@ -93,6 +95,7 @@ class Checkpointer:
     items = _items(state)
     if score is not None:
       score = self._scores[step] = float(score)
+    self._saving = True
     saved = self._manager.save(
       step,
       args=ocp.args.Composite(
@@ -252,9 +255,16 @@ class Checkpointer:
     """Returns the steps of the complete checkpoints, oldest first."""
     return items_lib.complete_steps(self._folder)
 
+  def check(self) -> None:
+    """Raises the error of the last save, once it has ended; does not wait."""
+    if self._saving and not self._manager.is_saving_in_progress():
+      self.wait()
+
   def wait(self) -> None:
     """Waits for the checkpoint being written, and raises its error."""
-    self._manager.wait_until_finished()
+    self._saving = False
+    with waiting_for('the checkpoint being written'):
+      self._manager.wait_until_finished()
 
   def close(self) -> None:
     """Waits as `wait` does, and frees threads; call it last."""

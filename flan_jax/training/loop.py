@@ -2,19 +2,23 @@
 
 from collections.abc import Callable, Mapping
 import dataclasses
+import re
 import time
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 
 from flan_jax.batches.loader import BatchPlan, Loader, abstract_batch
 from flan_jax.errors import ConfigError
 from flan_jax.model.decoder_config import DecoderConfig
+from flan_jax.runtime import stop_signals
 from flan_jax.runtime.paths import user_path
+from flan_jax.runtime.watchdog import waiting_for
 from flan_jax.setting_types import (
   Count,
   CountOrZero,
   NotNegative,
+  Only,
   Text,
   check_fields,
 )
@@ -22,9 +26,28 @@ from flan_jax.sharding import rules
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.metric_writer import Console, MetricWriter
 from flan_jax.training.optimizer import OptimizerConfig, learning_rate
+from flan_jax.training.preemption import Preemption
 from flan_jax.training.profile import Profiler, ProfileWindow
-from flan_jax.training.step_metrics import LaggedMetrics
+from flan_jax.training.step_metrics import Health, LaggedMetrics
 from flan_jax.training.throughput import Throughput, batch_counts, device_peak
+
+_SECONDS = {'s': 1, 'min': 60, 'h': 3600}
+_TIME = re.compile(rf'([0-9]+(?:\.[0-9]+)?) ?({"|".join(_SECONDS)})')
+
+
+def seconds_of(time_text: str) -> float | None:
+  """Returns the seconds of a time, such as '10 min'; None if it is no time."""
+  found = _TIME.fullmatch(time_text)
+  return float(found[1]) * _SECONDS[found[2]] if found else None
+
+
+Time = Annotated[
+  str,
+  Only(
+    "a time such as '10 min', '90 s' or '1.5 h'",
+    lambda text: bool(seconds_of(text)),
+  ),
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,32 +57,49 @@ class LoopConfig:
   Attributes:
     train_steps: Steps of the whole run; 30,000 in the paper.
     eval_period: Steps between evaluations on validation rows; 0 for none.
-    checkpoint_period: Steps between checkpoints; the last step has one too.
+    checkpoint_period: Steps between checkpoints, or the time, such as '10 min';
+      the last step has one too.
     keep_checkpoints: Number of newest checkpoints to keep.
     keep_best: Validation metric whose best checkpoint is kept as well, such as
       'accuracy' or 'accuracy/rte'; None for none.
     microbatches: Parts in which a batch is computed, one after the other.
     z_loss: Coefficient of the z-loss, see `loss.cross_entropy`; 0 for none.
+    skip_nonfinite: Number of steps of the run that may be skipped because their
+      loss or gradient is not finite. Until then, they change no parameter.
   """
 
   train_steps: Count = 30_000
   eval_period: CountOrZero = 1_000
-  checkpoint_period: Count = 1_000
+  checkpoint_period: Count | Time = 1_000
   keep_checkpoints: Count = 3
   keep_best: Text | None = None
   microbatches: Count = 1
   z_loss: NotNegative = 0.0
+  skip_nonfinite: CountOrZero = 0
 
   def __post_init__(self):
     check_fields(self)
     if self.keep_best and (
-      not self.eval_period or self.checkpoint_period % self.eval_period
+      not self.eval_period
+      or self.save_steps is None
+      or self.save_steps % self.eval_period
     ):
       raise ConfigError(
         f'KEEP_BEST = {self.keep_best!r} needs validation rows scored before '
         f'every checkpoint: CHECKPOINT_PERIOD {self.checkpoint_period} is not '
         f'a multiple of EVAL_PERIOD {self.eval_period}'
       )
+
+  @property
+  def save_steps(self) -> int | None:
+    """Steps between checkpoints; None if their period is a time."""
+    return None if self.save_seconds else int(self.checkpoint_period)
+
+  @property
+  def save_seconds(self) -> float | None:
+    """Seconds between checkpoints; None if their period is in steps."""
+    period = self.checkpoint_period
+    return seconds_of(period) if isinstance(period, str) else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,14 +158,29 @@ class Loop:
     folder = user_path(checkpointer.model_dir) / 'profile'
     self._profiler = Profiler(profile, folder)
 
-  def run(self, state: Any, writer: MetricWriter, console: Console) -> Any:
+  def run(
+    self,
+    state: Any,
+    writer: MetricWriter,
+    console: Console,
+    check: Callable[[], None] = lambda: None,
+  ) -> Any:
     """Trains to the last step and returns the state.
 
     The step is compiled while the first batches are read. Metrics of a step are
-    fetched while the next one runs; before a checkpoint, at once.
+    fetched while the next one runs; before a checkpoint, at once. A signal that
+    asks to stop leaves a checkpoint of the step that runs.
+
+    Args:
+      state: The state to start from.
+      writer: Writes metrics.
+      console: Shows them.
+      check: Called after each step; raises an error if the run must end.
 
     Raises:
-      DivergedError: A loss or norm is not finite; nothing was saved since.
+      DivergedError: A loss or norm is not finite, or all gradients are zero;
+        nothing was saved since.
+      Stopped: A signal asked for it.
     """
     first, last = int(state['step']), self._config.train_steps
     if first >= last:
@@ -136,29 +191,66 @@ class Loop:
     throughput = Throughput(model, sharding.mesh.size, peak)
     console.log(throughput.basis)
     loader = Loader(self._plan, first, sharding)
-    lagged = LaggedMetrics(writer, console, throughput)
+    lagged = LaggedMetrics(writer, console, throughput, self._health())
     try:
-      train_step, count = self._compile(state, console)
-      lagged.restart_clock()
-      for step, batch in zip(range(first + 1, last + 1), loader, strict=False):
-        if self._profiler.starts_at(step):
-          with lagged.paused():
-            self._profiler.start()
-        with jax.profiler.StepTraceAnnotation('train', step_num=step):
-          counts = count(batch)
-          state, metrics = train_step(state, batch)
-        rate = learning_rate(self._program.optimizer, step)
-        lagged.push(step, {**counts, **metrics, 'learning_rate': rate})
-        if self._profiler.stops_at(step):
-          with lagged.paused():
-            self._profiler.stop()
-        values = self._validate(step, state, lagged)
-        self._save(step, state, lagged, values)
+      programs = self._compile(state, console)
+      with stop_signals.deferred() as requests:
+        preemption = Preemption(requests, self._config.save_seconds, check)
+        state = self._steps(state, programs, loader, lagged, preemption)
     finally:
       self._profiler.stop()
       loader.close()
     self._checkpointer.wait()
     return state
+
+  def _health(self) -> Health:
+    return Health(
+      lambda step: self._plan.examples(step - 1),
+      self._config.skip_nonfinite,
+      self._record.get('skipped', 0),
+    )
+
+  def _steps(
+    self,
+    state: Any,
+    programs: tuple[Any, Any],
+    loader: Loader,
+    lagged: LaggedMetrics,
+    preemption: Preemption,
+  ) -> Any:
+    """Runs all steps, and returns the state after the last."""
+    train_step, count = programs
+    first, last = int(state['step']), self._config.train_steps
+    lagged.restart_clock()
+    for step, batch in zip(range(first + 1, last + 1), loader, strict=False):
+      if self._profiler.starts_at(step):
+        with lagged.paused():
+          self._profiler.start()
+      with jax.profiler.StepTraceAnnotation('train', step_num=step):
+        counts = count(batch)
+        state, metrics = train_step(state, batch)
+      rate = learning_rate(self._program.optimizer, step)
+      lagged.push(step, {**counts, **metrics, 'learning_rate': rate})
+      if self._profiler.stops_at(step):
+        with lagged.paused():
+          self._profiler.stop()
+      values = self._validate(step, state, lagged)
+      self._checkpointer.check()
+      decision = preemption.after(step)
+      if decision.save or self._is_due(step):
+        self._save(step, state, lagged, values)
+        preemption.saved()
+      if decision.stop:
+        self._checkpointer.wait()
+        decision.raise_stopped(step)
+    # The last votes are counted a step later.
+    preemption.after(last + 1).raise_stopped(last)
+    return state
+
+  def _is_due(self, step: int) -> bool:
+    period = self._config.save_steps
+    due = period is not None and step % period == 0
+    return due or step == self._config.train_steps
 
   def _compile(self, state: Any, console: Console) -> tuple[Any, Any]:
     """Compiles the step, and the function that counts a batch's tokens."""
@@ -180,15 +272,14 @@ class Loop:
     lagged: LaggedMetrics,
     validation: Mapping[str, float],
   ) -> None:
-    """Saves a checkpoint if one is due."""
-    config = self._config
-    if step % config.checkpoint_period and step < config.train_steps:
-      return
+    """Saves a checkpoint."""
     with lagged.paused(), lagged.console.doing('saving a checkpoint'):
       window = self._plan.windows.start_before(step)
       record = {**self._record, 'window': dataclasses.asdict(window)}
-      score = validation.get(config.keep_best)
-      self._checkpointer.save(step, state, record, score)
+      record['skipped'] = lagged.health.skipped
+      score = validation.get(self._config.keep_best)
+      with waiting_for(f'the checkpoint before that of step {step}'):
+        self._checkpointer.save(step, state, record, score)
       lagged.writer.flush()
 
   def _validate(

@@ -65,10 +65,9 @@ class Console:
 
   def step(self, values: Mapping[str, float]) -> None:
     """Advances by one step and shows its metrics."""
-    shown = [
-      f'loss {values["loss"]:.3f}',
-      f'{values["tokens_per_second"]:,.0f} tokens/s',
-    ]
+    # A skipped step may have none.
+    loss = f'loss {values["loss"]:.3f}' if 'loss' in values else 'skipped'
+    shown = [loss, f'{values["tokens_per_second"]:,.0f} tokens/s']
     for name, label in _SHARES.items():
       if name in values:
         shown.append(f'{label} {100 * values[name]:.1f} %')

@@ -93,6 +93,7 @@ def make_train_step(
   microbatches: int = 1,
   z_loss: float = 0.0,
   frozen: tuple[str, ...] = (),
+  skip_nonfinite: bool = False,
 ) -> Callable[[TrainState, Mapping[str, Any]], tuple[TrainState, Metrics]]:
   """Returns the jitted function `(state, batch) -> (state, metrics)`.
 
@@ -104,7 +105,8 @@ def make_train_step(
   Metrics are float32 scalars: `loss` (nats per target token), `target_tokens`,
   `tokens` (without padding), `accuracy` (share of target tokens that were the
   most probable), `gradient_norm` (before clipping), `update_norm`, and
-  `parameter_norm` (after the step).
+  `parameter_norm` (after the step); with `skip_nonfinite` also `skipped`, 1 for
+  a skipped step.
 
   Args:
     model_config: Shape of the decoder.
@@ -114,6 +116,8 @@ def make_train_step(
       save memory. Only dropout depends on it.
     z_loss: See `loss.cross_entropy`.
     frozen: Parameters that are not trained, see `OptimizerConfig`.
+    skip_nonfinite: Whether a step whose loss, gradient or update is not finite
+      changes nothing but the number of steps.
 
   Raises:
     ConfigError: The configured attention does not run here, or `frozen` does
@@ -163,8 +167,10 @@ def make_train_step(
       'update_norm': optax.tree.norm(updates),
       'parameter_norm': optax.tree.norm(new_params),
     }
-    changes = {'opt_state': opt_state, 'step': state['step'] + 1}
-    return {**state, 'params': new_params, **changes}, metrics
+    changes = {'params': new_params, 'opt_state': opt_state}
+    if skip_nonfinite:
+      changes, metrics = _skipped_unless_finite(state, changes, metrics)
+    return {**state, **changes, 'step': state['step'] + 1}, metrics
 
   def step_on_mesh(state, batch):
     mesh_lib.check_batch(batch['tokens'].shape[0], mesh, microbatches)
@@ -179,6 +185,21 @@ def make_train_step(
     out_shardings=(shardings, rules.replicated(mesh)),
     donate_argnums=0,
   )
+
+
+def _skipped_unless_finite(state, changes, metrics):
+  """Returns the changes and metrics of a step, which is skipped if not finite.
+
+  XLA selects while it writes the new values over the donated ones.
+  """
+  names = 'loss', 'gradient_norm', 'update_norm', 'parameter_norm'
+  finite = jnp.isfinite(jnp.stack([metrics[name] for name in names])).all()
+  kept = jax.tree.map(
+    lambda new, old: jnp.where(finite, new, old),
+    changes,
+    {name: state[name] for name in changes},
+  )
+  return kept, {**metrics, 'skipped': 1 - finite.astype(jnp.float32)}
 
 
 def _split_rows(batch, microbatches, mesh):

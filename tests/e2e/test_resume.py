@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 
@@ -58,20 +59,13 @@ def _leaves(folder, step: int) -> list[np.ndarray]:
 def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(cli, rule_data):
   # Each in its own process, as XLA rounds differently with other devices.
   cli.check_process(*_arguments(rule_data, 'whole', 12))
-  process = cli.start(*_arguments(rule_data, 'broken', 12))
   folder = cli.folder / 'broken'
-  deadline = time.time() + 240
-  while time.time() < deadline:
-    metrics = folder / 'metrics.jsonl'
-    # The name of an unfinished one is a number and a suffix.
-    names = [path.name for path in (folder / 'checkpoints').glob('*')]
-    saved = any(name.isdigit() for name in names)
-    if saved and metrics.exists() and len(_whole_lines(metrics)) >= 7:
-      break
-    assert process.poll() is None, process.stderr.read()
-    time.sleep(0.02)
-  process.send_signal(signal.SIGKILL)
-  process.communicate()
+  code, out, error = _stopped(cli, rule_data, signal.SIGTERM, lines=2)
+  step = int(re.search(r'stopped after step (\d+), which is saved', error)[1])
+  assert code == 0 and 'Traceback' not in error and 'resuming' not in out
+  assert Checkpointer.find(folder)[1] == step
+  code, out, _ = _stopped(cli, rule_data, signal.SIGKILL, lines=7)
+  assert code == -signal.SIGKILL and f'resuming from step {step}' in out
   out = cli.check_process(*_arguments(rule_data, 'broken', 12))
   assert 'resuming from step' in out
   whole, broken = _metrics(cli.folder / 'whole'), _metrics(folder)
@@ -81,6 +75,25 @@ def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(cli, rule_data):
     _leaves(cli.folder / 'whole', 12), _leaves(folder, 12), strict=True
   ):
     assert np.array_equal(a, b)
+
+
+def _stopped(cli, rule_data, number, lines: int) -> tuple[int, str, str]:
+  """Sends a signal once a checkpoint and some lines of metrics are written."""
+  process = cli.start(*_arguments(rule_data, 'broken', 12))
+  folder = cli.folder / 'broken'
+  deadline = time.time() + 240
+  while time.time() < deadline:
+    metrics = folder / 'metrics.jsonl'
+    # The name of an unfinished one is a number and a suffix.
+    names = [path.name for path in (folder / 'checkpoints').glob('*')]
+    saved = any(name.isdigit() for name in names) or number != signal.SIGKILL
+    if saved and metrics.exists() and len(_whole_lines(metrics)) >= lines:
+      break
+    assert process.poll() is None, process.stderr.read()
+    time.sleep(0.02)
+  process.send_signal(number)
+  out, error = process.communicate()
+  return process.returncode, out, error
 
 
 def _whole_lines(path) -> list[str]:

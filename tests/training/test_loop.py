@@ -1,8 +1,12 @@
 """The loop compiles while it reads; pauses do not count in its rates."""
 
+from collections.abc import Callable
 import functools
+import itertools
 import json
+import os
 import shutil
+import signal
 import threading
 
 import jax
@@ -11,6 +15,7 @@ import pytest
 
 from flan_jax import sharding
 from flan_jax.batches import sampler as sampler_lib
+from flan_jax.batches import window
 from flan_jax.batches.loader import BatchPlan, PackingConfig
 from flan_jax.batches.sampler import Sampler
 from flan_jax.batches.window import WindowStart
@@ -18,6 +23,8 @@ from flan_jax.cache.cached_split import CachedSplit
 from flan_jax.cache.framing import Framing
 from flan_jax.errors import ConfigError
 from flan_jax.model import DecoderConfig
+from flan_jax.runtime import stop_signals
+from flan_jax.runtime.stop_signals import Stopped
 from flan_jax.testing.cached_splits import write_cached_split
 from flan_jax.training import step_metrics
 from flan_jax.training.checkpoint import Checkpointer
@@ -81,9 +88,14 @@ class _Run:
   def __init__(self, folder, plan, mesh):
     self.folder, self._plan, self._mesh = folder, plan, mesh
 
-  def __call__(self, train_step, **more) -> list[dict]:
+  def __call__(
+    self, train_step, period: int | str = 2, skip: int = 0, **more
+  ) -> list[dict]:
     """Trains, and returns the metrics of the training steps."""
-    config = LoopConfig(STEPS, eval_period=3, checkpoint_period=2)
+    check = more.pop('check', lambda: None)
+    config = LoopConfig(
+      STEPS, eval_period=3, checkpoint_period=period, skip_nonfinite=skip
+    )
     state, checkpointer = self.state(), None
     taken = int(state['step'])
     writer, console = MetricWriter(self.folder, taken), Console(taken, STEPS)
@@ -101,7 +113,7 @@ class _Run:
         checkpointer,
         {},
         **more,
-      ).run(state, writer, console)
+      ).run(state, writer, console, check)
     finally:
       checkpointer.close()
       writer.close()
@@ -205,7 +217,13 @@ def test_pauses_are_not_counted_as_training(run, train_step, monkeypatch):
     return call
 
   monkeypatch.setattr(step_metrics.time, 'monotonic', lambda: now)
-  monkeypatch.setattr(step_metrics, 'check_finite', lambda *args: pass_time(1))
+  checked = step_metrics.Health.check
+
+  def check(*arguments):
+    pass_time(1)
+    return checked(*arguments)
+
+  monkeypatch.setattr(step_metrics.Health, 'check', check)
   monkeypatch.setattr(Checkpointer, 'save', slowed(Checkpointer.save))
   for name in ('start_trace', 'stop_trace'):
     function = slowed(getattr(jax.profiler, name))
@@ -246,6 +264,66 @@ def test_failing_step_ends_profile_and_loader(run, train_step):
   assert list((run.folder / 'profile').rglob('*.xplane.pb'))
   names = [thread.name for thread in threading.enumerate()]
   assert not [name for name in names if name.startswith('loader')]
+
+
+def _at_call(number: int, function) -> Callable[[], None]:
+  """Returns a function that calls another, the n-th time only."""
+  calls = itertools.count(1)
+  return lambda: function() if next(calls) == number else None
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_a_checkpoint_of_the_step_that_runs(
+  run, train_step, number
+):
+  def send():
+    os.kill(os.getpid(), number)
+    # A second one would end the process.
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+  before = signal.getsignal(number)
+  try:
+    with stop_signals.handled(), pytest.raises(Stopped) as stopped:
+      run(_Step(train_step, on_call=_at_call(3, send)), period=5)
+  finally:
+    assert signal.getsignal(number) == before
+  assert 'after step 3, which is saved' in str(stopped.value)
+  assert stopped.value.received == number
+  assert Checkpointer(run.folder).steps() == [3]
+
+
+def test_checkpoints_may_follow_the_clock(run, train_step):
+  run(train_step, period='0.0001 s')
+  assert Checkpointer(run.folder).steps() == [4, 5, 6]
+
+
+@pytest.mark.parametrize('period', ['10 minutes', '0 s', '-1 s', '', 'x', 0])
+def test_a_period_is_of_steps_or_a_time(period):
+  with pytest.raises(ConfigError, match='checkpoint_period is '):
+    LoopConfig(8, eval_period=0, checkpoint_period=period)
+
+
+def test_what_ends_the_run_at_once_is_checked_after_each_step(run, train_step):
+  class LostError(Exception):
+    pass
+
+  def lost():
+    raise LostError
+
+  with pytest.raises(LostError):
+    run(train_step, check=lost)
+  assert not Checkpointer(run.folder).steps()
+
+
+def test_an_error_in_the_loader_ends_the_run(
+  run, plan, train_step, monkeypatch
+):
+  # Also one of the thread that plans windows.
+  plan.windows._plans.clear()
+  monkeypatch.setattr(window, 'plan_window', lambda *_: 1 // 0)
+  with pytest.raises(ZeroDivisionError):
+    run(train_step)
+  plan.windows._plans.clear()
 
 
 def test_run_resumed_in_a_later_window_equals_an_uninterrupted_one(

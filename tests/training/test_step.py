@@ -211,3 +211,21 @@ def test_state_has_the_declared_sharding():
     assert leaf.sharding.mesh.shape == mesh.shape
   gate = state['params']['layers']['gate']
   assert gate.addressable_shards[0].data.shape == (2, 8, 12)
+
+
+def test_a_step_that_is_not_finite_is_skipped():
+  mesh, optimizer = make_mesh(1, 1, 1), make_optimizer(OPTIMIZER)
+  step = make_train_step(CONFIG, optimizer, mesh, skip_nonfinite=True)
+  state, metrics = step(first_state(optimizer, mesh), make_batch())
+  expected, (without,) = run()
+  jax.tree.map(np.testing.assert_array_equal, jax.device_get(state), expected)
+  assert metrics['skipped'] == 0 and float(metrics['loss']) == without['loss']
+  bad = make_batch()
+  bad['target_weights'][0] = np.nan
+  after, metrics = step(state, bad)
+  assert metrics['skipped'] == 1 and not np.isfinite(metrics['loss'])
+  jax.tree.map(
+    np.testing.assert_array_equal,
+    jax.device_get(after),
+    {**expected, 'step': expected['step'] + 1},
+  )
