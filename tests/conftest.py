@@ -24,6 +24,8 @@ import hypothesis
 import jax
 
 from tests.browser import browser as browser  # A fixture.
+from tests.bucket import bucket as bucket  # A fixture.
+from tests.bucket import bucket_server as bucket_server  # A fixture.
 from tests.command_line import Cli
 from tests.shared_folders import code_digest, make_once
 

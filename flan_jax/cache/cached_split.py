@@ -37,6 +37,7 @@ from flan_jax.cache.identity import LAYOUT, SplitKey, split_folder
 from flan_jax.cache.storage import CacheError
 from flan_jax.definitions.dataset import Dataset
 from flan_jax.definitions.digests import digest, file_digest
+from flan_jax.runtime.local_copies import local_copy
 from flan_jax.runtime.paths import user_path
 from flan_jax.sources.copies import copy_digest
 from flan_jax.vocabulary.base import Vocabulary
@@ -123,9 +124,10 @@ def open_cached_split(
   """Opens the split in a folder; copies a remote one to local disk first."""
   path = epath.Path(path)
   if not storage.is_local(path):
-    shards = storage.read_json(path / MANIFEST)['shards']
+    manifest = storage.read_json(path / MANIFEST)
+    shards = manifest['shards']
     names = [f'{x["name"]}/{y}' for x in shards for y in (*FILES, SHARD)]
-    path = storage.local_copy(path, [*names, MANIFEST])
+    path = local_copy(path, [*names, MANIFEST], json.dumps(manifest))
   return CachedSplit(path, part)
 
 

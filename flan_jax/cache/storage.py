@@ -1,8 +1,7 @@
 """Files of a cache, which is on local disk or remote (`gs://…`)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 import contextlib
-import hashlib
 import json
 import os
 import pathlib
@@ -14,7 +13,7 @@ from typing import Any
 from etils import epath
 
 from flan_jax.errors import UserError
-from flan_jax.runtime.paths import is_local, user_path, write_whole
+from flan_jax.runtime.paths import is_local, write_whole
 
 
 class CacheError(UserError):
@@ -83,27 +82,3 @@ def remove_leftovers(folder: epath.Path) -> None:
 
 def _host() -> str:
   return socket.gethostname().replace('.', '_')
-
-
-def local_copy(folder: epath.Path, names: Sequence[str]) -> epath.Path:
-  """Returns a local copy of a remote folder.
-
-  Copies are in `FLAN_JAX_LOCAL_CACHE`, by default below `~/.cache`. A file is
-  copied once, since a cached split never changes.
-
-  Args:
-    folder: The folder.
-    names: Its files, in the order in which they are copied.
-  """
-  root = os.environ.get('FLAN_JAX_LOCAL_CACHE', '~/.cache/flan_jax/copies')
-  key = hashlib.sha256(os.fspath(folder).encode()).hexdigest()[:12]
-  target = user_path(root) / f'{folder.name}-{key}'
-  for name in names:
-    local = target / name
-    if local.exists():
-      continue
-    local.parent.mkdir(parents=True, exist_ok=True)
-    temporary = local.parent / f'.{local.name}.{os.getpid()}.writing'
-    (folder / name).copy(temporary, overwrite=True)
-    os.replace(temporary, local)
-  return target

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from flan_jax.definitions.digests import digest
-from flan_jax.runtime.paths import user_path, write_whole
+from flan_jax.runtime.paths import appending, user_path, write_whole
 
 # Seconds between writes: little is lost, and nothing waits for a disk.
 _PERIOD = 10.0
@@ -74,7 +74,7 @@ class Journal:
   def flush(self) -> None:
     """Writes the answers added since the last write."""
     if self._lines:
-      with self._path.open('a', encoding='utf-8') as file:
+      with appending(self._path) as file:
         file.write(''.join(self._lines))
     self._lines.clear()
     self._written = time.monotonic()

@@ -6,7 +6,7 @@ import pathlib
 from flan_jax.interop.gguf_file import GgufFile
 from flan_jax.interop.model_source import InteropError, Source
 from flan_jax.interop.safetensors_folder import SafetensorsFolder
-from flan_jax.runtime.paths import user_path
+from flan_jax.runtime.local_copies import local_path
 
 
 def open_source(spec: str) -> Source:
@@ -20,7 +20,7 @@ def open_source(spec: str) -> Source:
   Raises:
     InteropError: there is no model, or it cannot be read.
   """
-  path = pathlib.Path(user_path(spec))
+  path = local_path(spec)
   if not path.exists():
     path = _package_folder(spec)
   if path.is_file() and path.suffix == '.gguf':

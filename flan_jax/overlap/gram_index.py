@@ -13,7 +13,7 @@ from flan_jax.cache import storage
 from flan_jax.overlap.folding import BARRIER, fold_text
 from flan_jax.overlap.gram_table import GramTable
 from flan_jax.overlap.word_hashes import window_hashes, words_of
-from flan_jax.runtime.paths import is_local
+from flan_jax.runtime.local_copies import local_path
 
 _END = b' ' + BARRIER + b' '
 # Bytes of text whose windows are hashed together.
@@ -135,10 +135,8 @@ class GramIndex:
   @classmethod
   def load(cls, folder: str | os.PathLike) -> 'GramIndex':
     """Opens a saved index; processes of a machine share its memory."""
-    folder = epath.Path(folder)
+    folder = local_path(folder)
     names = [path.name for path in folder.iterdir()]
-    if not is_local(folder):
-      folder = storage.local_copy(folder, names)
     # As plain arrays, which are read faster.
     arrays = {
       name: np.asarray(np.load(folder / name, mmap_mode='r')) for name in names

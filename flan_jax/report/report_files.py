@@ -23,7 +23,7 @@ from flan_jax.report.tables import (
   markdown,
   text_of,
 )
-from flan_jax.runtime.paths import user_path, write_whole
+from flan_jax.runtime.paths import user_path, write_whole, write_whole_bytes
 
 PAGE, MARKDOWN, JSON = 'report.html', 'report.md', 'report.json'
 TABLES, FIGURES = 'tables', 'figures'
@@ -45,7 +45,7 @@ def write_report(folder: str | os.PathLike, document: Document) -> epath.Path:
       write_whole(folder / TABLES / f'{table.name}.csv', csv_text(table))
     for figure in document.figures:
       write_whole(folder / FIGURES / f'{figure.name}.svg', figure.svg)
-      _write_bytes(folder / FIGURES / f'{figure.name}.png', figure.png)
+      write_whole_bytes(folder / FIGURES / f'{figure.name}.png', figure.png)
     write_whole(folder / JSON, json_text(document))
     write_whole(folder / MARKDOWN, _render('report.md.j2', document))
     write_whole(folder / PAGE, page(document))
@@ -54,12 +54,6 @@ def write_report(folder: str | os.PathLike, document: Document) -> epath.Path:
       f'--out={folder} cannot be written ({error}): name a folder of your own'
     ) from error
   return folder / PAGE
-
-
-def _write_bytes(path: epath.Path, data: bytes) -> None:
-  temporary = path.with_name(f'.{path.name}.{os.getpid()}.writing')
-  temporary.write_bytes(data)
-  temporary.replace(path)
 
 
 def page(document: Document) -> str:

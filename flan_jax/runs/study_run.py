@@ -5,6 +5,7 @@ import contextlib
 
 from flan_jax.definitions import names
 from flan_jax.runs.study_cell import CellRunner
+from flan_jax.runtime.paths import appending
 from flan_jax.studies import panels
 from flan_jax.studies.archive import Archive
 from flan_jax.studies.collect import study_json, write_study
@@ -103,7 +104,7 @@ class StudyRun:
     name = cell.name.replace('/', '-')
     path = folder / f'{self._name}-{self._size}-{name}.txt'
     with (
-      path.open('a') as file,
+      appending(path) as file,
       contextlib.redirect_stdout(file),
       contextlib.redirect_stderr(file),
     ):

@@ -1,8 +1,20 @@
 """Paths that a user gives: local ones, or `gs://…`."""
 
+from collections.abc import Iterator
+import contextlib
+import functools
+import importlib.util
+import io
 import os
+import re
+from typing import TextIO
 
 from etils import epath
+
+from flan_jax.errors import ConfigError
+
+_BUCKETS = 'gs://'
+_SCHEME = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*://')
 
 
 def user_path(path: str | os.PathLike) -> epath.Path:
@@ -12,8 +24,44 @@ def user_path(path: str | os.PathLike) -> epath.Path:
 
   >>> user_path('gs://bucket/run')
   PosixGPath('gs://bucket/run')
+
+  Raises:
+    ConfigError: The path is of another scheme, names no bucket, or is in a
+      bucket while the package that reads buckets is not installed.
   """
+  text = os.fspath(path)
+  if text.startswith(_BUCKETS):
+    if text[len(_BUCKETS) :][:1] in ('', '/'):
+      raise ConfigError(f'{text} names no bucket: write gs://BUCKET/FOLDER')
+    _prepare_buckets()
+  elif scheme := _SCHEME.match(text):
+    raise ConfigError(
+      f'{text} starts with {scheme[0]}: only local paths and gs://BUCKET/… can '
+      'be read and written'
+    )
   return epath.Path(path).expanduser()
+
+
+@functools.cache
+def _prepare_buckets() -> None:
+  """Chooses how epath reaches buckets, for this process and its children.
+
+  Raises:
+    ConfigError: gcsfs is not installed.
+  """
+  if importlib.util.find_spec('gcsfs') is None:
+    raise ConfigError(
+      "gs://… paths need a package: pip install 'flan_jax[gcp]'"
+    )
+  import fsspec
+
+  # Otherwise epath takes TensorFlow where that is installed: training would
+  # load it, and hosts with and without it would see different errors.
+  os.environ['EPATH_USE_TF'] = '0'
+  # A kept listing would hide what other processes write meanwhile.
+  for name in ('gs', 'gcs'):
+    settings = fsspec.config.conf.setdefault(name, {})
+    settings.setdefault('use_listings_cache', False)
 
 
 def is_local(path: str | os.PathLike) -> bool:
@@ -23,6 +71,33 @@ def is_local(path: str | os.PathLike) -> bool:
 
 def write_whole(path: epath.Path, text: str) -> None:
   """Writes a file in UTF-8 so that readers see all of it or the old one."""
+  write_whole_bytes(path, text.encode())
+
+
+def write_whole_bytes(path: epath.Path, data: bytes) -> None:
+  """Writes a file so that readers see all of it or the old one."""
+  if not is_local(path):
+    # An object appears when all of it is there. Renaming would copy it.
+    path.write_bytes(data)
+    return
   temporary = path.with_name(f'.{path.name}.{os.getpid()}.writing')
-  temporary.write_text(text, encoding='utf-8')
+  temporary.write_bytes(data)
   temporary.replace(path)
+
+
+@contextlib.contextmanager
+def appending(path: epath.Path) -> Iterator[TextIO]:
+  """Opens a file in UTF-8 to add to its end.
+
+  Buckets cannot append. There, the whole file is written again at the end.
+  """
+  if is_local(path):
+    with path.open('a', encoding='utf-8') as file:
+      yield file
+    return
+  added = io.StringIO()
+  try:
+    yield added
+  finally:
+    text = path.read_text(encoding='utf-8') if path.exists() else ''
+    write_whole(path, text + added.getvalue())

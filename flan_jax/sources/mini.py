@@ -6,7 +6,8 @@ import os
 import pathlib
 import tempfile
 
-from flan_jax.runtime.paths import user_path
+from flan_jax.runtime.local_copies import copies_folder
+from flan_jax.runtime.paths import is_local, user_path
 from flan_jax.runtime.tensorflow_start import start_tensorflow
 from flan_jax.sources.tfds_import import import_rows, mini_corpus
 
@@ -18,7 +19,8 @@ def resolve_data_dir(data_dir: str | None, cache_dir: str) -> str | None:
 
   Args:
     data_dir: A path; None for TFDS's own default; 'mini' for the shipped
-      corpus, which is imported below the cache directory.
+      corpus, which is imported below the cache directory, or on local disk if
+      that is in a bucket.
     cache_dir: The cache directory.
   """
   if data_dir != MINI:
@@ -26,7 +28,9 @@ def resolve_data_dir(data_dir: str | None, cache_dir: str) -> str | None:
   digest = hashlib.sha256()
   for path in sorted(mini_corpus().iterdir()):
     digest.update(path.name.encode() + path.read_bytes())
-  return f'{user_path(cache_dir)}/mini_corpus-{digest.hexdigest()[:8]}'
+  # TensorFlow reads buckets in its own way, with credentials of its own.
+  parent = user_path(cache_dir) if is_local(cache_dir) else copies_folder()
+  return f'{parent}/mini_corpus-{digest.hexdigest()[:8]}'
 
 
 def open_data_dir(

@@ -17,7 +17,7 @@ import orbax.checkpoint as ocp
 
 from flan_jax.errors import UserError
 from flan_jax.runtime import processes
-from flan_jax.runtime.paths import user_path
+from flan_jax.runtime.paths import is_local, user_path
 from flan_jax.training import checkpoint_record as record_lib
 from flan_jax.training.checkpoint_errors import (
   CheckpointDamagedError,
@@ -32,7 +32,9 @@ _SHOWN = 160
 
 def absolute(path: str | os.PathLike) -> epath.Path:
   """Returns a path that Orbax accepts."""
-  return user_path(path).absolute()
+  path = user_path(path)
+  # epath takes a bucket for a folder in the working directory.
+  return path.absolute() if is_local(path) else path
 
 
 def complete_steps(folder: epath.Path) -> list[int]:

@@ -26,6 +26,7 @@ class Vocabulary(abc.ABC):
 
   Attributes:
     path: The file it was read from.
+    origin: The setting that named it, if `path` is a copy from a bucket.
     size: One more than the largest id.
     eos_id: Id that ends a target (and, by default, an input).
     bos_id: Id that starts a sequence, or None.
@@ -34,6 +35,7 @@ class Vocabulary(abc.ABC):
   """
 
   path: str
+  origin: str | None = None
   size: int
   eos_id: int
   bos_id: int | None
@@ -84,7 +86,7 @@ class Vocabulary(abc.ABC):
 
   def record(self) -> dict[str, Any]:
     """Returns what checkpoints record to find and check the vocabulary."""
-    path = str(pathlib.Path(self.path).absolute())
+    path = self.origin or str(pathlib.Path(self.path).absolute())
     return {'path': path, 'digest': self.digest, 'size': self.size}
 
   def encode_markup(self, text: str) -> list[int]:

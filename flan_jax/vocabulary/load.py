@@ -3,7 +3,8 @@
 import functools
 import pathlib
 
-from flan_jax.runtime.paths import user_path
+from flan_jax.runtime.local_copies import local_path
+from flan_jax.runtime.paths import is_local
 from flan_jax.vocabulary.base import (
   SENTENCEPIECE_MODEL,
   TOKENIZER_JSON,
@@ -28,7 +29,7 @@ def load_vocabulary(spec: str) -> Vocabulary:
   Raises:
     VocabularyError: there is no such file, or it does not define an end token.
   """
-  path = MINI_MODEL if spec == MINI else pathlib.Path(user_path(spec))
+  path = MINI_MODEL if spec == MINI else local_path(spec)
   if path.is_dir():
     json = path / TOKENIZER_JSON
     path = json if json.is_file() else path / SENTENCEPIECE_MODEL
@@ -37,6 +38,10 @@ def load_vocabulary(spec: str) -> Vocabulary:
       f'no vocabulary at {spec}: VOCABULARY must be {MINI!r}, a SentencePiece '
       f'.model file, a Hugging Face {TOKENIZER_JSON}, or a folder with one'
     )
-  if path.suffix == '.json':
-    return TokenizerVocabulary(path)
-  return SentencePieceVocabulary(path)
+  kind = (
+    TokenizerVocabulary if path.suffix == '.json' else SentencePieceVocabulary
+  )
+  vocabulary = kind(path)
+  if not is_local(spec):
+    vocabulary.origin = spec
+  return vocabulary

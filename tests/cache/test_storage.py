@@ -1,14 +1,12 @@
 """Files of a cache are whole or missing, on local disk and elsewhere."""
 
 import os
-import pathlib
 
 from etils import epath
 import pytest
 
 from flan_jax.cache import storage
 from flan_jax.cache.storage import CacheError
-from tests.remote_paths import remote_paths
 
 
 def test_a_folder_is_whole_or_missing(tmp_path):
@@ -54,16 +52,18 @@ def test_json_is_read_written_and_refused_where_it_is_damaged(tmp_path):
     storage.read_json(path)
 
 
-def test_a_remote_folder_is_copied_once(tmp_path, monkeypatch):
-  monkeypatch.setenv('FLAN_JAX_LOCAL_CACHE', str(tmp_path / 'copies'))
-  target = epath.Path('gs://bucket/folder')
-  assert not storage.is_local(target)
-  with remote_paths(monkeypatch, tmp_path):
-    with storage.new_folder(target) as folder:
-      (folder / 'a').write_text('text')
-      (folder / 'b.json').write_text('1')
-    assert storage.read_json(target / 'b.json') == 1
-    copy = storage.local_copy(target, ['a', 'b.json'])
-    assert pathlib.Path(copy, 'a').read_text() == 'text'
-    (target / 'a').unlink()
-    assert storage.local_copy(target, ['a', 'b.json']) == copy
+def test_a_folder_in_a_bucket_gets_its_json_files_last(bucket, monkeypatch):
+  written, copy = [], type(epath.Path(bucket)).copy
+
+  def copied(self, target, **settings):
+    written.append(self.name)
+    return copy(self, target, **settings)
+
+  monkeypatch.setattr(type(epath.Path(bucket)), 'copy', copied)
+  target = epath.Path(bucket) / 'folder'
+  with storage.new_folder(target) as folder:
+    (folder / 'a.json').write_text('1')
+    (folder / 'b').write_text('text')
+  assert written == ['b', 'a.json']
+  assert storage.read_json(target / 'a.json') == 1
+  assert (target / 'b').read_text() == 'text'

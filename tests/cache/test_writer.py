@@ -19,7 +19,6 @@ from flan_jax.definitions import registry
 from flan_jax.rendering.splits import MissingDataError
 from flan_jax.testing.cached_splits import named_split
 from flan_jax.vocabulary.load import load_vocabulary
-from tests.remote_paths import remote_paths
 
 registry.load()
 
@@ -217,22 +216,20 @@ def test_a_worker_of_another_version_writes_nothing(config, vocabulary):
 
 @pytest.mark.slow
 def test_a_remote_cache_is_written_and_copied(
-  config, vocabulary, monkeypatch, tmp_path
+  config, vocabulary, bucket, monkeypatch, tmp_path
 ):
-  monkeypatch.setenv('FLAN_JAX_LOCAL_CACHE', str(tmp_path / 'copies'))
   monkeypatch.setattr(writer, 'ROWS_PER_SHARD', 5)
   key = named_split('snli', 'train')
   (local,) = make_cached_splits([key], config, vocabulary, log=_quiet)
-  away = dataclasses.replace(config, cache_dir='gs://bucket/cache')
-  with remote_paths(monkeypatch, tmp_path):
-    (remote,) = make_cached_splits([key], away, vocabulary, log=_quiet)
-    assert str(remote.path).startswith(str(tmp_path / 'copies'))
-    remote.verify()
-    assert remote.digest == local.digest
-    found = cached_split.find_cached_split(key, away, vocabulary)
-    assert found.path == remote.path
-    assert np.array_equal(found.renderings, local.renderings)
-    assert make_cached_splits([key], away, vocabulary, log=pytest.fail)
+  away = dataclasses.replace(config, cache_dir=f'{bucket}/cache')
+  (remote,) = make_cached_splits([key], away, vocabulary, log=_quiet)
+  assert str(remote.path).startswith(str(tmp_path / 'copies'))
+  remote.verify()
+  assert remote.digest == local.digest
+  found = cached_split.find_cached_split(key, away, vocabulary)
+  assert found.path == remote.path
+  assert np.array_equal(found.renderings, local.renderings)
+  assert make_cached_splits([key], away, vocabulary, log=pytest.fail)
 
 
 def test_the_plan_counts_what_is_to_be_done(config, vocabulary):
