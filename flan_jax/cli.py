@@ -10,6 +10,7 @@ import traceback
 from flan_jax import config, flags, macros
 from flan_jax.errors import ConfigError, UserError
 from flan_jax.runtime import stop_signals
+from flan_jax.runtime.buckets import check_buckets
 from flan_jax.terminal.screen import show, show_error
 
 # Commands that several processes can run together.
@@ -143,6 +144,7 @@ def _run_with_gin(command: str, argv: Sequence[str]) -> None:
     stop_signals.listen()  # JAX installs a handler of its own.
   name = _MODULES.get(command, command)
   config.prepare(arguments, name)
+  check_buckets(config.bucket_paths())
   function = getattr(importlib.import_module(f'flan_jax.runs.{name}'), name)
   given = {k: v for k, v in vars(parsed).items() if v is not None}
   own = {name: given[name] for name in _OWN_FLAGS if name in given}

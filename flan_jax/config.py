@@ -16,6 +16,7 @@ from flan_jax.definitions import registry, template_set
 from flan_jax.errors import ConfigError, nearest
 from flan_jax.flags import Arguments
 from flan_jax.runtime import user_modules
+from flan_jax.runtime.paths import BUCKETS
 
 
 def shipped_gin_dir() -> pathlib.Path:
@@ -83,3 +84,14 @@ def _nearest_binding(message: str) -> str:
     if hint := nearest(unknown.strip('@()'), configurables.known(), cutoff=0.6):
       return hint
   return ''
+
+
+def bucket_paths() -> list[str]:
+  """Returns the `gs://…` paths among the macros that were parsed."""
+  found = []
+  for (_, selector), values in gin.config._CONFIG.items():
+    if selector == 'gin.macro':
+      value = values.get('value')
+      several = isinstance(value, tuple | list)
+      found += list(value) if several else [value]
+  return [x for x in found if isinstance(x, str) and x.startswith(BUCKETS)]

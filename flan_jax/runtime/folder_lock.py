@@ -59,7 +59,8 @@ class FolderLock:
       LockedError: Another run holds it.
     """
     folder = self._folder
-    while not folder.exists():
+    # A bucket has no folders to make and to remove.
+    while is_local(folder) and not folder.exists():
       self._made.append(folder)
       folder = folder.parent
     self._folder.mkdir(parents=True, exist_ok=True)
@@ -93,8 +94,7 @@ class FolderLock:
     for folder in self._made:
       # A folder that is not empty is kept.
       with contextlib.suppress(OSError):
-        if is_local(folder):
-          folder.rmdir() if not any(folder.iterdir()) else None
+        folder.rmdir() if not any(folder.iterdir()) else None
 
   def _create(self) -> bool:
     """Writes the lock and returns True, unless there is one."""
@@ -165,9 +165,10 @@ class FolderLock:
       except LockedError as lost:
         self._lost = lost
         return
-      except OSError:
-        # A full disk or a network that is down for a moment; the next beat
-        # tries again, and others wait longer than one beat.
+      # A full disk, or a network that is down for a moment, of which a bucket's
+      # library raises errors of several types. The next beat tries again, and
+      # others wait longer than one beat.
+      except Exception:
         continue
 
   def _write(self) -> None:

@@ -13,7 +13,7 @@ from etils import epath
 
 from flan_jax.errors import ConfigError
 
-_BUCKETS = 'gs://'
+BUCKETS = 'gs://'
 _SCHEME = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*://')
 
 
@@ -30,8 +30,8 @@ def user_path(path: str | os.PathLike) -> epath.Path:
       bucket while the package that reads buckets is not installed.
   """
   text = os.fspath(path)
-  if text.startswith(_BUCKETS):
-    if text[len(_BUCKETS) :][:1] in ('', '/'):
+  if text.startswith(BUCKETS):
+    if text[len(BUCKETS) :][:1] in ('', '/'):
       raise ConfigError(f'{text} names no bucket: write gs://BUCKET/FOLDER')
     _prepare_buckets()
   elif scheme := _SCHEME.match(text):

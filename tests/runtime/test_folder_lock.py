@@ -10,7 +10,6 @@ import pytest
 
 from flan_jax.runtime import folder_lock
 from flan_jax.runtime.folder_lock import FolderLock, LockedError, held
-from tests.remote_paths import remote_paths
 
 
 @pytest.fixture(autouse=True)
@@ -92,10 +91,9 @@ def test_a_run_that_was_replaced_notices(tmp_path):
   assert (tmp_path / 'run.lock').exists()
 
 
-def test_a_bucket_is_locked_too(tmp_path, monkeypatch):
-  with remote_paths(monkeypatch, tmp_path):
-    with held('gs://bucket/run'):
-      with pytest.raises(LockedError, match='gs://bucket/run is in use'):
-        FolderLock('gs://bucket/run').take()
-    with held('gs://bucket/run'):
-      pass
+def test_a_bucket_is_locked_too(bucket):
+  with held(f'{bucket}/run'):
+    with pytest.raises(LockedError, match=f'{bucket}/run is in use'):
+      FolderLock(f'{bucket}/run').take()
+  with held(f'{bucket}/run'):
+    pass
