@@ -3,10 +3,10 @@
 import os
 import sys
 
-# `python -m` puts the working directory first, where a user's folder `gin/`
-# would hide gin-config. At the end of the path it still serves `--task_module`.
+# `python -m` puts the working directory first, where a user's `gin/` or
+# `optax.py` would hide a package. `user_modules` finds what a user names there.
 if sys.path[0] == os.getcwd():
-  sys.path.append(sys.path.pop(0))
+  del sys.path[0]
 
 from flan_jax.cli import main
 

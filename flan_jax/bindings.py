@@ -4,7 +4,7 @@ A command is checked by walking from its run function over what is bound to it,
 as gin does when it calls it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 import dataclasses
 import graphlib
 import typing
@@ -42,8 +42,8 @@ def check_bindings(run: str) -> None:
   """
   _check_names()
   _check_circles()
-  read = _reachable(('', f'flan_jax.{run}'))
-  _check_required(read)
+  read, macros = _reachable(('', f'flan_jax.{run}'))
+  _check_required(macros)
   checked = set()
   for binding in read:
     checked |= _check(binding)
@@ -83,18 +83,15 @@ def _words(key: _Key) -> str:
   return scope if selector == _MACRO else f'@{_short(selector)}()'
 
 
-def _check_required(read: list[_Binding]) -> None:
+def _check_required(macros: Iterable[str]) -> None:
   """Raises ConfigError for missing macros that the run would read."""
-  names = {name for b in read for name in _macros_in(b.value, nested=True)}
-  missing = sorted(name for name in names if _is_required(_value_of(name)))
+  missing = sorted(name for name in macros if _is_required(_value_of(name)))
   if missing:
-    lines = ''.join(
-      f'  {n}: {MACROS[n].meaning if n in MACROS else "required"}\n'
-      for n in missing
+    named = '; '.join(
+      f'{n}: {MACROS[n].meaning}' if n in MACROS else n for n in missing
     )
     raise ConfigError(
-      f'these macros are required, but not set:\n{lines}'
-      f'  set them as in --gin.{missing[0]}=VALUE or in a gin file'
+      f'not set, as in --gin.{missing[0]}=VALUE or in a gin file: {named}'
     )
 
 
@@ -130,9 +127,9 @@ def _check_unread(checked: set[str]) -> None:
 
   A macro may have any value that the table or some loaded file allows.
   """
-  others = [b for key in _config() for b in _bound(key)]
+  others = [b for key, values in _config().items() for b in _typed(key, values)]
   for binding in others:
-    if not _is(binding.value, _MACRO) and not _macros_in(binding.value):
+    if binding.kind is not Any and not _macros_in(binding.value):
       _check(binding)
   readers = {}
   for binding in others:
@@ -190,19 +187,22 @@ def _value_of(macro: str) -> Any:
 def _bound(key: _Key) -> Iterator[_Binding]:
   """Yields what is bound to the parameters of a configurable."""
   scope, selector = key
-  kinds = configurables.kinds(selector)
   for (bound_scope, bound), values in _config().items():
     # What is bound without a scope, or in an outer one, holds in all.
     if bound == selector and f'{scope}/'.startswith(
       f'{bound_scope}/' if bound_scope else ''
     ):
-      for parameter, value in values.items():
-        name = f'{_short(selector)}.{parameter}'
-        yield _Binding(name, kinds.get(parameter, Any), value)
+      yield from _typed(key, values)
 
 
-def _reachable(run: _Key) -> list[_Binding]:
-  """Returns what a run function reads, directly and through others."""
+def _typed(key: _Key, values: dict[str, Any]) -> Iterator[_Binding]:
+  kinds, name = configurables.kinds(key[1]), _short(key[1])
+  for parameter, value in values.items():
+    yield _Binding(f'{name}.{parameter}', kinds.get(parameter, Any), value)
+
+
+def _reachable(run: _Key) -> tuple[list[_Binding], list[str]]:
+  """Returns the bindings and macros that a run function reads."""
   found, todo, seen = [], [run], set()
   while todo:
     key = todo.pop()
@@ -213,20 +213,15 @@ def _reachable(run: _Key) -> list[_Binding]:
     todo += [ref.config_key for b in bindings for ref in _references(b.value)]
     if key[1] != _MACRO:
       found += bindings
-  return found
+  return found, [scope for scope, selector in seen if selector == _MACRO]
 
 
 def _references(value: Any) -> list[Any]:
   return list(gin.config.iterate_references(value))
 
 
-def _macros_in(value: Any, nested: bool = False) -> list[str]:
-  """Returns the macros in a value, and with `nested` those in theirs."""
-  names = [r.config_key[0] for r in _references(value) if _is(r, _MACRO)]
-  if nested:
-    inner = [_macros_in(_value_of(name), nested) for name in names]
-    names += [name for found in inner for name in found]
-  return names
+def _macros_in(value: Any) -> list[str]:
+  return [r.config_key[0] for r in _references(value) if _is(r, _MACRO)]
 
 
 def _is(value: Any, selector: str) -> bool:

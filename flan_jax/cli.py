@@ -52,6 +52,7 @@ _COMMANDS = {
 }
 # Flags that go to the function itself.
 _OWN_FLAGS = ('profile', 'verbose', 'checkpoint', 'host', 'port')
+_LONGEST_LINE = 1000  # Of an error, in characters.
 _EXAMPLE = 'flan-jax train --gin_file=runs/quickstart.gin'
 
 
@@ -84,13 +85,30 @@ def main(argv: Sequence[str] | None = None) -> int:
       traceback.print_exc()
     # Gin appends the place of the call, which is always in this file.
     message = str(error).partition('\n  In call to configurable')[0]
-    show_error(f'flan-jax {command}: error: {message}')
+    show_error(f'flan-jax {command}: error: {_readable(message)}')
     return 2
   except KeyboardInterrupt:
     if debug:
       traceback.print_exc()
     show_error(f'flan-jax {command}: interrupted')
     return 130
+
+
+def _readable(message: str) -> str:
+  """Returns a message without control characters and endless lines.
+
+  It may quote what a user typed or a file holds.
+  """
+  lines = [
+    ''.join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+    for line in message.split('\n')
+  ]
+  return '\n'.join(
+    line
+    if len(line) <= _LONGEST_LINE
+    else f'{line[: _LONGEST_LINE // 2]} … {line[-_LONGEST_LINE // 2 :]}'
+    for line in lines
+  )
 
 
 def _usage() -> list[str]:

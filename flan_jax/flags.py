@@ -2,13 +2,40 @@
 
 import argparse
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import dataclasses
-from typing import NoReturn
+from typing import Annotated, Any, NoReturn
 
 from flan_jax.errors import ConfigError
+from flan_jax.setting_types import Count, CountOrZero, Only, refusal
 
-_TASK_MODULE = 'module that registers your datasets; may be repeated'
+_TASK_MODULE = (
+  'module that registers your datasets, installed or in the working directory; '
+  'may be repeated'
+)
+_Port = Annotated[
+  int, Only('a port from 0 to 65535', lambda port: 0 <= port < 2**16)
+]
+
+
+def integer(kind: Any = Count) -> Callable[[str], int]:
+  """Returns the `type` of a flag whose values an annotation limits.
+
+  >>> integer()('3')
+  3
+  """
+
+  def parse(text: str) -> int:
+    try:
+      value = int(text)
+    except ValueError:
+      value = text
+    words = refusal(kind, value)
+    if words is not None:
+      raise argparse.ArgumentTypeError(f'{text[:80]!r} is not {words}')
+    return value
+
+  return parse
 
 
 class FlagParser(argparse.ArgumentParser):
@@ -21,6 +48,17 @@ class FlagParser(argparse.ArgumentParser):
 
   def error(self, message: str) -> NoReturn:
     raise ConfigError(f'{message}; see {self.prog} --help')
+
+  def parse_known_args(self, args=None, namespace=None):
+    """Parses flags as usual; an empty one, which no flag takes, is an error."""
+    parsed, rest = super().parse_known_args(args, namespace)
+    for action in self._actions:
+      value = getattr(parsed, action.dest, None)
+      for text in value if isinstance(value, list) else [value]:
+        if isinstance(text, str) and not text.strip():
+          name = (*action.option_strings, action.dest)[0]
+          self.error(f'{name} is empty: it needs a value')
+    return parsed, rest
 
   def add_data_flags(self, default: str | None = None) -> None:
     """Adds the flags that say where data and datasets are.
@@ -127,7 +165,7 @@ def override(name: str, value: str) -> str:
   """
   try:
     ast.literal_eval(value)
-  except (ValueError, SyntaxError):
+  except (ValueError, SyntaxError, RecursionError, MemoryError):
     if not value.startswith(('%', '@')):
       value = repr(value)
   return f'{name} = {value}'
@@ -148,8 +186,10 @@ def parse_gin(
   bindings = list(parsed.gin_bindings)
   for flag in rest:
     name, equals, value = flag.partition('=')
-    if not name.startswith('--gin.') or not equals:
+    if not name.startswith('--gin.'):
       raise ConfigError(f'unknown flag {flag!r}, see {parser.prog} --help')
+    if not equals:
+      raise ConfigError(f'{flag} needs a value, as in {flag}=VALUE')
     bindings.append(override(name.removeprefix('--gin.'), value))
   if parsed.allow_missing:
     bindings.append(override('ALLOW_MISSING', 'True'))
@@ -179,8 +219,8 @@ def add_process_flags(parser: FlagParser) -> None:
     metavar='HOST:PORT',
     help='with the next two flags, join processes anywhere else',
   )
-  parser.add_argument('--process_count', metavar='N', type=int)
-  parser.add_argument('--process_index', metavar='I', type=int)
+  parser.add_argument('--process_count', metavar='N', type=integer())
+  parser.add_argument('--process_index', metavar='I', type=integer(CountOrZero))
 
 
 def add_serve_flags(parser: FlagParser) -> None:
@@ -198,7 +238,7 @@ def add_serve_flags(parser: FlagParser) -> None:
     'reaches',
   )
   parser.add_argument(
-    '--port', type=int, help='port to listen on; default 8000'
+    '--port', type=integer(_Port), help='port to listen on; default 8000'
   )
 
 

@@ -109,4 +109,4 @@ def _reason(error: Exception) -> str:
   if isinstance(error, RecursionError | MemoryError):
     return 'brackets are nested too deeply'
   reason = error.msg if isinstance(error, SyntaxError) else error.args[0]
-  return ' '.join(str(reason).split())
+  return ' '.join(str(reason).split())[:200]

@@ -39,6 +39,14 @@ def test_debug_shows_the_traceback_of_a_user_error(capsys, fails):
   assert error.endswith('flan-jax inspect: error: no such row\n')
 
 
+def test_an_error_that_quotes_anything_stays_readable(capsys, fails):
+  fails(UserError(f'no row \x1b[31m{"x" * 100_000} in a file'))
+  assert cli.main(['inspect']) == 2
+  error = capsys.readouterr().err
+  assert len(error) < 1100 and error.endswith('in a file\n')
+  assert r'no row \x1b[31m' in error
+
+
 @pytest.mark.parametrize('error', [ValueError('shapes'), OSError('disk')])
 def test_a_bug_keeps_its_traceback(fails, error):
   fails(error)

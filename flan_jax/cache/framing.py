@@ -8,6 +8,7 @@ from typing import Annotated
 
 import numpy as np
 
+from flan_jax.errors import ConfigError
 from flan_jax.rendering.lengths import DEFAULT_LENGTHS
 from flan_jax.setting_types import Count, Only, Path, check_fields
 from flan_jax.vocabulary.base import Vocabulary
@@ -78,17 +79,28 @@ class Framing:
 
   @classmethod
   def of(cls, config: CacheConfig, vocabulary: Vocabulary) -> 'Framing':
-    """Returns the framing of a run: [BOS] input SEP target EOS."""
+    """Returns the framing of a run: [BOS] input SEP target EOS.
+
+    Raises:
+      ConfigError: It leaves no token for the input.
+    """
     start = () if vocabulary.bos_id is None else (vocabulary.bos_id,)
     before, after = '', None
     if config.prompt_format is not None:
       before, after = config.prompt_format.split(INPUT)
-    return cls(
+    framing = cls(
       start=(*start, *vocabulary.encode_markup(before)),
       separator=_separator_ids(after, vocabulary),
       end=(vocabulary.eos_id,),
       between=_separator_ids(config.exemplar_separator, vocabulary),
     )
+    overhead, most = framing.prompt_overhead, config.lengths['inputs']
+    if overhead >= most:
+      raise ConfigError(
+        f"TASK_FEATURE_LENGTHS has {most} tokens for 'inputs', of which "
+        f'{overhead} are around the input (see PROMPT_FORMAT): raise it'
+      )
+    return framing
 
   @functools.cached_property
   def arrays(self) -> types.SimpleNamespace:

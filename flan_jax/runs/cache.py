@@ -17,7 +17,7 @@ from flan_jax.runtime.tensorflow_start import (
   quiet_start,
   skip_graph_optimization,
 )
-from flan_jax.setting_types import CountOrZero, Name, Path
+from flan_jax.setting_types import CountOrZero, Name, Names, Path
 from flan_jax.sources.mini import open_data_dir
 from flan_jax.terminal.bar import Bar
 from flan_jax.terminal.screen import show
@@ -37,7 +37,7 @@ _SECONDS_A_SPLIT = 0.7
 
 @gin.configurable(module='flan_jax')
 def cache(
-  mixtures: Sequence[Name | Sequence[Name] | None],
+  mixtures: Sequence[Name | Names | None],
   cache_config: CacheConfig,
   vocabulary: Path,
   allow_missing: bool = False,
@@ -61,9 +61,15 @@ def cache(
     dry_run: Only prints what would be made.
 
   Raises:
-    ConfigError: Beam is asked for and not installed.
+    ConfigError: No mixture is named, or Beam is asked for and not installed.
   """
-  keys = split_keys(names.resolve_all(mixtures), scored=eval_period != 0)
+  plans = names.resolve_all(mixtures)
+  if not plans:
+    raise ConfigError(
+      'nothing to cache: name a mixture or task, or a list of them, with '
+      '--gin.MIXTURE_OR_TASK_NAME'
+    )
+  keys = split_keys(plans, scored=eval_period != 0)
   cache_dir = cache_config.cache_dir
   loaded = load_vocabulary(base_model.locate(vocabulary, cache_dir))
   with quiet_start():

@@ -6,6 +6,7 @@ import functools
 import os
 import shlex
 import sys
+from typing import Annotated
 
 from flan_jax import __version__
 from flan_jax.definitions import registry, template_set
@@ -14,7 +15,7 @@ from flan_jax.errors import ConfigError
 from flan_jax.evaluation import contamination_report
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.recorded import read_recorded
-from flan_jax.flags import FlagParser
+from flan_jax.flags import FlagParser, integer
 from flan_jax.inspection import prepared
 from flan_jax.overlap import corpus_search
 from flan_jax.overlap.corpus_files import corpus_files, corpus_ranges
@@ -23,10 +24,15 @@ from flan_jax.overlap.gram_index import GramIndex
 from flan_jax.rendering.splits import MissingDataError
 from flan_jax.runtime.paths import user_path
 from flan_jax.runtime.tensorflow_start import start_tensorflow
+from flan_jax.setting_types import Only
 from flan_jax.sources.mini import open_data_dir
 from flan_jax.terminal.bar import Bar
 from flan_jax.terminal.blocks import Line, Paragraph
 from flan_jax.terminal.screen import show
+
+_Processes = Annotated[
+  int, Only('an integer from 1 to 1024', lambda n: 1 <= n <= 1024)
+]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -169,11 +175,11 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     'compressed (.gz, .zst); may be repeated',
   )
   add('--out', required=True, help='folder to write')
-  add('--n', type=int, default=13, help='words in a row; default 13')
+  add('--n', type=integer(), default=13, help='words in a row; default 13')
   add('--text_key', default='text', help='key of the text in JSON Lines')
   add(
     '--processes',
-    type=int,
+    type=integer(_Processes),
     default=os.cpu_count() or 1,
     help='processes of this machine; default: one per core',
   )
@@ -201,8 +207,4 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     action='store_true',
     help='leave out data that is not prepared; results list it',
   )
-  flags = parser.parse_args(argv)
-  for name in ('n', 'processes'):
-    if getattr(flags, name) < 1:
-      raise ConfigError(f'--{name} must be at least 1')
-  return flags
+  return parser.parse_args(argv)

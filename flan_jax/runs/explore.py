@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import functools
 import os
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 from flan_jax import __version__
 from flan_jax.definitions import registry, template_set
 from flan_jax.definitions.dataset import Dataset
 from flan_jax.errors import ConfigError
 from flan_jax.explorer import catalog, explorer_page
-from flan_jax.flags import FlagParser
+from flan_jax.flags import FlagParser, integer
 from flan_jax.inspection import prepared
 from flan_jax.runtime.paths import is_local, user_path, write_whole
 from flan_jax.runtime.tensorflow_start import (
@@ -20,6 +20,7 @@ from flan_jax.runtime.tensorflow_start import (
   skip_graph_optimization,
   start_tensorflow,
 )
+from flan_jax.setting_types import Only
 from flan_jax.sources.mini import MINI, open_data_dir
 from flan_jax.tasks import CLUSTERS
 from flan_jax.terminal.bar import Bar
@@ -28,6 +29,7 @@ from flan_jax.vocabulary.load import MINI as MINI_VOCABULARY
 from flan_jax.vocabulary.load import load_vocabulary
 
 _FILE = 'explorer.html'
+_Shots = Annotated[int, Only('an integer from 0 to 16', lambda n: 0 <= n <= 16)]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -145,10 +147,15 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     default='~/.cache/flan_jax',
     help='where the mini corpus is imported to',
   )
-  add('--rows', type=int, default=2, help='rows under each template; default 2')
+  add(
+    '--rows',
+    type=integer(),
+    default=2,
+    help='rows under each template; default 2',
+  )
   add(
     '--shots',
-    type=int,
+    type=integer(_Shots),
     default=2,
     help='most exemplars of a few-shot prompt; default 2. With 0, only the '
     'first training rows are read, which is faster',
@@ -159,9 +166,4 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     help='vocabulary that decides what fits; default mini',
   )
   add('--template_set', help='file of templates that replace the declared ones')
-  flags = parser.parse_args(argv)
-  if flags.rows < 1:
-    raise ConfigError('--rows must be at least 1')
-  if not 0 <= flags.shots <= 16:
-    raise ConfigError('--shots must be 0 to 16')
-  return flags
+  return parser.parse_args(argv)

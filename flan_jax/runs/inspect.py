@@ -11,7 +11,7 @@ from typing import Any
 from flan_jax.definitions import names, registry, template_set
 from flan_jax.definitions.dataset import SPLITS
 from flan_jax.errors import ConfigError
-from flan_jax.flags import FlagParser
+from flan_jax.flags import FlagParser, integer
 from flan_jax.inspection import caches, datasets, mixture_rates, rows
 from flan_jax.runs.inspect_cache import inspect_cache
 from flan_jax.runtime.tensorflow_start import start_tensorflow
@@ -108,7 +108,12 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     help='where --data_dir=mini, the shipped corpus, is imported to',
   )
   add('--format', choices=('text', 'json'), default='text')
-  add('--rows', type=int, default=2, help='rows under each template; default 2')
+  add(
+    '--rows',
+    type=integer(),
+    default=2,
+    help='rows under each template; default 2',
+  )
   add(
     '--split',
     choices=SPLITS,
@@ -123,6 +128,4 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
   flags = parser.parse_args(argv)
   if flags.check and flags.name:
     raise ConfigError(f'--check takes the mixture; remove {flags.name}')
-  if flags.rows < 1:
-    raise ConfigError('--rows must be at least 1')
   return flags

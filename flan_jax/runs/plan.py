@@ -11,7 +11,7 @@ from flan_jax.batches.loader import PackingConfig
 from flan_jax.cache.framing import Lengths
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.scoring.rank_batches import row_length
-from flan_jax.flags import FlagParser, parse_gin
+from flan_jax.flags import FlagParser, integer, parse_gin
 from flan_jax.model import DecoderConfig
 from flan_jax.planning import plan_text
 from flan_jax.planning.plan_worker import plan_in_process
@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
   )
   parser.add_argument(
     '--devices',
-    type=int,
+    type=integer(),
     help='number of devices for the CPU to simulate, without libtpu',
   )
   parser.add_argument('--only', choices=PROGRAMS, help='plan one program')

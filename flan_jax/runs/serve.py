@@ -159,8 +159,6 @@ def _rows(workspace: Workspace, mixtures: Sequence) -> ServedRows:
 
 def _listen(host: str, port: int) -> socket.socket:
   """Opens the port before the model is loaded, which takes a while."""
-  if not 0 <= port < 2**16:
-    raise ConfigError(f'--port must be from 0 to {2**16 - 1}, not {port}')
   try:
     family, *_, address = socket.getaddrinfo(
       host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -26,12 +26,12 @@ class ProfileWindow:
     Raises:
       ConfigError: The text is not of this form, or holds no step.
     """
-    numbers = re.fullmatch(r'(\d+):(\d+)', text)
+    numbers = re.fullmatch(r'(\d{1,9}):(\d{1,9})', text)
     window = cls(*map(int, numbers.groups())) if numbers else cls(0, 0)
     if not 1 <= window.first <= window.last:
       raise ConfigError(
-        f'--profile={text} must be FIRST:LAST, the first and the last step to '
-        'profile, counted from 1'
+        f'--profile={text[:80]} must be FIRST:LAST, the first and the last '
+        'step to profile, counted from 1'
       )
     return window
 

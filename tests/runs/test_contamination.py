@@ -60,7 +60,7 @@ def test_mistakes_are_found_before_rows_are_read(cli, mini_data):
   assert 'mnli has no test rows' in mistake('mnli', '--corpus=a.txt')
   assert '--corpus=b.txt' in mistake('rte', '--corpus=b.txt')
   assert '--corpus' in mistake('rte')
-  assert '--n must' in mistake('rte', '--corpus=a.txt', '--n=0')
+  assert '--n' in mistake('rte', '--corpus=a.txt', '--n=0')
   error = mistake('rte', '--corpus=a.txt', '--results=eval')
   assert 'eval has no results.json' in error
   empty = f'--data_dir={cli.folder}'

@@ -40,8 +40,8 @@ def test_the_page_has_users_datasets_and_is_the_same_twice(cli, rule_data):
   'flags, message',
   (
     (['rtee'], 'nearest: rte'),
-    (['--rows=0'], '--rows must be at least 1'),
-    (['--shots=17'], '--shots must be 0 to 16'),
+    (['--rows=0'], "'0' is not an integer of at least 1"),
+    (['--shots=17'], 'is not an integer from 0 to 16'),
   ),
 )
 def test_mistakes_in_flags(cli, flags, message):
