@@ -9,7 +9,7 @@ import traceback
 
 from flan_jax import config, flags, macros
 from flan_jax.errors import ConfigError, UserError
-from flan_jax.runtime import stop_signals
+from flan_jax.runtime import disk, stop_signals
 from flan_jax.runtime.buckets import check_buckets
 from flan_jax.terminal.screen import show, show_error
 
@@ -86,6 +86,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Gin appends the place of the call, which is always in this file.
     message = str(error).partition('\n  In call to configurable')[0]
     show_error(f'flan-jax {command}: error: {_readable(message)}')
+    return 2
+  except Exception as error:
+    place = disk.full(error)
+    if place is None:
+      raise
+    if debug:
+      traceback.print_exc()
+    show_error(
+      f'flan-jax {command}: error: there is no space left ({place}): free '
+      'some, and run the same command again'
+    )
     return 2
   except KeyboardInterrupt:
     if debug:

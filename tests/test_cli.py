@@ -1,5 +1,6 @@
 """The command line: help, exit codes and error messages."""
 
+import errno
 import pathlib
 import signal
 
@@ -45,6 +46,20 @@ def test_an_error_that_quotes_anything_stays_readable(capsys, fails):
   error = capsys.readouterr().err
   assert len(error) < 1100 and error.endswith('in a file\n')
   assert r'no row \x1b[31m' in error
+
+
+@pytest.mark.parametrize(
+  'error',
+  [
+    OSError(errno.ENOSPC, 'No space', 'records.jsonl'),
+    ValueError('records.jsonl: No space left on device\n [28]'),
+  ],
+)
+def test_a_full_disk_is_one_line(capsys, fails, error):
+  fails(error)
+  assert cli.main(['inspect']) == 2
+  (line,) = capsys.readouterr().err.splitlines()
+  assert 'there is no space left' in line and 'records.jsonl' in line
 
 
 @pytest.mark.parametrize('error', [ValueError('shapes'), OSError('disk')])

@@ -15,6 +15,7 @@ import json
 from typing import Any
 
 from flan_jax.errors import UserError, nearest
+from flan_jax.runtime import disk
 
 GRAMMAR = (
   'use "text", "int64", "float32", "bool", a list of two or more class names, '
@@ -94,6 +95,8 @@ def check_row(features, row: Mapping[str, Any]) -> dict[str, Any]:
       # TFDS finds half a surrogate pair only when it writes the row.
       json.dumps(checked[name], ensure_ascii=False).encode()
     except Exception as error:  # TFDS has no class of its own for these.
+      if disk.full(error):
+        raise  # The row is not to blame.
       reason = str(error).strip().splitlines()[-1]
       raise FieldError(name, f'TFDS refuses it: {reason}') from error
   return checked

@@ -25,6 +25,7 @@ from flan_jax.runtime import processes
 from flan_jax.runtime.watchdog import waiting_for
 from flan_jax.training import checkpoint_items as items_lib
 from flan_jax.training import checkpoint_record as record_lib
+from flan_jax.training import saving
 from flan_jax.training.best_checkpoint import KeepBest
 from flan_jax.training.checkpoint_errors import (
   CheckpointDamagedError,
@@ -57,10 +58,14 @@ class Checkpointer:
     self.model_dir = model_dir
     self._folder = items_lib.absolute(model_dir) / CHECKPOINTS
     self._folder.mkdir(parents=True, exist_ok=True)
-    policies = [preservation_policy.LatestN(keep)]
+    saving.silence_orbax()
+    self._keep = keep
+    self._verified: set[int] = set()
+    policies = [saving.KeepVerified(keep, self._verified)]
     # By step. The first process reads them, so that all delete the same.
     scores = processes.gather(list(_scores(model_dir).items()))[0]
     self._scores = dict(scores)
+    self._best = best
     if best:
       policies.append(KeepBest(self._scores))
     self._saving = False
@@ -81,7 +86,8 @@ class Checkpointer:
   ) -> None:
     """Writes a checkpoint in the background, once the one before is written.
 
-    The state may be donated as soon as this returns. It must be finite.
+    Older ones are deleted if enough others can be read. The state may be
+    donated as soon as this returns. It must be finite.
 
     Args:
       step: Steps done, more than those of any existing checkpoint.
@@ -90,19 +96,23 @@ class Checkpointer:
       score: Higher is better; None if not known.
 
     Raises:
-      CheckpointError: There is a checkpoint of this or a later step.
+      CheckpointError: There is a checkpoint of this or a later step, or no
+        space.
     """
+    self.wait()
+    saving.verify(self._folder, self._verified)
     items = _items(state)
     if score is not None:
       score = self._scores[step] = float(score)
     self._saving = True
-    saved = self._manager.save(
-      step,
-      args=ocp.args.Composite(
-        record=ocp.args.JsonSave(_contents(items, record, score)),
-        **{n: ocp.args.StandardSave(item) for n, item in items.items()},
-      ),
-    )
+    with saving.whole_or_removed(self._folder):
+      saved = self._manager.save(
+        step,
+        args=ocp.args.Composite(
+          record=ocp.args.JsonSave(_contents(items, record, score)),
+          **{n: ocp.args.StandardSave(item) for n, item in items.items()},
+        ),
+      )
     if not saved:
       raise CheckpointError(
         f'{self._folder} has a checkpoint of step {step} or later '
@@ -263,12 +273,34 @@ class Checkpointer:
   def wait(self) -> None:
     """Waits for the checkpoint being written, and raises its error."""
     self._saving = False
-    with waiting_for('the checkpoint being written'):
+    with (
+      saving.whole_or_removed(self._folder),
+      waiting_for('the checkpoint being written'),
+    ):
       self._manager.wait_until_finished()
+
+  def finish(self) -> None:
+    """Waits as `wait` does, and deletes what is one too many since then.
+
+    All processes call it.
+    """
+    self.wait()
+    saving.verify(self._folder, self._verified)
+    scored = {n: s for n, s in self._scores.items() if n in self._verified}
+    kept = sorted(self._verified)[-self._keep :]
+    if self._best and scored:
+      kept.append(max(scored, key=scored.get))
+    for step in sorted(self._verified.difference(kept)):
+      self._manager.delete(step)
+      self._verified.remove(step)
 
   def close(self) -> None:
     """Waits as `wait` does, and frees threads; call it last."""
-    self._manager.close()
+    try:
+      self.wait()
+    finally:
+      self._manager.close()
+      saving.remove_unfinished(self._folder)
 
   def _set_aside(self, damaged):
     if jax.process_index() == 0:

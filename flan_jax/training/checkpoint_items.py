@@ -7,6 +7,7 @@ enters.
 
 from collections.abc import Callable, Mapping
 import contextlib
+import logging
 import os
 from typing import Any, NamedTuple
 
@@ -130,6 +131,26 @@ def read_items(
   return arrays, contents.get('record', {})
 
 
+def is_readable(checkpoint: epath.Path) -> bool:
+  """Returns whether a checkpoint's record and lists of arrays are as written.
+
+  It is quick, because it reads no array.
+  """
+  try:
+    contents = record_lib.read_contents(checkpoint)
+    for item in contents['digests']:
+      _read_tree(checkpoint / item, contents)
+  # As in `read_items`.
+  except Exception as error:
+    logging.warning(
+      'Checkpoint %s cannot be read, older ones are kept: %s',
+      checkpoint,
+      _first_line(error),
+    )
+    return False
+  return True
+
+
 class _Item(NamedTuple):
   """Arrays, and whether they have the types in which they are stored."""
 
@@ -140,16 +161,23 @@ class _Item(NamedTuple):
 def _read_arrays(checkpoint, item, abstract, contents) -> _Item:
   """Reads what this process needs of an item whose names and shapes fit."""
   folder = checkpoint / item
+  stored = _read_tree(folder, contents)
+  _check_shapes(checkpoint, stored, abstract)
   with contextlib.closing(ocp.StandardCheckpointHandler()) as handler:
-    stored = handler.metadata(folder).tree
-    written = contents.get('trees', {}).get(item)
-    if written not in (None, record_lib.tree_digest(stored)):
-      raise CheckpointDamagedError(
-        f'the metadata of {folder} is not as it was written'
-      )
-    _check_shapes(checkpoint, stored, abstract)
     arrays = handler.restore(folder, args=ocp.args.StandardRestore(abstract))
   return _Item(arrays, bool(contents) and _types(stored) == _types(abstract))
+
+
+def _read_tree(folder, contents):
+  """Returns shapes and types of the arrays of an item, in its structure."""
+  with contextlib.closing(ocp.StandardCheckpointHandler()) as handler:
+    stored = handler.metadata(folder).tree
+  written = contents.get('trees', {}).get(folder.name)
+  if written not in (None, record_lib.tree_digest(stored)):
+    raise CheckpointDamagedError(
+      f'the metadata of {folder} is not as it was written'
+    )
+  return stored
 
 
 def _agree(error: UserError | None) -> None:

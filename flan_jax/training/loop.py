@@ -200,7 +200,7 @@ class Loop:
     finally:
       self._profiler.stop()
       loader.close()
-    self._checkpointer.wait()
+    self._checkpointer.finish()
     return state
 
   def _health(self) -> Health:
@@ -241,7 +241,7 @@ class Loop:
         self._save(step, state, lagged, values)
         preemption.saved()
       if decision.stop:
-        self._checkpointer.wait()
+        self._checkpointer.finish()
         decision.raise_stopped(step)
     # The last votes are counted a step later.
     preemption.after(last + 1).raise_stopped(last)

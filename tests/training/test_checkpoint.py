@@ -129,17 +129,38 @@ def test_best_is_kept_besides_the_newest(tmp_path, state):
   checkpointer = Checkpointer(tmp_path, keep=1, best=True)
   for step, score in ((1, 50.0), (2, 70.0), (3, 60.0), (4, None)):
     checkpointer.save(step, state, {}, score)
+  checkpointer.finish()
   checkpointer.close()
   assert [path.name for path in Checkpointer.paths(tmp_path)] == ['2', '4']
   assert Checkpointer.best(tmp_path).endswith('/checkpoints/2')
 
 
 def test_newest_are_kept(tmp_path, state):
-  save_all(tmp_path, state, 1, 2, 3, keep=2)
-  checkpointer = Checkpointer(tmp_path)
+  save_all(tmp_path, state, 1, 2, 3, 4, keep=2)
+  # The newest does not count before it is verified.
+  checkpointer = Checkpointer(tmp_path, keep=2)
+  assert checkpointer.steps() == [2, 3, 4]
+  checkpointer.finish()
+  assert checkpointer.steps() == [3, 4]
+  with pytest.raises(CheckpointError, match='step 4 or later'):
+    checkpointer.save(4, state, {})
+  checkpointer.close()
+
+
+def test_nothing_is_deleted_for_a_checkpoint_that_cannot_be_read(
+  tmp_path, state, caplog
+):
+  checkpointer = Checkpointer(tmp_path, keep=1)
+  checkpointer.save(1, state, {})
+  checkpointer.save(2, state, {})
+  checkpointer.wait()
+  (tmp_path / 'checkpoints/2/params/_METADATA').unlink()
+  checkpointer.save(3, state, {})
+  checkpointer.wait()
+  assert checkpointer.steps() == [1, 2, 3]
+  assert 'checkpoints/2 cannot be read, older ones are kept' in caplog.text
+  checkpointer.finish()
   assert checkpointer.steps() == [2, 3]
-  with pytest.raises(CheckpointError, match='step 3 or later'):
-    checkpointer.save(3, state, {})
   checkpointer.close()
 
 
@@ -308,8 +329,10 @@ def test_a_damaged_score_and_a_strange_name_are_passed_over(tmp_path, state):
   assert Checkpointer.best(tmp_path).endswith('/checkpoints/3')
   checkpointer = Checkpointer(tmp_path, keep=1, best=True)
   checkpointer.save(4, state, {}, 55.0)
+  checkpointer.finish()
   checkpointer.close()
-  assert [path.name for path in Checkpointer.paths(tmp_path)] == ['3', '4']
+  # What cannot be read is left for people to look at.
+  assert [path.name for path in Checkpointer.paths(tmp_path)] == ['2', '3', '4']
 
 
 def test_damaged_metadata_is_not_taken_for_another_model(
