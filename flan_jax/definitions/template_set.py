@@ -16,7 +16,6 @@ import contextlib
 import dataclasses
 import functools
 import importlib.resources
-import json
 import os
 import string
 from typing import Any
@@ -32,7 +31,7 @@ from flan_jax.definitions.dataset import (
   placeholders,
 )
 from flan_jax.errors import UserError, nearest
-from flan_jax.runtime.paths import user_path
+from flan_jax.runtime.json_text import read_json, read_text, shown
 
 # The dictionary that is read if a Python file has several.
 _PYTHON_NAME = 'PATTERNS'
@@ -160,36 +159,42 @@ def _locate(path: str) -> str:
 
 
 def _read(path: str) -> Mapping[str, Any]:
-  try:
-    text = user_path(path).read_text(encoding='utf-8')
-  except (OSError, UnicodeDecodeError) as error:
-    raise TemplateSetError(
-      f'cannot read the template set {path}: {error}'
-    ) from error
-  try:
-    if path.endswith('.py'):
-      found = _python_dictionary(path, ast.parse(text))
-    else:
-      hook = functools.partial(_without_repeats, path)
-      found = json.loads(text, object_pairs_hook=hook)
-  except (SyntaxError, json.JSONDecodeError) as error:
-    raise TemplateSetError(
-      f'{path}, line {error.lineno}: {error.msg}'
-    ) from error
+  if path.endswith('.py'):
+    found = _read_python(path)
+  else:
+    hook = functools.partial(_without_repeats, path)
+    found = read_json(path, TemplateSetError, hook)
   if not isinstance(found, dict) or not found:
     raise TemplateSetError(f'{path} must be a dictionary of datasets')
   return found
+
+
+def _read_python(path: str) -> dict[str, Any]:
+  text = read_text(path, TemplateSetError)
+  try:
+    return _python_dictionary(path, ast.parse(text))
+  except SyntaxError as error:
+    raise TemplateSetError(
+      f'{path}, line {error.lineno}: {error.msg}'
+    ) from error
+  # Python's parser has limits of depth and digits.
+  except (ValueError, RecursionError, MemoryError) as error:
+    raise TemplateSetError(
+      f'{path} is nested too deeply, or has a number of too many digits: '
+      'write it as JSON'
+    ) from error
 
 
 def _without_repeats(
   path: str, pairs: Sequence[tuple[str, Any]]
 ) -> dict[str, Any]:
   """Returns a JSON object; refuses a key that occurs twice."""
-  names = [name for name, _ in pairs]
-  for name in names:
-    if names.count(name) > 1:
+  found = {}
+  for name, value in pairs:
+    if name in found:
       raise TemplateSetError(f'{path}: {name!r} occurs twice')
-  return dict(pairs)
+    found[name] = value
+  return found
 
 
 def _python_dictionary(path: str, module: ast.Module) -> dict[str, Any]:
@@ -224,12 +229,13 @@ def _check_literal(path: str, node: ast.AST) -> None:
   if isinstance(node, ast.Dict):
     seen = set()
     for key in node.keys:
-      if not isinstance(key, ast.Constant) or key.value in seen:
+      text = getattr(key, 'value', None)
+      if not isinstance(text, str) or text in seen:
         line = node.lineno if key is None else key.lineno
         raise TemplateSetError(
           f'{path}, line {line}: a key must be a text that occurs once'
         )
-      seen.add(key.value)
+      seen.add(text)
 
 
 def _datasets(path: str, key: Any) -> tuple[str, ...]:
@@ -313,7 +319,7 @@ def _as_object(where: str, entry: Any) -> dict[str, Any]:
     if not isinstance(value, _KEYS[name]) or not all(
       isinstance(text, str) for text in texts
     ):
-      raise TemplateSetError(f'{where}: {name} must not be {value!r}')
+      raise TemplateSetError(f'{where}: {name} must not be {shown(value)}')
   return {'target': ANSWER_TARGET, **entry}
 
 

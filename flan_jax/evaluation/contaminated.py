@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 import dataclasses
-import json
 import os
 
 from flan_jax.definitions import registry
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.eval_parts import EvalPart
-from flan_jax.runtime.paths import user_path
+from flan_jax.runtime.json_text import read_object
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,16 +24,8 @@ class Contaminated:
     Raises:
       ConfigError: the file cannot be read or names an unknown part.
     """
-    try:
-      found = json.loads(user_path(path).read_text())
-    except OSError as error:
-      raise ConfigError(f'CONTAMINATED {path}: {error.strerror}') from error
-    except ValueError as error:
-      raise ConfigError(f'CONTAMINATED {path} is not JSON: {error}') from error
-    if not isinstance(found, dict):
-      raise ConfigError(
-        f'CONTAMINATED {path} must hold one JSON object: subset -> row ids'
-      )
+    fix = 'make it with `flan-jax contamination`, or correct CONTAMINATED'
+    found = read_object(path, ConfigError, fix)
     for part, ids in found.items():
       if part not in registry.parts():
         raise ConfigError(

@@ -8,11 +8,15 @@ from typing import Any
 
 from flan_jax.cache.framing import Framing
 from flan_jax.errors import UserError
+from flan_jax.runtime.json_text import parse_json, read_bytes
 from flan_jax.runtime.paths import user_path
 from flan_jax.vocabulary.base import Vocabulary
 
 # Keys of an answer, besides those of its prompt or of its row.
 PROMPT, GENERATED, ENDED = 'prompt', 'generated', 'ended'
+_JSON_LINES = (
+  'write one object per line, with line breaks in a prompt written as \\n'
+)
 
 
 class PromptError(UserError):
@@ -41,10 +45,7 @@ def read_prompts(path: str | os.PathLike) -> list[Prompt]:
     PromptError: the file is missing or empty, or a line is not a prompt.
   """
   path = user_path(path)
-  try:
-    lines = path.read_bytes().split(b'\n')
-  except OSError as error:
-    raise PromptError(f'PROMPTS {path}: {error.strerror}') from error
+  lines = read_bytes(path, PromptError).split(b'\n')
   while lines and not lines[-1].strip():
     lines.pop()
   if not lines:
@@ -69,13 +70,7 @@ def _text(line: bytes, place: str) -> str:
 
 
 def _object(text: str, place: str) -> dict[str, Any]:
-  try:
-    fields = json.loads(text)
-  except json.JSONDecodeError as error:
-    raise PromptError(
-      f'{place}: not JSON: {error.msg} at column {error.colno}; a .jsonl file '
-      'has one object per line, with line breaks in a prompt written as \\n'
-    ) from error
+  fields = parse_json(text, place, PromptError, fix=_JSON_LINES)
   if not isinstance(fields, dict) or PROMPT not in fields:
     keys = f', only {", ".join(fields)}' if isinstance(fields, dict) else ''
     raise PromptError(

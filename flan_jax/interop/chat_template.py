@@ -1,14 +1,23 @@
 """Turns the chat template of a model into a PROMPT_FORMAT."""
 
 from collections.abc import Mapping
+import json
+import os
 import pathlib
+import subprocess
+import sys
 from typing import Any
 
-from flan_jax.vocabulary.hugging_face import read_config, token_name
+from flan_jax.interop import template_child
+from flan_jax.runtime.json_text import read_text
+from flan_jax.vocabulary.base import VocabularyError
+from flan_jax.vocabulary.hugging_face import TOKENS, read_config, token_name
 
 # Takes the place of the input while a template is rendered.
 _MARK = '\x00input\x00'
 CHAT_TEMPLATE = 'chat_template.jinja'
+# A longer one leaves no room in a prompt, in characters.
+_LONGEST = 10_000
 
 
 def chat_prompt_format(folder: pathlib.Path, adds_bos: bool) -> str | None:
@@ -22,16 +31,16 @@ def chat_prompt_format(folder: pathlib.Path, adds_bos: bool) -> str | None:
   Returns:
     The template of a single user message, with '{input}' in its place, followed
     by the generation prompt. None if there is no template, it cannot be
-    rendered, or Jinja is not installed.
+    rendered within limits of time and size, or Jinja is not installed.
   """
   config = read_config(folder)
   template = config.get('chat_template')
   if (folder / CHAT_TEMPLATE).is_file():
-    template = (folder / CHAT_TEMPLATE).read_text(encoding='utf-8')
+    template = read_text(folder / CHAT_TEMPLATE, VocabularyError)
   if not isinstance(template, str):
     return None
   text = _render(template, config)
-  if text is None or text.count(_MARK) != 1:
+  if len(text) > _LONGEST or text.count(_MARK) != 1:
     return None
   bos = token_name(config, 'bos_token')
   if adds_bos and bos:
@@ -39,23 +48,25 @@ def chat_prompt_format(folder: pathlib.Path, adds_bos: bool) -> str | None:
   return text.replace(_MARK, '{input}')
 
 
-def _render(template: str, config: Mapping[str, Any]) -> str | None:
-  try:
-    import jinja2
-    import jinja2.sandbox
-  except ImportError:
-    return None
-  # Templates are untrusted programs.
-  environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-    trim_blocks=True, lstrip_blocks=True
-  )
-  names = ('bos_token', 'eos_token', 'unk_token', 'pad_token')
-  tokens = {name: token_name(config, name) or '' for name in names}
+def _render(template: str, config: Mapping[str, Any]) -> str:
+  """Renders a template in a process with limits; '' if that fails."""
+  tokens = {name: token_name(config, name) or '' for name in TOKENS}
   messages = [{'role': 'user', 'content': _MARK}]
+  names = {'messages': messages, 'add_generation_prompt': True, **tokens}
+  # Not the working directory: a module there may be anyone's.
+  path = [p for p in sys.path if p not in ('', os.getcwd())]
+  given = {'path': path, 'template': template, 'names': names}
   try:
-    return environment.from_string(template).render(
-      messages=messages, add_generation_prompt=True, **tokens
+    done = subprocess.run(
+      # Isolated: it takes its modules from the path that it is given.
+      [sys.executable, '-I', template_child.__file__],
+      input=json.dumps(given),
+      capture_output=True,
+      text=True,
+      timeout=2 * template_child.SECONDS,
+      check=False,
     )
-  # Templates may call functions that only transformers defines.
-  except (jinja2.TemplateError, TypeError):
-    return None
+  except subprocess.TimeoutExpired:
+    return ''
+  # A template may call functions that only transformers defines.
+  return json.loads(done.stdout) if done.returncode == 0 else ''

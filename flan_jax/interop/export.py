@@ -13,7 +13,7 @@ import numpy as np
 
 from flan_jax.interop.families import Family, Mapped, mapped_arrays
 from flan_jax.interop.hf_config import to_hf_config
-from flan_jax.interop.output_folder import write_json
+from flan_jax.interop.output_folder import write_json, write_tensors
 from flan_jax.interop.safetensors_folder import INDEX
 from flan_jax.interop.tokenizer_json import CONTEXT
 from flan_jax.model import DecoderConfig
@@ -57,8 +57,6 @@ def write_weights(
     dtype: Type of the tensors.
     shard_bytes: Maximum size of a file in bytes.
   """
-  from safetensors import numpy as safetensors_numpy
-
   item_bytes = np.dtype(dtype).itemsize
   shards = _shards(mapped_arrays(family, config), item_bytes, shard_bytes)
   flat = traverse_util.flatten_dict(params, sep='/')
@@ -68,8 +66,7 @@ def write_weights(
     if len(shards) > 1:
       file = f'model-{number:05d}-of-{len(shards):05d}.safetensors'
     tensors = {a.source: _tensor(flat[a.param], a, dtype) for a in arrays}
-    # transformers requires the format.
-    safetensors_numpy.save_file(tensors, folder / file, {'format': 'pt'})
+    write_tensors(folder / file, tensors)
     weight_map |= dict.fromkeys(tensors, file)
   if len(shards) > 1:
     size = config.param_count() * item_bytes

@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from flan_jax.interop import gguf_tokenizer
+from flan_jax.errors import UserError
+from flan_jax.interop import gguf_header, gguf_tokenizer
+from flan_jax.interop.config_types import check_types
 from flan_jax.interop.model_source import Index, InteropError
+from flan_jax.runtime.json_text import shown
 
 # GGUF also calls Mistral models llama; both compute the same.
 _ARCHITECTURES = ('llama', 'qwen2', 'qwen3')
@@ -69,26 +72,40 @@ class GgufFile:
       ) from None
 
     self.path = path
+    gguf_header.check_whole(path)
     try:
       reader = gguf.GGUFReader(path)
-    except (ValueError, IndexError, OSError) as error:
-      raise InteropError(f'{path} is not a GGUF file: {error}') from error
+    # Such as a name that occurs twice, or is not UTF-8.
+    except (ValueError, LookupError, ArithmeticError, TypeError) as error:
+      raise InteropError(
+        f'{path} is damaged ({error}): get the file again'
+      ) from error
     self._fields: Mapping[str, Any] = reader.fields
-    if self.field('split.count', 1) > 1:
+    if self.field('split.count', 1) != 1:
       raise InteropError(
         f'{path} is one of several files: merge them with llama-gguf-split'
       )
     self._tensors = {_hf_name(t.name): t for t in reader.tensors}
+    if len(self._tensors) < len(reader.tensors):
+      raise InteropError(f'{path} has a tensor twice: get the file again')
     self.shapes = {
       name: tuple(reversed(tensor.shape.tolist()))
       for name, tensor in self._tensors.items()
     }
+    if _TENSORS[_EMBEDDING] not in self.shapes:
+      raise InteropError(f'{path} has no tensor {_EMBEDDING}: get it again')
     self.config = self._config()
+    self._check_quantization()
 
   def field(self, name: str, default: Any = None) -> Any:
     """Returns a value of the metadata."""
     found = self._fields.get(name)
-    return default if found is None else found.contents()
+    try:
+      return default if found is None else found.contents()
+    except (ValueError, LookupError, TypeError) as error:
+      raise InteropError(
+        f'{self.path}: {name} cannot be read ({error}): get the file again'
+      ) from error
 
   def _config(self) -> dict[str, Any]:
     kind = self.field('general.architecture')
@@ -108,16 +125,40 @@ class GgufFile:
       scaling = 'llama3'
     if scaling != 'none':
       config['rope_scaling'] = {'rope_type': scaling}
-    rotated = self.field(f'{kind}.rope.dimension_count')
-    if rotated is not None:
-      width = config['hidden_size'] // config['num_attention_heads']
-      config['partial_rotary_factor'] = rotated / config.get('head_dim', width)
+    theirs = {ours: f'{kind}.{key}' for key, ours in _CONFIG_KEYS.items()}
+    theirs['rope_type'] = f'{kind}.rope.scaling.type'
+    check_types(config, str(self.path), theirs)
+    for key in ('hidden_size', 'num_attention_heads'):
+      if key not in config:
+        raise InteropError(
+          f'{self.path} lacks {theirs[key]}: get the file again'
+        )
+    width = config['hidden_size'] // config['num_attention_heads']
+    width = config.get('head_dim', width)
+    rotated = self.field(f'{kind}.rope.dimension_count', width)
+    if type(rotated) is not int or rotated != width:
+      share = rotated / width if type(rotated) is int else shown(rotated)
+      config['partial_rotary_factor'] = share
     return {
       'model_type': kind,
       'vocab_size': self.shapes[_TENSORS[_EMBEDDING]][0],
       'tie_word_embeddings': 'lm_head.weight' not in self.shapes,
       **config,
     }
+
+  def _check_quantization(self) -> None:
+    from gguf import quants
+
+    kinds = {t.tensor_type: name for name, t in self._tensors.items()}
+    for kind, name in kinds.items():
+      _, size = gguf_header.block(kind.value, name)
+      try:
+        quants.dequantize(np.zeros((1, size), np.uint8), kind)
+      except (NotImplementedError, ValueError) as error:
+        raise InteropError(
+          f'{self.path}: {name} is quantized by {kind.name}, which the package '
+          'gguf cannot read: get the model in another quantization'
+        ) from error
 
   def read(self, name: str, index: Index) -> np.ndarray:
     from gguf import quants
@@ -136,17 +177,26 @@ class GgufFile:
     """
     if self.config['model_type'] != 'llama':
       return rows
+    heads = self.config['num_attention_heads']
     if '.q_proj.' in name:
-      heads = self.config['num_attention_heads']
+      pass
     elif '.k_proj.' in name:
-      heads = self.config['num_key_value_heads']
+      heads = self.config.get('num_key_value_heads') or heads
     else:
       return rows
     stored = np.arange(self.shapes[name][0]).reshape(heads, -1, 2)
     return stored.swapaxes(1, 2).reshape(-1)[rows]
 
   def write_tokenizer(self, folder: pathlib.Path) -> None:
-    gguf_tokenizer.write(self.field, folder)
+    try:
+      gguf_tokenizer.write(self.field, folder)
+    # The Rust library of tokenizers raises no narrower type.
+    except Exception as error:
+      if isinstance(error, UserError | OSError):
+        raise
+      raise InteropError(
+        f'{self.path}: its tokenizer is damaged ({error}): get the file again'
+      ) from error
 
 
 def _plain(value: Any) -> Any:

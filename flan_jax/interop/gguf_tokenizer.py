@@ -7,6 +7,7 @@ from typing import Any
 from flan_jax.interop import tokenizer_json
 from flan_jax.interop.model_source import InteropError
 from flan_jax.interop.tokenizer_json import SPLITTINGS
+from flan_jax.runtime.json_text import shown
 
 Field = Callable[..., Any]
 
@@ -27,17 +28,19 @@ def write(field: Field, folder: pathlib.Path) -> None:
   """
   kind, splitting = field(f'{_PREFIX}model'), field(f'{_PREFIX}pre', 'gpt-2')
   pieces = tokenizer_json.Pieces(
-    names=field(f'{_PREFIX}tokens', ()),
-    types=field(f'{_PREFIX}token_type', ()),
-    scores=field(f'{_PREFIX}scores', ()),
+    names=_list(field, 'tokens', str),
+    types=_list(field, 'token_type', int),
+    scores=_list(field, 'scores', float),
   )
   if kind == 'llama':
     tokenizer = tokenizer_json.sentencepiece_bpe(
       pieces, space_prefix=field(f'{_PREFIX}add_space_prefix', True)
     )
-  elif kind == 'gpt2' and splitting in SPLITTINGS:
+  elif (
+    kind == 'gpt2' and isinstance(splitting, str) and splitting in SPLITTINGS
+  ):
     tokenizer = tokenizer_json.byte_level_bpe(
-      pieces, field(f'{_PREFIX}merges'), SPLITTINGS[splitting]
+      pieces, _list(field, 'merges', str), SPLITTINGS[str(splitting)]
     )
   else:
     raise InteropError(
@@ -53,5 +56,20 @@ def write(field: Field, folder: pathlib.Path) -> None:
   for theirs, ours in uses.items():
     number = field(f'{_PREFIX}{theirs}_token_id')
     if number is not None:
+      if type(number) is not int or not 0 <= number < len(pieces.names):
+        raise InteropError(
+          f'the tokenizer has no token {shown(number)}, its {theirs}_token_id: '
+          'get the file again'
+        )
       settings[f'{ours}_token'] = pieces.names[number]
   tokenizer_json.save(tokenizer, folder, settings)
+
+
+def _list(field: Field, name: str, kind: type) -> list[Any]:
+  """Returns a list of the metadata; [] if there is none."""
+  found = field(f'{_PREFIX}{name}', [])
+  if not isinstance(found, list) or not all(type(x) is kind for x in found):
+    raise InteropError(
+      f'{_PREFIX}{name} must be a list of {kind.__name__}: get the file again'
+    )
+  return found

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from flan_jax.errors import ConfigError
 from flan_jax.interop.families import Family
 from flan_jax.interop.model_source import InteropError
 from flan_jax.model import DecoderConfig
@@ -55,22 +56,28 @@ def decoder_config(
     )
   heads = given['num_attention_heads']
   optional = {'num_kv_heads': heads, 'head_dim': given['hidden_size'] // heads}
-  return DecoderConfig(
-    **{**optional, **{_SIZES[key]: size for key, size in given.items()}},
-    position='rope',
-    rope_base=float(_rope(config).get('rope_theta', _ROPE_BASE)),
-    activation=_ACTIVATIONS[config.get('hidden_act', 'silu')],
-    norm_eps=config.get('rms_norm_eps', _NORM_EPS),
-    tie_embeddings=bool(config.get('tie_word_embeddings')),
-    **family.fields,
-  )
+  try:
+    return DecoderConfig(
+      **{**optional, **{_SIZES[key]: size for key, size in given.items()}},
+      position='rope',
+      rope_base=float(_rope(config).get('rope_theta', _ROPE_BASE)),
+      activation=_ACTIVATIONS[config.get('hidden_act') or 'silu'],
+      norm_eps=config.get('rms_norm_eps') or _NORM_EPS,
+      tie_embeddings=bool(config.get('tie_word_embeddings')),
+      **family.fields,
+    )
+  except ConfigError as error:
+    raise InteropError(
+      f'config.json describes a model that cannot be: {error}'
+    ) from error
 
 
 def _rope(config: Mapping[str, Any]) -> dict[str, Any]:
   """Returns the settings of RoPE, in the newer or the older form."""
   keys = ('rope_theta', 'partial_rotary_factor')
   outside = {k: config[k] for k in keys if config.get(k) is not None}
-  inside = config.get('rope_parameters') or config.get('rope_scaling') or {}
+  stated = config.get('rope_parameters') or config.get('rope_scaling') or {}
+  inside = {k: v for k, v in stated.items() if v is not None}
   return {**outside, **inside}
 
 
@@ -86,7 +93,7 @@ def _refusals(
     yield 'rotations that differ between layers'
   if rope.get('partial_rotary_factor', 1) != 1:
     yield f'partial_rotary_factor of {rope["partial_rotary_factor"]}'
-  activation = config.get('hidden_act', 'silu')
+  activation = config.get('hidden_act') or 'silu'
   if activation not in _ACTIVATIONS:
     yield f'activation {activation!r}'
   if config.get('attention_bias'):

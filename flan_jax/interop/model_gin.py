@@ -34,6 +34,9 @@ def write(
 ) -> pathlib.Path:
   """Writes model.gin into the folder of an imported model.
 
+  What the model states is untrusted, and gin files are code: it enters the file
+  as literals of Python, or in comments without control characters.
+
   Args:
     folder: Folder with the checkpoint and the tokenizer.
     title: One line that describes the model.
@@ -48,8 +51,8 @@ def write(
   choice = f'# PROMPT_FORMAT = {chat!r}  # chat template\n' if chat else ''
   path.write_text(
     _TEXT.format(
-      title=title,
-      path=path,
+      title=_one_line(title),
+      path=_one_line(str(path)),
       folder=str(folder),
       chat=choice,
       bindings='\n'.join(_bindings(config)),
@@ -57,6 +60,11 @@ def write(
     encoding='utf-8',
   )
   return path
+
+
+def _one_line(text: str) -> str:
+  """Returns a text for a comment, which a line break would end."""
+  return ''.join(c if c.isprintable() else '\ufffd' for c in text)
 
 
 def _bindings(config: DecoderConfig) -> list[str]:

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import re
 from typing import Any
 
 from flax import traverse_util
@@ -16,6 +17,9 @@ from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.terminal.bar import Bar
 
 _EMBEDDING, _HEAD = 'model.embed_tokens.weight', 'lm_head.weight'
+_IN_LAYER = re.compile(r'model\.layers\.(\d+)\.')
+# Problems that a message lists.
+_LISTED = 5
 # Rows of two tables compared at a time.
 _ROWS = 8192
 
@@ -54,6 +58,7 @@ def import_params(
     InteropError: tensors are missing, unexpected or of another shape; lists
       them.
   """
+  _check_layers(source, config)
   arrays = list(mapped_arrays(family, config))
   _check_tensors(source, family, config, arrays)
   shardings = traverse_util.flatten_dict(param_shardings(config, mesh), sep='/')
@@ -96,6 +101,16 @@ def _put(stack, layer, number):
   return jax.lax.dynamic_update_index_in_dim(stack, layer, number, 0)
 
 
+def _check_layers(source: Source, config: DecoderConfig) -> None:
+  """Compares the stated number of layers with that of the tensors."""
+  found = {m[1] for name in source.shapes if (m := _IN_LAYER.match(name))}
+  if len(found) != config.num_layers:
+    raise InteropError(
+      f'{source.path} states {config.num_layers} layers, but has tensors of '
+      f'{len(found)}: correct num_hidden_layers, or get the missing files'
+    )
+
+
 def _check_tensors(
   source: Source, family: Family, config: DecoderConfig, arrays: list[Mapped]
 ) -> None:
@@ -117,8 +132,12 @@ def _check_tensors(
       left.pop(name)
   problems += [f'{name}: unexpected in {family.name}' for name in sorted(left)]
   if problems:
-    listed = '\n  '.join(problems)
-    raise InteropError(f'the tensors of {source.path} do not fit:\n  {listed}')
+    listed = '; '.join(problems[:_LISTED])
+    if more := len(problems) - _LISTED:
+      listed += f'; and {more} more' if more > 0 else ''
+    raise InteropError(
+      f'the tensors of {source.path} do not fit its configuration: {listed}'
+    )
 
 
 def _is_embedding(source: Source) -> bool:

@@ -9,7 +9,7 @@ import pathlib
 
 import numpy as np
 
-from flan_jax.interop.output_folder import write_json
+from flan_jax.interop.output_folder import write_json, write_tensors
 from flan_jax.model import DecoderConfig
 
 
@@ -27,8 +27,6 @@ def write_adapter(
     config: Shape of the base model.
     base: What `peft` shall load the base model from, if known.
   """
-  from safetensors import numpy as safetensors_numpy
-
   settings = {
     'peft_type': 'PROMPT_TUNING',
     'task_type': 'CAUSAL_LM',
@@ -43,7 +41,5 @@ def write_adapter(
     'prompt_tuning_init': 'RANDOM',
   }
   tensors = {'prompt_embeddings': np.ascontiguousarray(vectors_PxD)}
-  safetensors_numpy.save_file(
-    tensors, folder / 'adapter_model.safetensors', {'format': 'pt'}
-  )
+  write_tensors(folder / 'adapter_model.safetensors', tensors)
   write_json(folder / 'adapter_config.json', settings)

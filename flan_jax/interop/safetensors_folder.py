@@ -1,7 +1,7 @@
 """A model in a Hugging Face folder: config.json and *.safetensors."""
 
-import json
 import pathlib
+import re
 import shutil
 from typing import Any
 
@@ -10,11 +10,16 @@ import ml_dtypes  # noqa: F401
 import numpy as np
 import safetensors
 
+from flan_jax.interop.config_types import check_types
 from flan_jax.interop.model_source import Index, InteropError
+from flan_jax.runtime.json_text import read_object, shown
 from flan_jax.vocabulary.base import SENTENCEPIECE_MODEL, TOKENIZER_JSON
 from flan_jax.vocabulary.hugging_face import TOKENIZER_CONFIG
 
 INDEX = 'model.safetensors.index.json'
+
+_FILE_NAME = re.compile(r'[\w-][\w.-]*\.safetensors')
+_DTYPES = ('F64', 'F32', 'F16', 'BF16')
 
 # The files of a tokenizer, as far as they exist.
 TOKENIZER_FILES = (
@@ -37,16 +42,12 @@ class SafetensorsFolder:
       InteropError: weights are missing, or a file is damaged.
     """
     self.path = path
-    self.config: dict[str, Any] = _read_json(path / 'config.json')
+    self.config = read_object(path / 'config.json', InteropError)
+    check_types(self.config, str(path / 'config.json'))
     self._files: dict[str, pathlib.Path] = {}
     self.shapes: dict[str, tuple[int, ...]] = {}
     for file in _weight_files(path):
-      try:
-        with _open(file) as opened:
-          slices = {name: opened.get_slice(name) for name in opened.keys()}
-          shapes = {k: tuple(found.get_shape()) for k, found in slices.items()}
-      except safetensors.SafetensorError as error:
-        raise InteropError(f'{file} is damaged: {error}') from error
+      shapes = _read_shapes(file)
       for name in shapes.keys() & self.shapes.keys():
         raise InteropError(f'{path}: two files contain {name}')
       self.shapes |= shapes
@@ -66,11 +67,24 @@ def _open(path: pathlib.Path) -> Any:
   return safetensors.safe_open(path, framework='numpy')
 
 
-def _read_json(path: pathlib.Path) -> dict[str, Any]:
+def _read_shapes(path: pathlib.Path) -> dict[str, tuple[int, ...]]:
+  """Returns the shapes of a file's tensors; the library checks its header."""
   try:
-    return json.loads(path.read_text(encoding='utf-8'))
-  except ValueError as error:
-    raise InteropError(f'{path} is not JSON: {error}') from error
+    with _open(path) as opened:
+      slices = {name: opened.get_slice(name) for name in opened.keys()}
+      shapes = {k: tuple(found.get_shape()) for k, found in slices.items()}
+      dtypes = {k: found.get_dtype() for k, found in slices.items()}
+  except (safetensors.SafetensorError, OSError) as error:
+    raise InteropError(
+      f'{path} is damaged: {error}; get the file again'
+    ) from error
+  for name, dtype in dtypes.items():
+    if dtype not in _DTYPES:
+      raise InteropError(
+        f'{path}: {shown(name, 80)} has the type {dtype}; save the model in '
+        f'one of {", ".join(_DTYPES)}'
+      )
+  return shapes
 
 
 def copy_tokenizer(source: pathlib.Path, folder: pathlib.Path) -> None:
@@ -92,7 +106,7 @@ def copy_tokenizer(source: pathlib.Path, folder: pathlib.Path) -> None:
 def _weight_files(folder: pathlib.Path) -> list[pathlib.Path]:
   """Returns the files of the weights, listed by the index if there is one."""
   if (folder / INDEX).is_file():
-    names = sorted(set(_read_json(folder / INDEX)['weight_map'].values()))
+    names = _indexed(folder / INDEX)
   else:
     names = sorted(file.name for file in folder.glob('*.safetensors'))
   missing = [name for name in names if not (folder / name).is_file()]
@@ -100,3 +114,20 @@ def _weight_files(folder: pathlib.Path) -> list[pathlib.Path]:
     listed = ', '.join(missing) or '*.safetensors'
     raise InteropError(f'{folder} lacks {listed}')
   return [folder / name for name in names]
+
+
+def _indexed(path: pathlib.Path) -> list[str]:
+  """Returns the names of files that an index lists, all in its folder."""
+  listed = read_object(path, InteropError).get('weight_map')
+  if not isinstance(listed, dict):
+    raise InteropError(
+      f'{path}: weight_map must be an object, tensor -> file: get the file '
+      'again'
+    )
+  for name in listed.values():
+    if not isinstance(name, str) or not _FILE_NAME.fullmatch(name):
+      raise InteropError(
+        f'{path} names the file {shown(name)}; it must name *.safetensors '
+        'files of its own folder'
+      )
+  return sorted(set(listed.values()))

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 import dataclasses
 import io
-import json
 from typing import IO
 
 from flan_jax.errors import UserError
@@ -12,6 +11,7 @@ from flan_jax.overlap.corpus_files import CorpusRange
 from flan_jax.overlap.folding import BARRIER, fold
 from flan_jax.overlap.gram_index import Match
 from flan_jax.overlap.word_hashes import count_words
+from flan_jax.runtime.json_text import parse_json
 
 _BLOCK = 1 << 18
 _SPACES = (b' ', b'\n', b'\t', b'\r')
@@ -166,12 +166,7 @@ def _document(line: bytes, path: str, offset: int, key: str) -> bytes:
   if line.isspace():
     return b''
   place = f'{path}, line at byte {offset}'
-  try:
-    row = json.loads(line)
-  except ValueError as error:
-    raise UserError(
-      f'{place}: it is not JSON ({error}); name text files .txt'
-    ) from error
+  row = parse_json(line, place, fix='correct it, or name text files .txt')
   if not isinstance(row, dict) or not isinstance(row.get(key), str):
     known = ', '.join(row) if isinstance(row, dict) else type(row).__name__
     raise UserError(

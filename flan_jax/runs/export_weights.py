@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Mapping, Sequence
 import dataclasses
-import pathlib
 from typing import Any
 
 # Registers bfloat16 with NumPy.
@@ -15,7 +14,7 @@ from flan_jax.evaluation.soft_prompts import SoftPrompt
 from flan_jax.flags import FlagParser
 from flan_jax.interop import export
 from flan_jax.interop.export_tokenizer import write_tokenizer
-from flan_jax.interop.output_folder import check_output
+from flan_jax.interop.output_folder import check_output, new_output
 from flan_jax.interop.params import import_mesh
 from flan_jax.interop.peft_folder import write_adapter
 from flan_jax.model import abstract_params
@@ -37,17 +36,15 @@ def main(argv: Sequence[str]) -> int:
     UserError: the model cannot be exported.
   """
   flags = _parser().parse_args(argv)
-  out = check_output(flags.out)
+  check_output(flags.out)
   if flags.prompt is not None:
-    _export_prompt(flags.prompt, flags.base, flags.dtype, out)
+    _export_prompt(flags.prompt, flags.base, flags.dtype, flags.out)
   else:
-    _export_model(flags, out)
+    _export_model(flags)
   return 0
 
 
-def _export_prompt(
-  prompt: str, base: str | None, dtype: str, out: pathlib.Path
-) -> None:
+def _export_prompt(prompt: str, base: str | None, dtype: str, out: str) -> None:
   found = SoftPrompt.find(prompt)
   recorded = recorded_model(found.record, found.path)
   model = dataclasses.replace(recorded, prompt_vectors=0)
@@ -55,12 +52,12 @@ def _export_prompt(
   interop.family_for(model)
   whole = replicated(import_mesh(model))
   vectors = np.asarray(found.vectors(model, whole)).astype(dtype)
-  out.mkdir(parents=True, exist_ok=True)
-  write_adapter(out, vectors, model, base)
+  with new_output(out) as folder:
+    write_adapter(folder, vectors, model, base)
   show([f'{out}: PROMPT_TUNING, {len(vectors)} vectors of {found.path}'])
 
 
-def _export_model(flags: argparse.Namespace, out: pathlib.Path) -> None:
+def _export_model(flags: argparse.Namespace) -> None:
   record = Checkpointer.read_record(flags.checkpoint)
   check_no_prompt(record, flags.checkpoint)
   config = recorded_model(record, flags.checkpoint)
@@ -69,12 +66,12 @@ def _export_model(flags: argparse.Namespace, out: pathlib.Path) -> None:
   params = Checkpointer.restore_params(
     flags.checkpoint, abstract_params(config, import_mesh(config))
   )
-  out.mkdir(parents=True, exist_ok=True)
-  write_tokenizer(vocabulary, out)
-  export.write_weights(out, family, config, params, flags.dtype)
-  export.write_settings(out, family, config, vocabulary, flags.dtype)
-  if 'prompt_format' in record:
-    export.write_readme(out, record['prompt_format'])
+  with new_output(flags.out) as out:
+    write_tokenizer(vocabulary, out)
+    export.write_weights(out, family, config, params, flags.dtype)
+    export.write_settings(out, family, config, vocabulary, flags.dtype)
+    if 'prompt_format' in record:
+      export.write_readme(out, record['prompt_format'])
   count = f'{config.param_count():,} parameters'
   show([f'{out}: {family.architecture}, {count}'])
 

@@ -11,10 +11,12 @@ from typing import TextIO
 
 from etils import epath
 
-from flan_jax.errors import ConfigError
+from flan_jax.errors import ConfigError, UserError
 
 BUCKETS = 'gs://'
 _SCHEME = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*://')
+# What file systems take, in bytes: a name, and a path.
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095
 
 
 def user_path(path: str | os.PathLike) -> epath.Path:
@@ -28,6 +30,7 @@ def user_path(path: str | os.PathLike) -> epath.Path:
   Raises:
     ConfigError: The path is of another scheme, names no bucket, or is in a
       bucket while the package that reads buckets is not installed.
+    UserError: No file can have this path.
   """
   text = os.fspath(path)
   if text.startswith(BUCKETS):
@@ -39,7 +42,23 @@ def user_path(path: str | os.PathLike) -> epath.Path:
       f'{text} starts with {scheme[0]}: only local paths and gs://BUCKET/… can '
       'be read and written'
     )
-  return epath.Path(path).expanduser()
+  _check_name(text)
+  try:
+    return epath.Path(path).expanduser()
+  except RuntimeError as error:
+    raise UserError(f'the path {text}: {error}') from error
+
+
+def _check_name(path: str) -> None:
+  \"\"\"Raises UserError if no file can have a path.\"\"\"
+  if '\\0' in path:
+    raise UserError(f'the path {path[:80]!r} has a NUL character: remove it')
+  longest = max(len(os.fsencode(name)) for name in path.split('/'))
+  if longest > _LONGEST_NAME or len(os.fsencode(path)) > _LONGEST_PATH:
+    raise UserError(
+      f'the path {path[:80]!r}… is too long: a path has at most '
+      f'{_LONGEST_PATH} bytes, and a name in it {_LONGEST_NAME}'
+    )
 
 
 @functools.cache

@@ -13,13 +13,13 @@ from flan_jax.evaluation.generation.slot_programs import SlotPrograms
 from flan_jax.evaluation.generation.stopping import stop_at
 from flan_jax.evaluation.scoring.rank_batches import row_length
 from flan_jax.model import DecoderConfig
+from flan_jax.runtime.json_text import shown
 from flan_jax.serving.api_error import ApiError
 from flan_jax.serving.generation_lane import GenerationLane
 from flan_jax.serving.jobs import Generation, Job, Result, Scoring
 from flan_jax.serving.scheduler import Lane
 from flan_jax.serving.schema import CompletionRequest, RankRequest
 from flan_jax.serving.scoring_lane import ScoringLane, ScoringPrograms
-from flan_jax.serving.strict_json import shown
 from flan_jax.vocabulary.base import Vocabulary
 
 # Receives the results of one job.

@@ -11,8 +11,8 @@ from flan_jax.evaluation.generation.sampling import (
   Sampling,
 )
 from flan_jax.evaluation.generation.slot_programs import ALTERNATIVES
+from flan_jax.runtime.json_text import shown
 from flan_jax.serving.api_error import ApiError
-from flan_jax.serving.strict_json import shown
 
 # Those of OpenAI's interface.
 _MOST_STOPS = 4

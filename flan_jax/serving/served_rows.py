@@ -10,8 +10,8 @@ from flan_jax.cache.framing import Framing
 from flan_jax.evaluation.eval_parts import EvalPart
 from flan_jax.evaluation.predictions import references
 from flan_jax.evaluation.requests import Request, request_of
+from flan_jax.runtime.json_text import shown
 from flan_jax.serving.api_error import ApiError
-from flan_jax.serving.strict_json import shown
 from flan_jax.vocabulary.base import Vocabulary
 
 

@@ -1,8 +1,8 @@
 """Reads JSON that a stranger sent."""
 
-import json
 from typing import Any, NoReturn
 
+from flan_jax.runtime.json_text import NotJsonError, decode_json, shown
 from flan_jax.serving.api_error import ApiError
 
 # Levels of lists and objects; a request has three.
@@ -19,21 +19,9 @@ def read_object(body: bytes) -> dict[str, Any]:
     ApiError: The body is anything else.
   """
   try:
-    found = json.loads(
-      body.decode('utf-8'),
-      object_pairs_hook=_object,
-      parse_constant=_refuse_constant,
-    )
-  except UnicodeDecodeError as error:
-    raise _malformed(f'the body is not UTF-8: {error.reason}') from error
-  except RecursionError as error:
-    raise _malformed('lists or objects are nested too deeply') from error
-  except json.JSONDecodeError as error:
-    message = f'the body is not JSON: {error.msg} at character {error.pos}'
-    raise _malformed(message) from error
-  except ValueError as error:
-    # An integer of thousands of digits.
-    raise _malformed('a number has too many digits') from error
+    found = decode_json(body, _object, _refuse_constant)
+  except NotJsonError as error:
+    raise _malformed(f'the body is not JSON: {error}') from error
   if not isinstance(found, dict):
     raise _malformed('the body must be a JSON object')
   if _depth(found) > _DEEPEST:
@@ -71,17 +59,3 @@ def _depth(value: Any) -> int:
     depth += any(isinstance(found, dict | list) for found in level)
     level = inner
   return depth
-
-
-def shown(value: Any, most: int = 40) -> str:
-  """Returns a value for a message: short, and in ASCII.
-
-  >>> shown('x' * 100)
-  '"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'
-  """
-  if isinstance(value, dict | list):
-    return 'an object' if isinstance(value, dict) else 'a list'
-  if isinstance(value, str):
-    value = value[:most]
-  text = json.dumps(value)
-  return text if len(text) < most else f'{text[: most - 1]}…'

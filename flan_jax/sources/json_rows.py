@@ -13,6 +13,7 @@ from typing import Any
 from etils import epath
 
 from flan_jax.errors import UserError, nearest
+from flan_jax.runtime import json_text
 from flan_jax.sources.features import FieldError, check_row
 
 META_FILE = 'meta.json'
@@ -80,13 +81,7 @@ def _read_meta(path: epath.Path) -> dict[str, Any]:
       f'{path} is missing; write {{"FILE STEM": {{"tfds": "NAME/CONFIG:'
       'VERSION"}} for each file, or name the builder of a single file'
     )
-  try:
-    meta = json.loads(path.read_text())
-  except ValueError as error:
-    raise ImportRowsError(f'{path} is not JSON: {error}') from error
-  if not isinstance(meta, dict):
-    raise ImportRowsError(f'{path} must be an object, file stem -> entry')
-  return meta
+  return json_text.read_object(path, ImportRowsError)
 
 
 def _read_entry(path: epath.Path, meta: dict[str, Any]) -> SourceFile:
@@ -160,12 +155,7 @@ def _parse_lines(path: epath.Path) -> Iterator[tuple[str, dict[str, Any]]]:
       if not line.strip():
         continue
       place = f'{path.name}:{number}'
-      try:
-        row = json.loads(line.decode('utf-8'))
-      except ValueError as error:
-        raise ImportRowsError(
-          f'{place}: not a line of JSON in UTF-8: {error}'
-        ) from error
+      row = json_text.parse_json(line, place, ImportRowsError)
       if not isinstance(row, dict):
         raise ImportRowsError(f'{place}: must be an object, field -> value')
       yield place, row

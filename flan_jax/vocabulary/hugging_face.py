@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 import hashlib
-import json
 import pathlib
 from typing import Any
 
+from flan_jax.runtime.json_text import read_object, shown
 from flan_jax.vocabulary.base import Vocabulary, VocabularyError
 
 TOKENIZER_CONFIG = 'tokenizer_config.json'
 # The files that name special tokens; the first that names one takes precedence.
 _CONFIGS = (TOKENIZER_CONFIG, 'special_tokens_map.json')
+# The special tokens that have a name there.
+TOKENS = ('bos_token', 'eos_token', 'unk_token', 'pad_token')
 
 
 class TokenizerVocabulary(Vocabulary):
@@ -97,22 +99,30 @@ def read_config(folder: pathlib.Path) -> dict[str, Any]:
   """Returns the settings of the tokenizer in a folder, {} if there are none.
 
   Raises:
-    VocabularyError: a file of settings is not JSON.
+    VocabularyError: a file of settings is not JSON, or a special token in it
+      is no text.
   """
   config: dict[str, Any] = {}
   for name in _CONFIGS:
     path = folder / name
     if not path.is_file():
       continue
-    try:
-      config = {**json.loads(path.read_text(encoding='utf-8')), **config}
-    except ValueError as error:
-      raise VocabularyError(f'{path} is not JSON: {error}') from error
+    config = {**read_object(path, VocabularyError), **config}
+  for key in TOKENS:
+    _check_token(config.get(key), f'{folder}: {key} in {TOKENIZER_CONFIG}')
   return config
+
+
+def _check_token(token: Any, where: str) -> None:
+  # A token with properties is an object.
+  text = token.get('content') if isinstance(token, dict) else token
+  if not isinstance(text, str) and token is not None:
+    raise VocabularyError(
+      f'{where} is {shown(token)}: it must be the text of a token'
+    )
 
 
 def token_name(config: Mapping[str, Any], key: str) -> str | None:
   """Returns the name of a special token such as `eos_token`, or None."""
   token = config.get(key)
-  # A token with properties is an object.
   return token['content'] if isinstance(token, dict) else token

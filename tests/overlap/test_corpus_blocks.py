@@ -115,7 +115,7 @@ def test_empty_lines_and_other_keys(tmp_path):
   'name, content, message',
   [
     ('a.parquet', b'PAR1\0\0', 'a.parquet is binary'),
-    ('a.jsonl', b'{"text": "x"}\n{"tex', r'line at byte 14: it is not JSON'),
+    ('a.jsonl', b'{"text": "x"}\n{"tex', r'line at byte 14 is not JSON'),
     ('a.jsonl', b'\n{"body": 1, "id": 2}', r"no text 'text'; it has body, id"),
     ('a.jsonl', b'[1]', 'it has list'),
     ('a.jsonl', b'{"text": null}', '--text_key'),

@@ -1,0 +1,96 @@
+"""Types and ranges of what config.json and GGUF metadata state.
+
+Every value that the importer reads is listed here, and is checked where the
+file is read.
+"""
+
+from collections.abc import Callable, Mapping
+import math
+from typing import Any
+
+from flan_jax.interop.model_source import InteropError
+from flan_jax.runtime.json_text import shown
+
+# Larger ones fit neither an array's shape nor any model.
+_LARGEST = 2**31 - 1
+
+
+def _is_size(value: Any) -> bool:
+  return type(value) is int and 1 <= value <= _LARGEST
+
+
+def _is_number(value: Any) -> bool:
+  return type(value) in (int, float) and 0 < value and _is_finite(value)
+
+
+def _is_finite(value: float) -> bool:
+  try:
+    return math.isfinite(value)
+  except OverflowError:  # An integer without a float.
+    return False
+
+
+_SIZE = (_is_size, f'an integer from 1 to {_LARGEST:,}')
+_NUMBER = (_is_number, 'a positive number')
+_FLAG = (lambda value: type(value) is bool, 'true or false')
+_TEXT = (lambda value: isinstance(value, str), 'text')
+_OBJECT = (lambda value: isinstance(value, dict), 'an object')
+
+_Kind = tuple[Callable[[Any], bool], str]
+_KINDS: dict[str, _Kind] = {
+  'model_type': _TEXT,
+  'vocab_size': _SIZE,
+  'num_hidden_layers': _SIZE,
+  'hidden_size': _SIZE,
+  'intermediate_size': _SIZE,
+  'num_attention_heads': _SIZE,
+  'num_key_value_heads': _SIZE,
+  'head_dim': _SIZE,
+  'max_position_embeddings': _SIZE,
+  'sliding_window': _SIZE,
+  'use_sliding_window': _FLAG,
+  'hidden_act': _TEXT,
+  'rms_norm_eps': _NUMBER,
+  'tie_word_embeddings': _FLAG,
+  'attention_bias': _FLAG,
+  'mlp_bias': _FLAG,
+  'quantization_config': _OBJECT,
+  'rope_scaling': _OBJECT,
+  'rope_parameters': _OBJECT,
+  'rope_theta': _NUMBER,
+  'rope_type': _TEXT,
+  'type': _TEXT,
+  'partial_rotary_factor': _NUMBER,
+}
+_NESTED = ('rope_scaling', 'rope_parameters')
+
+
+def check_types(
+  config: Mapping[str, Any],
+  where: str,
+  names: Mapping[str, str] | None = None,
+) -> None:
+  """Checks the values that the importer reads; null stands for a default.
+
+  Args:
+    config: Contents of config.json, or their equivalent.
+    where: The file that states them.
+    names: What the file calls the keys that it calls differently.
+
+  Raises:
+    InteropError: a value is of another type, or out of range.
+  """
+  for key, (fits, wanted) in _KINDS.items():
+    value = config.get(key)
+    if value is not None and not fits(value):
+      name = (names or {}).get(key, key)
+      raise InteropError(
+        f'{where}: {name} is {shown(value)}; it must be {wanted}: correct the '
+        'file, or get it again'
+      )
+  for key in _NESTED:
+    inner = config.get(key) or {}
+    # Some models have an object for each kind of layer, which is refused later.
+    values = {k: v for k, v in inner.items() if not isinstance(v, dict)}
+    if values:
+      check_types(values, f'{where}, {key}', names)
