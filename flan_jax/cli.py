@@ -88,15 +88,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     show_error(f'flan-jax {command}: error: {_readable(message)}')
     return 2
   except Exception as error:
-    place = disk.full(error)
-    if place is None:
+    problem = disk.problem(error)
+    if problem is None:
       raise
     if debug:
       traceback.print_exc()
-    show_error(
-      f'flan-jax {command}: error: there is no space left ({place}): free '
-      'some, and run the same command again'
-    )
+    show_error(f'flan-jax {command}: error: {_readable(problem)}')
     return 2
   except KeyboardInterrupt:
     if debug:

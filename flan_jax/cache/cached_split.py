@@ -26,6 +26,7 @@ import functools
 import json
 import os
 import pathlib
+import re
 from typing import Any
 
 from etils import epath
@@ -62,6 +63,9 @@ RENDERING = np.dtype(
     ('first', '<i8'),
   ]
 )
+
+
+_SHARD_NAME = re.compile(r'shard-\d{5,}-of-\d{5,}')
 
 
 def token_dtype(vocabulary: Vocabulary) -> np.dtype:
@@ -124,7 +128,7 @@ def open_cached_split(
   """Opens the split in a folder; copies a remote one to local disk first."""
   path = epath.Path(path)
   if not storage.is_local(path):
-    manifest = storage.read_json(path / MANIFEST)
+    manifest = _read_manifest(path / MANIFEST)
     shards = manifest['shards']
     names = [f'{x["name"]}/{y}' for x in shards for y in (*FILES, SHARD)]
     path = local_copy(path, [*names, MANIFEST], json.dumps(manifest))
@@ -286,14 +290,20 @@ class CachedSplit:
         yield from map(json.loads, file)
 
 
-def _read_manifest(path: pathlib.Path) -> dict[str, Any]:
+def _read_manifest(path: epath.Path | pathlib.Path) -> dict[str, Any]:
   try:
-    manifest = json.loads(path.read_text(encoding='utf-8'))
+    manifest = json.loads(path.read_bytes())
     layout = manifest['layout']
     # Older manifests have no digest.
     rest = {name: manifest[name] for name in manifest if name != DIGEST}
     if manifest.get(DIGEST, digest(rest)) != digest(rest):
       raise ValueError('the digest differs')
+    # Names become paths, and a manifest may be a stranger's.
+    for shard in manifest['shards']:
+      if not _SHARD_NAME.fullmatch(shard['name']) or not {*shard['files']} <= {
+        *FILES
+      }:
+        raise ValueError('a shard or a file has another name')
   except _DAMAGE as error:
     raise _damaged(path, path.parent) from error
   if layout != LAYOUT:

@@ -16,6 +16,7 @@ from flan_jax.planning.planner import plan
 from flan_jax.planning.proposals import propose
 from flan_jax.planning.request import Request
 from flan_jax.planning.topology import Topology, devices_of, environment
+from flan_jax.runtime import child
 
 
 def plan_in_process(request: Request) -> dict[str, Any]:
@@ -31,9 +32,11 @@ def plan_in_process(request: Request) -> dict[str, Any]:
   """
   devices = Topology.parse(request.topology).devices
   done = subprocess.run(
-    [sys.executable, '-m', 'flan_jax.planning.plan_worker'],
+    child.python('flan_jax.planning.plan_worker'),
     input=json.dumps(request.as_json()),
-    env=environment(os.environ, devices if request.simulated else 1),
+    env=environment(
+      child.environment(os.environ), devices if request.simulated else 1
+    ),
     capture_output=True,
     text=True,
     check=False,

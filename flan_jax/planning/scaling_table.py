@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import json
 import pathlib
 import subprocess
-import sys
 from typing import Any
 
 from flan_jax.errors import UserError
 from flan_jax.planning.plan_text import extent
+from flan_jax.runtime import child
 
 # Model -> hardware to plan it for.
 PLANNED = {
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _planned(folder, model, hardware):
   path = folder / f'{model}_{hardware}.json'
   if not path.exists():
-    command = [sys.executable, '-m', 'flan_jax', 'plan', '--format=json']
+    command = child.python('flan_jax', 'plan', '--format=json')
     files = (f'models/{model}.gin', f'hardware/{hardware}.gin')
     command += [f'--gin_file={file}' for file in files]
     done = subprocess.run(

@@ -16,7 +16,9 @@ import jax
 from flan_jax.errors import ConfigError
 from flan_jax.planning import chips
 
-_PATTERN = re.compile(r'(?:(\d+)\*)?([a-z0-9\-]+):(\d+(?:x\d+)*)')
+_PATTERN = re.compile(r'(?:(\d+)\*)?([a-z0-9\-]+):(\d+(?:x\d+)*)', re.ASCII)
+# More than any machine that is known; more would take the memory of this one.
+_MOST_CHIPS, _MOST_DIGITS = 1 << 16, 6
 _CPU = 'cpu'
 _DEVICE_COUNT = 'xla_force_host_platform_device_count'
 # TPUs whose slices have three dimensions; all others have two.
@@ -52,11 +54,18 @@ class Topology:
         '2*v5e:4x4 (two slices) or h100:8'
       )
     slices, kind, shape = match.groups()
+    if max(map(len, re.findall(r'\d+', name))) > _MOST_DIGITS:
+      raise ConfigError(f'topology {name[:80]!r} has an absurd number of chips')
     chip = None if kind == _CPU else chips.chip_named(kind)
     sizes = tuple(map(int, shape.split('x')))
     if min(sizes) < 1 or slices == '0':
       raise ConfigError(f'topology {name!r} has no chips')
     topology = cls(name, chip, sizes, int(slices or 1))
+    if topology.chips > _MOST_CHIPS:
+      raise ConfigError(
+        f'topology {name!r} has {topology.chips:,} chips; at most '
+        f'{_MOST_CHIPS:,} can be planned for'
+      )
     dimensions = 3 if kind in _CUBES else 2
     if topology.is_tpu and len(sizes) > dimensions:
       raise ConfigError(

@@ -3,6 +3,8 @@
 import argparse
 from collections.abc import Mapping, Sequence
 import dataclasses
+import pathlib
+import shlex
 from typing import Any
 
 # Registers bfloat16 with NumPy.
@@ -18,6 +20,7 @@ from flan_jax.interop.output_folder import check_output, new_output
 from flan_jax.interop.params import import_mesh
 from flan_jax.interop.peft_folder import write_adapter
 from flan_jax.model import abstract_params
+from flan_jax.runtime.paths import user_path
 from flan_jax.sharding import replicated
 from flan_jax.terminal.screen import show
 from flan_jax.training.checkpoint import Checkpointer
@@ -26,7 +29,7 @@ from flan_jax.training.checkpoint_record import (
   recorded_model,
 )
 from flan_jax.vocabulary.base import Vocabulary, VocabularyError
-from flan_jax.vocabulary.load import load_vocabulary
+from flan_jax.vocabulary.load import MINI, load_vocabulary
 
 
 def main(argv: Sequence[str]) -> int:
@@ -62,7 +65,9 @@ def _export_model(flags: argparse.Namespace) -> None:
   check_no_prompt(record, flags.checkpoint)
   config = recorded_model(record, flags.checkpoint)
   family = interop.family_for(config)
-  vocabulary = _vocabulary(record.get('vocabulary'), flags.vocabulary)
+  recorded = record.get('vocabulary')
+  path = flags.vocabulary or _recorded_path(recorded, flags.checkpoint)
+  vocabulary = _vocabulary(recorded, path)
   params = Checkpointer.restore_params(
     flags.checkpoint, abstract_params(config, import_mesh(config))
   )
@@ -76,19 +81,37 @@ def _export_model(flags: argparse.Namespace) -> None:
   show([f'{out}: {family.architecture}, {count}'])
 
 
-def _vocabulary(
-  recorded: Mapping[str, Any] | None, path: str | None
-) -> Vocabulary:
-  """Opens the recorded vocabulary of a checkpoint, which may have moved."""
-  if path is None and recorded is None:
+def _recorded_path(recorded: Any, checkpoint: str) -> str:
+  """Returns where the record of a checkpoint says that its vocabulary is.
+
+  A checkpoint may be a stranger's, so its record opens no file outside.
+
+  Raises:
+    InteropError: it does not say, or the path is outside of the checkpoint.
+  """
+  path = recorded.get('path') if isinstance(recorded, dict) else None
+  if not isinstance(path, str):
     raise interop.InteropError(
       'the checkpoint does not record its vocabulary: set --vocabulary'
     )
+  if recorded.get('digest') == load_vocabulary(MINI).digest:
+    return MINI
+  folder = pathlib.Path(user_path(checkpoint)).resolve()
+  if not pathlib.Path(user_path(path)).resolve().is_relative_to(folder):
+    raise interop.InteropError(
+      f'{checkpoint} records a vocabulary outside of it: if you trust the '
+      f'file, set --vocabulary={shlex.quote(path)}'
+    )
+  return path
+
+
+def _vocabulary(recorded: Mapping[str, Any] | None, path: str) -> Vocabulary:
+  """Opens the vocabulary of a checkpoint."""
   try:
-    vocabulary = load_vocabulary(path or recorded['path'])
+    vocabulary = load_vocabulary(path)
   except VocabularyError as error:
     raise interop.InteropError(f'{error} (set --vocabulary)') from error
-  if recorded is not None and vocabulary.digest != recorded['digest']:
+  if recorded is not None and vocabulary.digest != recorded.get('digest'):
     raise interop.InteropError(
       f'{vocabulary.path} is not the vocabulary of the checkpoint: correct '
       '--vocabulary'
@@ -117,5 +140,5 @@ def _parser() -> FlagParser:
   add('--out', required=True, help='folder to write')
   types = ('float32', 'bfloat16')
   add('--dtype', choices=types, default=types[0], help='type of the weights')
-  add('--vocabulary', help='path of the vocabulary, if it has moved')
+  add('--vocabulary', help='path of the vocabulary, if it is outside of it')
   return parser

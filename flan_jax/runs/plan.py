@@ -24,6 +24,9 @@ from flan_jax.terminal.screen import show
 from flan_jax.training.loop import LoopConfig
 from flan_jax.training.optimizer import OptimizerConfig
 
+# Devices that a CPU simulates; each takes memory and threads.
+_MOST_SIMULATED = 4096
+
 
 def main(argv: Sequence[str]) -> int:
   """Runs the command; returns 1 if something does not fit, else 0.
@@ -106,17 +109,27 @@ def plan(
       'no hardware to plan for: add a hardware file, such as '
       '--gin_file=hardware/v4_128.gin, or --topology=v5p:4x4x4, or --devices=8'
     )
+  if devices is not None and not 1 <= devices <= _MOST_SIMULATED:
+    raise ConfigError(
+      f'--devices={devices} must be from 1 to {_MOST_SIMULATED:,}'
+    )
   topology = Topology.parse(hardware or f'cpu:{devices}')
   if devices not in (None, topology.devices):
     raise ConfigError(
       f'--devices={devices}, but {hardware} has {topology.devices} devices'
+    )
+  simulated = devices is not None or not (topology.is_tpu and has_libtpu())
+  if simulated and topology.devices > _MOST_SIMULATED:
+    raise ConfigError(
+      f'{hardware} has {topology.devices:,} devices, and the CPU simulates at '
+      f'most {_MOST_SIMULATED:,}: name fewer chips'
     )
   return Request(
     model=model,
     optimizer=optimizer,
     mesh=mesh,
     topology=topology.name,
-    simulated=devices is not None or not (topology.is_tpu and has_libtpu()),
+    simulated=simulated,
     batch_rows=packing.batch_rows,
     pack_length=packing.pack_length,
     target_budget=packing.target_budget,

@@ -1,11 +1,28 @@
-"""Runs a command in a child process."""
+"""Runs Python in a child process, which does not import a stranger's modules.
 
-from collections.abc import Sequence
+`python -m` looks for modules in the working directory first, where a file such
+as `optax.py` would take the place of a package. A child is started without that
+folder in its path. `flan_jax.__main__` appends it, for `--task_module`.
+"""
+
+from collections.abc import Mapping, Sequence
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+
+
+def python(module: str, *arguments: str) -> list[str]:
+  """Returns the command that runs a module in a child process."""
+  return [sys.executable, '-P', '-m', module, *arguments]
+
+
+def environment(inherited: Mapping[str, str]) -> dict[str, str]:
+  """Returns the environment in which a child finds this package."""
+  root = str(pathlib.Path(__file__).resolve().parents[2])
+  paths = filter(None, [inherited.get('PYTHONPATH'), root])
+  return {**inherited, 'PYTHONPATH': os.pathsep.join(paths)}
 
 
 def succeeds(command: str, flags: Sequence[str]) -> bool:
@@ -15,13 +32,10 @@ def succeeds(command: str, flags: Sequence[str]) -> bool:
   claim the devices of this process, and does not join the other processes of a
   run. Ctrl-C ends it silently.
   """
-  root = str(pathlib.Path(__file__).resolve().parents[2])
-  paths = filter(None, [os.environ.get('PYTHONPATH'), root])
-  changes = {'PYTHONPATH': os.pathsep.join(paths), 'JAX_PLATFORMS': 'cpu'}
   # In a session of its own, so that only this process handles Ctrl-C.
   child = subprocess.Popen(
-    [sys.executable, '-m', 'flan_jax', command, *flags],
-    env=os.environ | changes,
+    python('flan_jax', command, *flags),
+    env={**environment(os.environ), 'JAX_PLATFORMS': 'cpu'},
     start_new_session=True,
   )
   try:

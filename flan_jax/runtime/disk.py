@@ -1,4 +1,4 @@
-"""Errors of a disk without space."""
+"""Errors of disks: no space, or a path that the file system refuses."""
 
 import errno
 import re
@@ -8,6 +8,30 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _WORDS = re.compile(r'No space left on device|Disk quota exceeded')
 
 _SHOWN = 200
+# What a file system has against a path that a user chose.
+_REFUSED = (
+  errno.EACCES,
+  errno.EEXIST,
+  errno.EISDIR,
+  errno.ELOOP,
+  errno.ENAMETOOLONG,
+  errno.ENOTDIR,
+  errno.EPERM,
+  errno.EROFS,
+)
+
+
+def problem(error: BaseException) -> str | None:
+  """Returns a message if a user can mend what raised an error, else None."""
+  if place := full(error):
+    return (
+      f'there is no space left ({place}): free some, and run the same command '
+      'again'
+    )
+  refused = isinstance(error, OSError) and error.errno in _REFUSED
+  if refused and error.filename is not None:
+    return f'{error.filename}: {error.strerror}; choose another path'
+  return None
 
 
 def full(error: BaseException) -> str | None:

@@ -50,8 +50,8 @@ def user_path(path: str | os.PathLike) -> epath.Path:
 
 
 def _check_name(path: str) -> None:
-  \"\"\"Raises UserError if no file can have a path.\"\"\"
-  if '\\0' in path:
+  """Raises UserError if no file can have a path."""
+  if '\0' in path:
     raise UserError(f'the path {path[:80]!r} has a NUL character: remove it')
   longest = max(len(os.fsencode(name)) for name in path.split('/'))
   if longest > _LONGEST_NAME or len(os.fsencode(path)) > _LONGEST_PATH:

@@ -113,5 +113,5 @@ def test_float32_metadata_is_read_as_short_decimals(convert):
 def test_a_damaged_file_is_named(tmp_path):
   path = tmp_path / 'model.gguf'
   path.write_bytes(b'GGUF' + bytes(20))
-  with pytest.raises(InteropError, match=r'model\.gguf is not a whole GGUF file'):
+  with pytest.raises(InteropError, match=r'model\.gguf is not a whole GGUF'):
     open_source(str(path))

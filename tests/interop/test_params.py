@@ -148,7 +148,7 @@ def test_tensors_that_do_not_fit_are_listed(make_folder, open_model):
 def test_an_extra_layer_is_an_error(make_folder, open_model):
   source, family, config = open_model(make_folder())
   fewer = dataclasses.replace(config, num_layers=2)
-  with pytest.raises(InteropError, match='states 2 layers.*tensors of 3'):
+  with pytest.raises(InteropError, match=r'states 2 layers.*tensors of 3'):
     import_params(source, family, fewer, _one_device())
 
 

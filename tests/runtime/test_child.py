@@ -1,7 +1,8 @@
 """A child process runs one command on the CPU and ends with its parent."""
 
+import os
 import signal
-import sys
+import subprocess
 
 import pytest
 
@@ -35,10 +36,18 @@ def test_child_runs_the_command_on_the_cpu(monkeypatch, code, succeeded):
   monkeypatch.setenv('PYTHONPATH', 'mine')
   monkeypatch.setenv('JAX_PLATFORMS', 'tpu')
   assert child.succeeds('cache', ['--gin_file=a.gin']) is succeeded
-  command = [sys.executable, '-m', 'flan_jax', 'cache', '--gin_file=a.gin']
+  command = child.python('flan_jax', 'cache', '--gin_file=a.gin')
   assert process.arguments == command
   assert process.env['JAX_PLATFORMS'] == 'cpu'
   assert process.env['PYTHONPATH'].startswith('mine')
+
+
+def test_modules_of_the_working_directory_do_not_hide_others(tmp_path):
+  (tmp_path / 'difflib.py').write_text('raise SystemExit(9)')
+  command = child.python('flan_jax.errors')
+  environment = child.environment(os.environ)
+  done = subprocess.run(command, cwd=tmp_path, env=environment, check=False)
+  assert done.returncode == 0
 
 
 def test_interrupt_ends_the_child(monkeypatch):
