@@ -105,11 +105,7 @@ def test_a_dry_run_compiles_nothing(requests):
     ([], 'no hardware to plan for: add a hardware file'),
     (['--topology=v4-128'], "topology 'v4-128' is not of the form"),
     (['--devices=8', '--topology=v4:2x2x1'], 'v4:2x2x1 has 4 devices'),
-<<<<<<< HEAD
     (['--devices=0'], 'is not an integer of at least 1'),
-=======
-    (['--devices=0'], 'must be from 1'),
->>>>>>> ae22cf5 (Keep strangers' names and modules out of paths and child processes)
     ([*_DEVICES, '--gin.MESH_MODLE=2'], 'nearest: MESH_MODEL'),
     ([*_DEVICES, '--fromat=json'], "unknown flag '--fromat=json'"),
     (['--devices=two'], "'two' is not an integer"),
