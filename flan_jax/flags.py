@@ -9,6 +9,10 @@ from typing import Annotated, Any, NoReturn
 from flan_jax.errors import ConfigError
 from flan_jax.setting_types import Count, CountOrZero, Only, refusal
 
+# Commands that several processes can run together.
+MULTIPROCESS = ('train', 'prompt-tune', 'eval', 'infer')
+# Commands that train.
+TRAINING = ('train', 'prompt-tune')
 _TASK_MODULE = (
   'module that registers your datasets, installed or in the working directory; '
   'may be repeated'
@@ -205,6 +209,27 @@ def parse_gin(
     template_set=parsed.template_set,
   )
   return arguments, parsed
+
+
+def command_parser(command: str, description: str) -> FlagParser:
+  """Returns the parser of a command that gin configures."""
+  parser = FlagParser(command, description)
+  parser.add_gin_flags()
+  if command in MULTIPROCESS:
+    add_process_flags(parser)
+  if command in TRAINING:
+    parser.add_argument(
+      '--profile',
+      metavar='FIRST:LAST',
+      help='write a JAX profile of these steps to MODEL_DIR/profile',
+    )
+  if command == 'cache':
+    parser.add_argument(
+      '--verbose', action='store_true', help='print a line for each split'
+    )
+  if command == 'serve':
+    add_serve_flags(parser)
+  return parser
 
 
 def add_process_flags(parser: FlagParser) -> None:

@@ -32,6 +32,7 @@ _ROOMS = (
   'evaluation',
   'interop',
   'planning',
+  'launching',
   'studies',
   'inspection',
   'report',

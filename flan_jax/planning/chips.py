@@ -21,6 +21,9 @@ import dataclasses
 
 from flan_jax.errors import ConfigError, nearest
 
+# What the prices of the table are.
+PRICES = 'on-demand list prices of Google Cloud, read in November 2026'
+
 # A row per chip:
 # - JAX devices that it consists of; the two cores of a v4 or v5p act as one.
 # - Peak TFLOP/s of bfloat16, float32 and TF32 products. TPUs compute float32

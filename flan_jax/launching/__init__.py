@@ -1,0 +1,1 @@
+"""Scripts and manifests that run a command on other machines."""
