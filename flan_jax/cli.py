@@ -10,7 +10,7 @@ import traceback
 from flan_jax import config, flags, macros
 from flan_jax.errors import ConfigError, UserError
 from flan_jax.flags import MULTIPROCESS, TRAINING
-from flan_jax.runtime import disk, stop_signals
+from flan_jax.runtime import disk, peers, stop_signals
 from flan_jax.runtime.buckets import check_buckets
 from flan_jax.terminal.screen import show, show_error
 
@@ -77,27 +77,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     show_error(f'flan-jax {command}: {stopped}')
     asked = stopped.received != signal.SIGINT
     # Whoever preempts a training run starts it again; it has not failed.
-    return 0 if asked and command in TRAINING else stopped.code
+    if asked and command in TRAINING:
+      return 0
+    return peers.leave(stopped.code, str(stopped))
   except UserError as error:
     if debug:
       traceback.print_exc()
     # Gin appends the place of the call, which is always in this file.
     message = str(error).partition('\n  In call to configurable')[0]
-    show_error(f'flan-jax {command}: error: {_readable(message)}')
-    return 2
-  except Exception as error:
-    problem = disk.problem(error)
-    if problem is None:
-      raise
-    if debug:
-      traceback.print_exc()
-    show_error(f'flan-jax {command}: error: {_readable(problem)}')
-    return 2
+    message = _readable(message)
+    show_error(f'flan-jax {command}: error: {message}')
+    return peers.leave(2, message)
   except KeyboardInterrupt:
     if debug:
       traceback.print_exc()
     show_error(f'flan-jax {command}: interrupted')
-    return 130
+    return peers.leave(130, 'interrupted')
+  except Exception as error:
+    problem = disk.problem(error)
+    if problem is None:
+      peers.leave_after(error)
+      raise
+    if debug:
+      traceback.print_exc()
+    problem = _readable(problem)
+    show_error(f'flan-jax {command}: error: {problem}')
+    return peers.leave(2, problem)
 
 
 def _readable(message: str) -> str:

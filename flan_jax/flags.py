@@ -236,8 +236,9 @@ def add_process_flags(parser: FlagParser) -> None:
   """Adds the flags that `join_processes` reads."""
   parser.add_argument(
     '--multiprocess',
-    action='store_true',
-    help='join the other processes of a TPU pod, GKE or SLURM job',
+    action=argparse.BooleanOptionalAction,
+    help='join the other processes of a TPU pod, a GKE, SLURM or Open MPI job; '
+    'the default where there are any',
   )
   parser.add_argument(
     '--coordinator_address',
@@ -246,6 +247,18 @@ def add_process_flags(parser: FlagParser) -> None:
   )
   parser.add_argument('--process_count', metavar='N', type=integer())
   parser.add_argument('--process_index', metavar='I', type=integer(CountOrZero))
+  parser.add_argument(
+    '--coordinator_timeout',
+    metavar='SECONDS',
+    type=float,
+    default=300.0,
+    help='longest wait for the other processes; default 300',
+  )
+  parser.add_argument(
+    '--log_all_processes',
+    action='store_true',
+    help='print the log of all processes, not of the first alone',
+  )
 
 
 def add_serve_flags(parser: FlagParser) -> None:
@@ -271,7 +284,8 @@ def join_processes(flags: argparse.Namespace) -> None:
   """Joins the other processes of the run, if there are any.
 
   Raises:
-    ConfigError: only some of the flags that name the processes are given.
+    ConfigError: only some of the flags that name the processes are given, or
+      the others are not found.
   """
   named = (flags.coordinator_address, flags.process_count, flags.process_index)
   given = [value is not None for value in named]
@@ -279,7 +293,33 @@ def join_processes(flags: argparse.Namespace) -> None:
     raise ConfigError(
       '--coordinator_address, --process_count and --process_index go together'
     )
-  if all(given) or flags.multiprocess:
-    from flan_jax.runtime import processes  # Imports JAX.
+  # An explicit address or --no-multiprocess needs no cluster.
+  cluster = None
+  if not all(given) and flags.multiprocess is not False:
+    # It imports JAX.
+    from flan_jax.runtime.pods import find_cluster
 
-    processes.start(*named)
+    cluster = find_cluster(flags.coordinator_timeout)
+  if cluster is not None and cluster.count == 1:
+    return
+  if cluster is not None:
+    named = (cluster.address, cluster.count, cluster.index)
+  elif flags.multiprocess and not all(given):
+    raise ConfigError(
+      '--multiprocess: JAX sees no TPU pod, GKE, SLURM or Open MPI job: name '
+      'the processes with --coordinator_address, --process_count and '
+      '--process_index'
+    )
+  elif not all(given):
+    return
+  from flan_jax.runtime import processes
+  from flan_jax.runtime.rendezvous import Meeting
+
+  meeting = Meeting(*named, flags.coordinator_timeout)
+  local_device = None if cluster is None else cluster.local_device
+  processes.start(meeting, local_device, flags.log_all_processes)
+  if cluster is not None:
+    processes.log(
+      f'joined {cluster.count} processes of a {cluster.name} job at '
+      f'{cluster.address} (--no-multiprocess runs one alone)'
+    )

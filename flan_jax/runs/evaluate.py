@@ -72,6 +72,8 @@ def evaluate(
     workspace.evaluation(plan, eval_config, contaminated, prompts)
     for plan in mixtures
   ]
+  parts = [part for evaluation in evaluations for part in evaluation.parts]
+  workspace.check_same((), parts, paths.values())
   folder, found = os.path.join(model_dir, 'eval'), []
   for label, path in paths.items():
     path, step = Checkpointer.find(path)

@@ -105,12 +105,14 @@ def infer(
         ]
       )
       return
+    parts = []
     if prompts is None:
       workspace.ensure(mixtures)
       parts = [part for plan in mixtures for part in workspace.parts(plan)]
       for name in workspace.store.left_out:
         processes.log(f'left out because not prepared: {name}')
       queue = rows_to_answer(parts, models.framing, source.max_rows)
+    workspace.check_same((), parts, [path])
     params = workspace.restore(path)
     with Bar('answering', unit='answer', enabled=processes.is_first()) as bar:
       session = Session(models, params, bar=bar)

@@ -1,6 +1,6 @@
 """The model and cached splits of `flan-jax train`, `eval` and `infer`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 import dataclasses
 import functools
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import gin
 import jax
 
+from flan_jax.cache.cached_split import CachedSplit
 from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.store import CacheStore, split_keys
 from flan_jax.definitions.mixture_plan import MixturePlan
@@ -24,6 +25,7 @@ from flan_jax.flags import Arguments
 from flan_jax.interop import base_model
 from flan_jax.model import DecoderConfig, abstract_params
 from flan_jax.runtime import processes
+from flan_jax.runtime.code_version import code_version
 from flan_jax.runtime.compilation import keep_compiled
 from flan_jax.setting_types import Count, Path, Seed
 from flan_jax.sharding import MeshConfig, make_mesh
@@ -120,6 +122,31 @@ class Workspace:
     shapes = abstract_params(self.setup.model, self.mesh)
     with Bar(f'reading {path}', enabled=processes.is_first()):
       return Checkpointer.restore_params(path, shapes)
+
+  def check_same(
+    self,
+    trained: Iterable[CachedSplit],
+    evaluated: Iterable[EvalPart],
+    checkpoints: Iterable[str],
+  ) -> None:
+    """Raises ConfigError if the processes of a run do not have the same.
+
+    Compares settings, code, cached splits and the parameters of checkpoints.
+    """
+    if jax.process_count() == 1:
+      return
+    splits = [*trained, *(s for part in evaluated for s in part.splits)]
+    processes.check_same(
+      {
+        'settings': gin.config_str().splitlines(),
+        'versions of flan_jax and JAX': [code_version()],
+        'cached splits': [f'{split.name} {split.digest}' for split in splits],
+        'checkpoints': [
+          f'{path} (params_digest {Checkpointer.digests(path)["params"]})'
+          for path in checkpoints
+        ],
+      }
+    )
 
   def missing(self, mixtures: Sequence[MixturePlan]) -> str:
     """Returns the names of the splits that are not cached yet."""

@@ -71,6 +71,12 @@ class TrainingRun:
       store, checked.trained, seed, settings.permute_targets
     )
     self._open()
+    initial, evaluation = checked.initial_checkpoint, self._evaluation
+    checked.workspace.check_same(
+      self._splits,
+      () if evaluation is None else evaluation.parts,
+      () if initial is None else [initial],
+    )
     self._check_best()
     self._optimizer = make_optimizer(settings.optimizer)
     self._base: Evaluation | None = None

@@ -1,33 +1,52 @@
 """The processes of a run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 import json
+import logging
 from typing import Any
 
 import jax
 from jax.experimental import multihost_utils
 import numpy as np
 
-from flan_jax.errors import UserError
+from flan_jax.errors import ConfigError, UserError
+from flan_jax.runtime import peers
+from flan_jax.runtime.rendezvous import Meeting, meet
 from flan_jax.runtime.watchdog import waiting_for
-from flan_jax.terminal.screen import show
+from flan_jax.terminal.screen import note, show
+
+# Whether processes besides the first print what `log` is given.
+_logs_all = False
 
 
 def start(
-  coordinator_address: str | None = None,
-  process_count: int | None = None,
-  process_index: int | None = None,
+  meeting: Meeting, local_device: int | None = None, logs_all: bool = False
 ) -> None:
   """Joins the other processes; call it before JAX looks for devices.
 
-  On Cloud TPU, GKE and SLURM, JAX finds the arguments.
-
   Args:
-    coordinator_address: HOST:PORT of the first process.
-    process_count: Number of processes.
-    process_index: Index of this process, from 0.
+    meeting: Where the processes of the run find each other.
+    local_device: The only device of this process; None for all of the host.
+    logs_all: Whether all processes log, not the first alone.
+
+  Raises:
+    RendezvousError: They do not come in time, or do not belong together.
   """
-  jax.distributed.initialize(coordinator_address, process_count, process_index)
+  global _logs_all
+  _logs_all = logs_all
+  if meeting.index and not logs_all:
+    logging.getLogger().setLevel(logging.ERROR)
+  meet(meeting, note)
+  jax.distributed.initialize(
+    meeting.address,
+    meeting.count,
+    meeting.index,
+    None if local_device is None else [local_device],
+    initialization_timeout=int(max(meeting.timeout, 60)),
+  )
+  # No public function of JAX gives its key-value store.
+  client = jax._src.distributed.global_state.client
+  peers.join(client, meeting.index, meeting.count, meeting.place)
 
 
 def is_first() -> bool:
@@ -36,9 +55,11 @@ def is_first() -> bool:
 
 
 def log(text: str) -> None:
-  """Prints on the first process."""
+  """Prints on the first process, or on all if they are to log."""
   if is_first():
     show([text])
+  elif _logs_all:
+    show([f'process {jax.process_index()}: {text}'])
 
 
 class OtherProcessError(UserError):
@@ -80,6 +101,35 @@ def agree(error: Exception | None) -> None:
   for index, outcome in enumerate(outcomes):
     if outcome is not None:
       raise OtherProcessError(f'process {index} failed: {outcome}')
+
+
+def check_same(values: Mapping[str, Sequence[str]]) -> None:
+  """Raises an error on all processes if they differ in what a run needs.
+
+  Args:
+    values: Name -> lines of text that must be the same.
+
+  Raises:
+    ConfigError: Some differ; shows what the first process has, and what the
+      first other that differs.
+  """
+  mine = {name: list(lines) for name, lines in values.items()}
+  first, *others = gather(mine)
+  for index, other in enumerate(others, 1):
+    for name, lines in first.items():
+      if lines != other[name]:
+        raise ConfigError(
+          f'processes 0 and {index} differ in {name}: '
+          f'{_only(lines, other[name])}; and {_only(other[name], lines)}: '
+          'start all with the same'
+        )
+
+
+def _only(lines: Sequence[str], others: Sequence[str]) -> str:
+  """Returns the lines that others lack, in one."""
+  found = [line for line in lines if line not in others] or ['nothing']
+  more = f' and {len(found) - 3} more' if len(found) > 3 else ''
+  return ', '.join(found[:3]) + more
 
 
 def first_then_others(function: Callable[[], Any]) -> Any:

@@ -25,7 +25,7 @@ from flan_jax.runtime import processes
 from flan_jax.runtime.watchdog import waiting_for
 from flan_jax.training import checkpoint_items as items_lib
 from flan_jax.training import checkpoint_record as record_lib
-from flan_jax.training import saving
+from flan_jax.training import save_barrier, saving
 from flan_jax.training.best_checkpoint import KeepBest
 from flan_jax.training.checkpoint_errors import (
   CheckpointDamagedError,
@@ -74,6 +74,7 @@ class Checkpointer:
       options=ocp.CheckpointManagerOptions(
         preservation_policy=preservation_policy.AnyPreservationPolicy(policies),
         cleanup_tmp_directories=True,
+        async_options=save_barrier.async_options(),
       ),
     )
 

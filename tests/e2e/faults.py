@@ -1,0 +1,54 @@
+"""Makes one of several processes fail: `--task_module=tests.e2e.faults`.
+
+FLAN_JAX_FAULT names what fails, in the processes that have it:
+
+  unreadable:STEP   the parameters of the checkpoint of a step
+  full_disk         every file that grows beyond 32 kB
+  killed:STEP       the process, after a step
+"""
+
+import os
+import resource
+import signal
+
+from flan_jax.training import checkpoint_items
+from flan_jax.training.step_metrics import LaggedMetrics
+
+
+def _unreadable(step: str) -> None:
+  read = checkpoint_items._read_arrays
+
+  def failing(checkpoint, *arguments):
+    if checkpoint.name == step:
+      raise OSError(f'{checkpoint}: Input/output error')
+    return read(checkpoint, *arguments)
+
+  checkpoint_items._read_arrays = failing
+
+
+def _full_disk() -> None:
+  # Without the signal, a write fails as on a full disk.
+  signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+  resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, 1 << 15))
+
+
+def _killed(step: str) -> None:
+  push = LaggedMetrics.push
+
+  def failing(self, now, metrics):
+    push(self, now, metrics)
+    if now == int(step):
+      os.kill(os.getpid(), signal.SIGKILL)
+
+  LaggedMetrics.push = failing
+
+
+_FAULTS = {
+  'unreadable': _unreadable,
+  'full_disk': _full_disk,
+  'killed': _killed,
+}
+
+for _fault in filter(None, os.environ.get('FLAN_JAX_FAULT', '').split(',')):
+  _name, *_arguments = _fault.split(':')
+  _FAULTS[_name](*_arguments)
