@@ -33,6 +33,8 @@ _CROWD = 32
 _LINGER = 10.0
 # Seconds in which a failure of others shows after one of this process.
 _SETTLED = 5.0
+# Characters of a reason that others print.
+_LONGEST = 300
 _FOLDER = 'flan_jax/processes/'
 _RUNS, _FAILED, _ENDED = 'runs', 'failed', 'ended'
 
@@ -288,7 +290,7 @@ def leave(code: int, message: str) -> int:
     message: Why it fails; the others print it.
   """
   if _peers is not None:
-    _peers.fail(code, message)
+    _peers.fail(code, message.partition('\n')[0][:_LONGEST])
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
