@@ -105,6 +105,24 @@ def replace(text: Any, *pairs: tuple[str, str]) -> Any:
   return text
 
 
+def _traced_once(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+  """Traces a function of texts once, not anew for every field that uses it.
+
+  A process that caches many datasets would spend most of its time on that.
+  """
+
+  @functools.cache  # At the first call, because TensorFlow is imported late.
+  def traced():
+    return tf.function(function, autograph=False)
+
+  @functools.wraps(function)
+  def call(text):
+    return traced()(tf.convert_to_tensor(text, tf.string))
+
+  return call
+
+
+@_traced_once
 def clean(text: Any) -> Any:
   """Returns the text on one line, with single plain spaces.
 
@@ -113,6 +131,7 @@ def clean(text: Any) -> Any:
   return replace(_plain(text), (r'\s+', ' '), ('^ | $', ''))
 
 
+@_traced_once
 def clean_lines(text: Any) -> Any:
   """Returns the text with each line cleaned and empty lines removed."""
   return replace(
@@ -121,7 +140,7 @@ def clean_lines(text: Any) -> Any:
 
 
 def _plain(text):
-  text = _if_any(_ENCODED, _decoded, tf.convert_to_tensor(text, tf.string))
+  text = _if_any(_ENCODED, _decoded, text)
   return replace(text, (_INVISIBLE, ''), (r'\pZ', ' '))
 
 
@@ -140,22 +159,25 @@ def _if_any(pattern, function, text):
   )
 
 
+@_traced_once
 def tidy(text: Any) -> Any:
   """Returns an English text on one line, cleaned and without tokenization."""
   return untokenized(clean(text))
 
 
+@_traced_once
 def tidy_lines(text: Any) -> Any:
   """Returns an English text with each line tidied and empty lines removed."""
   return untokenized(clean_lines(text))
 
 
+@_traced_once
 def untokenized(text: Any) -> Any:
   """Restores the spacing and quotation marks of tokenized English.
 
   "`` Well , '' he said , `` I 'll go ''" becomes '"Well," he said, "I'll go"'.
   """
-  return _if_any(_TRACES, _joined, tf.convert_to_tensor(text, tf.string))
+  return _if_any(_TRACES, _joined, text)
 
 
 def _joined(text):

@@ -115,6 +115,8 @@ def source_of(function: Any, seen: set | None = None) -> Iterator[str]:
   if isinstance(function, functools.partial):
     yield repr(_plain([list(function.args), function.keywords]))
     function = function.func
+  # A decorator's wrapper uses none of what the function itself uses.
+  function = inspect.unwrap(function)
   if id(function) in seen or not isinstance(function, types.FunctionType):
     return
   seen.add(id(function))

@@ -4,7 +4,7 @@ Imports TensorFlow. A task carries all that it needs, so that a worker on
 another machine needs neither the registry nor the configuration.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 import dataclasses
 import json
 import pathlib
@@ -12,7 +12,6 @@ import socket
 from typing import IO, Any
 
 import numpy as np
-import tensorflow as tf
 
 from flan_jax import __version__
 from flan_jax.cache import cached_split, storage
@@ -20,24 +19,16 @@ from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.cache.identity import SplitKey
 from flan_jax.definitions.dataset import ANSWER_TARGET
 from flan_jax.definitions.digests import file_digest
-from flan_jax.rendering.render import fit_rows, render_rows
+from flan_jax.rendering.blocks import (
+  RenderedRow,
+  Renderer,
+  Rendering,
+  read_blocks,
+)
 from flan_jax.rendering.source import SplitSource
 from flan_jax.runtime.paths import user_path
 from flan_jax.vocabulary.base import Vocabulary
 from flan_jax.vocabulary.load import load_vocabulary
-
-# What a rendering keeps of its row besides the tokens.
-_KEPT = (
-  'id',
-  'group',
-  'item',
-  'template',
-  'options',
-  'correct',
-  'answers',
-  'class',
-  'score',
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,9 +100,8 @@ def _write_files(task: ShardTask, folder: pathlib.Path) -> dict[str, Any]:
     open(folder / cached_split.ROWS, 'w', encoding='utf-8') as rows,
   ):
     writer = _ShardWriter(task, vocabulary, tokens, rows)
-    for example in _examples(task, vocabulary):
-      writer.add(example)
-    writer.end_row()
+    for block in _blocks(task, vocabulary):
+      writer.add(block)
   summary = {'name': task.name, 'counts': writer.finish(folder)}
   summary['files'] = {
     name: {
@@ -125,27 +115,26 @@ def _write_files(task: ShardTask, folder: pathlib.Path) -> dict[str, Any]:
   return summary
 
 
-def _examples(
+def _blocks(
   task: ShardTask, vocabulary: Vocabulary
-) -> Iterable[dict[str, Any]]:
-  """Yields the renderings of a shard; those of a row are consecutive."""
-  part = task.key.part
-  rows = SplitSource(part, task.config.data_dir).get_dataset(
-    task.key.split, shuffle=False, rows=(task.start, task.stop)
-  )
-  rendered = render_rows(
-    rows, part, task.key.templates, every=True, renderings=task.per_row
-  )
+) -> Iterator[list[RenderedRow]]:
+  """Yields the rows of a shard, rendered, in blocks."""
+  part, trains = task.key.part, task.key.split == 'train'
   framing = Framing.of(task.config, vocabulary)
   most = (
     task.config.lengths['inputs'] - framing.prompt_overhead,
     task.config.lengths['targets'],
   )
-  examples = fit_rows(rendered, part, vocabulary, most, _KEPT)
-  # Optimizing the graph takes longer than reading most shards.
-  options = tf.data.Options()
-  options.experimental_optimization.apply_default_optimizations = False
-  return examples.with_options(options).as_numpy_iterator()
+  chosen = task.key.templates
+  templates = [
+    index
+    for index, template in enumerate(part.templates)
+    if (chosen is None or index in chosen) and (trains or not template.inverted)
+  ]
+  renderer = Renderer(part, vocabulary, most, templates, task.per_row)
+  source = SplitSource(part, task.config.data_dir)
+  blocks = read_blocks(source, task.key.split, task.start, task.stop)
+  return map(renderer.render, blocks)
 
 
 class _ShardWriter:
@@ -161,64 +150,78 @@ class _ShardWriter:
     self._dtype = cached_split.token_dtype(vocabulary)
     self._ends: list[int] = [0]
     self._renderings: list[tuple] = []
-    self._option_ids: dict[bytes, np.ndarray] = {}
-    self._row: dict[str, Any] | None = None
-    self._row_id = None
+    self._option_ids: dict[str, np.ndarray] = {}
     self._rows = 0
     self._cut = {'inputs_shortened': 0, 'prompts_cut': 0, 'targets_cut': 0}
 
-  def add(self, example: dict[str, Any]) -> None:
-    """Appends one rendering; those of a row are consecutive."""
-    if example['id'] != self._row_id:
-      self.end_row()
-      self._row_id, self._row = example['id'], _row(example)
-      self._rows += 1
+  def add(self, block: list[RenderedRow]) -> None:
+    """Appends rows; those without renderings are left out."""
+    block = [row for row in block if row.renderings]
     if not self._trains:
-      self._keep_target(example)
-    first = len(self._ends) - 1
-    self._add_span(example['inputs'])
-    if self._trains or not len(example['options']):
-      self._add_span(example['targets'])
-    else:
-      for option in example['options']:
-        self._add_span(self._encode_option(option))
-    self._renderings.append(
-      (
-        self._rows - 1,
-        example['template'],
-        example['inputs_cut'],
-        example['targets_cut'],
-        len(self._ends) - 1 - first,
-        first,
-      )
-    )
-    self._cut['inputs_shortened'] += int(example['inputs_cut'] == 1)
-    self._cut['prompts_cut'] += int(example['inputs_cut'] == 2)
-    self._cut['targets_cut'] += int(example['targets_cut'])
+      self._encode_options(block)
+    spans: list[np.ndarray] = []
+    for row in block:
+      for rendering in row.renderings:
+        first, before = len(self._ends) - 1, len(spans)
+        spans += self._spans(row, rendering)
+        for span in spans[before:]:
+          self._ends.append(self._ends[-1] + len(span))
+        cut = rendering.inputs_cut, rendering.targets_cut
+        count = len(spans) - before
+        self._renderings.append(
+          (self._rows, rendering.template, *cut, count, first)
+        )
+        self._cut['inputs_shortened'] += cut[0] == 1
+        self._cut['prompts_cut'] += cut[0] == 2
+        self._cut['targets_cut'] += cut[1]
+      self._rows += 1
+      text = json.dumps(self._about(row), ensure_ascii=False)
+      self._row_file.write(f'{text}\n')
+    if spans:
+      self._tokens.write(np.concatenate(spans).astype(self._dtype).tobytes())
 
-  def end_row(self) -> None:
-    """Writes the object of the last row."""
-    if self._row is not None:
-      text = json.dumps(self._row, ensure_ascii=False)
-      self._row_file.write(text + '\n')
+  def _spans(self, row: RenderedRow, rendering: Rendering) -> list[np.ndarray]:
+    """Returns the prompt, and the target or all options, as ids."""
+    if self._trains or not row.options:
+      return [rendering.inputs, rendering.targets]
+    return [rendering.inputs, *(self._option_ids[o] for o in row.options)]
 
-  def _keep_target(self, example: dict[str, Any]) -> None:
-    """Keeps the target of a template if it is not the row's answer."""
-    pattern = self._templates[example['template']].target
-    if pattern != ANSWER_TARGET:
-      text = example['targets_pretokenized'].decode()
-      self._row.setdefault('targets', {})[pattern] = text
+  def _encode_options(self, block: list[RenderedRow]) -> None:
+    """Tokenizes the options of a block; keeps those of fixed classes."""
+    wanted = dict.fromkeys(o for row in block for o in row.options)
+    if self._option_ids.keys() != wanted.keys():
+      self._option_ids = {
+        option: np.asarray(self._vocabulary.encode(option), np.int32)
+        for option in wanted
+      }
 
-  def _encode_option(self, option: bytes) -> np.ndarray:
-    """Tokenizes an option, once for the fixed classes of all rows."""
-    if option not in self._option_ids:
-      ids = self._vocabulary.encode(option.decode())
-      self._option_ids[option] = np.asarray(ids, self._dtype)
-    return self._option_ids[option]
-
-  def _add_span(self, ids: np.ndarray) -> None:
-    self._tokens.write(np.asarray(ids).astype(self._dtype).tobytes())
-    self._ends.append(self._ends[-1] + len(ids))
+  def _about(self, row: RenderedRow) -> dict[str, Any]:
+    """Returns what evaluation needs to know of a row."""
+    values = row.values
+    about = {
+      'id': values['id'],
+      # Hexadecimal: JSON numbers lose the low bits of 64.
+      'group': f'{int(values["group"]):016x}',
+      'class': int(values['class']),
+      'answers': list(row.answers),
+    }
+    if row.options:
+      about['correct'] = list(row.correct)
+      if about['class'] < 0:
+        about['options'] = list(row.options)
+    if values['item']:
+      about['item'] = f'{int(values["item"]):016x}'
+    if not np.isnan(values['score']):
+      about['score'] = round(float(values['score']), 6)
+    if not self._trains:
+      targets = {
+        self._templates[rendering.template].target: rendering.target
+        for rendering in row.renderings
+      }
+      # Most targets are the row's answer.
+      targets.pop(ANSWER_TARGET, None)
+      about |= {'targets': targets} if targets else {}
+    return about
 
   def finish(self, folder: pathlib.Path) -> dict[str, int]:
     """Writes the index; returns the counts."""
@@ -231,23 +234,3 @@ class _ShardWriter:
       'tokens': self._ends[-1],
       **self._cut,
     }
-
-
-def _row(example: dict[str, Any]) -> dict[str, Any]:
-  """Returns what evaluation needs to know of a row."""
-  row = {
-    'id': example['id'].decode(),
-    # Hexadecimal: JSON numbers lose the low bits of 64.
-    'group': f'{int(example["group"]):016x}',
-    'class': int(example['class']),
-    'answers': [answer.decode() for answer in example['answers']],
-  }
-  if len(example['options']):
-    row['correct'] = np.flatnonzero(example['correct']).tolist()
-    if row['class'] < 0:
-      row['options'] = [option.decode() for option in example['options']]
-  if example['item']:
-    row['item'] = f'{int(example["item"]):016x}'
-  if not np.isnan(example['score']):
-    row['score'] = round(float(example['score']), 6)
-  return row

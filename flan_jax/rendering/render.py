@@ -115,10 +115,14 @@ def template_order(
   key = row['id']
   if with_seed:
     key = tf.strings.join([tf.strings.as_string(row['seed']), key], ':')
-  value = tf.strings.to_hash_bucket_fast(key, _PICK_BUCKETS)
-  start = value % tf.cast(tf.maximum(count, 1), tf.int64)
+  start = pick_value(key) % tf.cast(tf.maximum(count, 1), tf.int64)
   order = (tf.cast(start, tf.int32) + tf.range(count)) % tf.maximum(count, 1)
   return tf.gather(allowed, order)
+
+
+def pick_value(key: Any) -> Any:
+  """Returns the number, int64, that picks the first template of a row."""
+  return tf.strings.to_hash_bucket_fast(key, _PICK_BUCKETS)
 
 
 def fit_rows(

@@ -1,9 +1,9 @@
 """Rows of one split of one dataset part, as a SeqIO data source."""
 
-from collections.abc import Callable, Sequence
-import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 import functools
 import os
+from typing import Any
 
 import numpy as np
 import seqio
@@ -26,6 +26,9 @@ tf.get_logger().setLevel('ERROR')
 plain_tensorflow = tf.autograph.experimental.do_not_convert
 
 _HASH_BUCKETS = 2**63 - 1
+
+# A mapped row -> what is needed of it (TensorFlow).
+RowView = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 @functools.cache
@@ -73,7 +76,7 @@ class SplitSource(seqio.DataSource):
   def __init__(self, part: Dataset, data_dir: str | None = None):
     """Initializes the source; nothing is opened before first use."""
     self.part = part
-    self._data_dir = os.path.expanduser(data_dir) if data_dir else None
+    self.data_dir = os.path.expanduser(data_dir) if data_dir else None
     super().__init__(splits=[name for name in SPLITS if name in part.splits])
 
   @property
@@ -82,7 +85,7 @@ class SplitSource(seqio.DataSource):
 
   @property
   def builder(self):
-    return open_builder(self.part.source, self._data_dir, self.part.name)
+    return open_builder(self.part.source, self.data_dir, self.part.name)
 
   @functools.cached_property
   def class_names(self) -> tuple[str, ...] | None:
@@ -119,48 +122,57 @@ class SplitSource(seqio.DataSource):
     sequence_length=None,
     use_cached: bool = False,
     num_epochs: int | None = 1,
-    rows: tuple[int, int] | None = None,
   ) -> tf.data.Dataset:
-    """Returns the mapped rows of a split, see the class.
-
-    In addition to SeqIO's arguments, `rows` is the half-open range of the
-    split's rows to read.
-    """
+    """Returns the mapped rows of a split, see the class."""
     del sequence_length, use_cached, num_epochs  # SeqIO's signature.
     found = self.slices[split]
-    read = found
-    if rows is not None:
-      start, stop = (found.start + row for row in rows)
-      read = dataclasses.replace(found, start=start, stop=stop)
     dataset = _mapping(self.part, self.class_names)(
-      self._read(read.spec, shuffle, seed, shard_info),
+      self._read(found.spec, shuffle, seed, shard_info),
       seed=tf.constant(seed or 0, tf.int64),
       trains=tf.constant(split == 'train'),
     )
     if not found.splits:
       return dataset
-    low, high = splits.divide(self._groups(found), found.splits)[split]
+    low, high = self.group_range(split)
     return dataset.filter(
       plain_tensorflow(
         lambda row: (low <= row['group']) & (row['group'] < high)
       )
     )
 
-  def num_input_examples(self, split: str) -> int:
-    """Returns the rows of a split before filters by content."""
+  def read_slice(self, rows: splits.Slice, view: RowView) -> tf.data.Dataset:
+    """Returns a view of all rows of a slice, in order, with the seed 0."""
+    return _mapping(self.part, self.class_names, view)(
+      self._read(rows.spec, shuffle=False),
+      seed=tf.constant(0, tf.int64),
+      trains=tf.constant(False),
+    )
+
+  def group_range(self, split: str) -> tuple[int, int] | None:
+    """Returns the groups of a split, [first, last), if splits divide its slice.
+
+    None if the whole slice belongs to the split.
+    """
     found = self.slices[split]
     if not found.splits:
+      return None
+    return splits.divide(self._groups(found), found.splits)[split]
+
+  def num_input_examples(self, split: str) -> int:
+    """Returns the rows of a split before filters by content."""
+    found, groups = self.slices[split], self.group_range(split)
+    if groups is None:
       return found.stop - found.start
-    groups = self._groups(found)
-    low, high = splits.divide(groups, found.splits)[split]
-    return int(np.sum((low <= groups) & (groups < high)))
+    low, high = groups
+    every = self._groups(found)
+    return int(np.sum((low <= every) & (every < high)))
 
   def list_shards(self, split: str) -> Sequence[str]:
     """Returns the files that a split is read from."""
     read = self.builder.info.splits[self.slices[split].spec]
     return [str(part.filename) for part in read.file_instructions]
 
-  def _read(self, spec, shuffle, seed, shard_info) -> tf.data.Dataset:
+  def _read(self, spec, shuffle, seed=None, shard_info=None) -> tf.data.Dataset:
     config = tfds.ReadConfig(
       add_tfds_id=True, shuffle_seed=seed, skip_prefetch=True
     )
@@ -174,7 +186,7 @@ class SplitSource(seqio.DataSource):
     )
 
   def _groups(self, found: splits.Slice) -> np.ndarray:
-    return _groups_of(self.part, self._data_dir, found.spec)
+    return _groups_of(self.part, self.data_dir, found.spec)
 
 
 @functools.cache
@@ -188,12 +200,14 @@ def _groups_of(part: Dataset, data_dir: str | None, spec: str) -> np.ndarray:
 
 @functools.cache
 def _mapping(
-  part: Dataset, class_names: tuple[str, ...] | None
+  part: Dataset,
+  class_names: tuple[str, ...] | None,
+  view: RowView | None = None,
 ) -> Callable[..., tf.data.Dataset]:
   """Returns what maps raw rows; traced once for all splits of a part."""
 
   def map_one(row, seed, trains):
-    return {
+    mapped = {
       **map_row(part, class_names, row),
       'group': _hash(part, row, part.group_key),
       'item': _hash(part, row, part.item_key),
@@ -201,6 +215,7 @@ def _mapping(
       'seed': seed,
       'trains': trains,
     }
+    return mapped if view is None else view(mapped)
 
   @tf.function  # With autograph, for the functions of datasets.
   def map_rows(rows, seed, trains):

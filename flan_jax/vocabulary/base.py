@@ -11,7 +11,7 @@ from flan_jax.errors import UserError
 
 PAD_ID = 0
 # What the bytes of an incomplete character are decoded as.
-_INCOMPLETE = '\N{REPLACEMENT CHARACTER}'
+INCOMPLETE = '\N{REPLACEMENT CHARACTER}'
 
 # The files that mark a folder as holding a vocabulary.
 TOKENIZER_JSON, SENTENCEPIECE_MODEL = 'tokenizer.json', 'tokenizer.model'
@@ -79,7 +79,7 @@ class Vocabulary(abc.ABC):
         continue
       run.append(number)
       text = self.decode(run)
-      whole = not text.endswith(_INCOMPLETE)
+      whole = not text.endswith(INCOMPLETE)
       found.append(text[len(shown) :] if whole else '')
       shown = text if whole else shown
     return found

@@ -22,6 +22,23 @@ def as_seqio(vocabulary: Vocabulary) -> seqio.Vocabulary:
   return SharedTokenizerVocabulary(vocabulary.path)
 
 
+def encode_batch(
+  vocabulary: Vocabulary, texts: Sequence[str]
+) -> list[np.ndarray]:
+  """Returns the ids, int32, that a SeqIO task gives each text.
+
+  SentencePiece in TensorFlow and in Python may cut a text differently where two
+  ways are equally probable.
+  """
+  if not texts:
+    return []
+  if isinstance(vocabulary, TokenizerVocabulary):
+    encoded = vocabulary.encode_batch(texts)
+    return [np.asarray(ids, np.int32) for ids in encoded]
+  ids = as_seqio(vocabulary).tf_tokenizer.tokenize(tf.constant(texts))
+  return np.split(ids.values.numpy(), ids.row_splits.numpy()[1:-1])
+
+
 class SharedTokenizerVocabulary(seqio.SentencePieceVocabulary):
   """SeqIO's SentencePiece vocabulary with one tokenizer per process.
 
