@@ -80,6 +80,26 @@ def test_the_source_of_a_function_includes_what_it_uses(monkeypatch):
   assert list(source_of(_field)) != before
 
 
+def _twice(function):
+  @functools.wraps(function)
+  def call(row):
+    return function(row) * 2
+
+  return call
+
+
+@_twice
+def _decorated(row):
+  return _helper(row)
+
+
+def test_what_a_decorated_function_uses_is_included(monkeypatch):
+  before = list(source_of(_decorated))
+  assert any('def _helper' in text for text in before)
+  monkeypatch.setitem(globals(), '_WORD', 'two')
+  assert list(source_of(_decorated)) != before
+
+
 def _plain(row):
   return row['text']
 

@@ -125,13 +125,10 @@ def test_a_full_disk_ends_in_its_error_and_a_clean_resume(
 ):
   key = named_split('rte', 'train')
   add = shard._ShardWriter.add
-  left = [100]
 
-  def full(self, example):
-    left[0] -= 1
-    if left[0] < 0:
-      raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), 'tokens.bin')
-    add(self, example)
+  def full(self, block):
+    add(self, block[:5])
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), 'tokens.bin')
 
   monkeypatch.setattr(shard._ShardWriter, 'add', full)
   with pytest.raises(CacheError, match=r'No space left on device'):

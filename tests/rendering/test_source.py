@@ -45,11 +45,24 @@ def test_training_rows_that_are_evaluated_are_reported(mini_data):
   assert not tested & {row['id'] for row in _rows(declared, 'test')}
 
 
-def test_a_range_of_rows_is_that_part_of_the_split(mini_data):
-  source = SplitSource(_part('cb'), mini_data)
-  whole = [row['id'] for row in _rows(source, 'test')]
-  halves = [_rows(source, 'test', rows=r) for r in ((0, 3), (3, len(whole)))]
-  assert [row['id'] for half in halves for row in half] == whole
+def test_a_slice_is_read_in_order_and_viewed(mini_data):
+  source = SplitSource(_part(), mini_data)
+  whole = source.slices['test']
+
+  def view(row):
+    return {'id': row['id'], 'group': row['group']}
+
+  def ids(rows):
+    read = source.read_slice(rows, view).as_numpy_iterator()
+    return [row['id'] for row in read]
+
+  middle = whole.start + 3
+  halves = [
+    ids(dataclasses.replace(whole, stop=middle)),
+    ids(dataclasses.replace(whole, start=middle)),
+  ]
+  assert len(halves[0]) == 3
+  assert sum(halves, []) == ids(whole)
 
 
 def test_the_seed_reaches_every_row(mini_data):

@@ -1,0 +1,113 @@
+"""Blocks give the tokens that SeqIO tasks give."""
+
+import numpy as np
+import pytest
+
+from flan_jax.definitions import registry
+from flan_jax.rendering import blocks
+from flan_jax.rendering.blocks import Renderer, read_blocks
+from flan_jax.rendering.render import fit_rows, render_rows
+from flan_jax.rendering.source import SplitSource
+from flan_jax.testing.cached_splits import named_split
+from flan_jax.testing.tiny_models import write_tokenizer
+from flan_jax.vocabulary.load import load_vocabulary
+
+registry.load()
+
+# Short, so that long prompts and targets are cut.
+_MOST = 60, 12
+_FITTED = ('template', 'inputs', 'targets', 'inputs_cut', 'targets_cut')
+
+
+def _blocks(key, mini_data, vocabulary, renderings=None):
+  source = SplitSource(key.part, mini_data)
+  found = source.slices[key.split]
+  every = range(len(key.part.templates))
+  renderer = Renderer(key.part, vocabulary, _MOST, every, renderings)
+  read = read_blocks(source, key.split, 0, found.stop - found.start)
+  return [row for block in read for row in renderer.render(block)]
+
+
+def _row_by_row(key, mini_data, vocabulary, renderings=None):
+  rows = SplitSource(key.part, mini_data).get_dataset(key.split, shuffle=False)
+  rendered = render_rows(rows, key.part, every=True, renderings=renderings)
+  kept = ('id', 'group', 'item', 'template', 'options', 'correct', 'answers')
+  return list(
+    fit_rows(rendered, key.part, vocabulary, _MOST, kept).as_numpy_iterator()
+  )
+
+
+@pytest.fixture(scope='module', params=['SentencePiece', 'Hugging Face'])
+def vocabulary(request, tmp_path_factory):
+  if request.param == 'SentencePiece':
+    return load_vocabulary('mini')
+  folder = tmp_path_factory.mktemp('tokenizer')
+  write_tokenizer(folder)
+  return load_vocabulary(str(folder))
+
+
+@pytest.mark.parametrize(
+  'name',
+  [
+    'rte',  # fixed classes, a divided slice, a field that is shortened
+    pytest.param('hellaswag', marks=pytest.mark.slow),  # options of a row
+    pytest.param('natural_questions', marks=pytest.mark.slow),  # answers
+    pytest.param('quac', marks=pytest.mark.slow),  # long fields
+  ],
+)
+def test_blocks_are_as_rows_one_by_one(name, mini_data, vocabulary):
+  key = named_split(name, 'train')
+  found = _blocks(key, mini_data, vocabulary, renderings=4)
+  wanted = _row_by_row(key, mini_data, vocabulary, renderings=4)
+  renderings = [(row, one) for row in found for one in row.renderings]
+  assert len(renderings) == len(wanted) > 0
+  assert any(one.inputs_cut for _, one in renderings)
+  for (row, one), want in zip(renderings, wanted, strict=True):
+    for field in _FITTED:
+      assert np.array_equal(getattr(one, field), want[field]), field
+    assert one.target == want['targets_pretokenized'].decode()
+    assert row.values['id'] == want['id'].decode()
+    assert row.values['group'] == want['group']
+    assert row.values['item'] == want['item']
+    assert list(row.answers) == [text.decode() for text in want['answers']]
+    assert list(row.options) == [text.decode() for text in want['options']]
+    assert list(row.correct) == np.flatnonzero(want['correct']).tolist()
+
+
+def test_a_slice_of_many_blocks_is_read_in_order(mini_data, monkeypatch):
+  key, vocabulary = named_split('snli', 'train'), load_vocabulary('mini')
+  whole = _blocks(key, mini_data, vocabulary)
+  monkeypatch.setattr(blocks, 'BLOCK_ROWS', 3)
+  blocks._kept_blocks.cache_clear()
+  parted = _blocks(key, mini_data, vocabulary)
+  blocks._kept_blocks.cache_clear()
+  assert [row.values['id'] for row in parted] == [
+    row.values['id'] for row in whole
+  ]
+  for one, other in zip(whole, parted, strict=True):
+    for a, b in zip(one.renderings, other.renderings, strict=True):
+      assert a.template == b.template
+      assert np.array_equal(a.inputs, b.inputs)
+
+
+def test_splits_that_divide_a_slice_read_it_once(mini_data, monkeypatch):
+  reads = []
+  read = blocks._read
+
+  def spy(source, rows):
+    reads.append(rows)
+    return read(source, rows)
+
+  monkeypatch.setattr(blocks, '_read', spy)
+  blocks._kept_blocks.cache_clear()
+  ids = [
+    {
+      row.values['id']
+      for row in _blocks(key, mini_data, load_vocabulary('mini'))
+    }
+    for key in (named_split('rte', 'train'), named_split('rte', 'validation'))
+  ]
+  assert len(reads) == 1
+  assert ids[0]
+  assert ids[1]
+  assert not ids[0] & ids[1]
