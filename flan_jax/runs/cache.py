@@ -31,8 +31,8 @@ _LARGE = 50_000
 
 # What one core does with the mini corpus and with imported rows
 # (`benchmarks/data_pipeline` measures it).
-_RENDERINGS_A_SECOND = 1500
-_SECONDS_A_SPLIT = 0.7
+_RENDERINGS_A_SECOND = 4000
+_SECONDS_A_SPLIT = 0.3
 
 
 @gin.configurable(module='flan_jax')
