@@ -19,7 +19,7 @@ from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.cache.identity import SplitKey
 from flan_jax.definitions.dataset import ANSWER_TARGET
 from flan_jax.definitions.digests import file_digest
-from flan_jax.rendering.blocks import (
+from flan_jax.rendering.row_blocks import (
   RenderedRow,
   Renderer,
   Rendering,

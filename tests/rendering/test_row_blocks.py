@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from flan_jax.definitions import registry
-from flan_jax.rendering import blocks
-from flan_jax.rendering.blocks import Renderer, read_blocks
+from flan_jax.rendering import row_blocks
 from flan_jax.rendering.render import fit_rows, render_rows
+from flan_jax.rendering.row_blocks import Renderer, read_blocks
 from flan_jax.rendering.source import SplitSource
 from flan_jax.testing.cached_splits import named_split
 from flan_jax.testing.tiny_models import write_tokenizer
@@ -77,10 +77,10 @@ def test_blocks_are_as_rows_one_by_one(name, mini_data, vocabulary):
 def test_a_slice_of_many_blocks_is_read_in_order(mini_data, monkeypatch):
   key, vocabulary = named_split('snli', 'train'), load_vocabulary('mini')
   whole = _blocks(key, mini_data, vocabulary)
-  monkeypatch.setattr(blocks, 'BLOCK_ROWS', 3)
-  blocks._kept_blocks.cache_clear()
+  monkeypatch.setattr(row_blocks, 'BLOCK_ROWS', 3)
+  row_blocks._kept_blocks.cache_clear()
   parted = _blocks(key, mini_data, vocabulary)
-  blocks._kept_blocks.cache_clear()
+  row_blocks._kept_blocks.cache_clear()
   assert [row.values['id'] for row in parted] == [
     row.values['id'] for row in whole
   ]
@@ -92,14 +92,14 @@ def test_a_slice_of_many_blocks_is_read_in_order(mini_data, monkeypatch):
 
 def test_splits_that_divide_a_slice_read_it_once(mini_data, monkeypatch):
   reads = []
-  read = blocks._read
+  read = row_blocks._read
 
   def spy(source, rows):
     reads.append(rows)
     return read(source, rows)
 
-  monkeypatch.setattr(blocks, '_read', spy)
-  blocks._kept_blocks.cache_clear()
+  monkeypatch.setattr(row_blocks, '_read', spy)
+  row_blocks._kept_blocks.cache_clear()
   ids = [
     {
       row.values['id']
