@@ -111,7 +111,7 @@ class GgufFile:
     kind = self.field('general.architecture')
     if kind not in _ARCHITECTURES:
       raise InteropError(
-        f'{self.path}: the architecture {kind} cannot be imported; supported '
+        f'{self.path}: the architecture {shown(kind)} cannot be imported; supported '
         f'are {", ".join(_ARCHITECTURES)}'
       )
     config = {

@@ -40,11 +40,11 @@ def write(field: Field, folder: pathlib.Path) -> None:
     kind == 'gpt2' and isinstance(splitting, str) and splitting in SPLITTINGS
   ):
     tokenizer = tokenizer_json.byte_level_bpe(
-      pieces, _list(field, 'merges', str), SPLITTINGS[str(splitting)]
+      pieces, _merges(field), SPLITTINGS[str(splitting)]
     )
   else:
     raise InteropError(
-      f'the tokenizer ({kind}, {splitting}) cannot be rebuilt; supported are '
+      f'the tokenizer ({shown(kind)}, {shown(splitting)}) cannot be rebuilt; supported are '
       f'llama, and gpt2 with {", ".join(SPLITTINGS)}'
     )
   adds_bos = kind == 'llama' or splitting in _ADDS_BOS
@@ -63,6 +63,15 @@ def write(field: Field, folder: pathlib.Path) -> None:
         )
       settings[f'{ours}_token'] = pieces.names[number]
   tokenizer_json.save(tokenizer, folder, settings)
+
+
+def _merges(field: Field) -> list[str]:
+  merges = _list(field, 'merges', str)
+  if not merges or any(merge.count(' ') != 1 for merge in merges):
+    raise InteropError(
+      f'{_PREFIX}merges must be a list of "LEFT RIGHT": get the file again'
+    )
+  return merges
 
 
 def _list(field: Field, name: str, kind: type) -> list[Any]:

@@ -58,7 +58,7 @@ def import_params(
     InteropError: tensors are missing, unexpected or of another shape; lists
       them.
   """
-  _check_layers(source, config)
+  check_layers(source, config)
   arrays = list(mapped_arrays(family, config))
   _check_tensors(source, family, config, arrays)
   shardings = traverse_util.flatten_dict(param_shardings(config, mesh), sep='/')
@@ -101,8 +101,12 @@ def _put(stack, layer, number):
   return jax.lax.dynamic_update_index_in_dim(stack, layer, number, 0)
 
 
-def _check_layers(source: Source, config: DecoderConfig) -> None:
-  """Compares the stated number of layers with that of the tensors."""
+def check_layers(source: Source, config: DecoderConfig) -> None:
+  """Compares the stated number of layers with that of the tensors.
+
+  Raises:
+    InteropError: they differ.
+  """
   found = {m[1] for name in source.shapes if (m := _IN_LAYER.match(name))}
   if len(found) != config.num_layers:
     raise InteropError(

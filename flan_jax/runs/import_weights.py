@@ -13,7 +13,7 @@ from flan_jax.interop import model_gin, reference
 from flan_jax.interop.chat_template import chat_prompt_format
 from flan_jax.interop.families import Family
 from flan_jax.interop.output_folder import check_output, new_output
-from flan_jax.interop.params import import_mesh
+from flan_jax.interop.params import check_layers, import_mesh
 from flan_jax.interop.tokenizer_json import set_context
 from flan_jax.model import DecoderConfig
 from flan_jax.terminal.bar import Bar
@@ -42,6 +42,7 @@ def main(argv: Sequence[str]) -> int:
   source = interop.open_source(flags.source)
   family = interop.find_family(source.config)
   config = interop.decoder_config(family, source.config, flags.context)
+  check_layers(source, config)
   with new_output(flags.out) as out:
     params, vocabulary = _import(flags, source, family, config, out)
   if not flags.check:

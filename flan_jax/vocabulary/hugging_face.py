@@ -10,7 +10,7 @@ from flan_jax.vocabulary.base import Vocabulary, VocabularyError
 
 TOKENIZER_CONFIG = 'tokenizer_config.json'
 # The files that name special tokens; the first that names one takes precedence.
-_CONFIGS = (TOKENIZER_CONFIG, 'special_tokens_map.json')
+CONFIGS = (TOKENIZER_CONFIG, 'special_tokens_map.json')
 # The special tokens that have a name there.
 TOKENS = ('bos_token', 'eos_token', 'unk_token', 'pad_token')
 
@@ -27,7 +27,10 @@ class TokenizerVocabulary(Vocabulary):
     path = pathlib.Path(path)
     self.path = str(path)
     self._tokenizer = _read(path)
-    self.size = 1 + max(self._tokenizer.get_vocab().values())
+    ids = self._tokenizer.get_vocab().values()
+    if not ids:
+      raise VocabularyError(f'{path} has no tokens: get the file again')
+    self.size = 1 + max(ids)
     self.special = {
       str(token): number
       for number, token in self._tokenizer.get_added_tokens_decoder().items()
@@ -63,7 +66,12 @@ class TokenizerVocabulary(Vocabulary):
     bos = self._special_id(config, 'bos_token')
     if config.get('add_bos_token') is not None:
       return bos if config['add_bos_token'] else None
-    added = self._tokenizer.encode('a', add_special_tokens=True).ids
+    try:
+      added = self._tokenizer.encode('a', add_special_tokens=True).ids
+    except Exception as error:  # The Rust library raises no narrower type.
+      raise VocabularyError(
+        f'{self.path} cannot tokenize a text: {error}'
+      ) from error
     return bos if bos is not None and added[:1] == [bos] else None
 
   def encode(self, text: str) -> list[int]:
@@ -103,13 +111,19 @@ def read_config(folder: pathlib.Path) -> dict[str, Any]:
       is no text.
   """
   config: dict[str, Any] = {}
-  for name in _CONFIGS:
+  for name in CONFIGS:
     path = folder / name
     if not path.is_file():
       continue
     config = {**read_object(path, VocabularyError), **config}
   for key in TOKENS:
     _check_token(config.get(key), f'{folder}: {key} in {TOKENIZER_CONFIG}')
+  adds = config.get('add_bos_token')
+  if type(adds) not in (bool, type(None)):
+    raise VocabularyError(
+      f'{folder}: add_bos_token in {TOKENIZER_CONFIG} is {shown(adds)}; it must '
+      'be true or false'
+    )
   return config
 
 

@@ -11,14 +11,13 @@ from flan_jax.vocabulary.base import (
   Vocabulary,
   VocabularyError,
 )
-from flan_jax.vocabulary.hugging_face import TokenizerVocabulary
+from flan_jax.vocabulary.hugging_face import CONFIGS, TokenizerVocabulary
 from flan_jax.vocabulary.sentence_piece import SentencePieceVocabulary
 
 MINI = 'mini'
 MINI_MODEL = pathlib.Path(__file__).parent / 'mini_4096.model'
 
 
-@functools.cache
 def load_vocabulary(spec: str) -> Vocabulary:
   """Returns the vocabulary that `spec` names.
 
@@ -27,7 +26,8 @@ def load_vocabulary(spec: str) -> Vocabulary:
       folder that holds one of them.
 
   Raises:
-    VocabularyError: there is no such file, or it does not define an end token.
+    VocabularyError: there is no such file, it is damaged, or it does not define
+      an end token.
   """
   path = MINI_MODEL if spec == MINI else local_path(spec)
   if path.is_dir():
@@ -38,6 +38,16 @@ def load_vocabulary(spec: str) -> Vocabulary:
       f'no vocabulary at {spec}: VOCABULARY must be {MINI!r}, a SentencePiece '
       f'.model file, a Hugging Face {TOKENIZER_JSON}, or a folder with one'
     )
+  files = [path, *(path.with_name(name) for name in CONFIGS)]
+  stats = [file.stat() for file in files if file.is_file()]
+  versions = tuple((x.st_ino, x.st_mtime_ns, x.st_size) for x in stats)
+  return _load(spec, path, versions)
+
+
+@functools.cache
+def _load(spec: str, path: pathlib.Path, versions: tuple) -> Vocabulary:
+  """Opens a version of the files once, since vocabularies are large."""
+  del versions  # Others are another entry of the cache.
   kind = (
     TokenizerVocabulary if path.suffix == '.json' else SentencePieceVocabulary
   )

@@ -73,7 +73,7 @@ def test_other_types_are_read_as_float32(kind, convert):
 
 def test_other_architectures_are_refused(convert):
   _, _, path = convert(arch='gemma3')
-  with pytest.raises(InteropError, match='architecture gemma3'):
+  with pytest.raises(InteropError, match='architecture "gemma3"'):
     open_source(str(path))
 
 
