@@ -111,8 +111,8 @@ class GgufFile:
     kind = self.field('general.architecture')
     if kind not in _ARCHITECTURES:
       raise InteropError(
-        f'{self.path}: the architecture {shown(kind)} cannot be imported; supported '
-        f'are {", ".join(_ARCHITECTURES)}'
+        f'{self.path}: the architecture {shown(kind)} cannot be imported; '
+        f'supported are {", ".join(_ARCHITECTURES)}'
       )
     config = {
       ours: _plain(value)

@@ -44,8 +44,8 @@ def write(field: Field, folder: pathlib.Path) -> None:
     )
   else:
     raise InteropError(
-      f'the tokenizer ({shown(kind)}, {shown(splitting)}) cannot be rebuilt; supported are '
-      f'llama, and gpt2 with {", ".join(SPLITTINGS)}'
+      f'the tokenizer ({shown(kind)}, {shown(splitting)}) cannot be rebuilt; '
+      f'supported are llama, and gpt2 with {", ".join(SPLITTINGS)}'
     )
   adds_bos = kind == 'llama' or splitting in _ADDS_BOS
   settings = {

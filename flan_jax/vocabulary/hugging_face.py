@@ -121,8 +121,8 @@ def read_config(folder: pathlib.Path) -> dict[str, Any]:
   adds = config.get('add_bos_token')
   if type(adds) not in (bool, type(None)):
     raise VocabularyError(
-      f'{folder}: add_bos_token in {TOKENIZER_CONFIG} is {shown(adds)}; it must '
-      'be true or false'
+      f'{folder}: add_bos_token in {TOKENIZER_CONFIG} is {shown(adds)}; it '
+      'must be true or false'
     )
   return config
 
