@@ -9,9 +9,10 @@ from typing import Any
 import jax
 
 from flan_jax.errors import UserError
+from flan_jax.runtime import peers
 from flan_jax.runtime.watchdog import waiting_for
 from flan_jax.training.metric_writer import Console, MetricWriter
-from flan_jax.training.throughput import Throughput
+from flan_jax.training.throughput import Goodput, Throughput
 
 # Steps without any gradient until a run counts as dead. One may happen.
 _DEAD_STEPS = 3
@@ -104,6 +105,7 @@ class LaggedMetrics:
     self.console = console
     self.health = health
     self._throughput = throughput
+    self._goodput = Goodput(peers.current())
     self._pending: tuple[int, Any] | None = None
     self.restart_clock()
 
@@ -132,7 +134,8 @@ class LaggedMetrics:
       values = {k: float(v) for k, v in jax.device_get(metrics).items()}
     values = self.health.check(step, values)
     now = time.monotonic()
-    values |= self._throughput.rates(values, now - self._clock)
-    self._clock = now
+    seconds, self._clock = now - self._clock, now
+    values |= self._throughput.rates(values, seconds)
+    values |= self._goodput.after(seconds)
     self.writer.write(step, 'train', values)
     self.console.step(values)

@@ -20,6 +20,7 @@ import numpy as np
 
 from flan_jax.model import flops
 from flan_jax.model.decoder_config import DecoderConfig
+from flan_jax.runtime.peers import Peers
 
 # Widths of the timed products. The first that takes long enough is used.
 _WIDTHS = (512, 1024, 2048, 4096)
@@ -181,3 +182,33 @@ class Throughput:
       'model_tflops_per_device': per_device / 1e12,
       self.peak.share_name: per_device / self.peak.flops,
     }
+
+
+class Goodput:
+  """Measures which share of a run's time its steps take.
+
+  Time before the first step counts, so compiling does; so do saves and
+  validation.
+  """
+
+  def __init__(self, peers: Peers | None = None):
+    """Starts the clock; tells the other processes the times, if there are."""
+    self._peers = peers
+    self._began, self._in_steps = time.monotonic(), 0.0
+
+  def after(self, seconds: float) -> dict[str, float]:
+    """Returns metrics after a step of so many seconds.
+
+    Returns:
+      `goodput`, between 0 and 1, and in a run of several processes
+      `step_seconds_spread`, the longest less the shortest of the newest steps
+      that are known of all, which is a few seconds late.
+    """
+    self._in_steps += seconds
+    elapsed = max(time.monotonic() - self._began, self._in_steps)
+    found = {'goodput': self._in_steps / elapsed if elapsed else 1.0}
+    if self._peers is not None:
+      self._peers.set_step_seconds(seconds)
+      times = self._peers.step_seconds()
+      found['step_seconds_spread'] = max(times) - min(times)
+    return found

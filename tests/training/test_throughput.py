@@ -106,3 +106,25 @@ def test_published_rate_is_not_measured(monkeypatch):
   monkeypatch.setattr(throughput, '_WIDTHS', ())  # Measuring would fail.
   peak = throughput.device_peak('bfloat16', published=61.5e12)
   assert (peak.flops, peak.share_name) == (61.5e12, 'mfu')
+
+
+def test_goodput_is_the_share_of_time_in_steps(monkeypatch):
+  now = [100.0]
+  monkeypatch.setattr(throughput.time, 'monotonic', lambda: now[0])
+  goodput = throughput.Goodput()
+  now[0] = 110.0  # Compiled for six seconds, then four for the first step.
+  assert goodput.after(4.0) == {'goodput': 0.4}
+  now[0] = 120.0
+  assert goodput.after(8.0) == {'goodput': 0.6}
+
+
+def test_spread_of_step_times_is_over_all_processes():
+  class Others:
+    def set_step_seconds(self, seconds):
+      self.times = [seconds, 2.5, 1.0]
+
+    def step_seconds(self):
+      return self.times
+
+  found = throughput.Goodput(Others()).after(2.0)
+  assert found['step_seconds_spread'] == 1.5
