@@ -7,7 +7,7 @@ import os
 # `jax.distributed.initialize` looks and joins at once; no public function of
 # JAX only looks.
 from jax._src.cloud_tpu_init import running_in_cloud_tpu_vm
-from jax._src.clusters import ClusterEnv
+from jax._src.clusters import ClusterEnv, K8sCluster
 
 from flan_jax.errors import UserError
 
@@ -53,7 +53,7 @@ def find_cluster(timeout: float) -> Cluster | None:
         continue
       local = kind.get_local_process_id()
       return Cluster(
-        name=kind.name,
+        name=kind.name or kind.__name__,
         address=kind.get_coordinator_address(
           timeout_secs=int(timeout),
           override_coordinator_port=os.environ.get('JAX_COORDINATOR_PORT'),
@@ -66,7 +66,7 @@ def find_cluster(timeout: float) -> Cluster | None:
     # It reads environment variables and asks servers.
     except Exception as error:
       raise ClusterError(
-        f'JAX sees a {kind.name} cluster, but cannot read it '
+        f'JAX sees a {kind.name or kind.__name__} cluster, but cannot read it '
         f'({type(error).__name__}: {error}): name the processes with '
         f'--coordinator_address; {_ALONE}'
       ) from error
@@ -76,6 +76,6 @@ def find_cluster(timeout: float) -> Cluster | None:
 def _kinds() -> Iterator[type[ClusterEnv]]:
   for kind in ClusterEnv._cluster_types:
     # Every pod of Kubernetes looks like a cluster; indexed jobs are ones.
-    of_job = kind.name != 'k8s' or 'JOB_COMPLETION_INDEX' in os.environ
-    if of_job and not kind.opt_in_only_method:
+    plain = kind is K8sCluster and 'JOB_COMPLETION_INDEX' not in os.environ
+    if not plain and not kind.opt_in_only_method:
       yield kind
