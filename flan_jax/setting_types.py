@@ -36,6 +36,11 @@ class Only:
   holds: Callable[[Any], bool]
 
 
+def _fits(path: str) -> bool:
+  parts = [len(part.encode()) for part in path.split('/')]
+  return max(parts) <= 255 and sum(parts) + len(parts) < 4096
+
+
 # Steps and sizes are 32-bit integers in compiled programs.
 _FITS = Only('an integer below 2**31', lambda n: n < 2**31)
 
@@ -72,10 +77,12 @@ Names = Annotated[
 Path = Annotated[
   str,
   Only('a path', lambda path: bool(path.strip()) and path.isprintable()),
+  Only('a path that a file system can hold', _fits),
 ]
 Paths = Annotated[
   Sequence[Path], Only('a list of paths', lambda paths: len(paths) > 0)
 ]
+
 
 _WORDS = {
   bool: 'True or False',

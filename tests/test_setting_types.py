@@ -39,7 +39,11 @@ _NAN, _INFINITE = float('nan'), 1e400
     (NotNegative, (0, 0.5), (-1e-9,)),
     (str, ('', 'a\n'), (3, None, b'a', '\ud800')),
     (Text, ('a', '\n'), ('', 3)),
-    (Path, ('a b', '~/x', 'gs://b/x'), ('', ' ', 'a\0b', 'a\nb', ['a'])),
+    (
+      Path,
+      ('a b', '~/x', 'gs://b/x'),
+      ('', ' ', 'a\0b', 'a\nb', ['a'], 'a' * 256),
+    ),
     (Name, ('rte',), ('', ['rte'], 'r\nte')),
     (Name | Names, ('rte', ['rte'], ('rte', 'cb')), ([], None, [''], [['a']])),
     (Count | None, (None, 1), (0, 'None')),

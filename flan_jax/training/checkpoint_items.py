@@ -40,7 +40,7 @@ def absolute(path: str | os.PathLike) -> epath.Path:
 
 def complete_steps(folder: epath.Path) -> list[int]:
   """Returns the steps of the complete checkpoints in a folder, oldest first."""
-  if not folder.exists():
+  if not folder.is_dir():  # Also where a file is in its place.
     return []
   return sorted(
     step_of(path)
