@@ -113,6 +113,14 @@ MACROS = {
   'LEARNING_RATE': Macro(
     'OptimizerConfig.learning_rate', 'learning rate, constant after the warm-up'
   ),
+  'LOCAL_CHECKPOINT_DIR': Macro(
+    'TrainSettings.local_checkpoint_dir',
+    "directory on each host's own disk for copies between checkpoints",
+  ),
+  'LOCAL_CHECKPOINT_PERIOD': Macro(
+    'LoopConfig.local_checkpoint_period',
+    'steps between copies in LOCAL_CHECKPOINT_DIR',
+  ),
   'MAX_EVAL_ROWS': Macro(
     'EvalConfig.max_rows',
     'maximum number of evaluated rows of a subset, or None',

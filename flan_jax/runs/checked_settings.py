@@ -14,6 +14,7 @@ from flan_jax.flags import Arguments
 from flan_jax.runs.run_report import check_report
 from flan_jax.runs.run_setup import Workspace
 from flan_jax.runs.train_settings import TrainSettings
+from flan_jax.runtime.paths import is_local
 from flan_jax.sharding import check_batch
 from flan_jax.training.profile import ProfileWindow
 from flan_jax.training.trackers import check_trackers
@@ -64,6 +65,11 @@ class CheckedSettings:
       window.check(taken=0, train_steps=settings.loop.train_steps)
     trackers = check_trackers(settings.trackers)
     check_report(settings.report)
+    local = settings.local_checkpoint_dir
+    if local is not None and not is_local(local):
+      raise ConfigError(
+        f'LOCAL_CHECKPOINT_DIR is {local}; it must be on a disk of this host'
+      )
     setup, evaluation = settings.setup, settings.evaluation
     resolve = functools.cache(names.resolve)
     trained = resolve(settings.mixture)

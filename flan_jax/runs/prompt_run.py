@@ -94,6 +94,11 @@ def _check(training: TrainSettings) -> None:
     raise ConfigError(
       'FROZEN is set, but prompt-tune trains nothing but the prompt: remove it'
     )
+  if training.local_checkpoint_dir is not None:
+    raise ConfigError(
+      'LOCAL_CHECKPOINT_DIR is set, but checkpoints of a prompt are small: '
+      'remove it, and lower CHECKPOINT_PERIOD'
+    )
   if training.evaluation.validation_mixture is not None:
     raise ConfigError(
       'VALIDATION_MIXTURE is set, but prompt-tune chooses the step on training '

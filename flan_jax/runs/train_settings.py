@@ -53,6 +53,8 @@ class TrainSettings:
       of its dataset under the same template. A control.
     trackers: Where metrics go, see `trackers.check_trackers`.
     report: Whether the run ends with a report of its results.
+    local_checkpoint_dir: Folder on the disk of each host for copies between
+      checkpoints; None for none.
   """
 
   model_dir: Path
@@ -66,3 +68,4 @@ class TrainSettings:
   permute_targets: bool = False
   trackers: str | Sequence[str] = ('tensorboard',)
   report: bool = False
+  local_checkpoint_dir: Path | None = None

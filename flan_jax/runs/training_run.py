@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 from typing import Any
+import uuid
 
 import jax
 
@@ -30,6 +31,7 @@ from flan_jax.runtime.paths import user_path, write_whole
 from flan_jax.sharding import batch_sharding
 from flan_jax.terminal.screen import note
 from flan_jax.training.checkpoint import Checkpointer
+from flan_jax.training.local_snapshots import LocalSnapshots
 from flan_jax.training.loop import Loop, StepProgram
 from flan_jax.training.metric_writer import Console, MetricWriter
 from flan_jax.training.optimizer import make_optimizer
@@ -41,6 +43,8 @@ from flan_jax.training.step import (
 )
 
 _DATA = 'data.json'
+# Names the run in LOCAL_CHECKPOINT_DIR.
+_RUN_ID = 'run_id'
 
 
 class TrainingRun:
@@ -92,7 +96,21 @@ class TrainingRun:
         best=settings.loop.keep_best is not None,
       )
       opened.push(self._close_checkpointer)
+      self._local = self._open_local()
+      if self._local is not None:
+        opened.callback(self._local.close)
       self._opened = opened.pop_all()
+
+  def _open_local(self) -> LocalSnapshots | None:
+    """Opens LOCAL_CHECKPOINT_DIR, by an id that is new with MODEL_DIR."""
+    folder = self._settings.local_checkpoint_dir
+    if folder is None:
+      return None
+    path = user_path(self._settings.model_dir) / _RUN_ID
+    if processes.is_first() and not path.exists():
+      write_whole(path, uuid.uuid4().hex)
+    run_id = path.read_text() if processes.is_first() else None
+    return LocalSnapshots(folder, processes.gather(run_id)[0].strip())
 
   def __enter__(self) -> 'TrainingRun':
     return self
@@ -157,10 +175,7 @@ class TrainingRun:
     settings = self._settings
     if settings.evaluation.base and self._evaluation is not None:
       self._base = self._evaluate_base()
-    restored = self._checkpointer.restore_latest(
-      abstract_state(settings.setup.model, self._optimizer, self._mesh),
-      self._checked.workspace.expected.check,
-    )
+    restored = self._restore()
     self._state = self._resume(*restored) if restored else self._start()
     taken = int(self._state['step'])
     if self._checked.profile is not None:
@@ -169,6 +184,20 @@ class TrainingRun:
     if processes.is_first():
       config_record.write(settings.model_dir, resumed=taken > 0)
       self._write_drawn()
+
+  def _restore(self) -> tuple[TrainState, dict[str, Any], int] | None:
+    """Reads the newest state of the run, which may be on the local disks."""
+    abstract = abstract_state(
+      self._settings.setup.model, self._optimizer, self._mesh
+    )
+    check = self._checked.workspace.expected.check
+    if self._local is not None:
+      newest = max(processes.gather(self._checkpointer.steps())[0], default=0)
+      copied = self._local.restore_newer(abstract, newest, check)
+      if copied is not None:
+        processes.log(f'reading the copy of step {copied[2]} on local disks')
+        return copied
+    return self._checkpointer.restore_latest(abstract, check)
 
   def _evaluate_base(self) -> Evaluation:
     params, about = self._initial_params(), {'step': 0, 'trained_on': None}
@@ -271,6 +300,7 @@ class TrainingRun:
       self._record(),
       self._validation,
       self._checked.profile,
+      self._local,
     )
     console = Console(taken, settings.loop.train_steps, shows)
     # A failed run leaves no bar on the screen, and trackers know its end.

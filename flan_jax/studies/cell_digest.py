@@ -31,6 +31,8 @@ _DO_NOT_DECIDE = frozenset(
     'initial_checkpoint',
     'keep_best',
     'keep_checkpoints',
+    'local_checkpoint_dir',
+    'local_checkpoint_period',
     'mesh',
     'model_dir',
     'report',

@@ -24,6 +24,7 @@ from flan_jax.setting_types import (
 )
 from flan_jax.sharding import rules
 from flan_jax.training.checkpoint import Checkpointer
+from flan_jax.training.local_snapshots import LocalSnapshots
 from flan_jax.training.metric_writer import Console, MetricWriter
 from flan_jax.training.optimizer import OptimizerConfig, learning_rate
 from flan_jax.training.preemption import Preemption
@@ -59,6 +60,7 @@ class LoopConfig:
     eval_period: Steps between evaluations on validation rows; 0 for none.
     checkpoint_period: Steps between checkpoints, or the time, such as '10 min';
       the last step has one too.
+    local_checkpoint_period: Steps between copies in LOCAL_CHECKPOINT_DIR.
     keep_checkpoints: Number of newest checkpoints to keep.
     keep_best: Validation metric whose best checkpoint is kept as well, such as
       'accuracy' or 'accuracy/rte'; None for none.
@@ -71,6 +73,7 @@ class LoopConfig:
   train_steps: Count = 30_000
   eval_period: CountOrZero = 1_000
   checkpoint_period: Count | Time = 1_000
+  local_checkpoint_period: Count = 100
   keep_checkpoints: Count = 3
   keep_best: Text | None = None
   microbatches: Count = 1
@@ -137,6 +140,7 @@ class Loop:
     record: Mapping[str, Any],
     validation: Validation | None = None,
     profile: ProfileWindow | None = None,
+    local: LocalSnapshots | None = None,
   ):
     """Initializes the loop.
 
@@ -148,7 +152,9 @@ class Loop:
       record: Stored with every checkpoint, along with the window's start.
       validation: Scores validation rows; None for none.
       profile: Steps whose profile is written to MODEL_DIR/profile.
+      local: Keeps copies on the local disk between checkpoints; None for none.
     """
+    self._local = local
     self._config = config
     self._plan = plan
     self._program = program
@@ -240,6 +246,8 @@ class Loop:
       if decision.save or self._is_due(step):
         self._save(step, state, lagged, values)
         preemption.saved()
+      elif self._local and step % self._config.local_checkpoint_period == 0:
+        self._copy(step, state, lagged)
       if decision.stop:
         self._checkpointer.finish()
         decision.raise_stopped(step)
@@ -274,13 +282,26 @@ class Loop:
   ) -> None:
     """Saves a checkpoint."""
     with lagged.paused(), lagged.console.doing('saving a checkpoint'):
-      window = self._plan.windows.start_before(step)
-      record = {**self._record, 'window': dataclasses.asdict(window)}
-      record['skipped'] = lagged.health.skipped
+      record = self._record_after(step, lagged)
       score = validation.get(self._config.keep_best)
       with waiting_for(f'the checkpoint before that of step {step}'):
         self._checkpointer.save(step, state, record, score)
       lagged.writer.flush()
+
+  def _copy(self, step: int, state: Any, lagged: LaggedMetrics) -> None:
+    """Copies the state to the local disk."""
+    with lagged.paused(), lagged.console.doing('copying to the local disk'):
+      self._local.save(step, state, self._record_after(step, lagged))
+      lagged.writer.flush()
+
+  def _record_after(self, step: int, lagged: LaggedMetrics) -> dict[str, Any]:
+    """Returns what is stored with the state after a step."""
+    window = self._plan.windows.start_before(step)
+    return {
+      **self._record,
+      'window': dataclasses.asdict(window),
+      'skipped': lagged.health.skipped,
+    }
 
   def _validate(
     self, step: int, state: Any, lagged: LaggedMetrics

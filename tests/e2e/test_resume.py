@@ -13,7 +13,9 @@ import pytest
 
 from flan_jax.runtime.folder_lock import held
 from flan_jax.training.checkpoint import Checkpointer
+from flan_jax.training.local_snapshots import LocalSnapshots
 from tests.command_line import ROOT, RULE, SMALL, TRAIN
+from tests.e2e import kill_campaign
 
 _HEAVY = ('tensorflow', 'tensorflow_datasets', 'tensorflow_text', 'seqio')
 
@@ -98,6 +100,51 @@ def _stopped(cli, rule_data, number, lines: int) -> tuple[int, str, str]:
 
 def _whole_lines(path) -> list[str]:
   return [line for line in path.read_text().split('\n') if line.endswith('}')]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('warm_cache')
+def test_a_short_campaign_of_kills_leaves_no_trace(tmp_path, rule_data):
+  # `python -m tests.e2e.kill_campaign` is the long one.
+  (tmp_path / 'data').symlink_to(rule_data)
+  (saving,) = [w for w in kill_campaign.workloads() if w.name == 'saving']
+  assert kill_campaign.Campaign(tmp_path, seed=0).run(saving, kills=3) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('warm_cache')
+def test_a_run_goes_on_from_copies_on_the_local_disk(
+  cli, rule_data, monkeypatch
+):
+  def arguments(name):
+    return (
+      *_arguments(rule_data, name, 8),
+      '--gin.CHECKPOINT_PERIOD=5',
+      '--gin.LOCAL_CHECKPOINT_DIR=local',
+      '--gin.LOCAL_CHECKPOINT_PERIOD=2',
+    )
+
+  cli.check(*arguments('whole'))
+  save = LocalSnapshots.save
+
+  def failing(self, step, *more):
+    save(self, step, *more)
+    if step == 6:
+      self.wait()
+      raise RuntimeError('the process ends here')
+
+  with monkeypatch.context() as patched:
+    patched.setattr(LocalSnapshots, 'save', failing)
+    with pytest.raises(RuntimeError, match='ends here'):
+      cli(*arguments('broken'))
+  assert Checkpointer.find(cli.folder / 'broken')[1] == 5
+  out = cli.check(*arguments('broken'))
+  assert 'reading the copy of step 6 on local disks' in out
+  assert 'resuming from step 6' in out
+  whole, broken = (_metrics(cli.folder / name) for name in ('whole', 'broken'))
+  assert [_comparable(r) for r in broken] == [_comparable(r) for r in whole]
+  digests = [Checkpointer.digests(cli.folder / n) for n in ('whole', 'broken')]
+  assert digests[0] == digests[1]
 
 
 @pytest.mark.slow
