@@ -36,7 +36,7 @@ from tests.studies.shipped import TINY
 _SIGNALS = [signal.SIGKILL] * 7 + [signal.SIGTERM] * 2 + [signal.SIGINT]
 # Seconds that the partners of a killed process have to notice.
 _PATIENCE = 150
-_TIMED = ('_per_second', '_per_device', '_share')
+_TIMED = ('_per_second', '_per_device', '_share', '_spread', 'goodput')
 _MODEL = {
   'model_type': 'qwen2',
   'vocab_size': 288,
@@ -76,8 +76,6 @@ def _trained(folder: pathlib.Path) -> Any:
     {k: v for k, v in json.loads(line).items() if not k.endswith(_TIMED)}
     for line in lines
   ]
-  for record in metrics:
-    record.pop('goodput', None)
   assert not list(folder.glob('checkpoints/*tmp*'))
   assert not (folder / 'run.lock').exists()
   return metrics, Checkpointer.digests(folder)
