@@ -19,6 +19,7 @@ from flan_jax.setting_types import check, refusal, shown
 
 _MACRO = 'gin.macro'
 _CONSTANT = 'gin.constant'
+_DEEPEST = 100  # References that lead from one to the next.
 
 # What gin calls a configurable or macro: (scope, selector).
 _Key = tuple[str, str]
@@ -67,8 +68,10 @@ def _check_circles() -> None:
     key: {ref.config_key for ref in _references(values) if ref.evaluate}
     for key, values in _config().items()
   }
+  depths = {}
   try:
-    graphlib.TopologicalSorter(graph).prepare()
+    for key in graphlib.TopologicalSorter(graph).static_order():
+      depths[key] = 1 + max((depths[k] for k in graph.get(key, ())), default=0)
   except graphlib.CycleError as error:
     # The cycle is from what is read to what reads it.
     circle = [_words(key) for key in reversed(error.args[1])]
@@ -76,6 +79,13 @@ def _check_circles() -> None:
       f'{circle[0]} refers to itself ({" -> ".join(circle)}): give one of them '
       'a value'
     ) from None
+  # Gin follows them by recursion.
+  far = next((key for key, n in depths.items() if n > _DEEPEST), None)
+  if far is not None:
+    raise ConfigError(
+      f'{_words(far)} refers to a value by more than {_DEEPEST} steps: bind it '
+      'directly'
+    )
 
 
 def _words(key: _Key) -> str:

@@ -57,10 +57,8 @@ def parse(arguments: Arguments, run: str) -> None:
   files = [gin_files.find(name, paths) for name in arguments.gin_files]
   defaults = shipped_gin_dir() / 'runs'
   files.sort(key=lambda path: pathlib.Path(path).resolve().parent != defaults)
-  for module, where in gin_files.imported(files, paths):
+  for module, where in gin_files.imported(files, arguments.bindings, paths):
     user_modules.load(module, where)
-  for binding in arguments.bindings:
-    gin_files.check_binding(binding)
   for path in paths[1:]:
     gin.add_config_file_search_path(path)
   # Gin logs an error for each folder that does not hold an included file.

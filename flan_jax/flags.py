@@ -169,7 +169,13 @@ def override(name: str, value: str) -> str:
   """
   try:
     ast.literal_eval(value)
-  except (ValueError, SyntaxError, RecursionError, MemoryError):
+  except (
+    ValueError,
+    TypeError,
+    SyntaxError,
+    RecursionError,
+    MemoryError,
+  ):
     if not value.startswith(('%', '@')):
       value = repr(value)
   return f'{name} = {value}'

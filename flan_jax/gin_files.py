@@ -15,6 +15,7 @@ from flan_jax.errors import ConfigError
 # What a parser of settings raises. Deeply nested brackets exhaust the stack.
 _UNREADABLE = (
   ValueError,
+  TypeError,  # A list as a key of a dictionary.
   SyntaxError,
   tokenize.TokenError,
   RecursionError,
@@ -40,42 +41,65 @@ def find(name: str, paths: Sequence[str]) -> str:
 
 
 def imported(
-  files: Iterable[str], paths: Sequence[str], within: tuple[str, ...] = ()
+  files: Iterable[str], bindings: Iterable[str], paths: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
-  """Yields the modules that gin files import, and the places that do.
+  """Yields the modules that gin files and bindings import, and what does so.
 
   Args:
     files: Paths of gin files.
+    bindings: Bindings of flags.
     paths: Folders of the files that they include.
-    within: Files that include these, from the outermost.
 
   Raises:
-    ConfigError: A file cannot be read, an included file is missing, or files
-      include each other in a circle.
+    ConfigError: A file or binding cannot be read, an included file is missing,
+      or files include each other in a circle.
   """
   for path in files:
-    chain = (*within, os.path.realpath(path))
-    if chain[-1] in within:
-      raise ConfigError(
-        f'gin files include each other in a circle: {" -> ".join(chain)}'
-      )
-    for statement in _statements(path):
-      if isinstance(statement, config_parser.IncludeStatement):
-        yield from imported([find(statement.filename, paths)], paths, chain)
-      elif isinstance(statement, config_parser.ImportStatement):
-        if statement.module.partition('.')[0] != _DYNAMIC:
-          line = statement.location.line_num
-          yield statement.module, f'{path}, line {line}'
+    yield from _of_file(path, paths, ())
+  for binding in bindings:
+    name = binding.partition('=')[0].strip()[:80]
+    yield from _of_text(binding, f'--gin.{name}', paths, ())
 
 
-def check_binding(binding: str) -> None:
-  """Raises ConfigError for a binding that is not written as gin expects."""
-  try:
-    list(config_parser.ConfigParser(binding, _Nothing()))
-  except _UNREADABLE as error:
-    name = binding.partition('=')[0].strip()
+def _of_file(
+  path: str, paths: Sequence[str], within: tuple[str, ...]
+) -> Iterator[tuple[str, str]]:
+  """Yields what a file imports; `within` are those that include it."""
+  chain = (*within, os.path.realpath(path))
+  if chain[-1] in within:
     raise ConfigError(
-      f'--gin.{name} is not a setting that gin can read: {_reason(error)}'
+      f'gin files include each other in a circle: {" -> ".join(chain)}'
+    )
+  try:
+    with open(path, encoding='utf-8') as file:
+      text = file.read()
+  except UnicodeDecodeError as error:
+    raise ConfigError(f'{path} is not a gin file: {error}') from error
+  except OSError as error:
+    raise ConfigError(f'cannot read {path}: {error.strerror}') from error
+  yield from _of_text(text, path, paths, chain)
+
+
+def _of_text(
+  text: str, source: str, paths: Sequence[str], chain: tuple[str, ...]
+) -> Iterator[tuple[str, str]]:
+  for statement in _statements(text, source):
+    if isinstance(statement, config_parser.IncludeStatement):
+      yield from _of_file(find(statement.filename, paths), paths, chain)
+    elif isinstance(statement, config_parser.ImportStatement):
+      if statement.module.partition('.')[0] != _DYNAMIC:
+        line = statement.location.line_num
+        yield statement.module, f'{source}, line {line}'
+
+
+def _statements(text: str, source: str) -> list:
+  try:
+    return list(config_parser.ConfigParser(text, _Nothing()))
+  except _UNREADABLE as error:
+    line = getattr(error, 'lineno', None)
+    place = f'{source}, line {line}' if line else source
+    raise ConfigError(
+      f'{place} is not as gin expects it: {_reason(error)}'
     ) from error
 
 
@@ -87,22 +111,6 @@ class _Nothing(config_parser.ParserDelegate):
 
   def macro(self, macro_name):
     return None
-
-
-def _statements(path: str) -> list:
-  try:
-    with open(path, encoding='utf-8') as file:
-      return list(config_parser.ConfigParser(file, _Nothing()))
-  except UnicodeDecodeError as error:
-    raise ConfigError(f'{path} is not a gin file: {error}') from error
-  except OSError as error:
-    raise ConfigError(f'cannot read {path}: {error.strerror}') from error
-  except _UNREADABLE as error:
-    line = getattr(error, 'lineno', None)
-    place = f'{path}, line {line}' if line else path
-    raise ConfigError(
-      f'{place} is not as gin expects it: {_reason(error)}'
-    ) from error
 
 
 def _reason(error: Exception) -> str:

@@ -36,7 +36,7 @@ class Only:
   holds: Callable[[Any], bool]
 
 
-def _fits(path: str) -> bool:
+def _storable(path: str) -> bool:
   parts = [len(part.encode()) for part in path.split('/')]
   return max(parts) <= 255 and sum(parts) + len(parts) < 4096
 
@@ -77,7 +77,7 @@ Names = Annotated[
 Path = Annotated[
   str,
   Only('a path', lambda path: bool(path.strip()) and path.isprintable()),
-  Only('a path that a file system can hold', _fits),
+  Only('a path that a file system can hold', _storable),
 ]
 Paths = Annotated[
   Sequence[Path], Only('a list of paths', lambda paths: len(paths) > 0)
@@ -146,7 +146,9 @@ def words_for(kind: Any) -> str:
   if origin in (Sequence, tuple, list):
     return f'a list, each item {words_for(arguments[0])}'
   if origin in (Mapping, dict):
-    return f'a dictionary, each value {words_for(arguments[1])}'
+    items = arguments[1]
+    each = '' if items is Any else f', each value {words_for(items)}'
+    return f'a dictionary{each}'
   if kind is Any:
     return 'any value'
   return _WORDS.get(kind) or f'@{kind.__name__}()'

@@ -8,7 +8,7 @@ from flan_jax.errors import ConfigError
 
 def _imported(folder, name='a.gin'):
   path = gin_files.find(name, [str(folder)])
-  return list(gin_files.imported([path], [str(folder)]))
+  return list(gin_files.imported([path], [], [str(folder)]))
 
 
 def test_imports_of_included_files_come_with_their_places(tmp_path):
@@ -47,7 +47,13 @@ def test_a_file_that_gin_cannot_read_is_named(tmp_path, text, message):
   assert message in str(error.value) and '\n' not in str(error.value)
 
 
-def test_a_binding_that_gin_cannot_read_names_its_flag():
-  gin_files.check_binding('SEED = 3')
-  with pytest.raises(ConfigError, match=r'--gin\.SEED is not a setting'):
-    gin_files.check_binding('SEED = @')
+def test_bindings_are_read_as_files_are(tmp_path):
+  (tmp_path / 'a.gin').write_text('import json\n')
+
+  def imported(*bindings):
+    return list(gin_files.imported([], bindings, [str(tmp_path)]))
+
+  assert imported('SEED = 3') == []
+  assert [module for module, _ in imported("include 'a.gin'")] == ['json']
+  with pytest.raises(ConfigError, match=r'--gin\.SEED.* is not as gin expects'):
+    imported('SEED = @')

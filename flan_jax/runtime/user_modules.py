@@ -62,11 +62,11 @@ def load(module: str, where: str) -> None:
       f'{where} names {module}: there is no module {error.name} installed or '
       f'in {os.getcwd()}'
     ) from error
-  except Exception as error:
+  except (Exception, SystemExit) as error:
     raise _failed(module, where, error) from error
 
 
-def _failed(module: str, where: str, error: Exception) -> ConfigError:
+def _failed(module: str, where: str, error: BaseException) -> ConfigError:
   """Returns an error that says what a module raised, and in which line."""
   if isinstance(error, SyntaxError):
     place, what = f'{error.filename}, line {error.lineno}', error.msg
