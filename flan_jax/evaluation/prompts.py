@@ -72,7 +72,9 @@ def _text(line: bytes, place: str) -> str:
 def _object(text: str, place: str) -> dict[str, Any]:
   fields = parse_json(text, place, PromptError, fix=_JSON_LINES)
   if not isinstance(fields, dict) or PROMPT not in fields:
-    keys = f', only {", ".join(fields)}' if isinstance(fields, dict) else ''
+    keys = (
+      f', only {", ".join(fields)[:80]}' if isinstance(fields, dict) else ''
+    )
     raise PromptError(
       f'{place}: no key {PROMPT!r}{keys}; write {{"{PROMPT}": "…"}}'
     )

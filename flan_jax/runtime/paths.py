@@ -43,10 +43,7 @@ def user_path(path: str | os.PathLike) -> epath.Path:
       'be read and written'
     )
   _check_name(text)
-  try:
-    return epath.Path(path).expanduser()
-  except RuntimeError as error:
-    raise UserError(f'the path {text}: {error}') from error
+  return epath.Path(path).expanduser()
 
 
 def _check_name(path: str) -> None:

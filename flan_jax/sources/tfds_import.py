@@ -31,6 +31,7 @@ from typing import Any
 
 import flan_jax
 from flan_jax.errors import nearest
+from flan_jax.runtime import json_text
 from flan_jax.runtime.paths import is_local, user_path
 from flan_jax.runtime.tensorflow_start import quiet_start
 from flan_jax.sources import json_rows
@@ -286,14 +287,16 @@ def _read_record(target: pathlib.Path) -> dict[str, Any] | None:
   if not target.exists():
     return None
   try:
-    return json.loads((target / RECORD_FILE).read_text(encoding='utf-8'))
+    record = json_text.decode_json((target / RECORD_FILE).read_bytes())
   except FileNotFoundError:
     raise ImportRowsError(
       f'{target} has a dataset that was not imported, perhaps a download; '
       'choose another data directory, or remove it'
     ) from None
-  except ValueError:
-    return {}  # A damaged record of an import, which is replaced.
+  except json_text.NotJsonError:
+    record = None
+  # A damaged record of an import is replaced.
+  return record if isinstance(record, dict) else {}
 
 
 def _write(dataset: _Dataset, rows: Rows, data_dir: pathlib.Path) -> None:

@@ -17,11 +17,13 @@ from typing import Any
 from etils import epath
 
 from flan_jax.errors import UserError
+from flan_jax.runtime.json_text import read_object
 from flan_jax.runtime.paths import user_path, write_whole
 from flan_jax.studies.cell_digest import Decides
 
 RUNS, EVALUATIONS, PROMPTS = 'runs', 'evaluations', 'prompts'
 FINISHED = 'finished.json'
+_AGAIN = 'remove it, and the study computes what is missing'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,13 +128,7 @@ def _read(folder: epath.Path) -> Finished | None:
   path = folder / FINISHED
   if not path.exists():
     return None
-  try:
-    facts = json.loads(path.read_text())
-    if 'settings_digest' not in facts:
-      raise ValueError('no settings_digest')
-  except ValueError as error:
-    raise UserError(
-      f'{path} is damaged ({error}): remove it, and the study computes what '
-      'is missing'
-    ) from error
+  facts = read_object(path, fix=_AGAIN)
+  if 'settings_digest' not in facts:
+    raise UserError(f'{path} has no settings_digest: {_AGAIN}')
   return Finished(folder, facts)

@@ -133,6 +133,10 @@ def test_an_imported_model_is_fine_tuned_and_exported(cli, rule_data, tmp_path):
   tuned = tmp_path / 'tuned'
   checkpoint = cli.folder / 'model'
   flags = [f'--checkpoint={checkpoint}', f'--out={tuned}']
+  # Its record names a file outside of it.
+  with pytest.raises(InteropError, match=f'set --vocabulary={base}'):
+    export_weights.main(flags)
+  flags.append(f'--vocabulary={base}')
   assert export_weights.main(flags) == 0
   readme = (tuned / 'README.md').read_text()
   assert r"'{input}\n'" in readme and tiny_models.SPECIAL[1] in readme
