@@ -63,7 +63,7 @@ def _render(template: str, config: Mapping[str, Any]) -> str:
       input=json.dumps(given),
       capture_output=True,
       text=True,
-      timeout=2 * template_child.SECONDS,
+      timeout=10 * template_child.SECONDS,
       check=False,
     )
   except subprocess.TimeoutExpired:

@@ -50,6 +50,14 @@ def test_a_template_in_a_separate_file(tmp_path):
     'It repeats: {{ messages[0].content }} {{ messages[0].content }}',
     # Templates are untrusted.
     '{{ messages.__class__.__mro__ }}{{ messages[0].content }}',
+    # They may ask for any amount of time, memory, depth and text.
+    '{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}'
+    '{% endfor %}{{ messages[0].content }}',
+    "{{ 'a' * 10**11 }}{{ messages[0].content }}",
+    '{{ ' + '(' * 10_000 + '1' + ')' * 10_000 + ' }}',
+    "{{ messages[0].content }}{% for i in range(9999) %}{{ 'a' * 9999 }}"
+    '{% endfor %}',
+    "{% include '/etc/passwd' %}{{ messages[0].content }}",
   ],
 )
 def test_templates_that_cannot_be_rendered(template, tmp_path):

@@ -47,3 +47,16 @@ def test_another_vocabulary_is_refused(checkpoint, tmp_path):
     _export(checkpoint, tmp_path / 'out', f'--vocabulary={other}')
   with pytest.raises(InteropError, match='set --vocabulary'):
     _export(checkpoint, tmp_path / 'out', '--vocabulary=nowhere.model')
+
+
+@pytest.mark.parametrize('path', ['/elsewhere/tokenizer.json', '../x', None, 3])
+def test_a_record_opens_no_file_outside_of_the_checkpoint(
+  path, checkpoint, tmp_path, monkeypatch
+):
+  record = export_weights.Checkpointer.read_record(checkpoint)
+  record['vocabulary'] = {'path': path, 'digest': 'x'}
+  monkeypatch.setattr(
+    export_weights.Checkpointer, 'read_record', lambda path: record
+  )
+  with pytest.raises(InteropError, match='set --vocabulary'):
+    _export(checkpoint, tmp_path / 'out')
