@@ -31,6 +31,7 @@ from flan_jax.runtime.paths import user_path, write_whole
 from flan_jax.sharding import batch_sharding
 from flan_jax.terminal.screen import note
 from flan_jax.training.checkpoint import Checkpointer
+from flan_jax.training.checkpoint_errors import CheckpointDamagedError
 from flan_jax.training.local_snapshots import LocalSnapshots
 from flan_jax.training.loop import Loop, StepProgram
 from flan_jax.training.metric_writer import Console, MetricWriter
@@ -174,6 +175,8 @@ class TrainingRun:
     """
     settings = self._settings
     if settings.evaluation.base and self._evaluation is not None:
+      # Before the results of another run are written over.
+      processes.only_first(self._accept_newest)
       self._base = self._evaluate_base()
     restored = self._restore()
     self._state = self._resume(*restored) if restored else self._start()
@@ -190,14 +193,13 @@ class TrainingRun:
     abstract = abstract_state(
       self._settings.setup.model, self._optimizer, self._mesh
     )
-    check = self._checked.workspace.expected.check
     if self._local is not None:
       newest = max(processes.gather(self._checkpointer.steps())[0], default=0)
-      copied = self._local.restore_newer(abstract, newest, check)
+      copied = self._local.restore_newer(abstract, newest, self._accept)
       if copied is not None:
         processes.log(f'reading the copy of step {copied[2]} on local disks')
         return copied
-    return self._checkpointer.restore_latest(abstract, check)
+    return self._checkpointer.restore_latest(abstract, self._accept)
 
   def _evaluate_base(self) -> Evaluation:
     params, about = self._initial_params(), {'step': 0, 'trained_on': None}
@@ -235,6 +237,12 @@ class TrainingRun:
 
   def _follow(self, record: Mapping[str, Any]) -> None:
     """Continues the order of examples that a checkpoint records."""
+    self._plan.windows.start_at(WindowStart(**record['window']))
+    self._skipped = record.get('skipped', 0)
+
+  def _accept(self, record: Mapping[str, Any], path: Any) -> None:
+    """Raises ConfigError if this run cannot go on from a checkpoint."""
+    self._checked.workspace.expected.check(record, path)
     model_dir, digest = self._settings.model_dir, self._plan.data_order_digest
     if record['data_order_digest'] != digest:
       raise ConfigError(
@@ -242,8 +250,13 @@ class TrainingRun:
         f'PERMUTE_TARGETS (data_order_digest {record["data_order_digest"]}, '
         f'now {digest}): use the same settings, or another MODEL_DIR'
       )
-    self._plan.windows.start_at(WindowStart(**record['window']))
-    self._skipped = record.get('skipped', 0)
+
+  def _accept_newest(self) -> None:
+    """As `_accept` for the newest checkpoint that can be read, if any."""
+    for path in reversed(Checkpointer.paths(self._settings.model_dir)):
+      with contextlib.suppress(CheckpointDamagedError):
+        self._accept(Checkpointer.read_record(path), path)
+        return
 
   def _log_data(self, step: int) -> None:
     splits, packing = self._splits, self._settings.packing

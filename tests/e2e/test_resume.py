@@ -43,7 +43,7 @@ def _metrics(folder) -> list[dict]:
 
 def _comparable(record: dict) -> dict:
   """Returns the metrics that do not depend on the speed of the machine."""
-  timed = ('_per_second', '_per_device', '_share')
+  timed = ('_per_second', '_per_device', '_share', '_spread', 'goodput')
   return {k: v for k, v in record.items() if not k.endswith(timed)}
 
 
@@ -152,14 +152,16 @@ def test_a_run_goes_on_from_copies_on_the_local_disk(
 def test_other_data_order_is_refused(cli, rule_data):
   cli.check(*_arguments(rule_data, 'model', 5))
   record = (cli.folder / 'model/config.gin').read_text()
-  for other in ('--gin.SEED=1', '--gin.PERMUTE_TARGETS=True'):
-    code, _, error = cli(*_arguments(rule_data, 'model', 10), other)
+  base = '--gin.EVAL_BASE=True', '--gin.EVAL_MIXTURE=rule_eval'
+  for others in (('--gin.SEED=1', *base), ('--gin.PERMUTE_TARGETS=True',)):
+    code, _, error = cli(*_arguments(rule_data, 'model', 10), *others)
     assert code == 2
     assert 'was trained with other data, rates, seed' in error
     assert 'Traceback' not in error
     # The run that is there keeps its record, and is not locked.
     assert (cli.folder / 'model/config.gin').read_text() == record
     assert not (cli.folder / 'model/run.lock').exists()
+    assert not (cli.folder / 'model/eval_base').exists()
   out = cli.check(*_arguments(rule_data, 'model', 6), '--gin.LEARNING_RATE=0.1')
   assert 'changed: LEARNING_RATE = 0.02 -> 0.1\n' in out
   assert 'changed: TRAIN_STEPS = 5 -> 6\n' in out
