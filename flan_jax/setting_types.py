@@ -199,7 +199,7 @@ def _is(kind: Any, origin: Any, arguments: Any, value: Any) -> bool:
   if kind in (int, float) and isinstance(value, bool):
     return False  # Python counts with them.
   if kind is int:
-    return isinstance(value, numbers.Integral) and abs(value) < 2**63
+    return isinstance(value, numbers.Integral) and -(2**63) <= value < 2**63
   if kind is float:
     return isinstance(value, numbers.Real) and _is_finite(value)
   if kind is str:

@@ -30,7 +30,7 @@ _NAN, _INFINITE = float('nan'), 1e400
   'kind, taken, refused',
   [
     (bool, (True, False), ('maybe', 1, 0, None)),
-    (int, (-1, 0, np.int64(3)), (True, 1.5, _NAN, '1', 2**63, None)),
+    (int, (-(2**63), 0, np.int64(3)), (True, 1.5, _NAN, '1', 2**63, None)),
     (Count, (1, 2**31 - 1), (0, -1, 2**31, 1.0, True, [1])),
     (CountOrZero, (0, 1), (-1, '0')),
     (Seed, (0, 2**32 - 1), (-1, 2**32)),

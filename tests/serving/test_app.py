@@ -55,6 +55,7 @@ _RAW = {
 # Name -> (field named in the error, changes to a good completion).
 _FIELDS = {
   'no prompt': ('prompt', {'prompt': None}),
+  'an infinitesimal temperature': ('temperature', {'temperature': 1e-300}),
   'an empty prompt': ('prompt', {'prompt': ''}),
   'a number as prompt': ('prompt', {'prompt': 3}),
   'an object as prompt': ('prompt', {'prompt': {'a': 1}}),
