@@ -1,13 +1,14 @@
 """Which datasets are prepared, and how many rows they have (no TensorFlow)."""
 
-import json
 import pathlib
 import shlex
 from typing import NamedTuple
 
 from flan_jax.definitions import names
 from flan_jax.definitions.dataset import Dataset
+from flan_jax.errors import UserError
 from flan_jax.rendering import splits
+from flan_jax.runtime.json_text import read_object
 from flan_jax.runtime.paths import user_path
 from flan_jax.sources.copies import default_data_dir, find_copy
 
@@ -54,11 +55,17 @@ def rows_of(part: Dataset, split: str, data_dir: str | None) -> Rows:
   folder = find_copy(part.source, data_dir)
   if folder is None:
     return Rows(part.rows.get(split, 0), RECORDED)
-  text = (folder / 'dataset_info.json').read_text(encoding='utf-8')
-  sizes = {
-    found['name']: sum(map(int, found.get('shardLengths', ())))
-    for found in json.loads(text).get('splits', ())
-  }
+  path = folder / 'dataset_info.json'
+  info = read_object(path, fix='prepare the dataset again')
+  try:
+    sizes = {
+      found['name']: sum(map(int, found.get('shardLengths', ())))
+      for found in info.get('splits', ())
+    }
+  except (TypeError, ValueError, LookupError, AttributeError) as error:
+    raise UserError(
+      f'{path} does not list splits as TFDS does: prepare the dataset again'
+    ) from error
   family = [p for p in part.dataset.resolve_parts() if p.source == part.source]
   try:
     found = splits.resolve(family, sizes)[part.name, split]

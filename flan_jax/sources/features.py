@@ -12,6 +12,8 @@ converts some wrong values silently (1.5 to an integer, "3" to a number).
 
 from collections.abc import Mapping
 import json
+import math
+import re
 from typing import Any
 
 from flan_jax.errors import UserError, nearest
@@ -30,6 +32,7 @@ _WANTED = {
   'f': (int | float, 'a number'),
 }
 _TEXT = (str, 'text')
+_NAME = re.compile(r'\w[\w.-]{0,99}')
 
 
 class FieldError(UserError):
@@ -49,6 +52,12 @@ def parse_features(stated: Any):
 
   if not isinstance(stated, dict) or not stated:
     raise FieldError('features', f'must name the fields; {GRAMMAR}')
+  for name in stated:
+    # TFDS names files after fields.
+    if not _NAME.fullmatch(name):
+      raise FieldError(
+        name[:80], 'is not a name; use up to 100 letters, digits, _ - and .'
+      )
   return tfds.features.FeaturesDict(
     {k: _parse(k, v) for k, v in stated.items()}
   )
@@ -121,6 +130,8 @@ def _check(feature, value: Any, path: str) -> Any:
   if not isinstance(value, kind) or (type(value) is bool and kind is not bool):
     near = nearest(str(value), getattr(feature, 'names', None) or ())
     raise FieldError(path, f'{words} is needed, not {_short(value)}{near}')
+  if isinstance(value, float) and not math.isfinite(value):
+    raise FieldError(path, f'a finite number is needed, not {_short(value)}')
   return value
 
 

@@ -20,7 +20,7 @@ META_FILE = 'meta.json'
 SPLIT_FIELD = '_split'
 
 # TFDS gives `all` a meaning of its own.
-_SPLIT_NAME = re.compile(r'(?!all$)[A-Za-z_][A-Za-z0-9_]*')
+_SPLIT_NAME = re.compile(r'(?!all$)[A-Za-z_][A-Za-z0-9_]{0,99}')
 
 Log = Callable[[str], Any]
 

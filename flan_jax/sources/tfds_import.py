@@ -53,8 +53,9 @@ RECORD_FILE = 'flan_jax_import.json'
 
 # A name as `tfds` of `meta.json` gives it. No config leads out of a folder.
 _TFDS_NAME = re.compile(
-  r'(?P<hub>\w+:(?=[A-Za-z_]))?(?P<name>\w+)'
-  r'(/(?P<config>\w[\w.+-]*))?(:(?P<version>\d+\.\d+\.\d+))?',
+  r'(?P<hub>\w+:(?=[A-Za-z_]))?(?P<name>\w{1,100})'
+  r'(/(?P<config>\w[\w.+-]{0,99}))?'
+  r'(:(?P<version>(?:0|[1-9]\d{0,8})(?:\.(?:0|[1-9]\d{0,8})){2}))?',
   re.ASCII,
 )
 # What a dataset keeps of the builder that describes it.
