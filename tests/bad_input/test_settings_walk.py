@@ -50,7 +50,16 @@ _MORE = {
 _GIVEN = {'MIXTURE_OR_TASK_NAME': 'rte', 'MODEL_DIR': 'model'}
 
 
-@pytest.fixture(params=_COMMANDS)
+# These read the files of `train` and little else.
+_LIKE_TRAIN = ('prompt-tune', 'plan', 'study')
+
+
+@pytest.fixture(
+  params=[
+    pytest.param(name, marks=[pytest.mark.slow] * (name in _LIKE_TRAIN))
+    for name in _COMMANDS
+  ]
+)
 def command(request, tmp_path, monkeypatch):
   """A command with its files, in a folder in which nothing is written."""
   monkeypatch.chdir(tmp_path)
