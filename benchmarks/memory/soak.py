@@ -51,8 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     figures.print_line(
       hours=settings.hours,
       quarters=quarters,
-      private_mib_growth=quarters[-1]['private_mib']
-      - quarters[0]['private_mib'],
+      private_mib_growth=last - first,
       machine=figures.machine(),
       versions=figures.versions(_PACKAGES),
     )
