@@ -123,13 +123,17 @@ def make_sources(folder: pathlib.Path) -> None:
   (folder / 'experiments/tiny.gin').write_text(study)
 
 
-def workloads() -> list[Workload]:
-  """Returns the commands."""
+def workloads(steps: int = 60) -> list[Workload]:
+  """Returns the commands; training takes some steps."""
   data = (RULE, '--gin.DATA_DIR=data')
   train = (
     *('train', *TRAIN, *data, LENGTHS, '--gin.CACHE_DIR=cache'),
     '--gin.MIXTURE_OR_TASK_NAME=rule_train',
-    *('--gin.MODEL_DIR={out}', '--gin.TRAIN_STEPS=60', '--gin.EVAL_PERIOD=0'),
+    *(
+      '--gin.MODEL_DIR={out}',
+      f'--gin.TRAIN_STEPS={steps}',
+      '--gin.EVAL_PERIOD=0',
+    ),
     *('--gin.CHECKPOINT_PERIOD=3', '--gin.DROPOUT_RATE=0.1'),
   )
   cache = ('cache', '--gin_file=models/tiny.gin', '--gin_file=runs/train.gin')
@@ -228,6 +232,11 @@ class Campaign:
       flush=True,
     )
     return True
+
+  def prepare(self) -> None:
+    """Makes what the commands need."""
+    make_sources(self._folder)
+    self._finish(workloads()[0], 'trained')
 
   def run(self, workload: Workload, kills: int) -> int:
     """Kills a command some times; returns how often in all.
