@@ -40,22 +40,34 @@ def local_copy(
   return target
 
 
-def local_path(path: str | os.PathLike) -> pathlib.Path:
+def local_path(
+  path: str | os.PathLike, names: Sequence[str] | None = None
+) -> pathlib.Path:
   """Returns a user's path, or the path of a local copy if it is in a bucket.
 
   A path that does not exist is returned too, for the caller to report.
+
+  Args:
+    path: A file or a folder.
+    names: Which files of a folder to copy, if they exist; None for all, in
+      subfolders too.
   """
   found = user_path(path)
   if is_local(found):
     return pathlib.Path(found)
   whole = found.is_dir()
-  files = sorted(_files(found)) if whole else [found]
-  files = [file for file in files if file.exists()]
   folder = found if whole else found.parent
+  if not whole:
+    files = [found]
+  elif names is None:
+    files = sorted(_files(found))
+  else:
+    files = [found / name for name in names]
+  files = [file for file in files if file.exists()]
   stats = [(file, file.stat()) for file in files]
   version = '\n'.join(f'{file} {s.length} {s.mtime}' for file, s in stats)
-  names = [str(file.relative_to(folder)) for file in files]
-  copy = pathlib.Path(local_copy(folder, names, version))
+  copied = [str(file.relative_to(folder)) for file in files]
+  copy = pathlib.Path(local_copy(folder, copied, version))
   return copy if whole else copy / found.name
 
 

@@ -4,7 +4,7 @@ import functools
 import pathlib
 
 from flan_jax.runtime.local_copies import local_path
-from flan_jax.runtime.paths import is_local
+from flan_jax.runtime.paths import is_local, user_path
 from flan_jax.vocabulary.base import (
   SENTENCEPIECE_MODEL,
   TOKENIZER_JSON,
@@ -15,6 +15,7 @@ from flan_jax.vocabulary.hugging_face import CONFIGS, TokenizerVocabulary
 from flan_jax.vocabulary.sentence_piece import SentencePieceVocabulary
 
 MINI = 'mini'
+_FILES = (TOKENIZER_JSON, SENTENCEPIECE_MODEL, *CONFIGS)
 MINI_MODEL = pathlib.Path(__file__).parent / 'mini_4096.model'
 
 
@@ -29,7 +30,7 @@ def load_vocabulary(spec: str) -> Vocabulary:
     VocabularyError: there is no such file, it is damaged, or it does not define
       an end token.
   """
-  path = MINI_MODEL if spec == MINI else local_path(spec)
+  path = MINI_MODEL if spec == MINI else _local(spec)
   if path.is_dir():
     json = path / TOKENIZER_JSON
     path = json if json.is_file() else path / SENTENCEPIECE_MODEL
@@ -55,3 +56,14 @@ def _load(spec: str, path: pathlib.Path, versions: tuple) -> Vocabulary:
   if not is_local(spec):
     vocabulary.origin = spec
   return vocabulary
+
+
+def _local(spec: str) -> pathlib.Path:
+  """Returns a local path with the files of a vocabulary, and no others.
+
+  The folder in a bucket may hold a model too.
+  """
+  path = user_path(spec)
+  if is_local(path) or path.is_dir():
+    return local_path(path, _FILES)
+  return local_path(path.parent, (path.name, *_FILES)) / path.name

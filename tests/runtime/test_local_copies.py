@@ -30,6 +30,8 @@ def test_a_path_in_a_bucket_becomes_a_local_one(bucket, tmp_path):
   (folder / 'part/weights').write_text('w')
   copy = local_path(folder)
   assert copy.is_dir() and (copy / 'part/weights').read_text() == 'w'
+  some = local_path(folder, ['config.json', 'none'])
+  assert [path.name for path in some.iterdir()] == ['config.json']
   # The files beside a file are not copied.
   config = local_path(folder / 'config.json')
   assert config.read_text() == '{}'

@@ -1,9 +1,11 @@
 """A setting names a vocabulary by file, by folder or as `mini`."""
 
+import pathlib
 import shutil
 
 import pytest
 
+from flan_jax.runtime.paths import user_path
 from flan_jax.vocabulary.base import VocabularyError
 from flan_jax.vocabulary.load import MINI_MODEL, load_vocabulary
 
@@ -44,3 +46,19 @@ def test_the_home_directory_is_expanded(tmp_path, monkeypatch):
   monkeypatch.setenv('HOME', str(tmp_path))
   shutil.copyfile(MINI_MODEL, tmp_path / 'own.model')
   assert load_vocabulary('~/own.model').path == str(tmp_path / 'own.model')
+
+
+def test_a_vocabulary_in_a_bucket_is_copied_without_the_model(
+  folder, vocabulary, bucket
+):
+  there = user_path(f'{bucket}/base')
+  for path in folder.iterdir():
+    if path.is_file():
+      (there / path.name).write_bytes(path.read_bytes())
+  (there / 'params/weights').write_text('large')
+  for spec in (f'{bucket}/base', f'{bucket}/base/tokenizer.json'):
+    found = load_vocabulary(spec)
+    assert found.digest == vocabulary.digest
+    # What a checkpoint records is found on every machine.
+    assert found.record()['path'] == spec
+    assert not (pathlib.Path(found.path).parent / 'params').exists()
