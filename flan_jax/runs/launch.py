@@ -25,6 +25,7 @@ from flan_jax.flags import (
 from flan_jax.launching import targets
 from flan_jax.launching.fit import check_fits, cost
 from flan_jax.launching.job import Job, Launch
+from flan_jax.launching.tpu_slices import TpuSlices
 from flan_jax.planning.plan_worker import plan_in_process
 from flan_jax.planning.request import PROGRAMS, Request
 from flan_jax.planning.topology import Topology
@@ -203,8 +204,11 @@ def _job(
   if setup is None:
     installs = flags.target == 'cloud_tpu'
     setup = targets.cloud_tpu_setup(flags.package) if installs else ':'
-  several = flags.target != 'slurm' or topology.chips > 1
-  if several and '--multiprocess' not in command:
+  several = topology.chips > 1
+  if topology.is_tpu:
+    several = TpuSlices.of(topology).processes > 1
+  # A process that finds no others would otherwise run alone.
+  if several and not {'--multiprocess', '--no-multiprocess'} & set(command):
     command = [*command, '--multiprocess']
   return Job(
     name=flags.name,

@@ -71,6 +71,11 @@ def test_a_dry_run_prints_files_commands_and_cost(cli, plans):
   assert request.mesh.model == 4
 
 
+def test_one_machine_looks_for_no_others(cli, plans):
+  out = cli.check(*_TPU, '--hardware=v5e:2x4', '--', *_TRAIN, *_BUCKET)
+  assert '--multiprocess' not in out
+
+
 def test_a_price_of_ones_own_replaces_the_listed_one(cli, plans):
   out = cli.check(*_TPU, '--price_per_chip_hour=0.5', '--', *_TRAIN, *_BUCKET)
   assert 'cost: 8.00 to 16.00 US dollars, 0.50 for a chip and hour (as' in out
