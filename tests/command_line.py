@@ -1,6 +1,6 @@
 """Runs the command line, in the process of the tests or in one of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import contextlib
 import os
 import pathlib
@@ -13,6 +13,8 @@ import jax
 import pytest
 
 from flan_jax import cli
+from flan_jax.definitions import registry
+from flan_jax.runtime import child
 from tests.compile_flags import CHEAP_PROGRAMS
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -42,7 +44,8 @@ RULE = '--task_module=flan_jax.testing.rule'
 class Cli:
   """Runs commands from a folder of its own.
 
-  A call runs the command in this process, which is fast. `start` and `process`
+  A call runs the command in this process, which is fast, and caches in it as
+  well, where the command would start a child process. `start` and `process`
   run `python -m flan_jax`: for a command that is killed, that must not find
   some package, or that changes what this process has registered.
   """
@@ -66,6 +69,7 @@ class Cli:
       contextlib.chdir(self.folder),
       # Eight simulated devices would only slow a command down.
       mock.patch.object(jax, 'devices', lambda *_: list(found)),
+      mock.patch.object(child, 'succeeds', _succeeds_here),
     ):
       try:
         code = cli.main(arguments)
@@ -125,3 +129,28 @@ def _checked(result: tuple[int, str, str]) -> str:
   code, out, error = result
   assert code == 0, error[-3000:]
   return out
+
+
+# The function itself, whatever a call replaces.
+_succeeds_in_child = child.succeeds
+
+
+def _succeeds_here(command: str, flags: Sequence[str]) -> bool:
+  """Runs what a child process would run, which spends most time on imports."""
+  if command != 'cache' or registry.template_set() is not None:
+    # A set of templates is applied once in a process.
+    return _succeeds_in_child(command, flags)
+  with _own_configuration():
+    try:
+      return cli.main((command, *flags)) == 0
+    except SystemExit as stop:
+      return not stop.code
+
+
+@contextlib.contextmanager
+def _own_configuration() -> Iterator[None]:
+  """Gives gin an empty configuration, and then the one that it had."""
+  names = ('_CONFIG', '_SINGLETONS', '_IMPORTS', '_OPERATIVE_CONFIG')
+  empty = {name: type(getattr(gin.config, name))() for name in names}
+  with mock.patch.multiple(gin.config, **empty, _CONFIG_IS_LOCKED=False):
+    yield
