@@ -34,6 +34,8 @@ TRAIN = (
   '--gin.LEARNING_RATE=0.02',
   '--gin.PACK_LENGTH=256',
   '--gin.BATCH_ROWS=8',
+  # Answers of a row are few tokens; each place costs a row of logits.
+  '--gin.TARGET_BUDGET=32',
   LENGTHS,
   # A test that looks at examples asks for some; writing them takes time.
   '--gin.EVAL_EXAMPLES=0',

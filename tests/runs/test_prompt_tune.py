@@ -33,6 +33,7 @@ _TUNE = (
   LENGTHS,
   '--gin.PACK_LENGTH=256',
   '--gin.BATCH_ROWS=8',
+  '--gin.TARGET_BUDGET=32',
   '--gin.CACHE_DIR=cache',
   '--gin.MODEL_DIR=prompt',
   '--gin.INITIAL_CHECKPOINT_PATH=base',
