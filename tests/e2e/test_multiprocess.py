@@ -98,7 +98,7 @@ def test_processes_go_on_together_and_end_together(cli, compiled, rule_data):
 
   plain = '--gin.EVAL_MIXTURE=None', '--gin.EVAL_PERIOD=0'
   first, second = two_processes('run', 'killed:5', *plain)
-  assert second.code == -9
+  assert second.code == -9, second.printed[-3000:]
   # It says who is missing, and ends long before JAX would abort it.
   assert first.code == 1, first.printed[-3000:]
   assert 'process 1 (host ' in first.printed
