@@ -26,24 +26,21 @@ class Journal:
     self,
     path: str | os.PathLike | None = None,
     key: Mapping[str, Any] | None = None,
-    writes: bool = True,
   ):
     """Reads the answers found earlier, and drops others from the file.
 
     Args:
       path: The file; None keeps nothing on disk.
       key: What determines the answers (model, rows, prompts), as plain JSON.
-      writes: Whether this process writes; all others only read.
     """
     self._path = None if path is None else user_path(path)
     self._key = json.loads(json.dumps(key))
-    self._writes = writes and path is not None
     self._lines: list[str] = []
     self._written = time.monotonic()
     self.found: dict[str, Any] = {}
     if self._path is not None and self._path.exists():
       self.found = self._read()
-    if self._writes:
+    if self._path is not None:
       self._path.parent.mkdir(parents=True, exist_ok=True)
       entries = [self._key], *self.found.items()
       write_whole(self._path, ''.join(map(_line, entries)))
@@ -65,7 +62,7 @@ class Journal:
   def add(self, name: str, answer: Any) -> None:
     """Adds an answer of plain JSON types."""
     self.found[name] = answer
-    if not self._writes:
+    if self._path is None:
       return
     self._lines.append(_line((name, answer)))
     if time.monotonic() - self._written > _PERIOD:

@@ -87,7 +87,7 @@ class MixtureEvaluation:
     return evaluation
 
   def _journal(self, folder: str, params: Any) -> Journal:
-    """Opens the answers found earlier; every process reads the same ones."""
+    """Opens the answers found earlier; every process has the same ones."""
     path = os.path.join(folder, records.ANSWERS)
     key = {
       'params': params_digest(params),
@@ -100,8 +100,11 @@ class MixtureEvaluation:
       'stop': self.config.stop,
       'flan_jax': __version__,
     }
-    writes = processes.is_first()
-    journal = processes.first_then_others(lambda: Journal(path, key, writes))
+    # The first process alone reads and writes: another may see an older file,
+    # and would then ask for other answers than its partners.
+    own = path if processes.is_first() else None
+    journal = processes.first_then_others(lambda: Journal(own, key))
+    journal.found = processes.from_first(journal.found)
     if journal.found:
       processes.log(f'reusing {len(journal.found)} answers from {path}')
     return journal

@@ -76,14 +76,34 @@ def gather(value: Any) -> list[Any]:
   text = np.frombuffer(json.dumps(value).encode(), np.uint8)
   with waiting_for('the other processes'):
     sizes = multihost_utils.process_allgather(np.array(text.size)).reshape(-1)
-    # Few sizes, since each is a program to compile.
-    padded = np.zeros(1 << max(8, int(sizes.max()).bit_length()), np.uint8)
+    padded = np.zeros(_padded_size(int(sizes.max())), np.uint8)
     padded[: text.size] = text
     rows = multihost_utils.process_allgather(padded)
   return [
     json.loads(bytes(row[:size]))
     for row, size in zip(rows, sizes.tolist(), strict=True)
   ]
+
+
+def from_first(value: Any) -> Any:
+  """Returns the value of the first process, of plain JSON types.
+
+  All processes call it; what the others pass is not looked at.
+  """
+  if jax.process_count() == 1:
+    return value
+  text = json.dumps(value).encode() if is_first() else b''
+  with waiting_for('the first process'):
+    size = multihost_utils.broadcast_one_to_all(np.array(len(text)))
+    padded = np.zeros(_padded_size(int(size)), np.uint8)
+    padded[: len(text)] = np.frombuffer(text, np.uint8)
+    found = multihost_utils.broadcast_one_to_all(padded)
+  return json.loads(bytes(found[: int(size)]))
+
+
+def _padded_size(size: int) -> int:
+  """Returns one of few sizes, since each is a program to compile."""
+  return 1 << max(8, size.bit_length())
 
 
 def agree(error: Exception | None) -> None:

@@ -63,7 +63,7 @@ class Checkpointer:
     self._verified: set[int] = set()
     policies = [saving.KeepVerified(keep, self._verified)]
     # By step. The first process reads them, so that all delete the same.
-    scores = processes.gather(list(_scores(model_dir).items()))[0]
+    scores = processes.from_first(list(_scores(model_dir).items()))
     self._scores = dict(scores)
     self._best = best
     if best:
@@ -145,7 +145,7 @@ class Checkpointer:
     self.wait()
     damaged, wanted = [], _items(abstract_state)
     # The first process decides which are tried, so that all try the same.
-    for step in reversed(processes.gather(self.steps())[0]):
+    for step in reversed(processes.from_first(self.steps())):
       path = self._folder / str(step)
       fits = check and functools.partial(check, path=path)
       try:

@@ -84,7 +84,7 @@ def verify(folder: epath.Path, verified: set[int]) -> None:
       for step in items_lib.complete_steps(folder)
       if step in verified or items_lib.is_readable(folder / str(step))
     ]
-  found = processes.gather(found)[0]
+  found = processes.from_first(found)
   verified.intersection_update(found)
   verified.update(found)
 

@@ -45,7 +45,7 @@ def test_lines_damaged_inside_are_asked_again(tmp_path, caplog):
     flipped = bytearray(whole)
     flipped[place] ^= 1 << place % 8
     path.write_bytes(flipped)
-    found = Journal(path, {'params': 1}, writes=False).found
+    found = Journal(path, {'params': 1}).found
     assert found.items() < answers.items()
   assert 'answers.jsonl are damaged' in caplog.text
   # The first line names the evaluation.
@@ -53,13 +53,7 @@ def test_lines_damaged_inside_are_asked_again(tmp_path, caplog):
   assert Journal(path, {'params': 1}).found == {}
 
 
-def test_only_the_writing_process_changes_the_file(tmp_path):
-  path = tmp_path / 'answers.jsonl'
-  _filled(path, {'params': 1}, {'ranked 0': 1})
-  reader = Journal(path, {'params': 1}, writes=False)
-  reader.add('ranked 1', 2)
-  reader.flush()
-  assert Journal(path, {'params': 1}).found == {'ranked 0': 1}
+def test_without_a_path_nothing_is_written():
   nowhere = Journal()
   nowhere.add('ranked 0', 1)
   nowhere.flush()
