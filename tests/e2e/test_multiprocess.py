@@ -117,7 +117,8 @@ def test_processes_go_on_together_and_end_together(cli, compiled, rule_data):
   assert (checkpoints / '4.damaged').exists()
   assert first.code > 0 and second.code > 0
   assert 'process 1 (host ' in first.printed
-  assert 'File too large' in first.printed
+  # The reason is cut short; what follows is a path, as long as a test's are.
+  assert 'Failed writing: ' in first.printed
   # What was not written completely is no checkpoint.
   assert not (checkpoints / '6').exists()
 
