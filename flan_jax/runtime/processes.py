@@ -158,6 +158,9 @@ def first_then_others(function: Callable[[], Any]) -> Any:
   The others find the files that the first wrote to a shared disk. If it fails
   on one process, it fails on all.
   """
+  # Processes connect in their first collective computation, for which those on
+  # CPUs wait 30 seconds only. The function may take longer.
+  gather(None)
   found = None
   for turn in (True, False):
     error = None
