@@ -65,11 +65,14 @@ def main(argv: Sequence[str] | None = None) -> int:
   # Silences TensorFlow's start-up messages in commands that need it.
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
   argv = list(sys.argv[1:] if argv is None else argv)
+  # What follows `--` belongs to the command that is launched.
+  end = argv.index('--') if '--' in argv else len(argv)
+  debug = '--debug' in argv[:end]
+  argv = [flag for flag in argv[:end] if flag != '--debug'] + argv[end:]
   if not argv or argv[0] in ('-h', '--help'):
     show(_usage())
     return 0
-  debug = '--debug' in argv
-  command, *rest = (flag for flag in argv if flag != '--debug')
+  command, *rest = argv
   try:
     with stop_signals.handled(command in _RESUMABLE):
       return _run(command, rest)

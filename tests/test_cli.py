@@ -8,7 +8,7 @@ import pytest
 
 from flan_jax import cli, macros
 from flan_jax.errors import UserError
-from flan_jax.runs import inspect
+from flan_jax.runs import inspect, launch
 
 _DOCS = pathlib.Path(__file__).resolve().parents[1] / 'docs'
 
@@ -38,6 +38,18 @@ def test_debug_shows_the_traceback_of_a_user_error(capsys, fails):
   error = capsys.readouterr().err
   assert 'Traceback' in error
   assert error.endswith('flan-jax inspect: error: no such row\n')
+
+
+def test_debug_of_a_launched_command_is_left_to_it(monkeypatch):
+  seen = []
+  monkeypatch.setattr(launch, 'main', lambda argv: seen.append(argv) or 0)
+  assert cli.main(['launch', '--debug', 'gke', '--', 'train', '--debug']) == 0
+  assert seen == [['gke', '--', 'train', '--debug']]
+
+
+def test_debug_alone_shows_the_usage(capsys):
+  assert cli.main(['--debug']) == 0
+  assert 'flan-jax COMMAND' in capsys.readouterr().out
 
 
 def test_an_error_that_quotes_anything_stays_readable(capsys, fails):

@@ -11,7 +11,7 @@ import pytest
 from flan_jax import config
 from flan_jax.flags import command_parser, parse_gin
 from flan_jax.runs import launch
-from tests.runs.test_launch import _planned
+from tests.launching.launches import planned
 
 _PAGE = pathlib.Path(__file__).resolve().parents[1] / 'docs/cloud_tpu.md'
 _BLOCKS = re.findall(r'```sh\n(.*?)```', _PAGE.read_text(), re.DOTALL)
@@ -39,7 +39,7 @@ def test_blocks_are_shell(block):
 
 @pytest.mark.parametrize('words', _of('launch'))
 def test_launches_are_accepted(words, cli, monkeypatch):
-  monkeypatch.setattr(launch, 'plan_in_process', _planned)
+  monkeypatch.setattr(launch, 'plan_in_process', planned)
   out = cli.check(*words)
   command = words[words.index('--') + 1 :]
   assert shlex.join(['flan-jax', *command, '--multiprocess']) in out

@@ -1,9 +1,10 @@
 """How Cloud TPU and GKE name slices of TPU chips.
 
-Sources, read in November 2026: Google's pages of each version,
-docs.cloud.google.com/tpu/docs/{v2,v3,v4,v5e,v5p,v6e,tpu7x}, the page of runtime
-versions, /tpu/docs/runtimes, and cloud.google.com/kubernetes-engine/docs/
-concepts/plan-tpus.
+The names are Google's. Each version has its page at
+docs.cloud.google.com/tpu/docs/{v2,v3,v4,v5e,v5p,v6e,tpu7x}, runtime versions at
+/tpu/docs/runtimes, and GKE's labels at cloud.google.com/kubernetes-engine/docs/
+concepts/plan-tpus. Nothing here was run on Google Cloud: compare the names with
+these pages before a first launch.
 """
 
 import dataclasses

@@ -22,6 +22,26 @@ NASTY = (
 )
 
 
+def planned(request, needed=1, simulated=False):
+  """Returns a plan of a run that needs some GiB of 16, without compiling."""
+  kinds = {'parameters': needed << 30, 'workspace': 100 << 30}
+  program = {
+    'fits': False,
+    'memory': kinds,
+    'needed_bytes': needed << 30,
+    'memory_bytes': 16 << 30,
+  }
+  return {
+    'topology': request.topology,
+    'simulated': simulated,
+    'proposals': [
+      {'name': 'fewer', 'needed_bytes': {}, 'settings': {'MICROBATCHES': 4}}
+    ],
+    'run': {'steps': 100, 'hours': [1, 2], 'chip_hours': [16.0, 32.0]},
+    **{name: dict(program) for name in request.programs},
+  }
+
+
 def job(*flags: str, hardware: str = 'v5e:4x4', **settings) -> Job:
   settings = {'setup': ':', 'spot': True, 'restarts': 3, **settings}
   return Job('flan', ('train', *flags), Topology.parse(hardware), **settings)

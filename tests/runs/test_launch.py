@@ -7,6 +7,7 @@ import pytest
 from flan_jax.planning.request import PROGRAMS
 from flan_jax.runs import launch
 from tests.command_line import SMALL
+from tests.launching.launches import planned
 
 _TRAIN = (
   'train',
@@ -21,25 +22,6 @@ _SLURM = ('launch', 'slurm', '--dry_run', '--hardware=h100:4')
 _LOCAL = (*_SLURM, '--', *_TRAIN[:-2], _TRAIN[-1], '--gin.MODEL_DIR=run')
 
 
-def _planned(request, needed=1, simulated=False):
-  kinds = {'parameters': needed << 30, 'workspace': 100 << 30}
-  program = {
-    'fits': False,
-    'memory': kinds,
-    'needed_bytes': needed << 30,
-    'memory_bytes': 16 << 30,
-  }
-  return {
-    'topology': request.topology,
-    'simulated': simulated,
-    'proposals': [
-      {'name': 'fewer', 'needed_bytes': {}, 'settings': {'MICROBATCHES': 4}}
-    ],
-    'run': {'steps': 100, 'hours': [1, 2], 'chip_hours': [16.0, 32.0]},
-    **{name: dict(program) for name in request.programs},
-  }
-
-
 @pytest.fixture
 def plans(monkeypatch):
   """Requests for plans, which `answer` answers."""
@@ -47,7 +29,7 @@ def plans(monkeypatch):
 
   def answer(request):
     seen.append(request)
-    return _planned(request, **settings)
+    return planned(request, **settings)
 
   monkeypatch.setattr(launch, 'plan_in_process', answer)
   return seen, settings
