@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _prompts(vocabulary: Vocabulary, count: int) -> list[list[int]]:
   """Returns the tokens of prompts, taking the patterns in turn."""
   framing = Framing.of(
-    CacheConfig('', prompt_format=weights.PROMPT_FORMAT), vocabulary
+    CacheConfig('cache', prompt_format=weights.PROMPT_FORMAT), vocabulary
   )
   prompts = []
   for number in range(count):

@@ -12,7 +12,7 @@ import gin
 import httpx2
 import jax
 
-from flan_jax import config
+from flan_jax import config, configurables
 from flan_jax.model import DecoderConfig, init_params
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.training.checkpoint import Checkpointer
@@ -23,7 +23,7 @@ _CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 
 def random_checkpoint(folder: pathlib.Path, gin_file: str) -> str:
   """Writes a checkpoint with random parameters of the shape in a gin file."""
-  config.register()
+  configurables.register()
   gin.parse_config_file(str(config.shipped_gin_dir() / gin_file))
   # By its name, because gin wraps the class.
   shape = gin.get_configurable('flan_jax.DecoderConfig')()

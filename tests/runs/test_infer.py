@@ -161,7 +161,7 @@ def test_rows_are_answered_as_in_an_evaluation(cli, answered, rule_data):
   [
     ([], 'set either PROMPTS, a file, or MIXTURE_OR_TASK_NAME'),
     (['--gin.MIXTURE_OR_TASK_NAME=rte'], 'set either PROMPTS'),
-    (['--gin.PROMPTS=absent.txt'], 'PROMPTS absent.txt: No such file'),
+    (['--gin.PROMPTS=absent.txt'], 'absent.txt cannot be read: No such file'),
     (['--gin.TEMPERATURE=-0.5'], 'TEMPERATURE is -0.5: it must be 0 for'),
     (['--gin.TOP_P=0'], 'TOP_P is 0: it must be a number above 0'),
     (['--gin.STOP='], "STOP is '': it must be a text that is not empty"),
