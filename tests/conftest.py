@@ -23,6 +23,7 @@ os.environ['XLA_FLAGS'] = ' '.join(
 import hypothesis
 import jax
 
+from flan_jax.runtime import tensorflow_start
 from tests.browser import browser as browser  # A fixture.
 from tests.bucket import bucket as bucket  # A fixture.
 from tests.bucket import bucket_server as bucket_server  # A fixture.
@@ -88,6 +89,8 @@ def mini_data(shared) -> str:
       tfds_import.mini_corpus(), str(folder), log=lambda line: None
     )
 
+  # As `flan-jax cache` does; small splits take less time then.
+  tensorflow_start.skip_graph_optimization()
   name = f'mini-{code_digest(["mini", "sources"])}'
   return str(make_once(shared / name, make))
 

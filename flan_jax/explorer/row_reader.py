@@ -23,7 +23,11 @@ from flan_jax.inspection.rows import MOST_ROWS, cut_remarks
 from flan_jax.rendering import render
 from flan_jax.rendering.exemplars import choose, exemplar_keys, most_tokens
 from flan_jax.rendering.lengths import DEFAULT_LENGTHS, renderings_of
-from flan_jax.rendering.source import SplitSource, plain_tensorflow
+from flan_jax.rendering.source import (
+  SplitSource,
+  plain_tensorflow,
+  unoptimized,
+)
 from flan_jax.rendering.templates import compile_templates, options_block
 from flan_jax.vocabulary.base import Vocabulary
 
@@ -132,7 +136,8 @@ def _read(
     return {**row, 'orders': orders}
 
   rows = SplitSource(part, settings.data_dir).get_dataset(split, shuffle=False)
-  return list(rows.take(most).map(with_orders).as_numpy_iterator())
+  rows = unoptimized(rows.take(most).map(with_orders))
+  return list(rows.as_numpy_iterator())
 
 
 def _fit(

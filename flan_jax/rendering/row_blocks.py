@@ -16,7 +16,7 @@ import tensorflow as tf
 from flan_jax.definitions.dataset import ANSWER, OPTIONS, Dataset
 from flan_jax.rendering import splits
 from flan_jax.rendering.render import pick_value
-from flan_jax.rendering.source import SplitSource
+from flan_jax.rendering.source import SplitSource, unoptimized
 from flan_jax.rendering.templates import (
   admissible,
   compile_templates,
@@ -271,11 +271,7 @@ def _read(
   shapes = [spec.shape for spec in view.element_spec.values()]
   fixed = all(shape.is_fully_defined() for shape in shapes)
   blocks = (view.batch if fixed else view.ragged_batch)(BLOCK_ROWS)
-  # Optimizing and tuning the graph take longer than reading most shards.
-  options = tf.data.Options()
-  options.experimental_optimization.apply_default_optimizations = False
-  options.autotune.enabled = False
-  for block in blocks.with_options(options):
+  for block in unoptimized(blocks):
     yield {name: value.numpy() for name, value in block.items()}
 
 

@@ -62,6 +62,17 @@ def open_builder(source: str, data_dir: str | None, name: str | None = None):
   return builder
 
 
+def unoptimized(dataset: tf.data.Dataset) -> tf.data.Dataset:
+  """Returns a dataset whose graph is run as it is.
+
+  Optimizing and tuning the graph take longer than reading most splits.
+  """
+  options = tf.data.Options()
+  options.experimental_optimization.apply_default_optimizations = False
+  options.autotune.enabled = False
+  return dataset.with_options(options)
+
+
 class SplitSource(seqio.DataSource):
   """Reads the rows of a part, mapped to named fields, with ids and groups.
 

@@ -1,5 +1,6 @@
 """Reads JSON that a stranger sent."""
 
+import codecs
 from typing import Any, NoReturn
 
 from flan_jax.runtime.json_text import NotJsonError, decode_json, shown
@@ -18,6 +19,8 @@ def read_object(body: bytes) -> dict[str, Any]:
   Raises:
     ApiError: The body is anything else.
   """
+  if body.startswith(codecs.BOM_UTF8):
+    raise _malformed('the body is not JSON: it starts with a byte order mark')
   try:
     found = decode_json(body, _object, _refuse_constant)
   except NotJsonError as error:
