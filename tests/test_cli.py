@@ -100,7 +100,12 @@ def test_ctrl_c_prints_one_line_and_exits_with_130(capsys, fails):
 def test_a_signal_prints_one_line(capsys, monkeypatch, command, number, code):
   before = signal.getsignal(signal.SIGTERM)
   monkeypatch.setattr(cli, '_run', lambda *_: signal.raise_signal(number))
-  assert cli.main([command]) == code
+  # A shell starts background jobs with SIGINT ignored, and so the tests.
+  ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
+  try:
+    assert cli.main([command]) == code
+  finally:
+    signal.signal(signal.SIGINT, ignored)
   (line,) = capsys.readouterr().err.splitlines()
   assert line.startswith(f'flan-jax {command}: ')
   assert signal.getsignal(signal.SIGTERM) == before
