@@ -25,7 +25,7 @@ from flan_jax.definitions import registry, template_set
 pytestmark = pytest.mark.slow
 
 _CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
-_FOLDERS = ('flan_jax', 'tasks', 'mixtures', 'gin', 'tests/packaging')
+_FOLDERS = ('flan_jax', 'tasks', 'mixtures', 'gin', 'launch', 'tests/packaging')
 _FILES = ('*.py', '*.toml', '*.in', '*.md', '*.txt', 'LICENSE')
 
 # Prints where flan_jax finds its parts and which modules they import. `gin` may
@@ -198,7 +198,9 @@ def hostile(tmp_path_factory) -> pathlib.Path:
 def _shipped(checkout: pathlib.Path) -> set[str]:
   """Returns the paths of an installation, relative to site-packages."""
   shipped = set((checkout / 'flan_jax').rglob('*'))
-  patterns = 'tasks/**/*.py tasks/**/*.json mixtures/**/*.py gin/**/*.gin'
+  patterns = (
+    'tasks/**/*.py tasks/**/*.json mixtures/**/*.py gin/**/*.gin launch/*.j2'
+  )
   for pattern in patterns.split():
     shipped |= set(checkout.glob(pattern))
   return {
