@@ -62,5 +62,5 @@ def test_each_sequence_of_a_batch_is_drawn_in_its_own_way():
   'wrong', [{'temperature': -1}, {'top_k': -1}, {'top_p': 0}, {'top_p': 1.1}]
 )
 def test_settings_are_checked(wrong):
-  with pytest.raises(ConfigError, match=next(iter(wrong)).upper()):
+  with pytest.raises(ConfigError, match=f'Sampling.{next(iter(wrong))} is'):
     Sampling(**wrong)
