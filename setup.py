@@ -135,7 +135,7 @@ EXTRAS_REQUIRE = {
     'uvicorn>=0.35',
   ],
   'tpu': ['jax[tpu]'],
-  'wandb': ['wandb>=0.20'],
+  'wandb': ['wandb>=0.20,<0.31'],
   'zstd': ['zstandard'],
 }
 
