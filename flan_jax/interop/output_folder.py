@@ -13,6 +13,7 @@ import numpy as np
 
 from flan_jax.interop.model_source import InteropError
 from flan_jax.runtime.paths import user_path
+from flan_jax.runtime.process_life import started
 
 # Names the process that is writing the folder.
 _UNFINISHED = '.unfinished'
@@ -83,10 +84,9 @@ def _is_left_over(folder: pathlib.Path) -> bool:
   """Returns whether a process of this machine died while writing a folder."""
   try:
     host, process = (folder / _UNFINISHED).read_text('utf-8').split()
+    return host == socket.gethostname() and started(int(process)) is None
   except (OSError, ValueError):
     return False
-  same = host == socket.gethostname()
-  return same and not pathlib.Path('/proc', process).exists()
 
 
 def write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:

@@ -21,6 +21,7 @@ from etils import epath
 
 from flan_jax.errors import UserError
 from flan_jax.runtime.paths import is_local, user_path
+from flan_jax.runtime.process_life import started
 from flan_jax.terminal.screen import note
 
 LOCK = 'run.lock'
@@ -92,9 +93,10 @@ class FolderLock:
     if owner is not None and owner.get('token') == self._me['token']:
       self._path.unlink(missing_ok=True)
     for folder in self._made:
-      # A folder that is not empty is kept.
+      # A folder that is not empty, or gone, is left as it is.
       with contextlib.suppress(OSError):
-        folder.rmdir() if not any(folder.iterdir()) else None
+        if not any(folder.iterdir()):
+          folder.rmdir()
 
   def _create(self) -> bool:
     """Writes the lock and returns True, unless there is one."""
@@ -124,7 +126,7 @@ class FolderLock:
     """
     me = self._me
     if owner.get('host') == me['host'] and owner.get('space') == me['space']:
-      if _started(owner.get('pid')) == owner.get('process_start'):
+      if started(owner.get('pid')) == owner.get('process_start'):
         raise self._held_by(owner)
       return True
     beat = owner.get('heartbeat')
@@ -207,7 +209,7 @@ def _identity() -> dict[str, Any]:
     # Containers of one host may share its name but not its process numbers.
     'space': _space(),
     'pid': os.getpid(),
-    'process_start': _started(os.getpid()),
+    'process_start': started(os.getpid()),
     'since': f'{now:%Y-%m-%d %H:%M:%S} UTC',
     'token': uuid.uuid4().hex,
   }
@@ -218,26 +220,6 @@ def _space() -> str:
     return os.readlink('/proc/self/ns/pid')
   except OSError:
     return ''
-
-
-def _started(pid: Any) -> str | None:
-  """Returns when a process of this machine started; None if there is none.
-
-  The number of a dead process may be given to another one.
-  """
-  try:
-    os.kill(pid, 0)
-  except PermissionError:
-    pass  # It is another user's.
-  except (OSError, OverflowError, TypeError):
-    return None
-  try:
-    stat = pathlib.Path(f'/proc/{pid}/stat').read_text()
-  except OSError:
-    return ''  # This system does not tell.
-  # The name, in brackets, may contain anything.
-  state, *fields = stat.rpartition(')')[2].split()
-  return None if state == 'Z' else fields[18]
 
 
 def _read(path: epath.Path) -> dict[str, Any] | None:

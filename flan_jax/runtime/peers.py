@@ -12,7 +12,6 @@ import ctypes
 import dataclasses
 import json
 import os
-import pathlib
 import signal
 import socket
 import sys
@@ -21,6 +20,7 @@ import time
 import traceback
 from typing import Any
 
+from flan_jax.runtime.process_life import started
 from flan_jax.terminal.screen import show_error
 
 # Seconds between two signs of life, and of silence after which a process counts
@@ -112,16 +112,7 @@ class Watch:
 
 def _is_gone(sign: Sign) -> bool:
   """Returns whether a process of this host does not exist any more."""
-  if sign.host != socket.gethostname():
-    return False
-  try:
-    stat = pathlib.Path(f'/proc/{sign.pid}/stat').read_text()
-  except FileNotFoundError:
-    return pathlib.Path('/proc/self').exists()
-  except OSError:
-    return False
-  # A zombie, which nobody has waited for yet.
-  return stat.rpartition(')')[2].split()[0] in ('Z', 'X')
+  return sign.host == socket.gethostname() and started(sign.pid) is None
 
 
 class Peers:
