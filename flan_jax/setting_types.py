@@ -6,7 +6,7 @@ function, says which values it takes. It is the only place that does:
   keep_checkpoints: Count = 3
   keep_best: Text | None = None
 
-`config` checks the settings of gin files and flags against it, `check_fields`
+`bindings` checks the settings of gin files and flags against it, `check_fields`
 those of a dataclass that Python code makes, and `docs/settings.md` shows it.
 """
 
@@ -21,6 +21,7 @@ import typing
 from typing import Annotated, Any
 
 from flan_jax.errors import ConfigError
+from flan_jax.runtime.paths import name_problem
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,11 +35,6 @@ class Only:
 
   words: str
   holds: Callable[[Any], bool]
-
-
-def _storable(path: str) -> bool:
-  parts = [len(part.encode()) for part in path.split('/')]
-  return max(parts) <= 255 and sum(parts) + len(parts) < 4096
 
 
 # Steps and sizes are 32-bit integers in compiled programs.
@@ -77,7 +73,10 @@ Names = Annotated[
 Path = Annotated[
   str,
   Only('a path', lambda path: bool(path.strip()) and path.isprintable()),
-  Only('a path that a file system can hold', _storable),
+  Only(
+    'a path that a file system can hold',
+    lambda path: name_problem(path) is None,
+  ),
 ]
 Paths = Annotated[
   Sequence[Path], Only('a list of paths', lambda paths: len(paths) > 0)

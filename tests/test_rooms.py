@@ -14,9 +14,9 @@ _PACKAGE = _ROOT / 'flan_jax'
 # travels. `docs/architecture.md` describes them.
 _ROOMS = (
   'errors',
-  'setting_types',
   'terminal',
   'runtime',
+  'setting_types',
   'definitions',
   'tasks',
   'mixtures',

@@ -4,40 +4,27 @@ Every value that the importer reads is listed here, and is checked where the
 file is read.
 """
 
-from collections.abc import Callable, Mapping
-import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from flan_jax.interop.model_source import InteropError
 from flan_jax.runtime.json_text import shown
+from flan_jax.setting_types import Only, refusal
 
 # Larger ones fit neither an array's shape nor any model.
 _LARGEST = 2**31 - 1
 
+# In the words of JSON.
+_SIZE = Annotated[
+  int,
+  Only(f'an integer from 1 to {_LARGEST:,}', lambda n: 1 <= n <= _LARGEST),
+]
+_NUMBER = Annotated[float, Only('a positive number', lambda x: x > 0)]
+_FLAG = Annotated[bool, Only('true or false', lambda flag: True)]
+_TEXT = Annotated[str, Only('text', lambda text: True)]
+_OBJECT = Annotated[dict, Only('an object', lambda found: True)]
 
-def _is_size(value: Any) -> bool:
-  return type(value) is int and 1 <= value <= _LARGEST
-
-
-def _is_number(value: Any) -> bool:
-  return type(value) in (int, float) and 0 < value and _is_finite(value)
-
-
-def _is_finite(value: float) -> bool:
-  try:
-    return math.isfinite(value)
-  except OverflowError:  # An integer without a float.
-    return False
-
-
-_SIZE = (_is_size, f'an integer from 1 to {_LARGEST:,}')
-_NUMBER = (_is_number, 'a positive number')
-_FLAG = (lambda value: type(value) is bool, 'true or false')
-_TEXT = (lambda value: isinstance(value, str), 'text')
-_OBJECT = (lambda value: isinstance(value, dict), 'an object')
-
-_Kind = tuple[Callable[[Any], bool], str]
-_KINDS: dict[str, _Kind] = {
+_KINDS: dict[str, Any] = {
   'model_type': _TEXT,
   'vocab_size': _SIZE,
   'num_hidden_layers': _SIZE,
@@ -80,9 +67,10 @@ def check_types(
   Raises:
     InteropError: a value is of another type, or out of range.
   """
-  for key, (fits, wanted) in _KINDS.items():
+  for key, kind in _KINDS.items():
     value = config.get(key)
-    if value is not None and not fits(value):
+    wanted = None if value is None else refusal(kind, value)
+    if wanted is not None:
       name = (names or {}).get(key, key)
       raise InteropError(
         f'{where}: {name} is {shown(value)}; it must be {wanted}: correct the '

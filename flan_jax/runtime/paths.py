@@ -42,20 +42,22 @@ def user_path(path: str | os.PathLike) -> epath.Path:
       f'{text} starts with {scheme[0]}: only local paths and gs://BUCKET/… can '
       'be read and written'
     )
-  _check_name(text)
+  if problem := name_problem(text):
+    raise UserError(f'the path {text[:80]!r} {problem}')
   return epath.Path(path).expanduser()
 
 
-def _check_name(path: str) -> None:
-  """Raises UserError if no file can have a path."""
+def name_problem(path: str) -> str | None:
+  """Returns why no file can have a path; None if one can."""
   if '\0' in path:
-    raise UserError(f'the path {path[:80]!r} has a NUL character: remove it')
+    return 'has a NUL character: remove it'
   longest = max(len(os.fsencode(name)) for name in path.split('/'))
   if longest > _LONGEST_NAME or len(os.fsencode(path)) > _LONGEST_PATH:
-    raise UserError(
-      f'the path {path[:80]!r}… is too long: a path has at most '
-      f'{_LONGEST_PATH} bytes, and a name in it {_LONGEST_NAME}'
+    return (
+      f'is too long: a path has at most {_LONGEST_PATH} bytes, and a name in '
+      f'it {_LONGEST_NAME}'
     )
+  return None
 
 
 @functools.cache
