@@ -9,7 +9,7 @@ import traceback
 
 from flan_jax import config, flags, macros
 from flan_jax.errors import ConfigError, UserError
-from flan_jax.flags import MULTIPROCESS, TRAINING
+from flan_jax.flags import MODULES, MULTIPROCESS, TRAINING
 from flan_jax.runtime import disk, peers, stop_signals
 from flan_jax.runtime.buckets import check_buckets
 from flan_jax.terminal.screen import show, show_error
@@ -19,15 +19,6 @@ from flan_jax.terminal.screen import show, show_error
 _RESUMABLE = (*MULTIPROCESS, 'study')
 # Commands whose function gin binds; the others parse their own flags.
 _GIN = (*MULTIPROCESS, 'cache', 'serve')
-# The modules of `flan_jax.runs` that are not named as their command.
-_MODULES = {
-  'prompt-tune': 'prompt_tune',
-  'eval': 'evaluate',
-  'import-data': 'import_data',
-  'import': 'import_weights',
-  'export': 'export_weights',
-  'report': 'make_report',
-}
 _COMMANDS = {
   'train': 'instruction-tune a decoder, then evaluate what it never saw',
   'prompt-tune': 'train a soft prompt of a task on a frozen model',
@@ -146,7 +137,7 @@ def _run(command: str, argv: Sequence[str]) -> int:
     show([macros.describe(list(argv))])
     return 0
   if command not in _GIN:
-    name = _MODULES.get(command, command)
+    name = MODULES.get(command, command)
     return importlib.import_module(f'flan_jax.runs.{name}').main(argv)
   _run_with_gin(command, argv)
   return 0
@@ -159,7 +150,7 @@ def _run_with_gin(command: str, argv: Sequence[str]) -> None:
   if command in MULTIPROCESS:
     flags.join_processes(parsed)
     stop_signals.listen()  # JAX installs a handler of its own.
-  name = _MODULES.get(command, command)
+  name = MODULES.get(command, command)
   config.prepare(arguments, name)
   check_buckets(config.bucket_paths())
   function = getattr(importlib.import_module(f'flan_jax.runs.{name}'), name)

@@ -9,6 +9,15 @@ from typing import Annotated, Any, NoReturn
 from flan_jax.errors import ConfigError
 from flan_jax.setting_types import Count, CountOrZero, Only, refusal
 
+# The modules of `flan_jax.runs` that are not named as their command.
+MODULES = {
+  'prompt-tune': 'prompt_tune',
+  'eval': 'evaluate',
+  'import-data': 'import_data',
+  'import': 'import_weights',
+  'export': 'export_weights',
+  'report': 'make_report',
+}
 # Commands that several processes can run together.
 MULTIPROCESS = ('train', 'prompt-tune', 'eval', 'infer')
 # Commands that train.

@@ -190,10 +190,10 @@ class GgufFile:
   def write_tokenizer(self, folder: pathlib.Path) -> None:
     try:
       gguf_tokenizer.write(self.field, folder)
+    except (UserError, OSError):
+      raise
     # The Rust library of tokenizers raises no narrower type.
     except Exception as error:
-      if isinstance(error, UserError | OSError):
-        raise
       raise InteropError(
         f'{self.path}: its tokenizer is damaged ({error}): get the file again'
       ) from error

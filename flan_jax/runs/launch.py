@@ -15,6 +15,7 @@ import gin
 from flan_jax import config
 from flan_jax.errors import ConfigError, UserError
 from flan_jax.flags import (
+  MODULES,
   MULTIPROCESS,
   Arguments,
   FlagParser,
@@ -29,7 +30,7 @@ from flan_jax.launching.tpu_slices import TpuSlices
 from flan_jax.planning.plan_worker import plan_in_process
 from flan_jax.planning.request import PROGRAMS, Request
 from flan_jax.planning.topology import Topology
-from flan_jax.runs.plan import plan
+from flan_jax.runs.plan import NoHardwareError, plan
 from flan_jax.runtime.paths import is_local, user_path
 from flan_jax.setting_types import CountOrZero
 from flan_jax.terminal.bar import Bar
@@ -38,7 +39,6 @@ from flan_jax.terminal.screen import show
 _TARGETS = ('cloud_tpu', 'gke', 'slurm')
 # Macros that name what must outlive the machines.
 _LASTING = ('MODEL_DIR', 'CACHE_DIR')
-_MODULES = {'prompt-tune': 'prompt_tune', 'eval': 'evaluate'}
 _TRAINS = ('train',)
 _PACKAGE = 'flan_jax[gcp,tpu]'
 
@@ -145,7 +145,7 @@ def _checked(flags: argparse.Namespace, command: list[str]) -> Arguments:
       'machines of a launch find each other: leave out --coordinator_address, '
       '--process_count and --process_index'
     )
-  config.prepare(arguments, _MODULES.get(name, name))
+  config.prepare(arguments, MODULES.get(name, name))
   if flags.target != 'slurm':
     _check_reach(flags.target, arguments)
   return arguments
@@ -188,9 +188,7 @@ def _request(
   programs = PROGRAMS if command in _TRAINS else ('evaluation',)
   try:
     return plan(**override, programs=programs)
-  except ConfigError as error:
-    if 'no hardware' not in str(error):
-      raise
+  except NoHardwareError as error:
     raise ConfigError(
       'no hardware to launch on: name it with --hardware=v5e:4x4 or a file, '
       'such as --gin_file=hardware/v5e_16.gin'

@@ -74,6 +74,10 @@ def main(argv: Sequence[str]) -> int:
   return int(any(result[n]['fits'] is False for n in request.programs))
 
 
+class NoHardwareError(ConfigError):
+  """Neither a setting nor a flag names hardware."""
+
+
 @gin.configurable(module='flan_jax')
 def plan(
   model: DecoderConfig,
@@ -102,10 +106,11 @@ def plan(
     programs: Which programs to plan.
 
   Raises:
-    ConfigError: No hardware is named, or not with this number of devices.
+    NoHardwareError: No hardware is named.
+    ConfigError: It does not have this number of devices.
   """
   if hardware is None and devices is None:
-    raise ConfigError(
+    raise NoHardwareError(
       'no hardware to plan for: add a hardware file, such as '
       '--gin_file=hardware/v4_128.gin, or --topology=v5p:4x4x4, or --devices=8'
     )

@@ -111,7 +111,7 @@ class TrainingRun:
     if processes.is_first() and not path.exists():
       write_whole(path, uuid.uuid4().hex)
     run_id = path.read_text() if processes.is_first() else None
-    return LocalSnapshots(folder, processes.gather(run_id)[0].strip())
+    return LocalSnapshots(folder, processes.from_first(run_id).strip())
 
   def __enter__(self) -> 'TrainingRun':
     return self
@@ -194,7 +194,7 @@ class TrainingRun:
       self._settings.setup.model, self._optimizer, self._mesh
     )
     if self._local is not None:
-      newest = max(processes.gather(self._checkpointer.steps())[0], default=0)
+      newest = max(processes.from_first(self._checkpointer.steps()), default=0)
       copied = self._local.restore_newer(abstract, newest, self._accept)
       if copied is not None:
         processes.log(f'reading the copy of step {copied[2]} on local disks')

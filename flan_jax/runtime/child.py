@@ -2,7 +2,7 @@
 
 `python -m` looks for modules in the working directory first, where a file such
 as `optax.py` would take the place of a package. A child is started without that
-folder in its path. `flan_jax.__main__` appends it, for `--task_module`.
+folder in its path; `user_modules` finds what a user names there.
 """
 
 from collections.abc import Mapping, Sequence

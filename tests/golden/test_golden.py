@@ -21,7 +21,7 @@ def _case(dataset):
   return pytest.param(dataset, id=dataset.name, marks=marks)
 
 
-@pytest.mark.parametrize('dataset', map(_case, _DATASETS))
+@pytest.mark.parametrize('dataset', list(map(_case, _DATASETS)))
 def test_prompts_are_as_reviewed(dataset, mini_data):
   path = FOLDER / f'{dataset.name}.txt'
   assert path.exists(), 'run python -m tests.golden.regenerate'
