@@ -33,9 +33,9 @@ def main(argv: Sequence[str]) -> int:
     UserError: the model cannot be imported.
   """
   flags = _parser().parse_args(argv)
+  prompts = reference.read_prompts(flags.prompts)
   if flags.check:
     reference.check_installed()
-  prompts = reference.read_prompts(flags.prompts)
   if flags.context is not None and flags.context < 1:
     raise ConfigError(f'--context={flags.context} must be at least 1')
   check_output(flags.out)

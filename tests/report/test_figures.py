@@ -130,7 +130,7 @@ def _parse(command: str) -> None:
   """Parses a command as `flan-jax` does, and its gin files and settings."""
   program, name, *argv = shlex.split(command)
   assert program == 'flan-jax'
-  module = cli._MODULES.get(name, name)
+  module = flags.MODULES.get(name, name)
   parser = flags.FlagParser(name, '')
   if name in cli._GIN:
     parser.add_gin_flags()
