@@ -32,7 +32,7 @@ _LARGE = 50_000
 # What one core does with the mini corpus and with imported rows
 # (`benchmarks/data_pipeline` measures it).
 _RENDERINGS_A_SECOND = 4000
-_SECONDS_A_SPLIT = 0.3
+_SECONDS_A_SPLIT = 0.7
 
 
 @gin.configurable(module='flan_jax')

@@ -33,10 +33,10 @@ def start(
     RendezvousError: They do not come in time, or do not belong together.
   """
   global _logs_all
+  meet(meeting, note)
   _logs_all = logs_all
   if meeting.index and not logs_all:
     logging.getLogger().setLevel(logging.ERROR)
-  meet(meeting, note)
   jax.distributed.initialize(
     meeting.address,
     meeting.count,
