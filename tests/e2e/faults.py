@@ -4,15 +4,17 @@ FLAN_JAX_FAULT names what fails, in the processes that have it:
 
   unreadable:STEP   the parameters of the checkpoint of a step
   full_disk         every file that grows beyond 32 kB
-  killed:STEP       the process, after a step
+  killed:STEPS      the process, after so many steps, once what is being saved
+                    is whole
 """
 
+import itertools
 import os
 import resource
 import signal
 
 from flan_jax.training import checkpoint_items
-from flan_jax.training.step_metrics import LaggedMetrics
+from flan_jax.training.checkpoint import Checkpointer
 
 
 def _unreadable(step: str) -> None:
@@ -33,14 +35,15 @@ def _full_disk() -> None:
 
 
 def _killed(step: str) -> None:
-  push = LaggedMetrics.push
+  check, steps = Checkpointer.check, itertools.count(1)
 
-  def failing(self, now, metrics):
-    push(self, now, metrics)
-    if now == int(step):
+  def failing(self):  # The loop calls it after each step.
+    check(self)
+    if next(steps) == int(step):
+      self.wait()
       os.kill(os.getpid(), signal.SIGKILL)
 
-  LaggedMetrics.push = failing
+  Checkpointer.check = failing
 
 
 _FAULTS = {
