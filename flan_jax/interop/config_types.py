@@ -48,6 +48,16 @@ _KINDS: dict[str, Any] = {
   'rope_type': _TEXT,
   'type': _TEXT,
   'partial_rotary_factor': _NUMBER,
+  'factor': _NUMBER,
+  'original_max_position_embeddings': _SIZE,
+  'low_freq_factor': _NUMBER,
+  'high_freq_factor': _NUMBER,
+  'beta_slow': _NUMBER,
+  'beta_fast': _NUMBER,
+  'attention_factor': _NUMBER,
+  'mscale': _NUMBER,
+  'mscale_all_dim': _NUMBER,
+  'truncate': _FLAG,
 }
 _NESTED = ('rope_scaling', 'rope_parameters')
 

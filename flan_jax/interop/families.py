@@ -23,7 +23,7 @@ class Family:
     fields: Fields of `DecoderConfig` that are the same in the whole family.
     window_switch: Key of config.json that switches `sliding_window` on; None
       if it is always on.
-    buffers: Names of tensors that are not learned.
+    buffers: Names of tensors that repeat the frequencies of RoPE.
   """
 
   name: str
@@ -34,6 +34,8 @@ class Family:
   buffers: tuple[str, ...] = ()
 
 
+# What divides each frequency of RoPE, in GGUF files of Llama 3.1 and later.
+FACTORS = 'rope_freqs.weight'
 _LAYER = 'model.layers.{layer}.'
 _ATTENTION = _LAYER + 'self_attn.'
 
@@ -57,8 +59,8 @@ _LLAMA = Family(
   name='llama',
   architecture='LlamaForCausalLM',
   tensors=_LLAMA_TENSORS,
-  # Saved by older versions of transformers.
-  buffers=(_ATTENTION + 'rotary_emb.inv_freq',),
+  # The first was saved by older versions of transformers.
+  buffers=(_ATTENTION + 'rotary_emb.inv_freq', FACTORS),
 )
 # Llama, with an attention window in its first version.
 _MISTRAL = Family(

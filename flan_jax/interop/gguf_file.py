@@ -10,6 +10,7 @@ import numpy as np
 from flan_jax.errors import UserError
 from flan_jax.interop import gguf_header, gguf_tokenizer
 from flan_jax.interop.config_types import check_types
+from flan_jax.interop.families import FACTORS
 from flan_jax.interop.model_source import Index, InteropError
 from flan_jax.runtime.json_text import shown
 
@@ -29,6 +30,21 @@ _CONFIG_KEYS = {
   'attention.sliding_window': 'sliding_window',
   'rope.freq_base': 'rope_theta',
   'expert_count': 'num_local_experts',
+}
+_SCALING_KEYS = {
+  'type': 'rope_type',
+  'factor': 'factor',
+  'original_context_length': 'original_max_position_embeddings',
+  'yarn_beta_fast': 'beta_fast',
+  'yarn_beta_slow': 'beta_slow',
+}
+# Llama 3.1 and later store what divides each frequency, and no settings; all of
+# them were published with these.
+_LLAMA3 = {
+  'rope_type': 'llama3',
+  'low_freq_factor': 1.0,
+  'high_freq_factor': 4.0,
+  'original_max_position_embeddings': 8192,
 }
 
 _EMBEDDING = 'token_embd.weight'
@@ -119,14 +135,13 @@ class GgufFile:
       for key, ours in _CONFIG_KEYS.items()
       if (value := self.field(f'{kind}.{key}')) is not None
     }
-    scaling = self.field(f'{kind}.rope.scaling.type', 'none')
-    # Llama 3.1 and later store the scale of each frequency in a tensor.
-    if 'rope_freqs.weight' in self.shapes:
-      scaling = 'llama3'
-    if scaling != 'none':
-      config['rope_scaling'] = {'rope_type': scaling}
+    scaling = self._scaling(kind)
+    if scaling.get('rope_type', 'none') != 'none':
+      config['rope_scaling'] = scaling
     theirs = {ours: f'{kind}.{key}' for key, ours in _CONFIG_KEYS.items()}
-    theirs['rope_type'] = f'{kind}.rope.scaling.type'
+    theirs |= {
+      ours: f'{kind}.rope.scaling.{key}' for key, ours in _SCALING_KEYS.items()
+    }
     check_types(config, str(self.path), theirs)
     for key in ('hidden_size', 'num_attention_heads'):
       if key not in config:
@@ -144,6 +159,19 @@ class GgufFile:
       'vocab_size': self.shapes[_TENSORS[_EMBEDDING]][0],
       'tie_word_embeddings': 'lm_head.weight' not in self.shapes,
       **config,
+    }
+
+  def _scaling(self, kind: str) -> dict[str, Any]:
+    """Returns the settings of RoPE's scaling, as in config.json."""
+    if FACTORS in self.shapes:
+      # The slowest pair is divided by the whole factor. Whether the others are
+      # as they should be is checked with the tensors.
+      whole = (slice(0, self.shapes[FACTORS][0]),)
+      return {**_LLAMA3, 'factor': _plain(float(self.read(FACTORS, whole)[-1]))}
+    return {
+      ours: _plain(value)
+      for key, ours in _SCALING_KEYS.items()
+      if (value := self.field(f'{kind}.rope.scaling.{key}')) is not None
     }
 
   def _check_quantization(self) -> None:
@@ -175,15 +203,12 @@ class GgufFile:
     Its RoPE rotates neighbors; Hugging Face's and ours rotate the halves of a
     head.
     """
-    if self.config['model_type'] != 'llama':
+    queries, keys = '.q_proj.' in name, '.k_proj.' in name
+    if not (queries or keys) or self.config['model_type'] != 'llama':
       return rows
     heads = self.config['num_attention_heads']
-    if '.q_proj.' in name:
-      pass
-    elif '.k_proj.' in name:
+    if keys:
       heads = self.config.get('num_key_value_heads') or heads
-    else:
-      return rows
     stored = np.arange(self.shapes[name][0]).reshape(heads, -1, 2)
     return stored.swapaxes(1, 2).reshape(-1)[rows]
 

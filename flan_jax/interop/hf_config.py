@@ -5,6 +5,7 @@ from typing import Any
 
 from flan_jax.errors import ConfigError
 from flan_jax.interop.families import Family
+from flan_jax.interop.hf_rope import rope_fields, rope_refusals, to_hf_rope
 from flan_jax.interop.model_source import InteropError
 from flan_jax.model import DecoderConfig
 
@@ -26,8 +27,8 @@ _SIZES = {
   'head_dim': 'head_dim',
 }
 _OPTIONAL = ('num_key_value_heads', 'head_dim')
-# Defaults of these families in transformers.
-_ROPE_BASE, _NORM_EPS = 10_000.0, 1e-6
+# Default of these families in transformers.
+_NORM_EPS = 1e-6
 
 
 def decoder_config(
@@ -59,8 +60,7 @@ def decoder_config(
   try:
     return DecoderConfig(
       **{**optional, **{_SIZES[key]: size for key, size in given.items()}},
-      position='rope',
-      rope_base=float(_rope(config).get('rope_theta', _ROPE_BASE)),
+      **rope_fields(config),
       activation=_ACTIVATIONS[config.get('hidden_act') or 'silu'],
       norm_eps=config.get('rms_norm_eps') or _NORM_EPS,
       tie_embeddings=bool(config.get('tie_word_embeddings')),
@@ -72,27 +72,11 @@ def decoder_config(
     ) from error
 
 
-def _rope(config: Mapping[str, Any]) -> dict[str, Any]:
-  """Returns the settings of RoPE, in the newer or the older form."""
-  keys = ('rope_theta', 'partial_rotary_factor')
-  outside = {k: config[k] for k in keys if config.get(k) is not None}
-  stated = config.get('rope_parameters') or config.get('rope_scaling') or {}
-  inside = {k: v for k, v in stated.items() if v is not None}
-  return {**outside, **inside}
-
-
 def _refusals(
   family: Family, config: Mapping[str, Any], context: int | None
 ) -> Iterator[str]:
   """Yields the features of a model that `DecoderConfig` does not support."""
-  rope = _rope(config)
-  kind = rope.get('rope_type', rope.get('type', 'default'))
-  if kind != 'default':
-    yield f'rope scaling {kind!r}'
-  if any(isinstance(value, dict) for value in rope.values()):
-    yield 'rotations that differ between layers'
-  if rope.get('partial_rotary_factor', 1) != 1:
-    yield f'partial_rotary_factor of {rope["partial_rotary_factor"]}'
+  yield from rope_refusals(config)
   activation = config.get('hidden_act') or 'silu'
   if activation not in _ACTIVATIONS:
     yield f'activation {activation!r}'
@@ -133,7 +117,7 @@ def to_hf_config(
     **{theirs: getattr(config, ours) for theirs, ours in _SIZES.items()},
     'hidden_act': names[config.activation],
     'rms_norm_eps': config.norm_eps,
-    'rope_theta': config.rope_base,
+    **to_hf_rope(config),
     'max_position_embeddings': context,
     'tie_word_embeddings': config.tie_embeddings,
     'attention_bias': False,

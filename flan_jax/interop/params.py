@@ -1,5 +1,6 @@
 """Reads the tensors of a model directly onto a mesh."""
 
+import dataclasses
 import functools
 import math
 import re
@@ -10,9 +11,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flan_jax.interop.families import Family, Mapped, mapped_arrays
+from flan_jax.interop.families import (
+  FACTORS,
+  Family,
+  Mapped,
+  mapped_arrays,
+)
 from flan_jax.interop.model_source import InteropError, Source
-from flan_jax.model import DecoderConfig, param_shardings
+from flan_jax.model import DecoderConfig, param_shardings, rope
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.terminal.bar import Bar
 
@@ -131,9 +137,10 @@ def _check_tensors(
     left.pop(_HEAD)
   layers = range(config.num_layers)
   buffers = {n.format(layer=layer) for n in family.buffers for layer in layers}
-  for name in left.keys() & buffers:
-    if _is_frequencies(source, name, config):
-      left.pop(name)
+  for name in sorted(left.keys() & buffers):
+    left.pop(name)
+    if not _is_frequencies(source, name, config):
+      problems.append(f'{name}: not the frequencies of its configuration')
   problems += [f'{name}: unexpected in {family.name}' for name in sorted(left)]
   if problems:
     listed = '; '.join(problems[:_LISTED])
@@ -161,10 +168,12 @@ def _is_embedding(source: Source) -> bool:
 
 def _is_frequencies(source: Source, name: str, config: DecoderConfig) -> bool:
   """Returns whether a saved buffer holds the frequencies that we compute."""
-  half = config.head_dim // 2
-  if source.shapes[name] != (half,):
+  expected = rope.frequencies(config)
+  if name == FACTORS:
+    plain = dataclasses.replace(config, rope_scaling='none', rope_factor=1.0)
+    expected = rope.frequencies(plain) / expected
+  if source.shapes[name] != expected.shape:
     return False
-  expected = config.rope_base ** (-np.arange(half) / half)
-  stored = source.read(name, (slice(0, half),)).astype(np.float32)
+  stored = source.read(name, (slice(0, len(expected)),)).astype(np.float32)
   # Some are saved in bfloat16.
   return np.allclose(stored, expected, rtol=1e-2)

@@ -18,6 +18,7 @@ from flan_jax.model import (
   layers,
   multihead,
   position,
+  rope,
   soft_prompt,
 )
 from flan_jax.model.decoder_config import DecoderConfig
@@ -120,9 +121,7 @@ def attention_context(
       params['relative_bias'], config.relative_max_distance
     )
   else:
-    rotations = position.rope_rotations(
-      positions, config.head_dim, config.rope_base
-    )
+    rotations = rope.rotations(config, positions)
   context = attention.AttentionContext(
     segments=jnp.asarray(batch['segments']),
     positions=positions,

@@ -47,6 +47,14 @@ class DecoderConfig:
     128  # First distance of the last bucket, tokens.
   )
   rope_base: Positive = 10_000.0  # Base of RoPE's series of wavelengths.
+  # How RoPE was changed for a longer context, see `rope.frequencies`.
+  rope_scaling: Literal['none', 'linear', 'llama3', 'yarn'] = 'none'
+  rope_factor: Positive = 1.0  # What slow pairs are slowed by.
+  rope_original_context: Count = 8192  # Context before the change, in tokens.
+  # Pairs that turn less often within it are slow, by 'llama3' and 'yarn';
+  rope_slow: Positive = 1.0
+  rope_fast: Positive = 4.0  # and those that turn more often keep their speed.
+  rope_magnitude: Positive = 1.0  # Multiplies rotated queries and keys (YaRN).
   # Of the gate: 'gelu' (tanh form) or 'silu'.
   activation: Literal['gelu', 'silu'] = 'gelu'
   norm_eps: Positive = 1e-6  # Added to the mean square in RMS normalization.
@@ -102,6 +110,15 @@ class DecoderConfig:
       )
     if self.rope_base <= 1:
       yield f'rope_base must exceed 1, not {self.rope_base!r}.'
+    if self.rope_fast <= self.rope_slow:
+      yield (
+        f'rope_fast={self.rope_fast} must exceed rope_slow={self.rope_slow}.'
+      )
+    if self.rope_scaling == 'none' and self.rope_factor != 1:
+      yield (
+        f'rope_factor={self.rope_factor} needs rope_scaling: '
+        "'linear', 'llama3' or 'yarn'."
+      )
 
   def _relative_bias_problems(self):
     buckets = self.relative_buckets

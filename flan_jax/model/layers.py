@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from flan_jax.model import position
+from flan_jax.model import rope
 from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.sharding import rules
 
@@ -43,7 +43,7 @@ def attention_block(
     config: Shape of the decoder.
     weights: Weights of the layer.
     x_BxLxD: The residual stream.
-    rotations: From `position.rope_rotations`; None without RoPE.
+    rotations: From `rope.rotations`; None without RoPE.
     attend: Maps queries [B, L, H, h], keys and values [B, L, K, h] to
       [B, L, H, h].
   """
@@ -61,7 +61,7 @@ def attention_block(
     if config.qk_norm:
       projected = rms_norm(projected, weights[f'{name}_norm'], config.norm_eps)
     if rotations is not None:
-      projected = position.apply_rope(projected, rotations)
+      projected = rope.rotate(projected, rotations)
     return projected
 
   mixed = attend(

@@ -1,6 +1,6 @@
-"""Position encodings: relative bias and RoPE.
+"""Relative position bias; `rope` has the other encoding of positions.
 
-Both use positions, not indices in the row: option branches that share a prompt
+It uses positions, not indices in the row: option branches that share a prompt
 restart their positions at the end of the prompt.
 """
 
@@ -102,36 +102,3 @@ def _take_runs(bias_HxP, distances):
     parts.append(bias_HxP[:, between[-1] : between[0] + 1][:, ::-1])
   parts.append(jnp.repeat(bias_HxP[:, :1], near, axis=1))
   return jnp.concatenate(parts, axis=1)
-
-
-def rope_rotations(
-  positions_BxL: Int[Array, 'B L'], width: int, base: float
-) -> tuple[Float[Array, 'B L 1 R'], Float[Array, 'B L 1 R']]:
-  """Returns cosine and sine of the angle of each position and pair [R].
-
-  Pair i turns by `base ** (-i / R)` radians per position, where R is half of
-  the width of a head.
-  """
-  half = width // 2
-  frequencies = base ** (-np.arange(half, dtype=np.float32) / half)
-  angles = positions_BxL[:, :, None, None].astype(jnp.float32)
-  angles = angles * frequencies.astype(np.float32)[None, None, None, :]
-  return jnp.cos(angles), jnp.sin(angles)
-
-
-def apply_rope(
-  x_BxLxHxh: Float[Array, 'B L H h'],
-  rotations: tuple[Float[Array, 'B L 1 R'], Float[Array, 'B L 1 R']],
-) -> Float[Array, 'B L H h']:
-  """Rotates each pair (i, i + R) of a head by its position's angle.
-
-  The product of a rotated query and a rotated key depends only on the
-  difference of their positions. Computed in float32, returned in the type of
-  `x_BxLxHxh`.
-  """
-  cos, sin = rotations
-  first, second = jnp.split(x_BxLxHxh.astype(jnp.float32), 2, axis=-1)
-  rotated = jnp.concatenate(
-    [first * cos - second * sin, second * cos + first * sin], axis=-1
-  )
-  return rotated.astype(x_BxLxHxh.dtype)

@@ -46,12 +46,8 @@ _FREE = (
   'scan_layers',
   'vocab_block',
 )
-# Fields that only one kind of position has.
-_OF_POSITION = {
-  'rope_base': 'rope',
-  'relative_buckets': 'relative_bias',
-  'relative_max_distance': 'relative_bias',
-}
+# Beginnings of fields that only one kind of position has.
+_OF_POSITION = {'rope_': 'rope', 'relative_': 'relative_bias'}
 
 
 def make_contents(
@@ -206,10 +202,13 @@ def _differing(
   """Yields `field: stored -> now` of fields that change scores."""
   for field in dataclasses.fields(model):
     name, now = field.name, getattr(model, field.name)
-    position = _OF_POSITION.get(name, model.position)
-    if not stored or name in _FREE or position != model.position:
+    of_other = any(
+      name.startswith(start) and position != model.position
+      for start, position in _OF_POSITION.items()
+    )
+    if not stored or name in _FREE or of_other:
       continue
     # A field that is younger than the checkpoint had its default.
-    was = stored.get(name, now)
+    was = stored.get(name, field.default)
     if was != now:
       yield f'{name}: {was} -> {now}'

@@ -22,7 +22,15 @@ NAMES = {
 }
 
 
-def write(path, source, quantization='F32', fields=None, without=(), arch=None):
+def write(
+  path,
+  source,
+  quantization='F32',
+  fields=None,
+  without=(),
+  arch=None,
+  extra=None,
+):
   """Writes a model's tensors and metadata.
 
   Args:
@@ -32,6 +40,7 @@ def write(path, source, quantization='F32', fields=None, without=(), arch=None):
     fields: More metadata, by full name.
     without: Metadata to leave out.
     arch: Architecture; None for the model's own.
+    extra: More tensors, by GGUF's name.
   """
   gguf = pytest.importorskip('gguf')
   config = source.config
@@ -60,6 +69,8 @@ def write(path, source, quantization='F32', fields=None, without=(), arch=None):
     kind = gguf.GGMLQuantizationType[quantization if values.ndim > 1 else 'F32']
     data = gguf.quants.quantize(values, kind)
     writer.add_tensor(gguf_name(name), data, raw_dtype=kind)
+  for name, values in (extra or {}).items():
+    writer.add_tensor(name, values)
   writer.write_header_to_file()
   writer.write_kv_data_to_file()
   writer.write_tensors_to_file()

@@ -45,6 +45,33 @@ _CASES = {
   'llama-every-head': ('llama', {'num_key_value_heads': 8}),
   'llama-one-group': ('llama', {'num_key_value_heads': 1}),
   'llama-3': ('llama', {'rope_theta': 5e5}),
+  'llama-3.1': (
+    'llama',
+    {
+      'rope_theta': 5e5,
+      'rope_scaling': {
+        'rope_type': 'llama3',
+        'factor': 8.0,
+        'low_freq_factor': 1.0,
+        'high_freq_factor': 4.0,
+        'original_max_position_embeddings': 128,
+      },
+    },
+  ),
+  'llama-linear': (
+    'llama',
+    {'rope_scaling': {'rope_type': 'linear', 'factor': 4.0}},
+  ),
+  'qwen2-yarn': (
+    'qwen2',
+    {
+      'rope_scaling': {
+        'rope_type': 'yarn',
+        'factor': 4.0,
+        'original_max_position_embeddings': 128,
+      },
+    },
+  ),
   'llama-gelu': ('llama', {'hidden_act': 'gelu_pytorch_tanh'}),
   'mistral': ('mistral', {'head_dim': 16, 'sliding_window': None}),
   'mistral-window': ('mistral', {'sliding_window': 1024}),
@@ -61,10 +88,7 @@ def _make(family, settings, folder):
   import transformers
 
   settings = _SIZES | settings
-  base = settings.pop('rope_theta', None)
   config = transformers.AutoConfig.for_model(family, **settings)
-  if base is not None:
-    config.rope_parameters = {'rope_type': 'default', 'rope_theta': base}
   model = transformers.AutoModelForCausalLM.from_config(config).float()
   generator = torch.Generator().manual_seed(0)
   with torch.no_grad():

@@ -1,9 +1,19 @@
 """A GGUF file is read like the Hugging Face folder it was made from."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from flan_jax.interop import FAMILIES, InteropError, decoder_config, open_source
+from flan_jax.interop import (
+  FAMILIES,
+  InteropError,
+  decoder_config,
+  import_params,
+  open_source,
+)
+from flan_jax.interop.params import import_mesh
+from flan_jax.model import rope
 from tests.interop import gguf_files
 
 pytest.importorskip('gguf')
@@ -13,10 +23,15 @@ pytest.importorskip('gguf')
 def convert(make_folder, open_model, tmp_path):
   """Returns a function that writes a model as a folder and as a GGUF file."""
 
-  def convert(family='llama', settings=None, **about):
+  def convert(family='llama', settings=None, factors=False, **about):
     source, _, config = open_model(make_folder(family, **(settings or {})))
     path = tmp_path / 'model.gguf'
-    gguf_files.write(path, source, **about)
+    extra = {}
+    if factors:
+      plain = dataclasses.replace(config, rope_scaling='none', rope_factor=1.0)
+      slowed = rope.frequencies(plain) / rope.frequencies(config)
+      extra['rope_freqs.weight'] = slowed
+    gguf_files.write(path, source, extra=extra, **about)
     return source, config, path
 
   return convert
@@ -80,7 +95,7 @@ def test_other_architectures_are_refused(convert):
 @pytest.mark.parametrize(
   ('fields', 'named'),
   [
-    ({'llama.rope.scaling.type': 'linear'}, "rope scaling 'linear'"),
+    ({'llama.rope.scaling.type': 'longrope'}, "rope scaling 'longrope'"),
     ({'llama.rope.dimension_count': 6}, r'partial_rotary_factor of 0\.5'),
     ({'llama.expert_count': 8}, 'mixture of experts'),
     ({'llama.attention.sliding_window': 32}, 'attention window'),
@@ -92,11 +107,46 @@ def test_unsupported_features_are_named(fields, named, convert):
     decoder_config(FAMILIES['llama'], open_source(str(path)).config)
 
 
-def test_scaled_frequencies_in_a_tensor_are_refused(convert, monkeypatch):
-  monkeypatch.setitem(gguf_files.NAMES, 'model.norm', 'rope_freqs')
-  _, _, path = convert()
-  with pytest.raises(InteropError, match="rope scaling 'llama3'"):
-    decoder_config(FAMILIES['llama'], open_source(str(path)).config)
+@pytest.mark.parametrize('kind', ['linear', 'yarn'])
+def test_scaling_of_frequencies_is_read(kind, convert):
+  fields = {
+    'llama.rope.scaling.type': kind,
+    'llama.rope.scaling.factor': 4.0,
+    'llama.rope.scaling.original_context_length': 32,
+  }
+  _, _, path = convert(fields=fields)
+  source = open_source(str(path))
+  config = decoder_config(FAMILIES['llama'], source.config)
+  assert (config.rope_scaling, config.rope_factor) == (kind, 4.0)
+  if kind == 'yarn':
+    assert config.rope_original_context == 32
+    assert (config.rope_slow, config.rope_fast) == (1.0, 32.0)
+    assert config.rope_magnitude == pytest.approx(1.1386, abs=1e-4)
+
+
+@pytest.mark.parametrize('low', [1.0, 2.0])
+def test_frequencies_in_a_tensor_are_those_of_llama_3(low, convert):
+  settings = {
+    'head_dim': 16,
+    'rope_theta': 5e5,
+    'rope_scaling': {
+      'rope_type': 'llama3',
+      'factor': 32.0,
+      'low_freq_factor': low,
+      'high_freq_factor': 4.0,
+      'original_max_position_embeddings': 8192,
+    },
+  }
+  _, config, path = convert(settings=settings, factors=True)
+  source = open_source(str(path))
+  family = FAMILIES['llama']
+  if low == 1.0:
+    assert decoder_config(family, source.config) == config
+    import_params(source, family, config, import_mesh(config))
+    return
+  found = decoder_config(family, source.config)
+  with pytest.raises(InteropError, match=r'rope_freqs\.weight: not the freq'):
+    import_params(source, family, found, import_mesh(found))
 
 
 def test_part_of_a_split_file_is_refused(convert):

@@ -42,9 +42,16 @@ def test_rope_in_older_and_newer_files(settings):
 @pytest.mark.parametrize(
   ('settings', 'named'),
   [
-    ({'rope_scaling': {'rope_type': 'llama3'}}, "rope scaling 'llama3'"),
-    ({'rope_scaling': {'type': 'linear', 'factor': 2}}, "scaling 'linear'"),
-    ({'rope_parameters': {'rope_type': 'yarn'}}, "rope scaling 'yarn'"),
+    ({'rope_scaling': {'rope_type': 'longrope'}}, "rope scaling 'longrope'"),
+    ({'rope_scaling': {'type': 'dynamic', 'factor': 2}}, "scaling 'dynamic'"),
+    (
+      {'rope_scaling': {'rope_type': 'yarn', 'factor': 2, 'truncate': False}},
+      "'yarn' without truncate",
+    ),
+    (
+      {'rope_scaling': {'rope_type': 'llama3', 'factor': 2.0}},
+      'lacks low_freq_factor, high_freq_factor of',
+    ),
     (
       {'rope_parameters': {'full': {'rope_theta': 1e4}}},
       'differ between layers',

@@ -173,5 +173,5 @@ def test_saved_frequencies_must_equal_ours(make_folder, open_model):
     _Edited(source, **{name: ours / 8}),
     family,
     config,
-    f'{name}: unexpected in llama',
+    f'{name}: not the frequencies of its configuration',
   )

@@ -64,31 +64,3 @@ def test_index_bias_matches_the_relative_bias(queries, keys):
   ):
     got, expected = of(reshaped), of(looked_up)
     np.testing.assert_allclose(got, expected, atol=1e-5)
-
-
-def rotated(x, place, base=100.0):
-  return position.apply_rope(
-    x, position.rope_rotations(jnp.array([[place]]), x.shape[-1], base)
-  )
-
-
-def test_rope_keeps_norms_and_depends_on_the_difference():
-  query, key = jax.random.normal(jax.random.key(1), (2, 1, 1, 3, 8))
-
-  def product(query_position, key_position):
-    rotated_query = rotated(query, query_position)
-    np.testing.assert_allclose(
-      jnp.linalg.norm(rotated_query), jnp.linalg.norm(query), rtol=1e-5
-    )
-    return jnp.sum(rotated_query * rotated(key, key_position), axis=-1)
-
-  np.testing.assert_allclose(product(7, 3), product(104, 100), atol=1e-4)
-  assert not np.allclose(product(7, 3), product(8, 3), atol=1e-2)
-
-
-def test_rope_rotates_pairs_half_a_head_apart():
-  # The layout of published weights: the first pair turns by one radian.
-  x = jnp.zeros((1, 1, 1, 4)).at[..., 0].set(1.0)
-  np.testing.assert_allclose(
-    rotated(x, 1)[0, 0, 0], [np.cos(1), 0, np.sin(1), 0], atol=1e-6
-  )

@@ -86,6 +86,10 @@ def test_a_run_always_has_a_record_and_an_older_one_is_accepted(checkpoint):
     # The arrays of these have the same names and shapes.
     ({'num_heads': 2, 'head_dim': 8, 'num_kv_heads': 1}, 'num_heads: 4 -> 2'),
     ({'rope_base': 500_000.0}, 'rope_base: 10000.0 -> 500000.0'),
+    (
+      {'rope_scaling': 'yarn', 'rope_factor': 4.0},
+      'rope_scaling: none -> yarn, rope_factor: 1.0 -> 4.0',
+    ),
     ({'activation': 'silu'}, 'activation: gelu -> silu'),
     ({'norm_eps': 1e-5}, 'norm_eps: 1e-06 -> 1e-05'),
     ({'position': 'relative_bias'}, 'position: rope -> relative_bias'),
@@ -132,7 +136,13 @@ def test_vocabulary_and_prompt_format_are_compared(tmp_path, capsys):
   assert "this run uses 'Q: {input}'" in capsys.readouterr().out
   # Records of older versions lack fields.
   _EXPECTED.check({}, 'run')
-  _EXPECTED.check({'model': {'d_model': 16}}, 'run')
+  known = {'model': {**_RECORD['model']}}
+  del known['model']['rope_base']
+  _EXPECTED.check(known, 'run')
+  # What was not recorded was the default.
+  model = dataclasses.replace(_MODEL, rope_base=5e5)
+  with pytest.raises(ConfigError, match=r'rope_base: 10000\.0 -> 500000\.0'):
+    dataclasses.replace(_EXPECTED, model=model).check(known, 'run')
 
 
 def test_a_prompt_is_not_taken_for_a_model(tmp_path):
