@@ -183,6 +183,10 @@ MACROS = {
     'TrainSettings.report',
     'end a run with a report of its results in MODEL_DIR/report',
   ),
+  'REQUIRE_HELD_OUT': Macro(
+    'EvalConfig.require_held_out',
+    'refuse a model that was trained on what is evaluated, or its cluster',
+  ),
   'SEED': Macro(
     'RunSetup.seed',
     'seed of initial parameters, order of examples, exemplars, dropout',

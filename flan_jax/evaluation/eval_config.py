@@ -27,6 +27,8 @@ class EvalConfig:
       people to read, with a free-text answer; 0 for none.
     contaminated: JSON file of part -> ids of test rows that pretraining may
       have seen. Results then also cover the remaining rows alone.
+    require_held_out: Whether to refuse a model that was trained on what is
+      evaluated, or on its cluster, instead of saying so.
   """
 
   max_rows: Count | None = None
@@ -34,6 +36,7 @@ class EvalConfig:
   write_options: bool = False
   examples: CountOrZero = 0
   contaminated: Path | None = None
+  require_held_out: bool = False
 
   def __post_init__(self):
     check_fields(self)

@@ -6,6 +6,8 @@ import os
 from typing import Any
 
 from flan_jax import __version__
+from flan_jax.definitions.held_out import History
+from flan_jax.definitions.mixture_plan import MixturePlan
 from flan_jax.evaluation import records
 from flan_jax.evaluation.before_after import screen
 from flan_jax.evaluation.comparison import compare
@@ -27,12 +29,12 @@ class MixtureEvaluation:
   """Evaluates a mixture, for as many sets of parameters as there are.
 
   Attributes:
-    mixture: Name of the mixture.
+    plan: The mixture.
     contaminated: Rows that pretraining may have seen; None if not known.
     about: What `results.json` records of every evaluation.
   """
 
-  mixture: str
+  plan: MixturePlan
   parts: Sequence[EvalPart]
   models: Models
   config: EvalConfig
@@ -43,8 +45,16 @@ class MixtureEvaluation:
     if self.contaminated is not None:
       self.contaminated.check(self.parts)
 
+  @property
+  def mixture(self) -> str:
+    return self.plan.name
+
   def run(
-    self, params: Any, folder: str | os.PathLike, about: Mapping[str, Any]
+    self,
+    params: Any,
+    folder: str | os.PathLike,
+    about: Mapping[str, Any],
+    history: History,
   ) -> Evaluation:
     """Evaluates, prints the tables, and writes results and records.
 
@@ -55,7 +65,9 @@ class MixtureEvaluation:
       params: Parameters of the decoder.
       folder: Results are written below it, in a folder named as the mixture.
       about: What `results.json` records of this evaluation.
+      history: What the parameters were trained on.
     """
+    breaches = history.breaches([self.plan])
     folder = os.path.join(folder, self.mixture)
     journal = self._journal(folder, params)
     with Bar(
@@ -75,7 +87,9 @@ class MixtureEvaluation:
         folder,
         evaluation,
         {
+          'not_held_out': breaches,
           'mixture': self.mixture,
+          'trained_on': history.last,
           **dataclasses.asdict(self.config),
           **about,
           **self.about,

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from flan_jax import __version__
+from flan_jax.definitions.held_out import headline
 from flan_jax.evaluation import aggregation, table
 from flan_jax.evaluation.clusters import cluster_means
 from flan_jax.evaluation.comparison import comparison_table
@@ -29,13 +30,20 @@ def write(
 ) -> list[Block]:
   """Writes an evaluation and returns its tables, by template and by part.
 
-  `about` is recorded as well: mixture, checkpoint, step, …; its `left_out` is
-  also listed below the tables. The folder is created if missing.
+  `about` is recorded as well: mixture, checkpoint, step, …. Its `not_held_out`
+  is the first line above the tables, its `left_out` the last one below them.
+  The folder is created if missing.
   """
   folder = user_path(folder)
   folder.mkdir(parents=True, exist_ok=True)
   by_template = table.templates_table(evaluation.results)
-  blocks = spaced([by_template, tables(evaluation.results)])
+  blocks = spaced(
+    [
+      *_warnings(about),
+      by_template,
+      tables(evaluation.results),
+    ]
+  )
   if about.get('left_out'):
     names = ', '.join(about['left_out'])
     blocks.append(f'left out because not prepared: {names}')
@@ -57,6 +65,12 @@ def write(
     folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False)
   )
   return blocks
+
+
+def _warnings(about: Mapping[str, Any]) -> list[Block]:
+  """Returns what a reader must know before any number."""
+  found = headline(about.get('not_held_out', ()))
+  return [Line(found, 'yellow')] if found else []
 
 
 def _json_lines(objects: Sequence[Mapping[str, Any]]) -> str:

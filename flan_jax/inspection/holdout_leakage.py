@@ -20,7 +20,7 @@ import unicodedata
 
 import tensorflow as tf
 
-from flan_jax.definitions import names, registry
+from flan_jax.definitions import held_out, names, registry
 from flan_jax.definitions.dataset import Dataset
 from flan_jax.definitions.mixture_plan import MixturePlan
 from flan_jax.errors import ConfigError
@@ -41,14 +41,18 @@ _BATCH = 512
 _DROPPED = re.compile(r'[\W_]+')
 
 
-def check(training: MixturePlan, data_dir: str | None = None) -> dict[str, Any]:
-  """Checks what a training mixture shares with its evaluation.
-
-  Its evaluation consists of all evaluation mixtures with the same `held_out`.
+def check(
+  training: MixturePlan,
+  data_dir: str | None = None,
+  against: MixturePlan | None = None,
+) -> dict[str, Any]:
+  """Checks what a training mixture shares with an evaluation.
 
   Args:
-    training: A training mixture that holds something out.
+    training: What is trained on.
     data_dir: TFDS data directory; None for the default of TFDS.
+    against: What is evaluated. None for all evaluation mixtures with the same
+      `held_out` as the training mixture.
 
   Returns:
     {'failed', 'rule_verdict': 'passed' or 'failed', 'row_verdict': 'passed',
@@ -59,17 +63,17 @@ def check(training: MixturePlan, data_dir: str | None = None) -> dict[str, Any]:
     two is made from the other}]}.
 
   Raises:
-    ConfigError: the mixture does not train, holds nothing out, or no mixture
-      evaluates what it holds out.
+    ConfigError: nothing is named to check against, and the mixture does not
+      train, holds nothing out, or no mixture evaluates what it holds out.
   """
-  evaluations = _evaluations(training)
+  if against is None:
+    evaluations, excluded = _evaluations(training), training.excluded
+  else:
+    evaluations, excluded = [against], ()
   trained, evaluated = _parts([training]), _parts(evaluations)
-  closed = {c for plan in (training, *evaluations) for c in plan.excluded}
-  breaches = [
-    {'trained': part.name, 'reason': reason}
-    for part in trained
-    if (reason := _breach(part, training.held_out, closed, evaluated))
-  ]
+  breaches = held_out.breaches(
+    [held_out.TrainedOn.of(training)], evaluations, excluded
+  )
   rows = compare_rows(trained, evaluated, data_dir)
   rule, row = 'failed' if breaches else 'passed', _row_verdict(rows)
   return {
@@ -87,44 +91,29 @@ def check(training: MixturePlan, data_dir: str | None = None) -> dict[str, Any]:
 
 
 def _evaluations(training: MixturePlan) -> list[MixturePlan]:
-  name, held_out = training.name, training.held_out
+  name, cluster = training.name, training.held_out
+  other = 'name what is evaluated by --against'
   if training.purpose != 'train':
     raise ConfigError(
-      f'{name} is not a training mixture, such as flan_holdout_nli'
+      f'{name} is not a training mixture, such as flan_holdout_nli: {other}'
     )
-  if held_out is None:
-    raise ConfigError(f'{name} holds nothing out, so nothing can leak')
+  if cluster is None:
+    raise ConfigError(f'{name} holds nothing out, so nothing can leak: {other}')
   found = [
     names.resolve(mixture.name)
     for mixture in registry.mixtures()
-    if mixture.purpose == 'eval' and mixture.held_out == held_out
+    if mixture.purpose == 'eval' and mixture.held_out == cluster
   ]
   if not found:
-    raise ConfigError(f'{name}: no evaluation mixture has {held_out=}')
+    raise ConfigError(
+      f'{name}: no evaluation mixture has held_out={cluster!r}: {other}'
+    )
   return found
 
 
 def _parts(plans: Sequence[MixturePlan]) -> list[Dataset]:
   parts = {m.part.name: m.part for plan in plans for m in plan.members}
   return list(parts.values())
-
-
-def _breach(
-  part: Dataset, held_out: str, closed: set[str], evaluated: Sequence[Dataset]
-) -> str:
-  """Returns why a part may not be trained on; empty if it may.
-
-  Holding out a single dataset does not exclude the rest of its cluster.
-  """
-  if any(part.name == other.name for other in evaluated):
-    return 'is evaluated'
-  if any(part.dataset.name == other.dataset.name for other in evaluated):
-    return f'is a part of {part.dataset.name}, which is evaluated'
-  if part.cluster == held_out:
-    return f'is in the cluster {part.cluster}, which is held out'
-  if part.cluster in closed:
-    return f'is in the cluster {part.cluster}, which {held_out} excludes'
-  return ''
 
 
 def _derived(

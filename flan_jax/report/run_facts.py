@@ -77,8 +77,9 @@ def _of_run(run: TrainingRun) -> Facts:
   evaluations = (*run.evaluations, *run.base)
   trained = values.get('MIXTURE_OR_TASK_NAME', 'None').strip('\'"')
   lines = [
+    *_not_held_out(run.evaluations),
     ('base model', _base_model(run.config)),
-    *_trained_lines(trained, evaluations),
+    *_trained_lines(trained, run.evaluations),
     *_progress(run.metrics),
     *_data_lines(values.get('DATA_DIR'), evaluations),
   ]
@@ -98,6 +99,7 @@ def _of_study(study: Study) -> Facts:
   steps = sorted({run['steps'] for run in runs.values()})
   evaluations = tuple(study.evaluations.values())
   lines = [
+    *_not_held_out(evaluations),
     ('base model', _base_model(config)) if config else ('base model', '–'),
     ('held out, one at a time', holdouts),
     *([('size', _SMOKE)] if about['size'] == 'smoke' else []),
@@ -114,6 +116,7 @@ def _of_study(study: Study) -> Facts:
 def _of_evaluation(evaluation: Evaluation) -> Iterable[tuple[str, str]]:
   about = evaluation.about
   trained = about.get('trained_on')
+  yield from _not_held_out([evaluation])
   yield 'evaluated on', evaluation.mixture
   for label, key in (
     ('checkpoint', 'checkpoint'),
@@ -148,30 +151,45 @@ def _base_model(config: str) -> str:
   return f'{origin} ({", ".join(shape)})' if shape else origin
 
 
+def _not_held_out(evaluations: Sequence[Evaluation]) -> list[tuple[str, str]]:
+  """Returns what was trained on although it, or its like, was evaluated."""
+  parts = dict.fromkeys(
+    breach['trained']
+    for evaluation in evaluations
+    for breach in evaluation.about.get('not_held_out') or ()
+  )
+  return [('not held out', ', '.join(parts))] if parts else []
+
+
 def _trained_lines(
   trained: str, evaluations: Sequence[Evaluation]
 ) -> list[tuple[str, str]]:
-  tested = {r.cluster for e in evaluations for r in e.results}
+  lines = [('tuned on', _tuned_on(trained))]
+  found = [e.about.get('not_held_out') for e in evaluations]
+  tested = ', '.join(
+    sorted({r.cluster for e in evaluations for r in e.results})
+  )
+  if any(found):
+    lines.append(('evaluated', tested))
+  elif None in found:
+    lines.append(('evaluated; held out or not is not recorded', tested))
+  elif found:
+    lines.append(('held out', tested))
+  return lines
+
+
+def _tuned_on(trained: str) -> str:
   try:
     members = names.resolve(trained).members
   except UserError:
     # A mixture of a module that is not imported here.
-    return [('tuned on', trained), ('evaluated on', ', '.join(sorted(tested)))]
+    return trained
   datasets = {member.dataset.name for member in members}
   clusters = {member.part.cluster for member in members}
-  out = tested - clusters
-  lines = [
-    (
-      'tuned on',
-      f'{trained}: {_counted(len(datasets), "dataset")} in '
-      f'{_counted(len(clusters), "cluster")}',
-    ),
-    ('held out', ', '.join(sorted(out)) or 'nothing that was evaluated'),
-  ]
-  if tested & clusters:
-    seen = ', '.join(sorted(tested & clusters))
-    lines.append(('evaluated, but not held out', seen))
-  return lines
+  return (
+    f'{trained}: {_counted(len(datasets), "dataset")} in '
+    f'{_counted(len(clusters), "cluster")}'
+  )
 
 
 def _counted(count: int, noun: str) -> str:

@@ -6,7 +6,8 @@ import functools
 
 from flan_jax.cache.identity import SplitKey
 from flan_jax.cache.store import split_keys
-from flan_jax.definitions import names
+from flan_jax.definitions import held_out, names
+from flan_jax.definitions.held_out import History, TrainedOn
 from flan_jax.definitions.mixture_plan import MixturePlan
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.contaminated import Contaminated
@@ -14,6 +15,7 @@ from flan_jax.flags import Arguments
 from flan_jax.runs.run_report import check_report
 from flan_jax.runs.run_setup import Workspace
 from flan_jax.runs.train_settings import TrainSettings
+from flan_jax.runs.training_history import initial_history
 from flan_jax.runtime.paths import is_local
 from flan_jax.sharding import check_batch
 from flan_jax.training.profile import ProfileWindow
@@ -32,6 +34,7 @@ class CheckedSettings:
     validated: The mixture whose validation rows are scored; None for `trained`.
     keys: The cached splits that the run reads.
     initial_checkpoint: The checkpoint to start from; None for none.
+    initial_history: What the initial parameters were trained on.
     contaminated: Rows that pretraining may have seen; None if not known.
     profile: Steps to profile; None for none.
     trackers: Where metrics go.
@@ -44,6 +47,7 @@ class CheckedSettings:
   validated: MixturePlan | None
   keys: Sequence[SplitKey]
   initial_checkpoint: str | None
+  initial_history: History
   contaminated: Contaminated | None
   profile: ProfileWindow | None
   trackers: Sequence[str]
@@ -85,6 +89,10 @@ class CheckedSettings:
     check_batch(
       settings.packing.batch_rows, workspace.mesh, settings.loop.microbatches
     )
+    initial = setup.locate(settings.initial_checkpoint)
+    before = initial_history(settings.model_dir, initial)
+    if evaluated is not None and evaluation.eval_config.require_held_out:
+      before.then(TrainedOn.of(trained)).require_held_out([evaluated])
     contaminated = evaluation.eval_config.contaminated
     return cls(
       settings=settings,
@@ -93,21 +101,35 @@ class CheckedSettings:
       evaluated=evaluated,
       validated=validated,
       keys=list(dict.fromkeys(keys)),
-      initial_checkpoint=setup.locate(settings.initial_checkpoint),
+      initial_checkpoint=initial,
+      initial_history=before,
       contaminated=contaminated and Contaminated.read(contaminated),
       profile=window,
       trackers=trackers,
     )
 
+  @property
+  def history(self) -> History:
+    """What the parameters will have been trained on."""
+    return self.initial_history.then(TrainedOn.of(self.trained))
+
+  def headline(self) -> str:
+    """Returns what is evaluated but not held out; empty if nothing is."""
+    if self.evaluated is None:
+      return ''
+    return held_out.headline(self.history.breaches([self.evaluated]))
+
   def summary(self) -> str:
     """Returns what the run would do, for --dry_run."""
     missing = ', '.join(map(str, self.workspace.store.missing(self.keys)))
-    return (
+    lines = [
+      self.headline(),
       f'would train on {self.settings.mixture}, then evaluate '
-      f'{self.settings.evaluation.mixture}\n'
-      f'parameters: {self.settings.setup.model.param_count():,}\n'
-      f'splits to cache first: {missing or "none"}'
-    )
+      f'{self.settings.evaluation.mixture}',
+      f'parameters: {self.settings.setup.model.param_count():,}',
+      f'splits to cache first: {missing or "none"}',
+    ]
+    return '\n'.join(filter(None, lines))
 
 
 def _check_unseen(trained: MixturePlan, evaluated: MixturePlan | None) -> None:

@@ -5,7 +5,8 @@ import os
 
 import gin
 
-from flan_jax.definitions import names
+from flan_jax.definitions import held_out, names
+from flan_jax.definitions.held_out import History
 from flan_jax.evaluation import records
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
@@ -13,6 +14,7 @@ from flan_jax.evaluation.soft_prompts import SoftPrompts
 from flan_jax.flags import Arguments
 from flan_jax.runs.checkpoint_paths import labelled_checkpoints
 from flan_jax.runs.run_setup import RunSetup
+from flan_jax.runs.training_history import history_of
 from flan_jax.runtime import processes
 from flan_jax.setting_types import Name, Names, Path, Paths
 from flan_jax.terminal.screen import show
@@ -55,11 +57,6 @@ def evaluate(
   workspace = setup.open(arguments)
   contaminated = eval_config.contaminated
   contaminated = contaminated and Contaminated.read(contaminated)
-  if dry_run:
-    names_ = ', '.join(plan.name for plan in mixtures)
-    missing = workspace.missing(mixtures)
-    show([f'would evaluate {names_}', f'splits to cache first: {missing}'])
-    return
   if prompts is not None:
     checkpoint = checkpoint or prompts.base
   paths = labelled_checkpoints(checkpoint, model_dir, setup.locate)
@@ -67,6 +64,17 @@ def evaluate(
     workspace.check_checkpoint(path)
   for prompt in () if prompts is None else prompts.prompts:
     workspace.expected.check(prompt.record, prompt.path)
+  histories = {path: _history(path, prompts) for path in paths.values()}
+  for path, history in histories.items():
+    if eval_config.require_held_out:
+      history.require_held_out(mixtures)
+    if headline := held_out.headline(history.breaches(mixtures)):
+      processes.log(headline if len(paths) == 1 else f'{path}: {headline}')
+  if dry_run:
+    names_ = ', '.join(plan.name for plan in mixtures)
+    missing = workspace.missing(mixtures)
+    show([f'would evaluate {names_}', f'splits to cache first: {missing}'])
+    return
   workspace.ensure(mixtures)
   evaluations = [
     workspace.evaluation(plan, eval_config, contaminated, prompts)
@@ -75,15 +83,28 @@ def evaluate(
   parts = [part for evaluation in evaluations for part in evaluation.parts]
   workspace.check_same((), parts, paths.values())
   folder, found = os.path.join(model_dir, 'eval'), []
-  for label, path in paths.items():
-    path, step = Checkpointer.find(path)
+  for label, named in paths.items():
+    path, step = Checkpointer.find(named)
     params, about = workspace.restore(path), {'checkpoint': path, 'step': step}
     if prompts is not None:
       params = prompts.add_to(params, path, setup.model, workspace.mesh)
       about['soft_prompts'] = [prompt.path for prompt in prompts.prompts]
     for evaluation in evaluations:
-      result = evaluation.run(params, os.path.join(folder, label), about)
+      result = evaluation.run(
+        params, os.path.join(folder, label), about, histories[named]
+      )
       found.append((label or path, evaluation.mixture, result))
   if len(found) > 1 and processes.is_first():
     tables = records.write_checkpoints(folder, found)
     show(['', *tables, f'results: {folder}'])
+
+
+def _history(path: str, prompts: SoftPrompts | None) -> History:
+  """Returns what a checkpoint, and the prompts before it, were trained on."""
+  history = history_of(path)
+  for prompt in () if prompts is None else prompts.prompts:
+    own = History.recorded(prompt.record)
+    history = History(
+      (*history.mixtures, *own.mixtures), history.known and own.known
+    )
+  return history

@@ -58,6 +58,7 @@ def _inspect(
   # An unknown name is an error before TensorFlow starts.
   name = flags.check or flags.name
   plan = names.resolve(name) if name else None
+  against = names.resolve(flags.against) if flags.against else None
   log = functools.partial(print, 'inspect:', file=sys.stderr)
   data_dir = open_data_dir(flags.data_dir, flags.cache_dir, log)
   if flags.check:
@@ -65,7 +66,7 @@ def _inspect(
     from flan_jax.inspection import holdout_leakage
 
     with Bar(f'comparing rows of {flags.check}'):
-      found = holdout_leakage.check(plan, data_dir)
+      found = holdout_leakage.check(plan, data_dir, against)
     return found, holdout_leakage.lines(found)
   if plan is None:
     found = datasets.describe(data_dir)
@@ -95,6 +96,12 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     metavar='MIXTURE',
     help='check that a training mixture shares no rows with the evaluation of '
     'what it holds out; exits with 1 if it does',
+  )
+  add(
+    '--against',
+    metavar='MIXTURE',
+    help='with --check: the mixture or task that is evaluated; then --check '
+    'takes any mixture or task',
   )
   add(
     '--cache',
@@ -128,4 +135,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
   flags = parser.parse_args(argv)
   if flags.check and flags.name:
     raise ConfigError(f'--check takes the mixture; remove {flags.name}')
+  if flags.against and not flags.check:
+    raise ConfigError(
+      f'--against={flags.against} needs --check=MIXTURE, what is trained on'
+    )
   return flags

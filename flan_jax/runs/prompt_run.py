@@ -156,9 +156,12 @@ class PromptRun(TrainingRun):
   def _evaluate_base(self) -> Evaluation:
     """Evaluates the base model without a prompt."""
     evaluation = super()._open_evaluation()
-    about = {'step': 0, 'trained_on': None}
-    folder = self._folder('eval_base')
-    return evaluation.run(self._base_params(), folder, about)
+    return evaluation.run(
+      self._base_params(),
+      self._folder('eval_base'),
+      {'step': 0},
+      self._checked.initial_history,
+    )
 
   def resume_or_start(self) -> None:
     """As in `TrainingRun`; also writes the ids of the rows of the run."""

@@ -182,5 +182,5 @@ class Workspace:
       'configuration': gin.operative_config_str().splitlines(),
     }
     return MixtureEvaluation(
-      mixture.name, parts, self.models, config, contaminated, about
+      mixture, parts, self.models, config, contaminated, about
     )

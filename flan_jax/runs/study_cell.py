@@ -10,6 +10,7 @@ import gin
 from flan_jax import config as config_lib
 from flan_jax.cache.store import split_keys
 from flan_jax.definitions import names, template_set
+from flan_jax.definitions.held_out import History
 from flan_jax.errors import ConfigError, UserError
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.flags import Arguments
@@ -18,6 +19,7 @@ from flan_jax.runs.checked_settings import CheckedSettings
 from flan_jax.runs.run_setup import RunSetup, Workspace
 from flan_jax.runs.study_prompt import PromptCell
 from flan_jax.runs.train_settings import TrainSettings
+from flan_jax.runs.training_history import history_of
 from flan_jax.runs.training_run import TrainingRun
 from flan_jax.runtime.folder_lock import held
 from flan_jax.studies.archive import EVALUATIONS, RUNS, Archive, Finished
@@ -260,9 +262,14 @@ class CellRunner:
       folder = self._archive.path(EVALUATIONS, decides.digest)
       about = {'step': made.facts['steps'] if made else 0}
       with held(folder):
-        opened.run(params, folder, {**about, 'trained_on': cell.train})
+        opened.run(params, folder, about, self._history(settings, made))
       facts = {'params': decides.settings['params'], 'mixture': plan.name}
       self._archive.finish(EVALUATIONS, decides, facts)
+
+  def _history(self, settings: TrainSettings, made: Finished | None) -> History:
+    path = made and str(made.folder)
+    path = path or settings.setup.locate(settings.initial_checkpoint)
+    return History() if path is None else history_of(path)
 
   def _params(
     self, settings: TrainSettings, workspace: Workspace, made: Finished | None

@@ -7,6 +7,7 @@ from flan_jax.runs.checked_settings import CheckedSettings
 from flan_jax.runs.run_report import report_run
 from flan_jax.runs.train_settings import TrainSettings
 from flan_jax.runs.training_run import TrainingRun
+from flan_jax.runtime import processes
 from flan_jax.terminal.screen import show
 
 
@@ -32,6 +33,8 @@ def train(
   if dry_run:
     show([checked.summary()])
     return
+  if headline := checked.headline():
+    processes.log(headline)
   with TrainingRun.prepare(checked) as run:
     run.resume_or_start()
     run.train()

@@ -202,8 +202,12 @@ class TrainingRun:
     return self._checkpointer.restore_latest(abstract, self._accept)
 
   def _evaluate_base(self) -> Evaluation:
-    params, about = self._initial_params(), {'step': 0, 'trained_on': None}
-    return self._evaluation.run(params, self._folder('eval_base'), about)
+    return self._evaluation.run(
+      self._initial_params(),
+      self._folder('eval_base'),
+      {'step': 0},
+      self._checked.initial_history,
+    )
 
   def _folder(self, name: str) -> str:
     return os.path.join(self._settings.model_dir, name)
@@ -331,6 +335,7 @@ class TrainingRun:
       'template_set': registry.template_set(),
       'vocabulary': self._checked.workspace.models.vocabulary.record(),
       'prompt_format': setup.cache_config.prompt_format,
+      'trained_on': self._checked.history.as_json(),
     }
 
   def evaluate(self) -> None:
@@ -338,8 +343,8 @@ class TrainingRun:
     if self._evaluation is None:
       return
     folder, (params, step) = self._folder('eval'), self._trained()
-    about = {'step': step, 'trained_on': self._settings.mixture}
-    tuned = self._evaluation.run(params, folder, about)
+    history = self._checked.history
+    tuned = self._evaluation.run(params, folder, {'step': step}, history)
     if self._base is not None:
       self._evaluation.print_comparison(self._base, tuned, folder)
 

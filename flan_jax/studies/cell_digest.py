@@ -36,6 +36,7 @@ _DO_NOT_DECIDE = frozenset(
     'mesh',
     'model_dir',
     'report',
+    'require_held_out',
     # Without it, a run that skips a step would not finish.
     'skip_nonfinite',
     'tokens_per_batch',

@@ -6,12 +6,16 @@ import json
 import jax.numpy as jnp
 import pytest
 
+from flan_jax.definitions import names, registry
+from flan_jax.definitions.held_out import History, TrainedOn
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.evaluation.mixture_evaluation import MixtureEvaluation
 from tests.evaluation.splits import part, request_split
 from tests.evaluation.stub_models import stub_models
+
+registry.load()
 
 _PARAMS = {'embedding': jnp.ones(3)}
 
@@ -22,12 +26,13 @@ def _evaluation():
   config = EvalConfig(max_rows=5)
   about = {'left_out': ['cb']}
   return MixtureEvaluation(
-    'flan_eval_nli', parts, stub_models(), config, about=about
+    names.resolve('flan_eval_nli'), parts, stub_models(), config, about=about
   )
 
 
 def test_results_records_and_tables_are_written(tmp_path, capsys):
-  _evaluation().run(_PARAMS, tmp_path, {'step': 3})
+  trained = History().then(TrainedOn.of(names.resolve('rte')))
+  _evaluation().run(_PARAMS, tmp_path, {'step': 3}, trained)
   folder = tmp_path / 'flan_eval_nli'
   assert {path.name for path in folder.iterdir()} == {
     'answers.jsonl',
@@ -37,29 +42,33 @@ def test_results_records_and_tables_are_written(tmp_path, capsys):
   }
   results = json.loads((folder / 'results.json').read_text())
   assert (results['step'], results['max_rows']) == (3, 5)
+  assert next(iter(results)) == 'not_held_out'
+  breach = {'trained': 'rte', 'reason': 'is evaluated'}
+  assert results['not_held_out'] == [breach]
+  assert results['trained_on'] == 'rte'
+  table = (folder / 'table.txt').read_text()
+  assert table.startswith('not held out: rte\n')
   assert results['summary'] == {'accuracy': {'mean': 50, 'parts': 1}}
   assert results['parts'][0]['accuracies']['acc_with_end'] == 50
-  assert (
-    'left out because not prepared: cb' in (folder / 'table.txt').read_text()
-  )
+  assert 'left out because not prepared: cb' in table
   assert 'flan_eval_nli, in percent' in capsys.readouterr().out
 
 
 def test_the_same_parameters_are_not_asked_again(tmp_path, capsys):
-  first = _evaluation().run(_PARAMS, tmp_path, {})
+  first = _evaluation().run(_PARAMS, tmp_path, {}, History())
   again = _evaluation()
-  assert again.run(_PARAMS, tmp_path, {}).records == first.records
+  assert again.run(_PARAMS, tmp_path, {}, History()).records == first.records
   assert again.models.scorer.asked == 0
   # Two rows, and their options without a prompt.
   assert 'reusing 3 answers' in capsys.readouterr().out
   other = _evaluation()
-  other.run({'embedding': jnp.zeros(3)}, tmp_path, {})
+  other.run({'embedding': jnp.zeros(3)}, tmp_path, {}, History())
   assert other.models.scorer.asked == 3
 
 
 def test_a_comparison_is_printed_and_written(tmp_path, capsys):
   evaluation = _evaluation()
-  before = evaluation.run(_PARAMS, tmp_path, {})
+  before = evaluation.run(_PARAMS, tmp_path, {}, History())
   evaluation.print_comparison(before, before, tmp_path)
   assert 'no difference shown' in capsys.readouterr().out
   written = (tmp_path / 'flan_eval_nli/comparison.json').read_text()

@@ -302,7 +302,13 @@ def test_the_report_is_json(data_dir):
   ]
 
 
-def test_only_hold_outs_can_be_checked():
+def test_any_pair_can_be_checked(tmp_path):
+  report = check('flan_all', str(tmp_path), names.resolve('cb'))
+  assert report['failed'] and report['evaluations'] == ['cb']
+  assert {'trained': 'cb', 'reason': 'is evaluated'} in report['breaches']
+
+
+def test_without_a_hold_out_the_evaluation_is_named():
   with pytest.raises(ConfigError, match='flan_all holds nothing out'):
     check('flan_all')
   for name in ('flan_eval_nli', 'rte'):

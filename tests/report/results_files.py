@@ -91,6 +91,7 @@ def write_evaluation(
     'stop': [],
     'write_options': False,
     'contaminated': None,
+    'not_held_out': [],
     **(about or {'step': 0, 'trained_on': None}),
     'flan_jax': '0.0.0',
     'software': {'jax': '0.10.0', 'numpy': '2.0.0'},

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from flan_jax.report import run_facts
@@ -30,22 +32,30 @@ def test_a_run_says_what_was_held_out(run):
   assert lines['held out'] == 'nli'
   assert (lines['steps'], lines['tokens']) == ('3', '300')
   assert lines['adapted splits'].startswith('1 dataset,')
-  assert 'evaluated, but not held out' not in lines
+  assert 'not held out' not in lines
 
 
 def test_what_was_trained_on_is_not_called_held_out(run):
   text = "MIXTURE_OR_TASK_NAME = 'rte'\nINITIAL_CHECKPOINT_PATH = 'base/'\n"
   (run / 'config.gin').write_text(text)
-  lines = _lines(run_facts.facts(read_sources([run]))[0])
-  assert lines['held out'] == 'nothing that was evaluated'
-  assert lines['evaluated, but not held out'] == 'nli'
+  path = run / 'eval/flan_eval_nli/results.json'
+  results = json.loads(path.read_text())
+  breach = {'trained': 'rte', 'reason': 'is evaluated'}
+  path.write_text(json.dumps(results | {'not_held_out': [breach]}))
+  (found,) = run_facts.facts(read_sources([run]))
+  assert found.lines[0] == ('not held out', 'rte')
+  lines = _lines(found)
+  assert 'held out' not in lines and lines['evaluated'] == 'nli'
   assert lines['base model'] == 'base/'
+  path.write_text(json.dumps(results | {'not_held_out': None}))
+  lines = _lines(run_facts.facts(read_sources([run]))[0])
+  assert lines['evaluated; held out or not is not recorded'] == 'nli'
 
 
 def test_an_unknown_mixture_is_named_only(run):
   (run / 'config.gin').write_text("MIXTURE_OR_TASK_NAME = 'mine'\n")
   lines = _lines(run_facts.facts(read_sources([run]))[0])
-  assert lines['tuned on'] == 'mine' and 'held out' not in lines
+  assert lines['tuned on'] == 'mine'
 
 
 def test_a_recipe_reads_the_operative_configuration(run):

@@ -40,6 +40,8 @@ def test_all_checkpoints_and_the_best_are_evaluated_once(cli, rule_data):
     '--gin.CHECKPOINT_PATH=all',
   )
   assert 'means over subsets' in out
+  # The checkpoints record what they were trained on.
+  assert 'checkpoints/6: not held out: rule\n' in out
   assert (cli.folder / 'model/eval/table.txt').exists()
   for step in kept:
     for name in ('rule_eval', 'rule.t3'):
@@ -76,6 +78,8 @@ def test_all_checkpoints_and_the_best_are_evaluated_once(cli, rule_data):
   results = json.loads(
     (cli.folder / 'model/eval/rule.t3/results.json').read_text()
   )
+  assert results['not_held_out'][0]['trained'] == 'rule'
+  assert results['trained_on'] == 'rule_train'
   assert str(results['step']) == results['checkpoint'].rpartition('/')[2]
   assert 'DecoderConfig.num_layers = 2' in results['configuration']
   (result,) = results['parts']

@@ -116,8 +116,9 @@ def test_a_leak_is_the_exit_code(monkeypatch, capsys, tmp_path, failed):
   monkeypatch.setattr(
     holdout_leakage,
     'check',
-    lambda plan, data_dir: (
-      asked.append((plan.name, data_dir)) or {'failed': failed}
+    lambda plan, data_dir, against: (
+      asked.append((plan.name, data_dir, against and against.name))
+      or {'failed': failed}
     ),
   )
   monkeypatch.setattr(holdout_leakage, 'lines', lambda found: ['as text'])
@@ -126,9 +127,16 @@ def test_a_leak_is_the_exit_code(monkeypatch, capsys, tmp_path, failed):
   assert capsys.readouterr().out.strip() == 'as text'
   assert command_line.main([*arguments, '--format=json']) == int(failed)
   assert json.loads(capsys.readouterr().out) == {'failed': failed}
-  assert asked == 2 * [('flan_holdout_wic', str(tmp_path))]
+  command_line.main([*arguments, '--against=rte'])
+  folder = str(tmp_path)
+  assert asked == [
+    *2 * [('flan_holdout_wic', folder, None)],
+    ('flan_holdout_wic', folder, 'rte'),
+  ]
 
 
-def test_only_hold_outs_can_be_checked(mistake):
+def test_without_a_hold_out_the_evaluation_is_named(mistake):
   for name in ('flan_all', 'flan_eval_nli', 'rte'):
-    assert name in mistake(f'--check={name}')
+    error = mistake(f'--check={name}')
+    assert name in error and '--against' in error
+  assert 'needs --check' in mistake('--against=rte')

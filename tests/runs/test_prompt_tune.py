@@ -60,8 +60,10 @@ def base(cli):
     ("FROZEN=['embedding']", 'FROZEN is set, but prompt-tune trains nothing'),
     ('VALIDATION_MIXTURE=rule', 'VALIDATION_MIXTURE is set, but prompt-tune'),
     ('MIXTURE_OR_TASK_NAME=rule.2shot', 'rule.2shot has exemplars'),
+    ('INITIAL_CHECKPOINT_PATH=nowhere', 'nowhere'),
   ],
 )
+@pytest.mark.usefixtures('base')
 def test_mistakes_are_found_before_data_is_read(cli, flag, message):
   code, _, error = cli(
     *_TUNE, '--gin.MIXTURE_OR_TASK_NAME=rule', f'--gin.{flag}', '--dry_run'
@@ -69,6 +71,7 @@ def test_mistakes_are_found_before_data_is_read(cli, flag, message):
   assert code == 2 and message in error
 
 
+@pytest.mark.usefixtures('base')
 def test_a_dry_run_tells_the_size_of_the_prompt(cli):
   out = cli.check(*_TUNE, '--gin.MIXTURE_OR_TASK_NAME=rule', '--dry_run')
   assert 'of which trained: 640, a prompt of 10 vectors (2.6 kB)' in out

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from flan_jax.definitions import names, registry
+from flan_jax.definitions.held_out import History, TrainedOn
 from flan_jax.runs import config_record
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.metric_writer import MetricWriter
@@ -38,6 +39,29 @@ def test_training_rows_that_are_trained_on_are_not_evaluated(cli):
   assert 'evaluates training rows of rule, which rule_train trains on' in error
   out = cli.check(*flags, '--gin.MIXTURE_OR_TASK_NAME=flan_holdout_nli')
   assert 'then evaluate rule.t7.train_rows' in out
+
+
+def test_what_is_not_held_out_is_said_first_or_refused(cli):
+  flags = (
+    *('train', *TRAIN, RULE, '--dry_run', '--gin.DATA_DIR=data'),
+    '--gin.MODEL_DIR=model',
+    '--gin.EVAL_MIXTURE=flan_eval_nli',
+  )
+  out = cli.check(*flags, '--gin.MIXTURE_OR_TASK_NAME=rte')
+  assert out.startswith('not held out: rte\nwould train on rte')
+  require = '--gin.REQUIRE_HELD_OUT=True'
+  code, _, error = cli(*flags, '--gin.MIXTURE_OR_TASK_NAME=rte', require)
+  assert code == 2 and 'not held out: rte (rte is evaluated)' in error
+  # What the initial parameters were trained on counts as well.
+  plan = names.resolve('rte')
+  record = {'trained_on': History().then(TrainedOn.of(plan)).as_json()}
+  params = {'weight': np.ones(2, np.float32)}
+  Checkpointer.save_params(cli.folder / 'tuned', params, record)
+  more = ('--gin.MIXTURE_OR_TASK_NAME=flan_holdout_nli', require)
+  assert cli.check(*flags, *more).startswith('would train')
+  code, _, error = cli(*flags, *more, '--gin.INITIAL_CHECKPOINT_PATH=tuned')
+  assert code == 2 and 'not held out: rte' in error
+  assert not (cli.folder / 'model').exists()
 
 
 @pytest.mark.slow
