@@ -65,8 +65,16 @@ MACROS = {
     'CacheConfig.data_dir',
     "TFDS data directory, or 'mini' for the shipped corpus",
   ),
+  'DECAY_STEPS': Macro(
+    'OptimizerConfig.decay_steps',
+    'steps after which a schedule with an end arrives, warm-up included',
+  ),
   'DROPOUT_RATE': Macro(
     'DecoderConfig.dropout_rate', 'share of activations dropped in training'
+  ),
+  'EMA_DECAY': Macro(
+    'OptimizerConfig.ema_decay',
+    'decay of a moving average of the trained parameters, or None',
   ),
   'EVAL_BASE': Macro(
     'EvaluationSettings.base',
@@ -91,6 +99,10 @@ MACROS = {
     'CacheConfig.exemplar_separator',
     'text after an exemplar; None for the end token',
   ),
+  'FINAL_LEARNING_RATE': Macro(
+    'OptimizerConfig.final_learning_rate',
+    "rate at the end of the schedules 'linear' and 'cosine'",
+  ),
   'FROZEN': Macro(
     'OptimizerConfig.frozen',
     'regular expressions of the names of parameters not trained',
@@ -111,7 +123,11 @@ MACROS = {
     'LoopConfig.keep_checkpoints', 'number of newest checkpoints to keep'
   ),
   'LEARNING_RATE': Macro(
-    'OptimizerConfig.learning_rate', 'learning rate, constant after the warm-up'
+    'OptimizerConfig.learning_rate', 'highest learning rate'
+  ),
+  'LEARNING_RATE_SCHEDULE': Macro(
+    'OptimizerConfig.schedule',
+    'how the learning rate goes on after the warm-up',
   ),
   'LOCAL_CHECKPOINT_DIR': Macro(
     'TrainSettings.local_checkpoint_dir',
@@ -141,6 +157,10 @@ MACROS = {
   ),
   'MODEL_DIR': Macro(
     'TrainSettings.model_dir', 'directory of checkpoints, metrics and results'
+  ),
+  'OPTIMIZER': Macro(
+    'OptimizerConfig.optimizer',
+    'what computes the update of a step',
   ),
   'OUTPUT': Macro(
     'infer.output', 'file for the answers; None for standard output'
@@ -223,6 +243,10 @@ MACROS = {
     "where metrics go: 'tensorboard', 'wandb'; always metrics.jsonl",
   ),
   'TRAIN_STEPS': Macro('LoopConfig.train_steps', 'steps of the whole run'),
+  'USE_EMA': Macro(
+    'RunSetup.use_ema',
+    'evaluate, answer and serve with the moving average of parameters',
+  ),
   'VALIDATION_MIXTURE': Macro(
     'EvaluationSettings.validation_mixture',
     'whose validation rows to score during training',
@@ -234,6 +258,10 @@ MACROS = {
   'WARMUP_STEPS': Macro(
     'OptimizerConfig.warmup_steps',
     'steps in which the learning rate rises to its value',
+  ),
+  'WEIGHT_DECAY': Macro(
+    'OptimizerConfig.weight_decay',
+    'share of a parameter that a step removes, times the rate for AdamW',
   ),
   'WRITE_OPTIONS': Macro(
     'EvalConfig.write_options',

@@ -15,6 +15,7 @@ import dataclasses
 import functools
 import math
 import numbers
+import re
 import reprlib
 import types
 import typing
@@ -80,6 +81,20 @@ Path = Annotated[
 ]
 Paths = Annotated[
   Sequence[Path], Only('a list of paths', lambda paths: len(paths) > 0)
+]
+
+
+def _compiles(pattern: str) -> bool:
+  try:
+    re.compile(pattern)
+  except (re.error, OverflowError, RecursionError):
+    return False
+  return True
+
+
+Patterns = Annotated[
+  Sequence[Annotated[str, Only('a regular expression', _compiles)]],
+  Only('a list of regular expressions', lambda patterns: True),
 ]
 
 

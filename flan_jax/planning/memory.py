@@ -36,7 +36,7 @@ def memory(
   temporary = {}
   if program == 'train':
     copies = request.gradient_copies
-    temporary['gradients'] = copies * lowered.given['parameters']
+    temporary['gradients'] = copies * lowered.gradients
   stacks = _stacks(parsed, request.model.num_layers)
   temporary['activations'] = sum(a.bytes for a, changed in stacks if changed)
   temporary['weight_copies'] = sum(

@@ -18,7 +18,12 @@ from flan_jax.model import (
 from flan_jax.planning.request import Request
 from flan_jax.sharding import batch_sharding, batch_shards, replicated
 from flan_jax.training.optimizer import make_optimizer
-from flan_jax.training.step import abstract_state, make_train_step
+from flan_jax.training.step import (
+  TrainState,
+  abstract_state,
+  make_train_step,
+)
+from flan_jax.training.trained import trained
 
 # The scorer predicts a quarter of a row.
 _EVAL_TARGETS = 4
@@ -33,6 +38,7 @@ class Lowered:
   rows: int  # Rows of a batch, over all devices.
   length: int  # Tokens of a row.
   targets: int  # Predicted tokens of a row.
+  gradients: int = 0  # Bytes of the trained parameters on a device.
 
   @property
   def work(self) -> flops.Work:
@@ -60,7 +66,14 @@ def _lower_train(request, mesh):
     'optimizer_state': device_bytes(state['opt_state']),
     'batch': device_bytes(batch),
   }
-  return Lowered(step.lower(state, batch), given, *shape)
+  return Lowered(
+    step.lower(state, batch), given, *shape, gradient_bytes(request, state)
+  )
+
+
+def gradient_bytes(request: Request, state: TrainState) -> int:
+  """Returns the bytes on one device of the parameters that are trained."""
+  return device_bytes(trained(state['params'], request.optimizer.frozen))
 
 
 def _lower_evaluation(request, mesh):

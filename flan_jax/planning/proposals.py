@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flan_jax.errors import ConfigError
 from flan_jax.model.decoder_config import REMATS
 from flan_jax.planning.planner import check, plan_program
-from flan_jax.planning.programs import device_bytes
+from flan_jax.planning.programs import device_bytes, gradient_bytes
 from flan_jax.planning.request import Request
 from flan_jax.sharding.mesh import MeshConfig, batch_shards
 from flan_jax.training.optimizer import make_optimizer
@@ -117,7 +117,7 @@ def _first_fitting(request, changes, devices, available):
 def _least_bytes(request, mesh):
   """Returns the bytes for training without any activations."""
   state = abstract_state(request.model, make_optimizer(request.optimizer), mesh)
-  gradients = request.gradient_copies * device_bytes(state['params'])
+  gradients = request.gradient_copies * gradient_bytes(request, state)
   return device_bytes(state) + gradients
 
 

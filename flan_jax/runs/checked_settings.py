@@ -75,6 +75,11 @@ class CheckedSettings:
         f'LOCAL_CHECKPOINT_DIR is {local}; it must be on a disk of this host'
       )
     setup, evaluation = settings.setup, settings.evaluation
+    if setup.use_ema and settings.optimizer.ema_decay is None:
+      raise ConfigError(
+        'USE_EMA is True, but the run has no moving average: set EMA_DECAY, '
+        'such as 0.999'
+      )
     resolve = functools.cache(names.resolve)
     trained = resolve(settings.mixture)
     evaluated, validated = (

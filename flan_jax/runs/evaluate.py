@@ -85,7 +85,8 @@ def evaluate(
   folder, found = os.path.join(model_dir, 'eval'), []
   for label, named in paths.items():
     path, step = Checkpointer.find(named)
-    params, about = workspace.restore(path), {'checkpoint': path, 'step': step}
+    params = workspace.restore_evaluated(path)
+    about = {'checkpoint': path, 'step': step}
     if prompts is not None:
       params = prompts.add_to(params, path, setup.model, workspace.mesh)
       about['soft_prompts'] = [prompt.path for prompt in prompts.prompts]

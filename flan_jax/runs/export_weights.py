@@ -68,9 +68,8 @@ def _export_model(flags: argparse.Namespace) -> None:
   recorded = record.get('vocabulary')
   path = flags.vocabulary or _recorded_path(recorded, flags.checkpoint)
   vocabulary = _vocabulary(recorded, path)
-  params = Checkpointer.restore_params(
-    flags.checkpoint, abstract_params(config, import_mesh(config))
-  )
+  shapes = abstract_params(config, import_mesh(config))
+  params = Checkpointer.restore_params(flags.checkpoint, shapes, flags.ema)
   with new_output(flags.out) as out:
     write_tokenizer(vocabulary, out)
     export.write_weights(out, family, config, params, flags.dtype)
@@ -137,6 +136,11 @@ def _parser() -> FlagParser:
     '(its best checkpoint)',
   )
   add('--base', help='folder of the exported base model, for --prompt')
+  add(
+    '--ema',
+    action='store_true',
+    help='the moving average of the parameters (EMA_DECAY)',
+  )
   add('--out', required=True, help='folder to write')
   types = ('float32', 'bfloat16')
   add('--dtype', choices=types, default=types[0], help='type of the weights')

@@ -94,6 +94,11 @@ def _check(training: TrainSettings) -> None:
     raise ConfigError(
       'FROZEN is set, but prompt-tune trains nothing but the prompt: remove it'
     )
+  if training.optimizer.ema_decay is not None:
+    raise ConfigError(
+      'EMA_DECAY is set, but prompt-tune chooses the best step of the prompt '
+      'itself: remove it'
+    )
   if training.local_checkpoint_dir is not None:
     raise ConfigError(
       'LOCAL_CHECKPOINT_DIR is set, but checkpoints of a prompt are small: '

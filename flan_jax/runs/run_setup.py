@@ -30,8 +30,9 @@ from flan_jax.runtime.compilation import keep_compiled
 from flan_jax.setting_types import Count, Path, Seed
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.terminal.bar import Bar
-from flan_jax.training.checkpoint import Checkpointer, check_record
+from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.checkpoint_record import Expected, check_size
+from flan_jax.training.model_checkpoint import check_record
 from flan_jax.vocabulary.load import load_vocabulary
 
 # Programs are traced once for all runs of a process, such as those of a study.
@@ -53,6 +54,8 @@ class RunSetup:
     seed: Chooses exemplars.
     allow_missing: Whether to leave out what is not prepared.
     compilation_cache: Folder of compiled programs; None keeps none.
+    use_ema: Whether the moving average of the parameters (EMA_DECAY) is
+      evaluated, answers and is served, in place of the parameters.
   """
 
   model: DecoderConfig
@@ -63,6 +66,7 @@ class RunSetup:
   seed: Seed = 0
   allow_missing: bool = False
   compilation_cache: Path | None = None
+  use_ema: bool = False
 
   def open(
     self, arguments: Arguments | None, sampling: Sampling | None = None
@@ -117,11 +121,18 @@ class Workspace:
     """Checks what a checkpoint was made with, see `check_record`."""
     check_record(path, self.expected, starts)
 
-  def restore(self, path: str) -> Any:
-    """Returns the parameters of a checkpoint, or of the newest in a folder."""
+  def restore(self, path: str, average: bool = False) -> Any:
+    """Returns the parameters of a checkpoint, or of the newest in a folder.
+
+    With `average`, those trained are their moving average.
+    """
     shapes = abstract_params(self.setup.model, self.mesh)
     with Bar(f'reading {path}', enabled=processes.is_first()):
-      return Checkpointer.restore_params(path, shapes)
+      return Checkpointer.restore_params(path, shapes, average)
+
+  def restore_evaluated(self, path: str) -> Any:
+    """As `restore`, of what USE_EMA says."""
+    return self.restore(path, self.setup.use_ema)
 
   def check_same(
     self,

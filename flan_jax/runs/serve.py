@@ -144,7 +144,7 @@ def _served(workspace: Workspace, paths: dict[str, str]) -> Served:
     framing=models.framing,
     context=lengths['inputs'] + lengths['targets'],
     checkpoints={
-      name: workspace.restore(Checkpointer.find(path)[0])
+      name: workspace.restore_evaluated(Checkpointer.find(path)[0])
       for name, path in paths.items()
     },
     tokens_per_batch=workspace.setup.tokens_per_batch,

@@ -30,12 +30,17 @@ from flan_jax.runtime.folder_lock import FolderLock
 from flan_jax.runtime.paths import user_path, write_whole
 from flan_jax.sharding import batch_sharding
 from flan_jax.terminal.screen import note
+from flan_jax.training.averaging import averaged_params
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.checkpoint_errors import CheckpointDamagedError
 from flan_jax.training.local_snapshots import LocalSnapshots
 from flan_jax.training.loop import Loop, StepProgram
 from flan_jax.training.metric_writer import Console, MetricWriter
-from flan_jax.training.optimizer import make_optimizer
+from flan_jax.training.optimizer import (
+  check_recorded,
+  make_optimizer,
+  recorded,
+)
 from flan_jax.training.step import (
   TrainState,
   abstract_state,
@@ -247,6 +252,7 @@ class TrainingRun:
   def _accept(self, record: Mapping[str, Any], path: Any) -> None:
     """Raises ConfigError if this run cannot go on from a checkpoint."""
     self._checked.workspace.expected.check(record, path)
+    check_recorded(self._settings.optimizer, record, path)
     model_dir, digest = self._settings.model_dir, self._plan.data_order_digest
     if record['data_order_digest'] != digest:
       raise ConfigError(
@@ -315,7 +321,7 @@ class TrainingRun:
       ),
       self._checkpointer,
       self._record(),
-      self._validation,
+      self._validation and self._validate,
       self._checked.profile,
       self._local,
     )
@@ -324,6 +330,14 @@ class TrainingRun:
     with contextlib.closing(writer), contextlib.closing(console):
       self._state = loop.run(self._state, writer, console, self._lock.check)
 
+  def _validate(self, state: TrainState) -> Mapping[str, float]:
+    return self._validation(self._evaluated_params(state))
+
+  def _evaluated_params(self, state: TrainState) -> Any:
+    """Returns the parameters that are scored, see `RunSetup.use_ema`."""
+    averaged = self._settings.setup.use_ema
+    return averaged_params(state) if averaged else state['params']
+
   def _record(self) -> dict[str, Any]:
     setup = self._settings.setup
     return {
@@ -331,6 +345,7 @@ class TrainingRun:
       'model': dataclasses.asdict(setup.model),
       'seed': setup.seed,
       'permute_targets': self._settings.permute_targets,
+      'optimizer': recorded(self._settings.optimizer),
       'skipped': self._skipped,
       'template_set': registry.template_set(),
       'vocabulary': self._checked.workspace.models.vocabulary.record(),
@@ -350,4 +365,4 @@ class TrainingRun:
 
   def _trained(self) -> tuple[Any, int]:
     """Returns the parameters to evaluate, and their step."""
-    return self._state['params'], int(self._state['step'])
+    return self._evaluated_params(self._state), int(self._state['step'])

@@ -1,8 +1,9 @@
 """Checkpoints: plain dictionaries of arrays, written by Orbax.
 
-`MODEL_DIR/checkpoints/STEP/` holds `params`, `training` (the rest of the train
-state), and `record`, see `checkpoint_record`. A folder that a killed save
-leaves is never read. A folder of imported parameters holds `params` and
+`MODEL_DIR/checkpoints/STEP/` holds `params`, `average` (that of the trained
+parameters, if the run has one), `training` (the rest of the train state), and
+`record`, see `checkpoint_record`. A folder that a killed save leaves is never
+read. A folder of imported parameters holds `params` and
 `record`.
 """
 
@@ -26,13 +27,14 @@ from flan_jax.runtime.watchdog import waiting_for
 from flan_jax.training import checkpoint_items as items_lib
 from flan_jax.training import checkpoint_record as record_lib
 from flan_jax.training import save_barrier, saving
+from flan_jax.training.averaging import AveragedState
 from flan_jax.training.best_checkpoint import KeepBest
 from flan_jax.training.checkpoint_errors import (
   CheckpointDamagedError,
   CheckpointError,
 )
 from flan_jax.training.checkpoint_items import CHECKPOINTS, params_digest
-from flan_jax.training.checkpoint_record import Expected
+from flan_jax.training.trained import trained, with_trained
 
 # Where older checkpoints have their score.
 _METRICS, _SCORE = 'metrics/metrics', 'score'
@@ -165,18 +167,32 @@ class Checkpointer:
     return None
 
   @staticmethod
-  def restore_params(path: str | os.PathLike, abstract_params: Any) -> Any:
+  def restore_params(
+    path: str | os.PathLike, abstract_params: Any, average: bool = False
+  ) -> Any:
     """Reads parameters and nothing else.
 
     Args:
       path: A checkpoint, or a MODEL_DIR for its newest one.
       abstract_params: Shapes, types (cast to) and shardings of the parameters.
+      average: Whether to take the moving average of those that were trained.
 
     Raises:
-      CheckpointError: It is missing, does not fit, or cannot be read.
+      CheckpointError: It is missing, does not fit, or cannot be read, or has no
+        average.
     """
     wanted = {'params': abstract_params}
-    return items_lib.read_items(items_lib.find(path), wanted)[0]['params']
+    if average:
+      optimizer = Checkpointer.read_record(path).get('optimizer', {})
+      if not optimizer.get('averages'):
+        raise CheckpointError(
+          f'{path} has no moving average of its parameters: train with '
+          'EMA_DECAY, or use the parameters themselves'
+        )
+      wanted['average'] = trained(abstract_params, optimizer['frozen'])
+    items, _ = items_lib.read_items(items_lib.find(path), wanted)
+    params = items['params']
+    return with_trained(params, items['average']) if average else params
 
   @staticmethod
   def save_params(
@@ -341,7 +357,10 @@ def _score(checkpoint):
 def _items(state):
   """Returns a train state as the items of a checkpoint, plain dictionaries."""
   rest = serialization.to_state_dict(dict(state))
-  return {'params': rest.pop('params'), 'training': rest}
+  items = {'params': rest.pop('params'), 'training': rest}
+  if isinstance(state.get('opt_state'), AveragedState):
+    items['average'] = rest['opt_state'].pop('average')
+  return items
 
 
 def _contents(items, record, score=None):
@@ -356,33 +375,7 @@ def _contents(items, record, score=None):
 def _as_state(abstract_state, items):
   """Returns the items of a checkpoint as a train state."""
   flat = {**items['training'], 'params': items['params']}
+  if 'average' in items:
+    average = {'average': items['average']}
+    flat['opt_state'] = {**flat['opt_state'], **average}
   return serialization.from_state_dict(dict(abstract_state), flat)
-
-
-def check_record(
-  path: str | os.PathLike, expected: Expected, starts: bool = False
-) -> None:
-  """Checks what a checkpoint was made with, before its arrays are read.
-
-  Args:
-    path: A checkpoint, or a MODEL_DIR for its newest one.
-    expected: What it must have been made with.
-    starts: Whether a run starts from it, with a prompt format of its own. If
-      that differs, it is logged.
-
-  Raises:
-    ConfigError: It holds a soft prompt, or was made with something else.
-    CheckpointError: There is no checkpoint, or its record is damaged.
-  """
-  record = Checkpointer.read_record(path)
-  record_lib.check_no_prompt(record, path)
-  if not starts:
-    expected.check(record, path)
-    return
-  expected.check_model(record, path)
-  stored = record.get('prompt_format', expected.prompt_format)
-  if stored != expected.prompt_format:
-    processes.log(
-      f'{path} was trained with PROMPT_FORMAT {stored!r}; this run uses '
-      f'{expected.prompt_format!r}'
-    )

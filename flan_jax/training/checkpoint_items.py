@@ -88,7 +88,7 @@ def read_items(
 
   Args:
     checkpoint: The folder.
-    wanted: Shapes, types (cast to) and shardings by item: `params`, `training`.
+    wanted: Shapes, types (cast to) and shardings by item: `params`, `training`…
     check: Raises a UserError if the record does not fit.
 
   Returns:

@@ -124,7 +124,7 @@ class StepProgram:
   published_flops: float | None = None
 
 
-# Parameters -> metrics on validation rows.
+# Train state -> metrics on validation rows.
 Validation = Callable[[Any], Mapping[str, float]]
 
 
@@ -311,7 +311,7 @@ class Loop:
     if not self._validation or period <= 0 or step % period:
       return {}
     with lagged.paused(), lagged.console.doing('scoring validation rows'):
-      values = self._validation(state['params'])
+      values = self._validation(state)
       lagged.writer.write(step, 'validation', values)
       # Values of single subsets (accuracy/rte) go to the files only.
       shown = [f'{k} {v:.4g}' for k, v in values.items() if '/' not in k]

@@ -13,7 +13,8 @@ from flan_jax.model import DecoderConfig, multihead, parameters, prediction
 from flan_jax.sharding import mesh as mesh_lib
 from flan_jax.sharding import rules
 from flan_jax.training import loss as loss_lib
-from flan_jax.training import optimizer as optimizer_lib
+from flan_jax.training.optimizer_sharding import optimizer_sharding
+from flan_jax.training.trained import trained, with_trained
 
 # 'params', 'opt_state', 'step' (int32, steps done) and 'seed' (uint32).
 TrainState = dict[str, Any]
@@ -30,7 +31,7 @@ def abstract_state(
   shardings = jax.tree.map(lambda param: param.sharding, params)
   opt_state = rules.with_shardings(
     jax.eval_shape(optimizer.init, params),
-    optimizer_lib.optimizer_sharding(optimizer, params, shardings),
+    optimizer_sharding(optimizer, params, shardings),
   )
 
   def scalar(dtype):
@@ -125,17 +126,17 @@ def make_train_step(
   """
   shardings = state_shardings(model_config, optimizer, mesh)
   model_config = multihead.resolve_attention(model_config, mesh, gradients=True)
-  gradient_shardings = optimizer_lib.trained(shardings['params'], frozen)
+  gradient_shardings = trained(shardings['params'], frozen)
 
   def sums(changed, params, batch, key, total):
-    params = optimizer_lib.with_trained(params, changed)
+    params = with_trained(params, changed)
     outputs = prediction.target_outputs(model_config, params, batch, key)
     summed = loss_lib.cross_entropy(outputs, batch['target_weights'], z_loss)
     return summed.loss / total, summed
 
   def gradients(params, batch, key, total):
     whole = jax.value_and_grad(sums, has_aux=True)
-    changed = optimizer_lib.trained(params, frozen)
+    changed = trained(params, frozen)
     (_, summed), grads = whole(changed, params, batch, key, total)
     return summed, jax.lax.with_sharding_constraint(grads, gradient_shardings)
 
@@ -154,10 +155,8 @@ def make_train_step(
 
       summed, grads = _accumulate(of_part, parts, microbatches)
     updates, opt_state = optimizer.update(grads, state['opt_state'], params)
-    changed = optimizer_lib.trained(params, frozen)
-    new_params = optimizer_lib.with_trained(
-      params, optax.apply_updates(changed, updates)
-    )
+    changed = trained(params, frozen)
+    new_params = with_trained(params, optax.apply_updates(changed, updates))
     metrics = {
       'loss': summed.loss / total,
       'target_tokens': summed.weight,

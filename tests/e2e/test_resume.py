@@ -14,9 +14,19 @@ import pytest
 from flan_jax.runtime.folder_lock import held
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.local_snapshots import LocalSnapshots
-from tests.command_line import ROOT, RULE, SMALL, TRAIN
+from tests.command_line import LENGTHS, ROOT, RULE, SMALL, TRAIN
 from tests.e2e import kill_campaign
 
+_EVALUATE = (
+  *SMALL,
+  '--gin_file=runs/eval.gin',
+  RULE,
+  LENGTHS,
+  '--gin.MIXTURE_OR_TASK_NAME=rule_eval',
+  '--gin.CACHE_DIR=cache',
+  '--gin.MAX_EVAL_ROWS=20',
+  '--gin.EVAL_EXAMPLES=0',
+)
 _HEAVY = ('tensorflow', 'tensorflow_datasets', 'tensorflow_text', 'seqio')
 
 
@@ -198,6 +208,59 @@ def test_a_run_on_permuted_targets_resumes_and_says_so(cli, rule_data):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures('warm_cache')
+def test_adamw_with_a_schedule_and_an_average_resumes(cli, rule_data):
+  adamw = (
+    '--gin.OPTIMIZER=adamw',
+    '--gin.LEARNING_RATE=0.003',
+    '--gin.LEARNING_RATE_SCHEDULE=cosine',
+    '--gin.WARMUP_STEPS=2',
+    '--gin.DECAY_STEPS=8',
+    '--gin.FINAL_LEARNING_RATE=1e-5',
+    '--gin.WEIGHT_DECAY=0.1',
+    '--gin.EMA_DECAY=0.5',
+    "--gin.FROZEN=['embedding']",
+    '--gin.EVAL_MIXTURE=rule_eval',
+    '--gin.MAX_EVAL_ROWS=20',
+  )
+
+  def train(name, steps, *flags):
+    return cli(*_arguments(rule_data, name, steps), *adamw, *flags)
+
+  assert train('whole', 8, '--gin.USE_EMA=True')[0] == 0
+  assert train('broken', 5)[0] == 0
+  code, _, error = train('broken', 8, '--gin.OPTIMIZER=adafactor')
+  assert code == 2 and "was trained with OPTIMIZER 'adamw', and it" in error
+  code, _, error = train('broken', 8, '--gin.EMA_DECAY=None')
+  assert code == 2 and 'was trained with EMA_DECAY: set EMA_DECAY' in error
+  assert train('broken', 8)[0] == 0
+  whole, broken = (_metrics(cli.folder / name) for name in ('whole', 'broken'))
+  assert [_comparable(r) for r in broken] == [_comparable(r) for r in whole]
+  rates = [record['learning_rate'] for record in whole]
+  assert max(rates) == rates[1] == pytest.approx(0.003)
+  assert rates[0] == pytest.approx(0.0015) and 1e-5 < rates[7] < rates[6]
+  digests = [Checkpointer.digests(cli.folder / n) for n in ('whole', 'broken')]
+  assert digests[0] == digests[1]
+  assert set(digests[0]) == {'params', 'average', 'training'}
+  # `eval` reads from the disk what `train` has in memory.
+  evaluated = ('eval', *_EVALUATE, f'--gin.DATA_DIR={rule_data}')
+  cli.check(*evaluated, '--gin.MODEL_DIR=broken', '--gin.USE_EMA=True')
+  means = [_mean(cli.folder / name) for name in ('whole', 'broken')]
+  assert means[0] == means[1]
+  code, _, error = train('other', 1, '--gin.EMA_DECAY=None', '--gin.USE_EMA=1')
+  assert code == 2 and 'USE_EMA is 1: it must be True or False' in error
+  code, _, error = train(
+    'other', 1, '--gin.EMA_DECAY=None', '--gin.USE_EMA=True'
+  )
+  assert code == 2 and 'the run has no moving average: set EMA_DECAY' in error
+
+
+def _mean(folder) -> list[float]:
+  results = json.loads((folder / 'eval/rule_eval/results.json').read_text())
+  return [part['mean'] for part in results['parts']]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('warm_cache')
 def test_an_initial_checkpoint_provides_only_parameters(cli, rule_data):
   cli.check(*_arguments(rule_data, 'first', 5))
   second = [
@@ -241,16 +304,9 @@ def test_finished_cache_needs_no_tensorflow(cli, rule_data):
   table = (cli.folder / 'model/eval/rule_eval/table.txt').read_text()
   out = cli.check_process(
     'eval',
-    *SMALL,
-    '--gin_file=runs/eval.gin',
-    RULE,
-    '--gin.MIXTURE_OR_TASK_NAME=rule_eval',
+    *_EVALUATE,
     f'--gin.DATA_DIR={rule_data}',
-    '--gin.CACHE_DIR=cache',
     '--gin.MODEL_DIR=model',
-    '--gin.MAX_EVAL_ROWS=20',
-    '--gin.EVAL_EXAMPLES=0',
-    "--gin.TASK_FEATURE_LENGTHS={'inputs': 128, 'targets': 16}",
     PYTHONPATH=path,
   )
   # The restored checkpoint gives the scores of the final state.

@@ -8,7 +8,9 @@ import pytest
 
 from flan_jax.errors import ConfigError
 from flan_jax.planning.planner import check, plan, plan_program
+from flan_jax.planning.programs import lower
 from flan_jax.sharding import MeshConfig
+from flan_jax.training.optimizer import OptimizerConfig
 from tests.planning.plans import MODEL, request
 
 
@@ -52,6 +54,22 @@ def test_a_plan_costs_the_run(planned):
 
 def test_a_plan_is_json(planned):
   assert json.loads(json.dumps(planned)) == planned
+
+
+def test_moments_average_and_gradients_are_those_of_trained_parameters():
+  optimizer = OptimizerConfig(
+    optimizer='adamw', ema_decay=0.9, frozen=('embedding', 'unembedding')
+  )
+  changed = request(optimizer=optimizer)
+  mesh = check(changed, jax.devices())
+  lowered = lower(changed, 'train', mesh)
+  tables = 4 * 2 * MODEL.vocab_size * MODEL.d_model // 4
+  own = lowered.given['parameters'] - tables
+  assert lowered.gradients == own
+  # Two moments and the average; some steps are counted besides, a few of them
+  # for each layer.
+  counters = lowered.given['optimizer_state'] - 3 * own
+  assert 0 < counters <= 4 * 4 * (MODEL.num_layers + 1)
 
 
 @pytest.fixture(scope='module')

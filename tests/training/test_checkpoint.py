@@ -8,13 +8,18 @@ import pytest
 
 from flan_jax import sharding
 from flan_jax.model import DecoderConfig, abstract_params
+from flan_jax.training.averaging import averaged_params
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.checkpoint_items import (
   CheckpointDamagedError,
   CheckpointError,
   CheckpointMismatchError,
 )
-from flan_jax.training.optimizer import OptimizerConfig, make_optimizer
+from flan_jax.training.optimizer import (
+  OptimizerConfig,
+  make_optimizer,
+  recorded,
+)
 from flan_jax.training.step import abstract_state, init_state
 
 CONFIG = DecoderConfig(
@@ -88,6 +93,32 @@ def test_state_is_restored_bit_for_bit(tmp_path, state, abstract):
   assert_same_bits(got, {**state, 'step': np.int32(7)})
   jax.tree.map(lambda a, b: a.sharding == b.sharding, got, abstract)
   checkpointer.close()
+
+
+def test_an_average_is_kept_apart_and_restored_alone(tmp_path, state):
+  config = OptimizerConfig(
+    optimizer='adamw', ema_decay=0.9, frozen=('embedding', 'layers/.*_norm')
+  )
+  optimizer, mesh = make_optimizer(config), make_mesh(2, 2, 2)
+  copy = jax.tree.map(jnp.copy, state['params'])
+  made = init_state(CONFIG, optimizer, 1, mesh, copy)
+  average = jax.tree.map(lambda leaf: leaf + 1, made['opt_state'].average)
+  made['opt_state'] = made['opt_state']._replace(average=average)
+  checkpointer = Checkpointer(tmp_path)
+  checkpointer.save(1, made, {'optimizer': recorded(config)})
+  got, _, _ = checkpointer.restore_latest(
+    abstract_state(CONFIG, optimizer, mesh)
+  )
+  checkpointer.close()
+  assert_same_bits(got, made)
+  shapes = abstract_params(CONFIG, make_mesh(8, 1, 1))
+  params = Checkpointer.restore_params(tmp_path, shapes)
+  assert_same_bits(params, made['params'])
+  params = Checkpointer.restore_params(tmp_path, shapes, average=True)
+  assert_same_bits(params, averaged_params(made))
+  save_all(tmp_path / 'without', state, 1)
+  with pytest.raises(CheckpointError, match='train with EMA_DECAY'):
+    Checkpointer.restore_params(tmp_path / 'without', shapes, average=True)
 
 
 def test_state_is_restored_on_another_mesh(tmp_path, state):

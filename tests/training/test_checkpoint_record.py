@@ -10,7 +10,7 @@ import pytest
 from flan_jax.errors import ConfigError
 from flan_jax.model import DecoderConfig
 from flan_jax.runtime.paths import user_path
-from flan_jax.training.checkpoint import Checkpointer, check_record
+from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.checkpoint_errors import (
   CheckpointDamagedError,
   CheckpointError,
@@ -21,6 +21,7 @@ from flan_jax.training.checkpoint_record import (
   read_contents,
   recorded_model,
 )
+from flan_jax.training.model_checkpoint import check_record
 
 _MODEL = DecoderConfig(
   vocab_size=32,

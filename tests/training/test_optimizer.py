@@ -1,3 +1,6 @@
+import dataclasses
+import json
+
 import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec as P
@@ -7,12 +10,15 @@ import pytest
 
 from flan_jax import sharding
 from flan_jax.errors import ConfigError
-from flan_jax.training import optimizer as optimizer_lib
 from flan_jax.training.optimizer import (
   OptimizerConfig,
+  check_recorded,
   learning_rate,
   make_optimizer,
+  recorded,
 )
+from flan_jax.training.optimizer_sharding import optimizer_sharding
+from flan_jax.training.trained import trained, with_trained
 
 CONFIG = OptimizerConfig(learning_rate=0.1, min_dim_size_to_factor=4)
 
@@ -129,7 +135,7 @@ def test_sharding_of_the_factored_state():
   shardings = sharding.rules.tree_shardings(mesh, axes, params)
   optimizer = make_optimizer(CONFIG)
   state = jax.eval_shape(optimizer.init, params)
-  got = optimizer_lib.optimizer_sharding(optimizer, params, shardings)
+  got = optimizer_sharding(optimizer, params, shardings)
   assert jax.tree.structure(got) == jax.tree.structure(state)
   # Every sharding fits its array.
   jax.tree.map(lambda s, leaf: s.shard_shape(leaf.shape), got, state)
@@ -170,7 +176,7 @@ def test_sharding_follows_optax_where_dimensions_are_equal():
     'square': ('embed', 'mlp'),
     'layers': {'up': ('layers', 'embed', 'mlp')},
   }
-  got = optimizer_lib.optimizer_sharding(
+  got = optimizer_sharding(
     optimizer, params, sharding.rules.tree_shardings(mesh, axes, params)
   )
 
@@ -187,8 +193,73 @@ def test_sharding_follows_optax_where_dimensions_are_equal():
     assert rows(got, name).spec[own] == ('fsdp' if varies else 'model')
 
 
+def test_adamw_is_that_of_optax_and_decays_no_vectors():
+  config = OptimizerConfig(
+    optimizer='adamw',
+    learning_rate=0.1,
+    schedule='cosine',
+    decay_steps=4,
+    beta2=0.95,
+    weight_decay=0.01,
+    gradient_clip_norm=None,
+  )
+  params = random_tree(0)
+  found = updates_of(make_optimizer(config), params)
+  is_matrix = jax.tree.map(lambda leaf: leaf.ndim > 1, params)
+  is_matrix['layers']['n'] = False
+  rate = optax.cosine_decay_schedule(0.1, 4)
+  plain = optax.adamw(rate, b2=0.95, weight_decay=0.01, mask=is_matrix)
+  for got, expected in zip(found, updates_of(plain, params), strict=True):
+    jax.tree.map(
+      lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7),
+      got,
+      expected,
+    )
+
+
+def test_moments_and_average_of_adamw_are_sharded_as_their_parameters():
+  mesh = sharding.make_mesh(sharding.MeshConfig(data=2, fsdp=2, model=2))
+  axes = {
+    'embedding': ('vocab', 'embed'),
+    'norm': ('norm',),
+    'layers': {
+      'up': ('layers', 'embed', 'mlp'),
+      'down': ('layers', 'mlp', 'embed'),
+      'n': ('layers', 'norm'),
+    },
+  }
+  params = random_tree(0)
+  shardings = sharding.rules.tree_shardings(mesh, axes, params)
+  config = OptimizerConfig(
+    optimizer='adamw', ema_decay=0.9, frozen=('layers/down', 'norm')
+  )
+  optimizer = make_optimizer(config)
+  got = optimizer_sharding(optimizer, params, shardings)
+  state = jax.eval_shape(optimizer.init, params)
+  assert jax.tree.structure(got) == jax.tree.structure(state)
+  own = trained(shardings, config.frozen)
+  assert got.average == own
+  found = [
+    node
+    for node in jax.tree.leaves(
+      got.inner, is_leaf=lambda n: isinstance(n, optax.ScaleByAdamState)
+    )
+    if isinstance(node, optax.ScaleByAdamState)
+  ]
+  rest, stacked = found
+  assert rest.mu == rest.nu == {'embedding': own['embedding']}
+  assert stacked.mu == stacked.nu == own['layers']
+  assert stacked.count.spec == P()
+
+
 @pytest.mark.parametrize(
-  'change', [{'learning_rate': 0.0}, {'warmup_steps': -1}]
+  'change',
+  [
+    {'learning_rate': 0.0},
+    {'warmup_steps': -1},
+    {'optimizer': 'adam'},
+    {'ema_decay': 1.0},
+  ],
 )
 def test_invalid_settings_are_refused(change):
   with pytest.raises(ConfigError, match=next(iter(change))):
@@ -208,10 +279,10 @@ def test_frozen_parameters_have_no_state():
     if hasattr(entry, 'key')
   }
   assert names == {'stacked', 'rest', 'down', 'norm'}
-  left = optimizer_lib.trained(params, config.frozen)
+  left = trained(params, config.frozen)
   assert set(left) == {'norm', 'layers'}
   changed = jax.tree.map(jnp.zeros_like, left)
-  merged = optimizer_lib.with_trained(params, changed)
+  merged = with_trained(params, changed)
   assert jax.tree.structure(merged) == jax.tree.structure(params)
   assert merged['layers']['up'] is params['layers']['up']
   assert not merged['layers']['down'].any()
@@ -236,3 +307,44 @@ def test_freezing_no_or_all_parameters_is_refused(frozen, message):
 def test_invalid_expression_is_refused_at_once():
   with pytest.raises(ConfigError, match=r'frozen is .* regular expressions'):
     OptimizerConfig(frozen=('layers/(',))
+
+
+@pytest.mark.parametrize(
+  ('change', 'message'),
+  [
+    ({'final_learning_rate': 1e-6}, "'constant' schedule has no end"),
+    ({'schedule': 'linear'}, 'DECAY_STEPS is None'),
+    (
+      {'schedule': 'cosine', 'decay_steps': 5, 'warmup_steps': 5},
+      'needs more than the 5 of WARMUP_STEPS',
+    ),
+    (
+      {'schedule': 'cosine', 'decay_steps': 5, 'final_learning_rate': 1.0},
+      'must be at most LEARNING_RATE',
+    ),
+  ],
+)
+def test_schedules_that_cannot_be_are_refused(change, message):
+  with pytest.raises(ConfigError, match=message):
+    OptimizerConfig(**change)
+
+
+def test_a_state_of_another_form_is_refused():
+  config = OptimizerConfig(optimizer='adamw', frozen=('norm',))
+  record = {'optimizer': recorded(config)}
+  check_recorded(config, json.loads(json.dumps(record)), 'model')
+  for change, message in (
+    (
+      {'optimizer': 'adafactor'},
+      "with OPTIMIZER 'adamw', and it is 'adafactor'",
+    ),
+    ({'ema_decay': 0.9}, 'without EMA_DECAY: set EMA_DECAY as it was'),
+    ({'frozen': ()}, r"with FROZEN \['norm'\], and it is \[\] now"),
+  ):
+    other = dataclasses.replace(config, **change)
+    with pytest.raises(ConfigError, match=message):
+      check_recorded(other, record, 'model')
+  # Checkpoints from before AdamW record nothing.
+  check_recorded(OptimizerConfig(frozen=('norm',)), {}, 'model')
+  with pytest.raises(ConfigError, match="with OPTIMIZER 'adafactor'"):
+    check_recorded(config, {}, 'model')
