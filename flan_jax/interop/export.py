@@ -65,7 +65,7 @@ def write_weights(
     file = 'model.safetensors'
     if len(shards) > 1:
       file = f'model-{number:05d}-of-{len(shards):05d}.safetensors'
-    tensors = {a.source: _tensor(flat[a.param], a, dtype) for a in arrays}
+    tensors = {a.source: _tensor(flat, a, dtype) for a in arrays}
     write_tensors(folder / file, tensors)
     weight_map |= dict.fromkeys(tensors, file)
   if len(shards) > 1:
@@ -90,12 +90,19 @@ def _shards(
   return shards
 
 
-def _tensor(param: Any, array: Mapped, dtype: str) -> np.ndarray:
+def _tensor(params: Mapping[str, Any], array: Mapped, dtype: str) -> np.ndarray:
   """Returns a tensor in Hugging Face's orientation."""
-  values = param if array.layer is None else param[array.layer]
-  values = np.asarray(values).astype(dtype, copy=False)
+  parts = []
+  for name in array.params:
+    values = params[name] if array.layer is None else params[name][array.layer]
+    values = np.asarray(values).astype(dtype, copy=False)
+    parts.append(values.T if array.transposed else values)
+  if len(parts) > 1:
+    # The rows of each head, of all parameters in turn.
+    by_head = [p.reshape(-1, array.head_dim, *p.shape[1:]) for p in parts]
+    parts = [np.stack(by_head, axis=1).reshape(array.shape)]
   # safetensors ignores strides.
-  return np.ascontiguousarray(values.T if array.transposed else values)
+  return np.ascontiguousarray(parts[0])
 
 
 def write_settings(

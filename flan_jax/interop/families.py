@@ -18,20 +18,37 @@ class Family:
     name: The `model_type` in config.json.
     architecture: The class of `transformers` that computes it.
     tensors: Name of a tensor, with {layer} for the index of a layer -> our
-      parameter, such as 'layers/query'. Tensors whose parameter a configuration
-      does not have are not expected.
+      parameter, such as 'layers/query'; or several, whose heads the tensor
+      holds in turn. Tensors whose parameter a configuration does not have are
+      not expected.
     fields: Fields of `DecoderConfig` that are the same in the whole family.
+    settings: Key of config.json -> fields of `DecoderConfig` that it states.
+    keys: What this family calls the keys of config.json that Llama also has.
+    defaults: What `transformers` takes for keys that a config.json lacks.
+    without: Keys of Llama's config.json that this family does not have.
     window_switch: Key of config.json that switches `sliding_window` on; None
       if it is always on.
     buffers: Names of tensors that repeat the frequencies of RoPE.
+    ignored: Matches the names of other tensors that are not learned.
   """
 
   name: str
   architecture: str
-  tensors: Mapping[str, str]
+  tensors: Mapping[str, str | tuple[str, ...]]
   fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  settings: Mapping[str, tuple[str, ...]] = dataclasses.field(
+    default_factory=dict
+  )
+  keys: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  without: tuple[str, ...] = ()
   window_switch: str | None = None
   buffers: tuple[str, ...] = ()
+  ignored: str = r'(?!)'
+
+  def source_of(self, param: str) -> str:
+    """Returns the name of the tensor of a parameter."""
+    return next(name for name, own in self.tensors.items() if own == param)
 
 
 # What divides each frequency of RoPE, in GGUF files of Llama 3.1 and later.
@@ -54,11 +71,26 @@ _LLAMA_TENSORS = {
   'lm_head.weight': 'unembedding',
 }
 
+_QKV_BIASES = {
+  _ATTENTION + 'q_proj.bias': 'layers/query_bias',
+  _ATTENTION + 'k_proj.bias': 'layers/key_bias',
+  _ATTENTION + 'v_proj.bias': 'layers/value_bias',
+}
+_ATTENTION_BIAS = {'attention_bias': ('qkv_bias', 'output_bias')}
+
 # Llama 2 and 3, SmolLM and SmolLM2, and most models of type llama.
 _LLAMA = Family(
   name='llama',
   architecture='LlamaForCausalLM',
-  tensors=_LLAMA_TENSORS,
+  tensors={
+    **_LLAMA_TENSORS,
+    **_QKV_BIASES,
+    _ATTENTION + 'o_proj.bias': 'layers/output_bias',
+    _LAYER + 'mlp.gate_proj.bias': 'layers/gate_bias',
+    _LAYER + 'mlp.up_proj.bias': 'layers/up_bias',
+    _LAYER + 'mlp.down_proj.bias': 'layers/down_bias',
+  },
+  settings={**_ATTENTION_BIAS, 'mlp_bias': ('feed_forward_bias',)},
   # The first was saved by older versions of transformers.
   buffers=(_ATTENTION + 'rotary_emb.inv_freq', FACTORS),
 )
@@ -72,12 +104,7 @@ _MISTRAL = Family(
 _QWEN2 = Family(
   name='qwen2',
   architecture='Qwen2ForCausalLM',
-  tensors={
-    **_LLAMA_TENSORS,
-    _ATTENTION + 'q_proj.bias': 'layers/query_bias',
-    _ATTENTION + 'k_proj.bias': 'layers/key_bias',
-    _ATTENTION + 'v_proj.bias': 'layers/value_bias',
-  },
+  tensors={**_LLAMA_TENSORS, **_QKV_BIASES},
   fields={'qkv_bias': True},
   window_switch='use_sliding_window',
 )
@@ -94,7 +121,61 @@ _QWEN3 = Family(
   window_switch='use_sliding_window',
 )
 
-FAMILIES = {f.name: f for f in (_LLAMA, _MISTRAL, _QWEN2, _QWEN3)}
+_NEOX_LAYER = 'gpt_neox.layers.{layer}.'
+_QKV = ('layers/query', 'layers/key', 'layers/value')
+# GPT-NeoX 20B, Pythia, Dolly, and others trained with that library.
+_GPT_NEOX = Family(
+  name='gpt_neox',
+  architecture='GPTNeoXForCausalLM',
+  tensors={
+    'gpt_neox.embed_in.weight': 'embedding',
+    _NEOX_LAYER + 'input_layernorm.weight': 'layers/attention_norm',
+    _NEOX_LAYER + 'input_layernorm.bias': 'layers/attention_norm_bias',
+    _NEOX_LAYER + 'attention.query_key_value.weight': _QKV,
+    _NEOX_LAYER + 'attention.query_key_value.bias': tuple(
+      f'{name}_bias' for name in _QKV
+    ),
+    _NEOX_LAYER + 'attention.dense.weight': 'layers/output',
+    _NEOX_LAYER + 'attention.dense.bias': 'layers/output_bias',
+    _NEOX_LAYER + 'post_attention_layernorm.weight': 'layers/feed_forward_norm',
+    _NEOX_LAYER + 'post_attention_layernorm.bias': (
+      'layers/feed_forward_norm_bias'
+    ),
+    _NEOX_LAYER + 'mlp.dense_h_to_4h.weight': 'layers/up',
+    _NEOX_LAYER + 'mlp.dense_h_to_4h.bias': 'layers/up_bias',
+    _NEOX_LAYER + 'mlp.dense_4h_to_h.weight': 'layers/down',
+    _NEOX_LAYER + 'mlp.dense_4h_to_h.bias': 'layers/down_bias',
+    'gpt_neox.final_layer_norm.weight': 'final_norm',
+    'gpt_neox.final_layer_norm.bias': 'final_norm_bias',
+    'embed_out.weight': 'unembedding',
+  },
+  fields={'norm': 'layer', 'gated': False, 'feed_forward_bias': True},
+  settings={**_ATTENTION_BIAS, 'use_parallel_residual': ('parallel_block',)},
+  keys={
+    'rms_norm_eps': 'layer_norm_eps',
+    'rope_theta': 'rotary_emb_base',
+    'partial_rotary_factor': 'rotary_pct',
+  },
+  defaults={
+    'attention_bias': True,
+    'use_parallel_residual': True,
+    'hidden_act': 'gelu',
+    'rms_norm_eps': 1e-5,
+    'partial_rotary_factor': 0.25,
+  },
+  without=('num_key_value_heads', 'head_dim', 'mlp_bias', 'sliding_window'),
+  buffers=(_NEOX_LAYER + 'attention.rotary_emb.inv_freq',),
+  # Masks, which older versions of transformers saved.
+  ignored=r'gpt_neox\.layers\.\d+\.attention\.(masked_)?bias',
+)
+
+FAMILIES = {f.name: f for f in (_LLAMA, _MISTRAL, _QWEN2, _QWEN3, _GPT_NEOX)}
+
+
+def ignored_tensors(config: Mapping[str, Any]) -> str:
+  """Returns what matches the names of tensors that are not read."""
+  family = FAMILIES.get(config.get('model_type'))
+  return r'(?!)' if family is None else family.ignored
 
 
 def find_family(config: Mapping[str, Any]) -> Family:
@@ -115,50 +196,36 @@ def find_family(config: Mapping[str, Any]) -> Family:
   )
 
 
-def family_for(config: DecoderConfig) -> Family:
-  """Returns the family whose `transformers` class computes a decoder.
-
-  Raises:
-    InteropError: there is none.
-  """
-  if config.position != 'rope':
-    raise InteropError(
-      f'transformers has no decoder with position={config.position!r} like '
-      "ours; only models with position='rope' can be exported"
-    )
-  # Llama and Mistral compute the same.
-  for family in FAMILIES.values():
-    fields = {'qkv_bias': False, 'qk_norm': False, **family.fields}
-    if all(getattr(config, name) == value for name, value in fields.items()):
-      return family
-  raise InteropError(
-    'transformers has no class with both qkv_bias and qk_norm, so this model '
-    'cannot be exported'
-  )
-
-
 @dataclasses.dataclass(frozen=True)
 class Mapped:
-  """The tensor of one parameter, or of one layer of a stacked parameter."""
+  """A tensor of one parameter, or of one layer of a stacked parameter.
 
-  param: str  # Our parameter, such as 'layers/query'.
+  It may hold several parameters: for each head the rows of the first, of the
+  second, and so on.
+  """
+
+  params: tuple[str, ...]  # Our parameters, such as 'layers/query'.
   layer: int | None  # Index of the layer; None if it is not stacked.
   source: str  # Name of the tensor.
   shape: tuple[int, ...]  # Shape of the tensor.
   transposed: bool  # Whether ours is its transpose.
+  head_dim: int  # Rows of a head.
 
 
 def mapped_arrays(family: Family, config: DecoderConfig) -> Iterator[Mapped]:
   """Yields the tensors of a model, the layers of a parameter together."""
   params = traverse_util.flatten_dict(abstract_params(config), sep='/')
-  for name, param in family.tensors.items():
-    if param not in params:
+  for name, owned in family.tensors.items():
+    owned = (owned,) if isinstance(owned, str) else owned
+    if owned[0] not in params:
       continue
-    layers, shape = (None,), params[param].shape
-    if param.startswith('layers/'):
+    layers, shape = (None,), params[owned[0]].shape
+    if owned[0].startswith('layers/'):
       layers, shape = range(shape[0]), shape[1:]
     # Linear layers of PyTorch are stored as [output, input].
-    transposed = len(shape) == 2 and param != 'embedding'
+    transposed = len(shape) == 2 and owned != ('embedding',)
     shape = shape[::-1] if transposed else shape
+    shape = (len(owned) * shape[0], *shape[1:])
     for layer in layers:
-      yield Mapped(param, layer, name.format(layer=layer), shape, transposed)
+      source = name.format(layer=layer)
+      yield Mapped(owned, layer, source, shape, transposed, config.head_dim)

@@ -1,18 +1,26 @@
 """Converts between config.json and `DecoderConfig`."""
 
 from collections.abc import Iterator, Mapping
+import dataclasses
 from typing import Any
 
 from flan_jax.errors import ConfigError
-from flan_jax.interop.families import Family
-from flan_jax.interop.hf_rope import rope_fields, rope_refusals, to_hf_rope
+from flan_jax.interop.families import FAMILIES, Family
+from flan_jax.interop.hf_rope import (
+  PARTIAL,
+  rope_fields,
+  rope_refusals,
+  to_hf_rope,
+)
 from flan_jax.interop.model_source import InteropError
 from flan_jax.model import DecoderConfig
+from flan_jax.training.checkpoint_record import differing
 
-# Hugging Face's activations -> ours. Its 'gelu' is exact, ours approximate.
+# Hugging Face's activations -> ours.
 _ACTIVATIONS = {
   'silu': 'silu',
   'swish': 'silu',
+  'gelu': 'gelu_exact',
   'gelu_pytorch_tanh': 'gelu',
   'gelu_new': 'gelu',
 }
@@ -27,7 +35,7 @@ _SIZES = {
   'head_dim': 'head_dim',
 }
 _OPTIONAL = ('num_key_value_heads', 'head_dim')
-# Default of these families in transformers.
+# Default of most families in transformers.
 _NORM_EPS = 1e-6
 
 
@@ -46,6 +54,7 @@ def decoder_config(
   Raises:
     InteropError: `DecoderConfig` does not support the model; lists why.
   """
+  config = _as_llamas(family, config)
   given = {key: config[key] for key in _SIZES if config.get(key) is not None}
   if missing := [k for k in _SIZES if k not in given and k not in _OPTIONAL]:
     raise InteropError(f'config.json lacks {", ".join(missing)}')
@@ -56,15 +65,17 @@ def decoder_config(
       f'{"; ".join(refused)}'
     )
   heads = given['num_attention_heads']
-  optional = {'num_kv_heads': heads, 'head_dim': given['hidden_size'] // heads}
+  sizes = {'num_kv_heads': heads, 'head_dim': given['hidden_size'] // heads}
+  sizes |= {_SIZES[key]: size for key, size in given.items()}
   try:
     return DecoderConfig(
-      **{**optional, **{_SIZES[key]: size for key, size in given.items()}},
-      **rope_fields(config),
+      **sizes,
+      **rope_fields(config, sizes['head_dim']),
       activation=_ACTIVATIONS[config.get('hidden_act') or 'silu'],
       norm_eps=config.get('rms_norm_eps') or _NORM_EPS,
       tie_embeddings=bool(config.get('tie_word_embeddings')),
       **family.fields,
+      **_stated(family, config),
     )
   except ConfigError as error:
     raise InteropError(
@@ -72,18 +83,36 @@ def decoder_config(
     ) from error
 
 
+def _as_llamas(family: Family, config: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns a config.json with Llama's names of keys, and with defaults."""
+  renamed = {
+    llamas: config[key] for llamas, key in family.keys.items() if key in config
+  }
+  own = {k: v for k, v in config.items() if k not in family.without}
+  return {**family.defaults, **own, **renamed}
+
+
+def _stated(family: Family, config: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns the fields that this family's own keys of config.json state."""
+  return {
+    name: config[key]
+    for key, names in family.settings.items()
+    for name in names
+    if config.get(key) is not None
+  }
+
+
 def _refusals(
   family: Family, config: Mapping[str, Any], context: int | None
 ) -> Iterator[str]:
   """Yields the features of a model that `DecoderConfig` does not support."""
-  yield from rope_refusals(config)
+  yield from rope_refusals(config, PARTIAL in family.keys)
   activation = config.get('hidden_act') or 'silu'
   if activation not in _ACTIVATIONS:
     yield f'activation {activation!r}'
-  if config.get('attention_bias'):
-    yield 'attention_bias, which also adds a bias to the output'
-  if config.get('mlp_bias'):
-    yield 'mlp_bias'
+  for key in ('attention_bias', 'mlp_bias'):
+    if config.get(key) and key not in family.settings:
+      yield key
   if config.get('num_local_experts') or config.get('num_experts'):
     yield 'mixture of experts'
   if config.get('quantization_config'):
@@ -100,6 +129,35 @@ def _refusals(
     )
 
 
+def family_for(config: DecoderConfig) -> Family:
+  """Returns the family whose `transformers` class computes a decoder.
+
+  Raises:
+    InteropError: there is none; names what the nearest one lacks.
+  """
+  if config.position != 'rope':
+    raise InteropError(
+      f'transformers has no decoder with position={config.position!r} like '
+      "ours; only models with position='rope' can be exported"
+    )
+  lacks: dict[str, list[str]] = {}
+  for family in FAMILIES.values():
+    # The family fits if its config.json says all there is to say.
+    stated = to_hf_config(family, config, context=1)
+    try:
+      back = dataclasses.asdict(decoder_config(family, stated))
+    except InteropError:
+      continue
+    lacks[family.architecture] = list(differing(back, config))
+    if not lacks[family.architecture]:
+      return family
+  nearest = min(lacks, key=lambda name: len(lacks[name]))
+  raise InteropError(
+    'transformers has no class for this model, so it cannot be exported; '
+    f'{nearest} differs in {", ".join(lacks[nearest])}'
+  )
+
+
 def to_hf_config(
   family: Family, config: DecoderConfig, context: int
 ) -> dict[str, Any]:
@@ -111,16 +169,24 @@ def to_hf_config(
     context: Context length in tokens.
   """
   names = {ours: theirs for theirs, ours in reversed(_ACTIVATIONS.items())}
-  return {
-    'architectures': [family.architecture],
-    'model_type': family.name,
+  stated = {
     **{theirs: getattr(config, ours) for theirs, ours in _SIZES.items()},
     'hidden_act': names[config.activation],
     'rms_norm_eps': config.norm_eps,
-    **to_hf_rope(config),
+    **to_hf_rope(config, PARTIAL in family.keys),
     'max_position_embeddings': context,
     'tie_word_embeddings': config.tie_embeddings,
     'attention_bias': False,
     'mlp_bias': False,
     'sliding_window': None,
+    **{key: getattr(config, own[0]) for key, own in family.settings.items()},
+  }
+  return {
+    'architectures': [family.architecture],
+    'model_type': family.name,
+    **{
+      family.keys.get(key, key): value
+      for key, value in stated.items()
+      if key not in family.without
+    },
   }

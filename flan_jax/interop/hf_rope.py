@@ -9,6 +9,7 @@ from flan_jax.model import DecoderConfig
 
 # Default of the families in transformers.
 _BASE = 10_000.0
+PARTIAL = 'partial_rotary_factor'
 _CONTEXT = 'original_max_position_embeddings'
 # Kind of scaling -> its keys in config.json -> ours.
 _KEYS: dict[str, dict[str, str]] = {
@@ -33,7 +34,7 @@ _BETAS = {'beta_slow': 1.0, 'beta_fast': 32.0}
 
 def stated_rope(config: Mapping[str, Any]) -> dict[str, Any]:
   """Returns the settings of RoPE, in the newer or the older form."""
-  keys = ('rope_theta', 'partial_rotary_factor')
+  keys = ('rope_theta', PARTIAL)
   outside = {k: config[k] for k in keys if config.get(k) is not None}
   stated = config.get('rope_parameters') or config.get('rope_scaling') or {}
   inside = {k: v for k, v in stated.items() if v is not None}
@@ -44,8 +45,13 @@ def _kind(rope: Mapping[str, Any]) -> str:
   return rope.get('rope_type', rope.get('type', 'default'))
 
 
-def rope_refusals(config: Mapping[str, Any]) -> Iterator[str]:
-  """Yields what `DecoderConfig` does not support of a model's RoPE."""
+def rope_refusals(config: Mapping[str, Any], partial: bool) -> Iterator[str]:
+  """Yields what `DecoderConfig` does not support of a model's RoPE.
+
+  Args:
+    config: Contents of config.json.
+    partial: Whether this family has `PARTIAL`.
+  """
   rope = stated_rope(config)
   kind = _kind(rope)
   if kind != 'default' and kind not in _KEYS:
@@ -54,15 +60,16 @@ def rope_refusals(config: Mapping[str, Any]) -> Iterator[str]:
     yield "rope scaling 'yarn' without truncate"
   if any(isinstance(value, dict) for value in rope.values()):
     yield 'rotations that differ between layers'
-  if rope.get('partial_rotary_factor', 1) != 1:
-    yield f'partial_rotary_factor of {rope["partial_rotary_factor"]}'
+  if not partial and rope.get(PARTIAL, 1) != 1:
+    yield f'partial_rotary_factor of {rope[PARTIAL]}'
 
 
-def rope_fields(config: Mapping[str, Any]) -> dict[str, Any]:
+def rope_fields(config: Mapping[str, Any], head_dim: int) -> dict[str, Any]:
   """Returns the fields of `DecoderConfig` that state a model's RoPE.
 
   Args:
     config: Contents of config.json, without `rope_refusals`.
+    head_dim: Width of a head.
 
   Raises:
     InteropError: a setting is missing.
@@ -73,11 +80,14 @@ def rope_fields(config: Mapping[str, Any]) -> dict[str, Any]:
     'position': 'rope',
     'rope_base': float(rope.get('rope_theta', _BASE)),
   }
+  width = int(head_dim * rope.get(PARTIAL, 1))
+  if width != head_dim:
+    fields['rope_width'] = width
   if kind == 'default':
     return fields
   rope.setdefault(_CONTEXT, config.get('max_position_embeddings'))
   if kind == 'yarn':
-    _add_yarn_defaults(rope, config)
+    _add_yarn_defaults(rope)
   if missing := [key for key in _KEYS[kind] if rope.get(key) is None]:
     raise InteropError(
       f'config.json lacks {", ".join(missing)} of rope scaling {kind!r}'
@@ -89,13 +99,10 @@ def rope_fields(config: Mapping[str, Any]) -> dict[str, Any]:
   return {**fields, 'rope_scaling': kind, **sizes}
 
 
-def _add_yarn_defaults(rope: dict[str, Any], config: Mapping[str, Any]) -> None:
+def _add_yarn_defaults(rope: dict[str, Any]) -> None:
   """Adds what a file may leave out, as transformers does."""
   for key, value in _BETAS.items():
     rope.setdefault(key, value)
-  longest = config.get('max_position_embeddings')
-  if rope.get('factor') is None and longest and rope[_CONTEXT]:
-    rope['factor'] = longest / rope[_CONTEXT]
   factor = rope.get('factor')
   if rope.get('attention_factor') is None and factor is not None:
     scales = rope.get('mscale'), rope.get('mscale_all_dim')
@@ -108,9 +115,18 @@ def _grown(factor: float, scale: float) -> float:
   return 0.1 * scale * math.log(factor) + 1.0 if factor > 1 else 1.0
 
 
-def to_hf_rope(config: DecoderConfig) -> dict[str, Any]:
-  """Returns the keys of config.json for the RoPE of a decoder."""
+def to_hf_rope(config: DecoderConfig, partial: bool) -> dict[str, Any]:
+  """Returns the keys of config.json for the RoPE of a decoder.
+
+  Takes the arguments of `rope_refusals`.
+  """
   stated: dict[str, Any] = {'rope_theta': config.rope_base}
+  if partial:
+    width = config.rope_width or config.head_dim
+    share = width / config.head_dim
+    if int(config.head_dim * share) != width:  # It was rounded down.
+      share = math.nextafter(share, 2)
+    stated[PARTIAL] = share
   if config.rope_scaling != 'none':
     keys = _KEYS[config.rope_scaling]
     stated['rope_scaling'] = {

@@ -22,8 +22,7 @@ from flan_jax.model import DecoderConfig, param_shardings, rope
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.terminal.bar import Bar
 
-_EMBEDDING, _HEAD = 'model.embed_tokens.weight', 'lm_head.weight'
-_IN_LAYER = re.compile(r'model\.layers\.(\d+)\.')
+_IN_LAYER = re.compile(r'(?:model|gpt_neox)\.layers\.(\d+)\.')
 # Problems that a message lists.
 _LISTED = 5
 # Rows of two tables compared at a time.
@@ -73,33 +72,54 @@ def import_params(
   bar.total = len(arrays)
   for array in arrays:
     bar.update()
-    sharding = shardings[array.param]
-    if array.layer is None:
-      flat[array.param] = _read(source, array, sharding, dtype)
-      continue
-    per_layer = jax.sharding.NamedSharding(
-      mesh, jax.sharding.PartitionSpec(*sharding.spec[1:])
-    )
-    layer = _read(source, array, per_layer, dtype)
-    if array.layer == 0:
-      shape = (config.num_layers, *layer.shape)
-      flat[array.param] = jnp.zeros(shape, dtype, device=sharding)
-    flat[array.param] = _put(flat[array.param], layer, array.layer)
+    for part, name in enumerate(array.params):
+      sharding = shardings[name]
+      if array.layer is None:
+        flat[name] = _read(source, array, part, sharding, dtype)
+        continue
+      per_layer = jax.sharding.NamedSharding(
+        mesh, jax.sharding.PartitionSpec(*sharding.spec[1:])
+      )
+      layer = _read(source, array, part, per_layer, dtype)
+      if array.layer == 0:
+        shape = (config.num_layers, *layer.shape)
+        flat[name] = jnp.zeros(shape, dtype, device=sharding)
+      flat[name] = _put(flat[name], layer, array.layer)
   return traverse_util.unflatten_dict(flat, sep='/')
 
 
 def _read(
-  source: Source, array: Mapped, sharding: jax.sharding.Sharding, dtype: str
+  source: Source,
+  array: Mapped,
+  part: int,
+  sharding: jax.sharding.Sharding,
+  dtype: str,
 ) -> jax.Array:
-  """Reads an array in our orientation, each device's shard separately."""
-  shape = array.shape[::-1] if array.transposed else array.shape
+  """Reads a parameter in our orientation, each device's shard separately."""
+  parts = len(array.params)
+  shape = (array.shape[0] // parts, *array.shape[1:])
+  shape = shape[::-1] if array.transposed else shape
 
   def shard(index):
     index = index[::-1] if array.transposed else index
-    values = source.read(array.source, index).astype(dtype, copy=False)
+    if parts == 1:
+      values = source.read(array.source, index)
+    else:
+      rows = _rows_of_part(array, part)[index[0]]
+      first = rows[0]
+      span = slice(int(first), int(rows[-1]) + 1)
+      values = source.read(array.source, (span, *index[1:]))[rows - first]
+    values = values.astype(dtype, copy=False)
     return values.T if array.transposed else values
 
   return jax.make_array_from_callback(shape, sharding, shard)
+
+
+def _rows_of_part(array: Mapped, part: int) -> np.ndarray:
+  """Returns the rows of a parameter in a tensor that holds several."""
+  rows = np.arange(array.shape[0])
+  heads = rows.reshape(-1, len(array.params), array.head_dim)
+  return heads[:, part].reshape(-1)
 
 
 @functools.partial(jax.jit, donate_argnums=0)
@@ -133,8 +153,10 @@ def _check_tensors(
       problems.append(f'{array.source}: missing')
     elif shape != array.shape:
       problems.append(f'{array.source}: shape {shape}, expected {array.shape}')
-  if config.tie_embeddings and _HEAD in left and _is_embedding(source):
-    left.pop(_HEAD)
+  head = family.source_of('unembedding')
+  if config.tie_embeddings and head in left:
+    if _are_equal(source, head, family.source_of('embedding')):
+      left.pop(head)
   layers = range(config.num_layers)
   buffers = {n.format(layer=layer) for n in family.buffers for layer in layers}
   for name in sorted(left.keys() & buffers):
@@ -151,17 +173,17 @@ def _check_tensors(
     )
 
 
-def _is_embedding(source: Source) -> bool:
-  """Returns whether the saved output table equals the embedding."""
-  shape = source.shapes[_EMBEDDING]
-  if source.shapes[_HEAD] != shape:
+def _are_equal(source: Source, one: str, other: str) -> bool:
+  """Returns whether two tables hold the same values."""
+  shape = source.shapes[one]
+  if source.shapes.get(other) != shape:
     return False
   blocks = (
     (slice(start, min(start + _ROWS, shape[0])), slice(0, shape[1]))
     for start in range(0, shape[0], _ROWS)
   )
   return all(
-    np.array_equal(source.read(_EMBEDDING, block), source.read(_HEAD, block))
+    np.array_equal(source.read(one, block), source.read(other, block))
     for block in blocks
   )
 

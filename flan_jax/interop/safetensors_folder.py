@@ -11,6 +11,7 @@ import numpy as np
 import safetensors
 
 from flan_jax.interop.config_types import check_types
+from flan_jax.interop.families import ignored_tensors
 from flan_jax.interop.model_source import Index, InteropError
 from flan_jax.runtime.json_text import read_object, shown
 from flan_jax.vocabulary.base import SENTENCEPIECE_MODEL, TOKENIZER_JSON
@@ -44,10 +45,11 @@ class SafetensorsFolder:
     self.path = path
     self.config = read_object(path / 'config.json', InteropError)
     check_types(self.config, str(path / 'config.json'))
+    ignored = ignored_tensors(self.config)
     self._files: dict[str, pathlib.Path] = {}
     self.shapes: dict[str, tuple[int, ...]] = {}
     for file in _weight_files(path):
-      shapes = _read_shapes(file)
+      shapes = _read_shapes(file, ignored)
       for name in shapes.keys() & self.shapes.keys():
         raise InteropError(f'{path}: two files contain {name}')
       self.shapes |= shapes
@@ -67,11 +69,14 @@ def _open(path: pathlib.Path) -> Any:
   return safetensors.safe_open(path, framework='numpy')
 
 
-def _read_shapes(path: pathlib.Path) -> dict[str, tuple[int, ...]]:
+def _read_shapes(
+  path: pathlib.Path, ignored: str
+) -> dict[str, tuple[int, ...]]:
   """Returns the shapes of a file's tensors; the library checks its header."""
   try:
     with _open(path) as opened:
-      slices = {name: opened.get_slice(name) for name in opened.keys()}
+      names = [n for n in opened.keys() if not re.fullmatch(ignored, n)]
+      slices = {name: opened.get_slice(name) for name in names}
       shapes = {k: tuple(found.get_shape()) for k, found in slices.items()}
       dtypes = {k: found.get_dtype() for k, found in slices.items()}
   except (safetensors.SafetensorError, OSError) as error:

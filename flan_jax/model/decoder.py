@@ -76,18 +76,16 @@ def forward(
         kept.append((key, value))
         return multihead.attend(config, query, key, value, context)
 
-      added = layers.attention_block(
-        config, weights, x_BxLxD, rotations, attend
-      )
-      x_BxLxD += layers.dropout(config, added, dropout_key, number, 0)
-      added = layers.feed_forward_block(config, weights, x_BxLxD)
-      x_BxLxD += layers.dropout(config, added, dropout_key, number, 1)
+      def drop(added, place):
+        return layers.dropout(config, added, dropout_key, number, place)
+
+      x_BxLxD = layers.layer(config, weights, x_BxLxD, rotations, attend, drop)
       x_BxLxD = rules.constrain(x_BxLxD, 'batch', 'length', 'residual')
       return x_BxLxD, kept[0] if keep_heads else None
 
     numbered = (params['layers'], jnp.arange(config.num_layers))
     x_BxLxD, heads = run_layers(config, layer, x_BxLxD, numbered)
-    x_BxLxD = layers.rms_norm(x_BxLxD, params['final_norm'], config.norm_eps)
+    x_BxLxD = layers.normalize(config, params, 'final_norm', x_BxLxD)
     return x_BxLxD, heads
 
 

@@ -27,7 +27,7 @@ _VOCAB_BLOCK = 16_384
 
 @dataclasses.dataclass(frozen=True)
 class DecoderConfig:
-  """A decoder-only transformer with a gated feed-forward layer.
+  """A decoder-only transformer.
 
   Brackets give the letter of a size in array names.
   """
@@ -35,7 +35,7 @@ class DecoderConfig:
   vocab_size: Count  # Rows of the embedding, in tokens [V].
   num_layers: Count  # Layers [N].
   d_model: Count  # Width of the residual stream [D].
-  d_ff: Count  # Width of each branch of the feed-forward layer [F].
+  d_ff: Count  # Width of the feed-forward layer, of each branch if gated [F].
   num_heads: Count  # Query heads [H].
   num_kv_heads: Count  # Key and value heads [K]; each serves H / K query heads.
   head_dim: Count  # Width of one head [h].
@@ -47,6 +47,8 @@ class DecoderConfig:
     128  # First distance of the last bucket, tokens.
   )
   rope_base: Positive = 10_000.0  # Base of RoPE's series of wavelengths.
+  # Values of a head that are rotated, from the first; None for all (GPT-NeoX).
+  rope_width: Count | None = None
   # How RoPE was changed for a longer context, see `rope.frequencies`.
   rope_scaling: Literal['none', 'linear', 'llama3', 'yarn'] = 'none'
   rope_factor: Positive = 1.0  # What slow pairs are slowed by.
@@ -55,9 +57,16 @@ class DecoderConfig:
   rope_slow: Positive = 1.0
   rope_fast: Positive = 4.0  # and those that turn more often keep their speed.
   rope_magnitude: Positive = 1.0  # Multiplies rotated queries and keys (YaRN).
-  # Of the gate: 'gelu' (tanh form) or 'silu'.
-  activation: Literal['gelu', 'silu'] = 'gelu'
-  norm_eps: Positive = 1e-6  # Added to the mean square in RMS normalization.
+  # 'gelu' is its tanh form.
+  activation: Literal['gelu', 'gelu_exact', 'silu'] = 'gelu'
+  # Whether the activation gates a second branch of the feed-forward layer.
+  gated: bool = True
+  # 'layer' subtracts the mean, and has biases (GPT-NeoX).
+  norm: Literal['rms', 'layer'] = 'rms'
+  norm_eps: Positive = 1e-6  # Added to the mean square in normalization.
+  # Whether attention and feed-forward layer read the same values (GPT-NeoX), so
+  # that neither sees what the other adds.
+  parallel_block: bool = False
   tie_embeddings: bool = False  # Whether the embedding computes the logits.
   # Fraction of values set to zero, in [0, 1), in the embedded tokens and in
   # what attention and feed-forward add to the residual stream.
@@ -74,6 +83,8 @@ class DecoderConfig:
   # never kept.
   remat: Remat = 'none'
   qkv_bias: bool = False  # Whether queries, keys, values have biases (Qwen2).
+  output_bias: bool = False  # Whether the output of attention has a bias.
+  feed_forward_bias: bool = False  # Whether the feed-forward layer has biases.
   qk_norm: bool = False  # Whether queries and keys are normalized (Qwen3).
   # 'auto', the fastest that platform and model allow; 'reference', all pairs at
   # once; 'blocks', or 'pieces' on a CPU, see `block_attention`; 'splash' or
@@ -103,11 +114,12 @@ class DecoderConfig:
       yield from self._relative_bias_problems()
 
   def _rope_problems(self):
-    if self.head_dim % 2:
-      yield (
-        f"position='rope' rotates pairs, so head_dim={self.head_dim} must be "
-        'even.'
-      )
+    name = 'head_dim' if self.rope_width is None else 'rope_width'
+    width = getattr(self, name)
+    if width % 2:
+      yield f"position='rope' rotates pairs, so {name}={width} must be even."
+    if width > self.head_dim:
+      yield f'rope_width={width} exceeds head_dim={self.head_dim}.'
     if self.rope_base <= 1:
       yield f'rope_base must exceed 1, not {self.rope_base!r}.'
     if self.rope_fast <= self.rope_slow:
@@ -141,13 +153,18 @@ class DecoderConfig:
     """Returns the number of parameters."""
     heads, kv_heads = self.num_heads, self.num_kv_heads
     attention = 2 * self.d_model * self.head_dim * (heads + kv_heads)
-    feed_forward = 3 * self.d_model * self.d_ff
+    attention += self.output_bias * self.d_model
     if self.qkv_bias:
       attention += self.head_dim * (heads + 2 * kv_heads)
-    norms = 2 * self.d_model + 2 * self.head_dim * self.qk_norm
+    inner = 2 if self.gated else 1  # Matrices to the inner width.
+    feed_forward = (inner + 1) * self.d_model * self.d_ff
+    if self.feed_forward_bias:
+      feed_forward += inner * self.d_ff + self.d_model
+    norm = (2 if self.norm == 'layer' else 1) * self.d_model
+    norms = 2 * norm + 2 * self.head_dim * self.qk_norm
     tables = 1 if self.tie_embeddings else 2
-    total = self.num_layers * (attention + feed_forward + norms)
-    rows = tables * self.vocab_size + self.prompt_vectors + 1
+    total = self.num_layers * (attention + feed_forward + norms) + norm
+    rows = tables * self.vocab_size + self.prompt_vectors
     total += rows * self.d_model
     if self.position == 'relative_bias':
       total += self.relative_buckets * self.num_heads

@@ -84,16 +84,13 @@ def decode_step(
         new.append((key[:, 0], value[:, 0]))
         return _attend(query, key, value, before, positions_B, bias_BxHxS)
 
-      x_Bx1xD += layers.attention_block(
-        config, weights, x_Bx1xD, rotations, attend
-      )
-      x_Bx1xD += layers.feed_forward_block(config, weights, x_Bx1xD)
+      x_Bx1xD = layers.layer(config, weights, x_Bx1xD, rotations, attend)
       return x_Bx1xD, KeyValues(*new[0])
 
     x_Bx1xD, new = decoder.run_layers(
       config, layer, x_Bx1xD, (params['layers'], cache)
     )
-    x_Bx1xD = layers.rms_norm(x_Bx1xD, params['final_norm'], config.norm_eps)
+    x_Bx1xD = layers.normalize(config, params, 'final_norm', x_Bx1xD)
   logits_BxV = prediction.target_logits(config, params, x_Bx1xD)[:, 0]
   return logits_BxV, _append(cache, new, positions_B)
 

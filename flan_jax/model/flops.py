@@ -28,7 +28,7 @@ class Flops:
   """Floating-point operations by kind."""
 
   projections: float  # Of queries, keys, values and the output of attention.
-  feed_forward: float  # Of the gated feed-forward layers.
+  feed_forward: float  # Of the feed-forward layers.
   attention: float  # Of queries with keys, and of weights with values.
   logits: float  # Of the output layer.
 
@@ -42,7 +42,7 @@ def forward_flops(config: DecoderConfig, work: Work) -> Flops:
   heads = config.num_heads * config.head_dim
   kv_heads = config.num_kv_heads * config.head_dim
   projections = 2 * config.d_model * (heads + kv_heads)
-  feed_forward = 3 * config.d_model * config.d_ff
+  feed_forward = (3 if config.gated else 2) * config.d_model * config.d_ff
   layers = config.num_layers
   return Flops(
     projections=2.0 * layers * projections * work.tokens,

@@ -17,7 +17,23 @@ from flan_jax.sharding import rules
 
 Weights = Mapping[str, Array]
 
-_ACTIVATIONS = {'gelu': jax.nn.gelu, 'silu': jax.nn.silu}
+_ACTIVATIONS = {
+  'gelu': jax.nn.gelu,
+  'gelu_exact': functools.partial(jax.nn.gelu, approximate=False),
+  'silu': jax.nn.silu,
+}
+
+
+def normalize(
+  config: DecoderConfig, weights: Weights, name: str, x: Float[Array, '... D']
+) -> Float[Array, '... D']:
+  """Applies the norm of this name as configured; keeps the type of `x`."""
+  if config.norm == 'rms':
+    return rms_norm(x, weights[name], config.norm_eps)
+  wide = x.astype(jnp.float32)
+  centered = wide - jnp.mean(wide, axis=-1, keepdims=True)
+  normed = rms_norm(centered, weights[name], config.norm_eps)
+  return (normed + _along(weights[f'{name}_bias'], x)).astype(x.dtype)
 
 
 def rms_norm(
@@ -26,8 +42,34 @@ def rms_norm(
   """Divides by the root mean square in float32; keeps the type of `x`."""
   wide = x.astype(jnp.float32)
   mean_square = jnp.mean(jnp.square(wide), axis=-1, keepdims=True)
-  scale = jnp.expand_dims(scale_D, tuple(range(x.ndim - 1)))
+  scale = _along(scale_D, x)
   return (wide * jax.lax.rsqrt(mean_square + eps) * scale).astype(x.dtype)
+
+
+def _along(values_D, x):
+  """Returns values with as many axes as `x`, along its last one."""
+  return jnp.expand_dims(values_D, tuple(range(x.ndim - 1)))
+
+
+def layer(
+  config: DecoderConfig,
+  weights: Weights,
+  x_BxLxD: Float[Array, 'B L D'],
+  rotations: Any,
+  attend: Callable[..., Float[Array, 'B L H h']],
+  drop: Callable[..., Float[Array, 'B L D']] = lambda added, place: added,
+) -> Float[Array, 'B L D']:
+  """Returns the residual stream after a layer.
+
+  Takes the arguments of `attention_block`, and what drops values of what the
+  blocks, numbered 0 and 1, add to the stream.
+  """
+  read = x_BxLxD
+  added = attention_block(config, weights, read, rotations, attend)
+  x_BxLxD += drop(added, 0)
+  if not config.parallel_block:
+    read = x_BxLxD
+  return x_BxLxD + drop(feed_forward_block(config, weights, read), 1)
 
 
 def attention_block(
@@ -47,13 +89,10 @@ def attention_block(
     attend: Maps queries [B, L, H, h], keys and values [B, L, K, h] to
       [B, L, H, h].
   """
-  y_BxLxD = rms_norm(x_BxLxD, weights['attention_norm'], config.norm_eps)
+  y_BxLxD = normalize(config, weights, 'attention_norm', x_BxLxD)
 
   def heads(name, axis):
-    projected = _project(y_BxLxD, weights[name])
-    if config.qkv_bias:
-      bias = weights[f'{name}_bias'].astype(projected.dtype)
-      projected = projected + bias[None, None]
+    projected = _linear(weights, name, y_BxLxD)
     projected = rules.constrain(projected, 'batch', 'length', axis)
     projected = projected.reshape(*x_BxLxD.shape[:2], -1, config.head_dim)
     if name == 'value':
@@ -67,18 +106,30 @@ def attention_block(
   mixed = attend(
     heads('query', 'heads'), heads('key', 'kv'), heads('value', 'kv')
   )
-  return _project(mixed.reshape(*x_BxLxD.shape[:2], -1), weights['output'])
+  return _linear(weights, 'output', mixed.reshape(*x_BxLxD.shape[:2], -1))
 
 
 def feed_forward_block(
   config: DecoderConfig, weights: Weights, x_BxLxD: Float[Array, 'B L D']
 ) -> Float[Array, 'B L D']:
   """Returns what the feed-forward layer adds to the residual stream."""
-  y_BxLxD = rms_norm(x_BxLxD, weights['feed_forward_norm'], config.norm_eps)
-  gate, up = (_project(y_BxLxD, weights[name]) for name in ('gate', 'up'))
-  hidden = _gated(config.activation, gate, up)
+  y_BxLxD = normalize(config, weights, 'feed_forward_norm', x_BxLxD)
+  if config.gated:
+    gate, up = (_linear(weights, name, y_BxLxD) for name in ('gate', 'up'))
+    hidden = _gated(config.activation, gate, up)
+  else:
+    hidden = _ACTIVATIONS[config.activation](_linear(weights, 'up', y_BxLxD))
   hidden = rules.constrain(hidden, 'batch', 'length', 'mlp')
-  return _project(hidden, weights['down'])
+  return _linear(weights, 'down', hidden)
+
+
+def _linear(weights, name, x_BxLxX):
+  """Multiplies with a parameter, and adds its bias if it has one."""
+  projected = _project(x_BxLxX, weights[name])
+  bias = weights.get(f'{name}_bias')
+  if bias is None:
+    return projected
+  return projected + bias.astype(projected.dtype)[None, None]
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))

@@ -8,9 +8,9 @@ also what training updates and checkpoints hold:
   prompt [P, D] (absent without a soft prompt),
   relative_bias [Z, H] (absent with RoPE; Z buckets), and under `layers`, all
   stacked over N: attention_norm, feed_forward_norm [N, D], query [N, D, H*h],
-  key, value [N, D, K*h], output [N, H*h, D], gate, up [N, D, F],
-  down [N, F, D]; if configured, query_bias [N, H*h], key_bias,
-  value_bias [N, K*h], query_norm, key_norm [N, h].
+  key, value [N, D, K*h], output [N, H*h, D], gate (absent if not gated),
+  up [N, D, F], down [N, F, D]; if configured, query_norm, key_norm [N, h], and
+  a bias of the last size of any of these, such as query_bias [N, H*h].
 """
 
 from collections.abc import Callable
@@ -52,7 +52,10 @@ class Layers(nnx.Module):
         1.0, 'fan_in', 'truncated_normal', batch_axis=(0,)
       ),
     )
+    centered = config.norm == 'layer'
     self.attention_norm = norm(norm=width)
+    if centered:
+      self.attention_norm_bias = bias(norm=width)
     self.query = projection(embed=width, heads=heads)
     self.key = projection(embed=width, kv=kv_heads)
     self.value = projection(embed=width, kv=kv_heads)
@@ -64,10 +67,20 @@ class Layers(nnx.Module):
       self.query_norm = norm(norm=config.head_dim)
       self.key_norm = norm(norm=config.head_dim)
     self.output = projection(heads=heads, embed=width)
+    if config.output_bias:
+      self.output_bias = bias(norm=width)
     self.feed_forward_norm = norm(norm=width)
-    self.gate = projection(embed=width, mlp=config.d_ff)
+    if centered:
+      self.feed_forward_norm_bias = bias(norm=width)
+    if config.gated:
+      self.gate = projection(embed=width, mlp=config.d_ff)
     self.up = projection(embed=width, mlp=config.d_ff)
     self.down = projection(mlp=config.d_ff, embed=width)
+    if config.feed_forward_bias:
+      if config.gated:
+        self.gate_bias = bias(mlp=config.d_ff)
+      self.up_bias = bias(mlp=config.d_ff)
+      self.down_bias = bias(norm=width)
 
 
 class Decoder(nnx.Module):
@@ -96,6 +109,8 @@ class Decoder(nnx.Module):
       )
     self.layers = Layers(config, rngs)
     self.final_norm = param(nnx.initializers.ones, norm=width)
+    if config.norm == 'layer':
+      self.final_norm_bias = param(nnx.initializers.zeros, norm=width)
     if not config.tie_embeddings:
       self.unembedding = param(projection, embed=width, vocab=vocab)
     # Last, so that the other initial values do not depend on it.

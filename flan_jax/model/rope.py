@@ -18,8 +18,8 @@ Rotations = tuple[Float[Array, 'B L 1 R'], Float[Array, 'B L 1 R']]
 def frequencies(config: DecoderConfig) -> Float[np.ndarray, ' R']:
   """Returns the angle of each pair of a head [R] per position, in radians.
 
-  Pair i turns by `rope_base ** (-i / R)`, where R is half of the width of a
-  head. A scaled model was first trained on `rope_original_context` tokens, and
+  Pair i turns by `rope_base ** (-i / R)`, where R is half of `rope_width`. A
+  scaled model was first trained on `rope_original_context` tokens, and
   turns the pairs that are slow within them slower by `rope_factor`:
 
     linear   all pairs (Chen et al. 2023, arXiv:2306.15595)
@@ -28,7 +28,7 @@ def frequencies(config: DecoderConfig) -> Float[np.ndarray, ' R']:
     yarn     it rises with the number of the pair (Peng et al. 2023,
              arXiv:2309.00071)
   """
-  half = config.head_dim // 2
+  half = (config.rope_width or config.head_dim) // 2
   fast = config.rope_base ** (-np.arange(half, dtype=np.float32) / half)
   if config.rope_scaling == 'none':
     return fast.astype(np.float32)
@@ -85,13 +85,18 @@ def rotate(
 ) -> Float[Array, 'B L H h']:
   """Rotates each pair (i, i + R) of a head by its position's angle.
 
+  Values of a head from 2 R on stay as they are.
+
   The product of a rotated query and a rotated key depends only on the
   difference of their positions. Computed in float32, returned in the type of
   `x_BxLxHxh`.
   """
   cos, sin = turned
-  first, second = jnp.split(x_BxLxHxh.astype(jnp.float32), 2, axis=-1)
+  half = cos.shape[-1]
+  first, second, rest = jnp.split(
+    x_BxLxHxh.astype(jnp.float32), [half, 2 * half], axis=-1
+  )
   rotated = jnp.concatenate(
-    [first * cos - second * sin, second * cos + first * sin], axis=-1
+    [first * cos - second * sin, second * cos + first * sin, rest], axis=-1
   )
   return rotated.astype(x_BxLxHxh.dtype)

@@ -171,10 +171,10 @@ class Expected:
 
   def check_model(self, record: Mapping[str, Any], path: Any) -> None:
     """As `check`, but the prompt format may differ."""
-    differing = ', '.join(_differing(record.get('model'), self.model))
-    if differing:
+    changed = ', '.join(differing(record.get('model'), self.model))
+    if changed:
       raise ConfigError(
-        f'{path} was made with another model ({differing}): set these fields '
+        f'{path} was made with another model ({changed}): set these fields '
         'of DecoderConfig as they were, or use another checkpoint'
       )
     known = record.get('vocabulary')
@@ -196,10 +196,15 @@ def check_size(vocabulary: Vocabulary, model: DecoderConfig) -> None:
     )
 
 
-def _differing(
+def differing(
   stored: Mapping[str, Any] | None, model: DecoderConfig
 ) -> Iterator[str]:
-  """Yields `field: stored -> now` of fields that change scores."""
+  """Yields `field: stored -> now` of fields that change scores.
+
+  Args:
+    stored: The fields of a model as a record has them; None for no record.
+    model: The model now.
+  """
   for field in dataclasses.fields(model):
     name, now = field.name, getattr(model, field.name)
     of_other = any(

@@ -8,6 +8,7 @@ import pytest
 from safetensors import numpy as safetensors_numpy
 
 from flan_jax.interop import (
+  FAMILIES,
   InteropError,
   export,
   family_for,
@@ -43,7 +44,7 @@ def _assert_same_bits(got, expected):
     )
 
 
-@pytest.mark.parametrize('family', ['llama', 'mistral', 'qwen2', 'qwen3'])
+@pytest.mark.parametrize('family', list(FAMILIES))
 @pytest.mark.parametrize('tied', [False, True])
 @pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
 def test_weights_keep_every_bit(
@@ -112,7 +113,7 @@ def test_the_configuration_decides_the_family(settings, name):
     ({'position': 'relative_bias'}, "position='relative_bias'"),
     (
       {'position': 'rope', 'qkv_bias': True, 'qk_norm': True},
-      'both qkv_bias and qk_norm',
+      r'Qwen2ForCausalLM differs in qk_norm: False -> True$',
     ),
   ],
 )

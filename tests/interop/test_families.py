@@ -73,12 +73,23 @@ _CASES = {
     },
   ),
   'llama-gelu': ('llama', {'hidden_act': 'gelu_pytorch_tanh'}),
+  'llama-biases': ('llama', {'attention_bias': True, 'mlp_bias': True}),
   'mistral': ('mistral', {'head_dim': 16, 'sliding_window': None}),
   'mistral-window': ('mistral', {'sliding_window': 1024}),
   'qwen2': ('qwen2', {}),
   'qwen2-tied': ('qwen2', {'tie_word_embeddings': True, 'rope_theta': 1e6}),
   'qwen3': ('qwen3', {'head_dim': 16}),
   'qwen3-tied': ('qwen3', {'tie_word_embeddings': True, 'head_dim': 24}),
+  'gpt-neox': ('gpt_neox', {'hidden_size': 128}),
+  'gpt-neox-serial': (
+    'gpt_neox',
+    {
+      'rotary_pct': 1.0,
+      'use_parallel_residual': False,
+      'attention_bias': False,
+      'hidden_act': 'gelu_pytorch_tanh',
+    },
+  ),
 }
 
 
@@ -88,6 +99,9 @@ def _make(family, settings, folder):
   import transformers
 
   settings = _SIZES | settings
+  if family == 'gpt_neox':
+    for key in ('num_key_value_heads', 'rms_norm_eps'):
+      settings.pop(key)
   config = transformers.AutoConfig.for_model(family, **settings)
   model = transformers.AutoModelForCausalLM.from_config(config).float()
   generator = torch.Generator().manual_seed(0)

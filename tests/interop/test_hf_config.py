@@ -57,9 +57,7 @@ def test_rope_in_older_and_newer_files(settings):
       'differ between layers',
     ),
     ({'partial_rotary_factor': 0.5}, 'partial_rotary_factor of 0.5'),
-    ({'hidden_act': 'gelu'}, "activation 'gelu'"),
-    ({'attention_bias': True}, 'attention_bias'),
-    ({'mlp_bias': True}, 'mlp_bias'),
+    ({'hidden_act': 'relu'}, "activation 'relu'"),
     ({'num_local_experts': 8}, 'mixture of experts'),
     ({'quantization_config': {'quant_method': 'awq'}}, "quantized by 'awq'"),
     ({'sliding_window': 32}, 'window of 32 tokens'),
@@ -71,8 +69,8 @@ def test_unsupported_features_are_named(settings, named):
 
 
 def test_all_unsupported_features_are_named_at_once():
-  with pytest.raises(InteropError, match=r'mlp_bias.*window'):
-    _config(mlp_bias=True, sliding_window=8)
+  with pytest.raises(InteropError, match=r'attention_bias; mlp_bias.*window'):
+    _config('mistral', attention_bias=True, mlp_bias=True, sliding_window=8)
 
 
 def test_a_window_as_long_as_the_context_is_accepted():

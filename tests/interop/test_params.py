@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from flan_jax.interop import InteropError, import_params
+from flan_jax.interop import FAMILIES, InteropError, import_params
 from flan_jax.interop.params import import_mesh
 from flan_jax.model import abstract_params
 from flan_jax.sharding import MeshConfig, make_mesh
@@ -47,7 +47,7 @@ def _whole(source, name):
   return source.read(name, index).astype(np.float32)
 
 
-@pytest.mark.parametrize('family', ['llama', 'mistral', 'qwen2', 'qwen3'])
+@pytest.mark.parametrize('family', list(FAMILIES))
 @pytest.mark.parametrize('tied', [False, True])
 def test_all_parameters_have_shape_and_type(
   family, tied, make_folder, open_model

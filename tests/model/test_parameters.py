@@ -7,8 +7,8 @@ import numpy as np
 from flan_jax import sharding
 from flan_jax.model import hidden_states, parameters, target_logits
 from tests.model.tiny_decoders import (
-  ALL,
   BOTH,
+  EVERY,
   RELATIVE,
   ROPE,
   examples,
@@ -20,7 +20,7 @@ def one_device():
   return sharding.make_mesh(sharding.MeshConfig(), jax.devices()[:1])
 
 
-@ALL
+@EVERY
 def test_param_count_matches_the_parameters(config):
   leaves = jax.tree.leaves(parameters.abstract_params(config))
   assert sum(leaf.size for leaf in leaves) == config.param_count()

@@ -25,8 +25,25 @@ ROPE = dataclasses.replace(
 )
 # Qwen2 and Qwen3 combined.
 BIASED = dataclasses.replace(ROPE, qkv_bias=True, qk_norm=True)
+NEOX = dataclasses.replace(
+  ROPE,
+  rope_width=4,
+  activation='gelu_exact',
+  gated=False,
+  norm='layer',
+  parallel_block=True,
+  tie_embeddings=False,
+  qkv_bias=True,
+  output_bias=True,
+  feed_forward_bias=True,
+)
+# What decoders of other families do differently.
+VARIANTS = {'neox': NEOX}
 BOTH = pytest.mark.parametrize('config', [RELATIVE, ROPE])
 ALL = pytest.mark.parametrize('config', [RELATIVE, ROPE, BIASED])
+EVERY = pytest.mark.parametrize(
+  'config', [RELATIVE, ROPE, BIASED, *VARIANTS.values()]
+)
 
 
 @functools.cache
