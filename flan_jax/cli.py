@@ -28,6 +28,7 @@ _COMMANDS = {
   'study': "run one of the paper's experiments, or one of your own",
   'report': "make a page of results, beside the paper's",
   'cache': 'render and tokenize what a run needs',
+  'render': 'write the examples of a mixture as text, for other trainers',
   'explore': 'make a page of all templates on rows, to open in a browser',
   'inspect': 'show datasets, rows, mixtures and caches; check for leakage',
   'contamination': 'find the test rows that a pretraining corpus contains',

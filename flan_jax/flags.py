@@ -17,6 +17,7 @@ MODULES = {
   'import': 'import_weights',
   'export': 'export_weights',
   'report': 'make_report',
+  'render': 'render_text',
 }
 # Commands that several processes can run together.
 MULTIPROCESS = ('train', 'prompt-tune', 'eval', 'infer')

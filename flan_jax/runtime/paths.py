@@ -7,7 +7,9 @@ import importlib.util
 import io
 import os
 import re
-from typing import TextIO
+import shutil
+import tempfile
+from typing import BinaryIO, TextIO
 
 from etils import epath
 
@@ -98,9 +100,35 @@ def write_whole_bytes(path: epath.Path, data: bytes) -> None:
     # An object appears when all of it is there. Renaming would copy it.
     path.write_bytes(data)
     return
-  temporary = path.with_name(f'.{path.name}.{os.getpid()}.writing')
+  temporary = _temporary(path)
   temporary.write_bytes(data)
   temporary.replace(path)
+
+
+@contextlib.contextmanager
+def writing_whole(path: epath.Path) -> Iterator[BinaryIO]:
+  """Yields a stream; readers see all that is written, or the old file.
+
+  If the context ends with an error, nothing is left.
+  """
+  if not is_local(path):
+    with tempfile.TemporaryFile() as stream:
+      yield stream
+      stream.seek(0)
+      with path.open('wb') as file:
+        shutil.copyfileobj(stream, file)
+    return
+  temporary = _temporary(path)
+  try:
+    with temporary.open('wb') as stream:
+      yield stream
+    temporary.replace(path)
+  finally:
+    temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: epath.Path) -> epath.Path:
+  return path.with_name(f'.{path.name}.{os.getpid()}.writing')
 
 
 @contextlib.contextmanager
