@@ -91,6 +91,11 @@ class FewShotSplit(CachedSplit):
     chosen = self._exemplars[index]
     return chosen[chosen >= 0]
 
+  @property
+  def exemplar_counts(self) -> np.ndarray:
+    """The number of exemplars of each rendering, int64 [renderings]."""
+    return (self._exemplars >= 0).sum(axis=1)
+
   def prompt_parts(self, index: int, framing: Framing) -> list[np.ndarray]:
     start, *query = super().prompt_parts(index, framing)
     parts = [start]

@@ -74,6 +74,7 @@ def _part_result(
     **about,
     rows=len(rows),
     groups=len(set(row_groups(test, rows))),
+    exemplars=_exemplars(part, answers),
     mean=float(np.mean(values)),
     std=float(np.std(values, ddof=1)) if len(values) > 1 else None,
     interval=mean_interval(test, by_template, names[0]),
@@ -86,6 +87,16 @@ def _part_result(
     clean=_clean(test, by_template, names[0], contaminated),
     templates=templates,
   )
+
+
+def _exemplars(
+  part: EvalPart, answers: Sequence[Answer]
+) -> dict[str, float] | None:
+  """Returns how many exemplars prompts have; None if none were asked for."""
+  if not part.shots:
+    return None
+  shown = [answer.shots for answer in answers]
+  return {'mean': float(np.mean(shown)), 'least': min(shown)}
 
 
 def _template_result(

@@ -6,6 +6,7 @@ from typing import Any
 
 from flan_jax.evaluation.eval_parts import EvalPart
 from flan_jax.evaluation.metrics import text_metrics
+from flan_jax.rendering.exemplars import too_few
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +25,8 @@ class PartResult:
     metric: The reported metric, the first that the dataset declares.
     max_rows: Most rows that were evaluated; None for all.
     group: The group of templates, such as a direction of translation.
+    shots: Exemplars asked for before each question; `exemplars` are those that
+      were there, mean and least.
     rows: Test rows answered under the first template, in `groups` groups.
     accuracies: Mean accuracy under each rule of `rank.values_by_rule`.
   """
@@ -40,6 +43,7 @@ class PartResult:
   metric: str
   shots: int = 0
   max_rows: int | None = None
+  exemplars: Mapping[str, float] | None = None
   group: str | None = None
   rows: int = 0
   groups: int = 0
@@ -90,6 +94,12 @@ class PartResult:
   def name(self) -> str:
     """The part, followed by the group of templates if there is one."""
     return ' '.join(filter(None, (self.part, self.group)))
+
+  @property
+  def lacks_exemplars(self) -> bool:
+    """Whether prompts have too few exemplars, see `exemplars.too_few`."""
+    shown = self.exemplars
+    return shown is not None and too_few(self.shots, shown['mean'])
 
   @property
   def split(self) -> str:

@@ -26,6 +26,7 @@ class Answer:
     by_rule: The option that each rule of `rank.values_by_rule` chooses.
     written: The options that equal the text the model wrote, if it was asked to
       write where it ranks options.
+    shots: The exemplars before the question.
   """
 
   row: int
@@ -34,6 +35,7 @@ class Answer:
   text: str
   by_rule: Mapping[str, int] = dataclasses.field(default_factory=dict)
   written: Sequence[int] | None = None
+  shots: int = 0
 
   @classmethod
   def recorded(cls, row: int, record: Mapping[str, Any]) -> 'Answer':
@@ -45,6 +47,7 @@ class Answer:
       text=record['text'],
       by_rule=record.get('predicted_by', {}),
       written=record.get('options_generated'),
+      shots=record['shots'],
     )
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from flan_jax.evaluation import aggregation
 from flan_jax.evaluation.part_result import PartResult
-from flan_jax.terminal.blocks import Table
+from flan_jax.rendering.exemplars import too_few_text
+from flan_jax.terminal.blocks import Paragraph, Table
 
 # What narrow terminals leave out first. Files have all columns.
 _LEAST = ('top share', 'macro F1', 'majority')
@@ -14,6 +15,7 @@ _LEAST = ('top share', 'macro F1', 'majority')
 def results_table(results: Sequence[PartResult]) -> Table:
   """Returns results as a table; `docs/evaluation.md` describes the columns."""
   lines = []
+  few_shot = any(result.shots for result in results)
   for result in results:
     best = result.best_validation or {'test': None, 'template': None}
     templates = result.templates.values()
@@ -21,6 +23,7 @@ def results_table(results: Sequence[PartResult]) -> Table:
       {
         **_labels(result),
         'rows': _rows(result, result.rows),
+        **({'exemplars': _exemplars(result)} if few_shot else {}),
         'mean': _number(result.mean),
         '(std)': f'({_number(result.std)})',
         '95 % interval': _interval(result.interval),
@@ -36,6 +39,18 @@ def results_table(results: Sequence[PartResult]) -> Table:
     lines,
     optional=(*_LEAST, 'template', 'split', 'best validation', '(std)', 'rows'),
   )
+
+
+def exemplar_warnings(results: Sequence[PartResult]) -> list[Paragraph]:
+  """Names the parts whose prompts have too few exemplars, and the fix."""
+  return [
+    Paragraph(
+      too_few_text(result.name, result.shots, result.exemplars['mean']),
+      style='yellow',
+    )
+    for result in results
+    if result.lacks_exemplars
+  ]
 
 
 def templates_table(results: Sequence[PartResult]) -> Table:
@@ -158,6 +173,14 @@ def _rows(result: PartResult, rows: int) -> str:
   if rows < result.available_rows and result.max_rows is not None:
     return f'{rows} of {result.available_rows}'
   return str(rows)
+
+
+def _exemplars(result: PartResult) -> str:
+  """Returns how many exemplars prompts have: mean, and least if fewer."""
+  if result.exemplars is None:
+    return '-'
+  mean, least = result.exemplars['mean'], result.exemplars['least']
+  return f'{mean:.1f}' if least == mean else f'{mean:.1f}, least {least}'
 
 
 def _number(value: float | None) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from flan_jax.definitions.names import MAX_SHOTS
 from flan_jax.rendering.permutation import key_of, permute
 
 # FLAN keeps exemplars and query within 960 of 1,024 input tokens.
@@ -21,6 +22,27 @@ def most_tokens(lengths: Mapping[str, int]) -> int:
   960
   """
   return lengths['inputs'] - MARGIN
+
+
+def too_few(asked: int, shown: float) -> bool:
+  """Whether prompts have less than half of the exemplars asked for.
+
+  `.fitshot` asks for as many as fit, so for one at least.
+
+  Args:
+    asked: Most exemplars of a prompt.
+    shown: Exemplars of a prompt, in the mean.
+  """
+  return shown < (1 if asked == MAX_SHOTS else asked / 2)
+
+
+def too_few_text(name: str, asked: int, shown: float) -> str:
+  """Returns what is wrong if exemplars are too few, and the fix."""
+  wanted = 'as many as fit' if asked == MAX_SHOTS else asked
+  return (
+    f'{name} has {shown:.1f} exemplars a prompt in the mean, of {wanted}: '
+    "raise 'inputs' of TASK_FEATURE_LENGTHS, or bring more training rows"
+  )
 
 
 def exemplar_keys(ids: Iterable[str], seed: int) -> np.ndarray:

@@ -61,6 +61,8 @@ _TEMPLATES = (
   Column('dataset', 'dataset', TEXT),
   Column('metric', 'metric', TEXT),
   Column('templates', 'templates', COUNT),
+  Column('exemplars', 'exemplars'),
+  Column('least exemplars', 'least exemplars', COUNT),
   *(
     Column(f'{model} {key}', f'{model}, {title}', *kind)
     for key, title, *kind in (
@@ -186,6 +188,7 @@ def template_table(contrast: Contrast) -> Table:
       'dataset': name,
       'metric': result.metric,
       'templates': len(result.templates),
+      **_exemplars(result),
       'split': result.split,
     }
     for model, system in (('base', contrast.base), ('tuned', contrast.tuned)):
@@ -203,6 +206,14 @@ def template_table(contrast: Contrast) -> Table:
     _TEMPLATES,
     tuple(rows),
   )
+
+
+def _exemplars(result: PartResult) -> dict[str, Any]:
+  """Returns how many exemplars prompts have, in the mean and at least."""
+  shown = result.exemplars
+  if shown is None:
+    return {}
+  return {'exemplars': shown['mean'], 'least exemplars': shown['least']}
 
 
 def _about_answers(result: PartResult) -> dict[str, Any]:

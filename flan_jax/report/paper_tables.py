@@ -55,6 +55,8 @@ def protocol_gap(result: PartResult) -> str:
     gaps.append(f'format {result.format}')
   if result.shots not in _SHOTS:
     gaps.append(f'{result.shots} exemplars')
+  if result.lacks_exemplars:
+    gaps.append(f'{result.exemplars["mean"]:.1f} exemplars a prompt')
   if result.template_set is not None:
     gaps.append('another template set')
   if published and all(one.metric != _metric(result) for one in published):

@@ -11,6 +11,7 @@ import uuid
 import jax
 
 from flan_jax.batches.drawn import drawn
+from flan_jax.batches.few_shot import FewShotSplit
 from flan_jax.batches.loader import BatchPlan
 from flan_jax.batches.sampler import Sampler
 from flan_jax.batches.training_splits import training_splits
@@ -23,6 +24,7 @@ from flan_jax.evaluation.mixture_evaluation import MixtureEvaluation
 from flan_jax.evaluation.validation import make_validation
 from flan_jax.model import init_params
 from flan_jax.planning.chips import chip_of_kind
+from flan_jax.rendering.exemplars import too_few, too_few_text
 from flan_jax.runs import config_record
 from flan_jax.runs.checked_settings import CheckedSettings
 from flan_jax.runtime import processes
@@ -273,6 +275,11 @@ class TrainingRun:
     adapted = [split.name for split in splits if split.manifest['adapted']]
     if adapted:
       processes.log(f'splits adapted to a smaller copy: {", ".join(adapted)}')
+    for split in splits:
+      if isinstance(split, FewShotSplit):
+        shown = split.exemplar_counts.mean()
+        if too_few(split.shots, shown):
+          processes.log(too_few_text(split.name, split.shots, shown))
     if self._settings.permute_targets:
       processes.log('targets are permuted inside each dataset')
     rows = sum(split.num_rows for split in splits)

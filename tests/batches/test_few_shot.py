@@ -76,6 +76,7 @@ def test_prompt_is_exemplars_of_its_template_and_the_query(
     if view.exemplars(index).size:
       assert len(prompt) <= most_tokens(_LENGTHS)
     shown.add(len(view.exemplars(index)))
+    assert view.exemplar_counts[index] == len(view.exemplars(index))
   assert max(shown) > 1
   if part != 'natural_questions':
     assert len(shown) > 1  # Some exemplars were dropped.

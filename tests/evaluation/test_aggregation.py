@@ -7,6 +7,7 @@ import pytest
 from flan_jax.evaluation import aggregation
 from flan_jax.evaluation.table import (
   clean_table,
+  exemplar_warnings,
   results_table,
   templates_table,
   written_table,
@@ -136,6 +137,29 @@ def test_a_part_that_cannot_be_evaluated_has_a_reason_and_no_numbers():
   assert line.split()[:3] == ['rte.3shot', 'accuracy', '0']
   evaluated = result(part(ranked_split([0])), ranked(t0=[0]))
   assert 'null' not in evaluated.as_json()
+
+
+def test_exemplars_are_counted_and_few_are_named():
+  split = ranked_split([0, 1, 1])
+  shown = (5, 0, 1)
+
+  def of(shots):
+    answers = [
+      dataclasses.replace(answer, shots=count)
+      for answer, count in zip(ranked(t0=[0, 1, 0]), shown, strict=True)
+    ]
+    return result(part(split, shots=shots), answers)
+
+  few = of(5)
+  assert few.exemplars == {'mean': 2.0, 'least': 0} and few.lacks_exemplars
+  (warning,) = exemplar_warnings([few])
+  assert 'rte has 2.0 exemplars a prompt in the mean, of 5' in warning.text
+  assert '2.0, least 0' in str(results_table([few]))
+  # As many as fit: one is enough. Four: 2.0 are half.
+  assert not of(4).lacks_exemplars and not of(16).lacks_exemplars
+  zero = result(part(split), ranked(t0=[0, 1, 0]))
+  assert zero.exemplars is None and not exemplar_warnings([zero])
+  assert 'exemplars' not in str(results_table([zero]))
 
 
 def test_the_table_tells_if_rows_were_limited():

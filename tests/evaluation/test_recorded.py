@@ -51,6 +51,7 @@ def _record(split, rendering):
     'split': 'test',
     'template': template,
     'id': row['id'],
+    'shots': 0,
   }
   if 'correct' not in row:
     right = references(split, row, template)[0]

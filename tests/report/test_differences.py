@@ -23,6 +23,7 @@ def _records(right: int, part: str = 'rte') -> list[dict]:
       'template': 0,
       'id': str(row),
       'group': str(row // 2),
+      'shots': 0,
       'predicted': int(row >= right),
       'text': '',
       'gold': [0],
@@ -89,6 +90,7 @@ def test_texts_are_compared_by_their_metric(system):
         'template': 0,
         'id': str(row),
         'group': str(row),
+        'shots': 0,
         'text': 'paris' if row < right else 'rome',
         'references': ['Paris'],
       }
