@@ -169,7 +169,31 @@ _GPT_NEOX = Family(
   ignored=r'gpt_neox\.layers\.\d+\.attention\.(masked_)?bias',
 )
 
-FAMILIES = {f.name: f for f in (_LLAMA, _MISTRAL, _QWEN2, _QWEN3, _GPT_NEOX)}
+# Llama with norms after the blocks, and of all heads of queries and keys.
+_OLMO2 = Family(
+  name='olmo2',
+  architecture='Olmo2ForCausalLM',
+  tensors={
+    name: param
+    for name, param in {
+      **_LLAMA.tensors,
+      _ATTENTION + 'q_norm.weight': 'layers/query_norm',
+      _ATTENTION + 'k_norm.weight': 'layers/key_norm',
+      _LAYER + 'post_attention_layernorm.weight': 'layers/attention_norm_after',
+      _LAYER + 'post_feedforward_layernorm.weight': (
+        'layers/feed_forward_norm_after'
+      ),
+    }.items()
+    if param != 'layers/attention_norm'
+  },
+  fields={'norm_place': 'after', 'qk_norm': True, 'qk_norm_heads': 'all'},
+  settings=_ATTENTION_BIAS,
+  defaults={'rms_norm_eps': 1e-5},
+)
+
+FAMILIES = {
+  f.name: f for f in (_LLAMA, _MISTRAL, _QWEN2, _QWEN3, _GPT_NEOX, _OLMO2)
+}
 
 
 def ignored_tensors(config: Mapping[str, Any]) -> str:

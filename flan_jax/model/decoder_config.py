@@ -63,6 +63,9 @@ class DecoderConfig:
   gated: bool = True
   # 'layer' subtracts the mean, and has biases (GPT-NeoX).
   norm: Literal['rms', 'layer'] = 'rms'
+  # Whether the blocks of a layer normalize what they read, what they add (OLMo
+  # 2), or both (Gemma 2).
+  norm_place: Literal['before', 'after', 'both'] = 'before'
   norm_eps: Positive = 1e-6  # Added to the mean square in normalization.
   # Whether attention and feed-forward layer read the same values (GPT-NeoX), so
   # that neither sees what the other adds.
@@ -85,7 +88,8 @@ class DecoderConfig:
   qkv_bias: bool = False  # Whether queries, keys, values have biases (Qwen2).
   output_bias: bool = False  # Whether the output of attention has a bias.
   feed_forward_bias: bool = False  # Whether the feed-forward layer has biases.
-  qk_norm: bool = False  # Whether queries and keys are normalized (Qwen3).
+  qk_norm: bool = False  # Whether queries and keys are normalized (Qwen3),
+  qk_norm_heads: Literal['each', 'all'] = 'each'  # all heads at once (OLMo 2).
   # 'auto', the fastest that platform and model allow; 'reference', all pairs at
   # once; 'blocks', or 'pieces' on a CPU, see `block_attention`; 'splash' or
   # 'cudnn', kernels for TPU and GPU, see `kernel_attention`.
@@ -161,7 +165,10 @@ class DecoderConfig:
     if self.feed_forward_bias:
       feed_forward += inner * self.d_ff + self.d_model
     norm = (2 if self.norm == 'layer' else 1) * self.d_model
-    norms = 2 * norm + 2 * self.head_dim * self.qk_norm
+    norms = (4 if self.norm_place == 'both' else 2) * norm
+    if self.qk_norm:
+      both = heads + kv_heads if self.qk_norm_heads == 'all' else 2
+      norms += both * self.head_dim
     tables = 1 if self.tie_embeddings else 2
     total = self.num_layers * (attention + feed_forward + norms) + norm
     rows = tables * self.vocab_size + self.prompt_vectors

@@ -89,15 +89,18 @@ def attention_block(
     attend: Maps queries [B, L, H, h], keys and values [B, L, K, h] to
       [B, L, H, h].
   """
-  y_BxLxD = normalize(config, weights, 'attention_norm', x_BxLxD)
+  y_BxLxD = _read(config, weights, 'attention', x_BxLxD)
 
   def heads(name, axis):
     projected = _linear(weights, name, y_BxLxD)
     projected = rules.constrain(projected, 'batch', 'length', axis)
+    normed = name != 'value' and config.qk_norm
+    if normed and config.qk_norm_heads == 'all':
+      projected = rms_norm(projected, weights[f'{name}_norm'], config.norm_eps)
     projected = projected.reshape(*x_BxLxD.shape[:2], -1, config.head_dim)
     if name == 'value':
       return projected
-    if config.qk_norm:
+    if normed and config.qk_norm_heads == 'each':
       projected = rms_norm(projected, weights[f'{name}_norm'], config.norm_eps)
     if rotations is not None:
       projected = rope.rotate(projected, rotations)
@@ -106,21 +109,38 @@ def attention_block(
   mixed = attend(
     heads('query', 'heads'), heads('key', 'kv'), heads('value', 'kv')
   )
-  return _linear(weights, 'output', mixed.reshape(*x_BxLxD.shape[:2], -1))
+  mixed = mixed.reshape(*x_BxLxD.shape[:2], -1)
+  return _added(config, weights, 'attention', _linear(weights, 'output', mixed))
 
 
 def feed_forward_block(
   config: DecoderConfig, weights: Weights, x_BxLxD: Float[Array, 'B L D']
 ) -> Float[Array, 'B L D']:
   """Returns what the feed-forward layer adds to the residual stream."""
-  y_BxLxD = normalize(config, weights, 'feed_forward_norm', x_BxLxD)
+  y_BxLxD = _read(config, weights, 'feed_forward', x_BxLxD)
   if config.gated:
     gate, up = (_linear(weights, name, y_BxLxD) for name in ('gate', 'up'))
     hidden = _gated(config.activation, gate, up)
   else:
     hidden = _ACTIVATIONS[config.activation](_linear(weights, 'up', y_BxLxD))
   hidden = rules.constrain(hidden, 'batch', 'length', 'mlp')
-  return _linear(weights, 'down', hidden)
+  return _added(
+    config, weights, 'feed_forward', _linear(weights, 'down', hidden)
+  )
+
+
+def _read(config, weights, block, x_BxLxD):
+  """Returns what a block reads of the residual stream."""
+  if config.norm_place == 'after':
+    return x_BxLxD
+  return normalize(config, weights, f'{block}_norm', x_BxLxD)
+
+
+def _added(config, weights, block, x_BxLxD):
+  """Returns what a block adds to the residual stream."""
+  if config.norm_place == 'before':
+    return x_BxLxD
+  return normalize(config, weights, f'{block}_norm_after', x_BxLxD)
 
 
 def _linear(weights, name, x_BxLxX):

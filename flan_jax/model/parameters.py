@@ -7,10 +7,12 @@ also what training updates and checkpoints hold:
   embedding [V, D], unembedding [D, V] (absent if tied), final_norm [D],
   prompt [P, D] (absent without a soft prompt),
   relative_bias [Z, H] (absent with RoPE; Z buckets), and under `layers`, all
-  stacked over N: attention_norm, feed_forward_norm [N, D], query [N, D, H*h],
-  key, value [N, D, K*h], output [N, H*h, D], gate (absent if not gated),
-  up [N, D, F], down [N, F, D]; if configured, query_norm, key_norm [N, h], and
-  a bias of the last size of any of these, such as query_bias [N, H*h].
+  stacked over N: attention_norm, feed_forward_norm [N, D] (absent with norms
+  after the blocks alone), query [N, D, H*h], key, value [N, D, K*h],
+  output [N, H*h, D], gate (absent if not gated), up [N, D, F], down [N, F, D];
+  if configured, attention_norm_after, feed_forward_norm_after [N, D],
+  query_norm, key_norm [N, h] or [N, H*h] and [N, K*h], and a bias of the last
+  size of any of these, such as query_bias [N, H*h].
 """
 
 from collections.abc import Callable
@@ -25,6 +27,9 @@ from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.sharding import rules
 
 Params = dict[str, Any]
+
+# Ends of the names of a block's norms, by their place.
+_NORM_ENDS = {'before': [''], 'after': ['_after'], 'both': ['', '_after']}
 
 
 def _param(rngs, initializer, **sizes) -> nnx.Param:
@@ -52,10 +57,15 @@ class Layers(nnx.Module):
         1.0, 'fan_in', 'truncated_normal', batch_axis=(0,)
       ),
     )
-    centered = config.norm == 'layer'
-    self.attention_norm = norm(norm=width)
-    if centered:
-      self.attention_norm_bias = bias(norm=width)
+
+    def add_norms(block):
+      for end in _NORM_ENDS[config.norm_place]:
+        setattr(self, f'{block}_norm{end}', norm(norm=width))
+        if config.norm == 'layer':
+          setattr(self, f'{block}_norm{end}_bias', bias(norm=width))
+
+    # Initial values depend on the order of parameters.
+    add_norms('attention')
     self.query = projection(embed=width, heads=heads)
     self.key = projection(embed=width, kv=kv_heads)
     self.value = projection(embed=width, kv=kv_heads)
@@ -64,14 +74,13 @@ class Layers(nnx.Module):
       self.key_bias = bias(kv=kv_heads)
       self.value_bias = bias(kv=kv_heads)
     if config.qk_norm:
-      self.query_norm = norm(norm=config.head_dim)
-      self.key_norm = norm(norm=config.head_dim)
+      every = config.qk_norm_heads == 'all'
+      self.query_norm = norm(norm=heads if every else config.head_dim)
+      self.key_norm = norm(norm=kv_heads if every else config.head_dim)
     self.output = projection(heads=heads, embed=width)
     if config.output_bias:
       self.output_bias = bias(norm=width)
-    self.feed_forward_norm = norm(norm=width)
-    if centered:
-      self.feed_forward_norm_bias = bias(norm=width)
+    add_norms('feed_forward')
     if config.gated:
       self.gate = projection(embed=width, mlp=config.d_ff)
     self.up = projection(embed=width, mlp=config.d_ff)

@@ -81,6 +81,7 @@ _CASES = {
   'qwen3': ('qwen3', {'head_dim': 16}),
   'qwen3-tied': ('qwen3', {'tie_word_embeddings': True, 'head_dim': 24}),
   'gpt-neox': ('gpt_neox', {'hidden_size': 128}),
+  'olmo2': ('olmo2', {'head_dim': 16, 'rope_theta': 5e5}),
   'gpt-neox-serial': (
     'gpt_neox',
     {

@@ -37,13 +37,14 @@ NEOX = dataclasses.replace(
   output_bias=True,
   feed_forward_bias=True,
 )
+OLMO2 = dataclasses.replace(
+  ROPE, norm_place='after', qk_norm=True, qk_norm_heads='all'
+)
 # What decoders of other families do differently.
-VARIANTS = {'neox': NEOX}
+VARIANTS = (NEOX, OLMO2)
 BOTH = pytest.mark.parametrize('config', [RELATIVE, ROPE])
 ALL = pytest.mark.parametrize('config', [RELATIVE, ROPE, BIASED])
-EVERY = pytest.mark.parametrize(
-  'config', [RELATIVE, ROPE, BIASED, *VARIANTS.values()]
-)
+EVERY = pytest.mark.parametrize('config', [RELATIVE, ROPE, BIASED, *VARIANTS])
 
 
 @functools.cache
