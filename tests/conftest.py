@@ -28,6 +28,8 @@ from tests.browser import browser as browser  # A fixture.
 from tests.bucket import bucket as bucket  # A fixture.
 from tests.bucket import bucket_server as bucket_server  # A fixture.
 from tests.command_line import Cli
+from tests.own_datasets import own_folder as own_folder  # A fixture.
+from tests.own_datasets import own_registry as own_registry  # A fixture.
 from tests.shared_folders import code_digest, make_once
 
 # A slow machine is not a failure.

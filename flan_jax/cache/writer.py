@@ -125,8 +125,7 @@ class CacheWriter:
   def _tokens_of_a_rendering(self, key: SplitKey) -> int:
     """Returns a rough guess: the bytes of a TFDS row, and an instruction."""
     source = self._sources[key]
-    split = source.builder.info.splits[source.slices[key.split].tfds_split]
-    row = split.num_bytes // max(split.num_examples, 1)
+    row = source.rows.bytes_of_row(source.slices[key.split].tfds_split)
     return min(row // 4 + 40, sum(self._config.lengths.values()))
 
   def _tasks(self, key: SplitKey) -> list[ShardTask]:

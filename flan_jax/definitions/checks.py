@@ -12,11 +12,7 @@ from flan_jax.definitions.template import (
   Template,
   evaluated,
 )
-from flan_jax.errors import UserError
-
-MIN_TEMPLATES = 10
-MAX_TEMPLATES = 20
-MAX_INVERTED = 3
+from flan_jax.errors import UserError, nearest
 
 SPLITS = ('train', 'validation', 'test')
 
@@ -42,6 +38,33 @@ def check(dataset: Any) -> None:
     for index, template in enumerate(dataset.templates):
       problems = _template_problems(dataset, template, lenient)
       _raise_first(f'{where}, template {index}', problems)
+
+
+def check_columns(dataset: Any, columns: Iterable[str]) -> None:
+  """Checks that a resolved `Dataset` reads raw features that exist.
+
+  Raises:
+    DatasetError: A field, the label or the like names another feature.
+  """
+  named = {f'field {name}': value for name, value in dataset.fields.items()}
+  for name in ('label', 'options', 'answers', 'score'):
+    named[name] = getattr(dataset, name)
+  known = list(columns)
+  for what, column in named.items():
+    if isinstance(column, str) and column not in known:
+      raise DatasetError(
+        f'dataset {dataset.name}: {what} reads {column!r}, but '
+        f'{dataset.source} has {known}{nearest(column, known)}'
+      )
+
+
+def check_label(dataset: Any, unknown: str | None) -> None:
+  """Raises DatasetError for a label, and its place, that is no class."""
+  if unknown is not None:
+    raise DatasetError(
+      f'dataset {dataset.name}: choices has no words for the label {unknown} '
+      f'of column {dataset.label!r}; it has {list(dataset.choices)}'
+    )
 
 
 def _raise_first(where: str, problems: Iterable[str]) -> None:
@@ -83,16 +106,12 @@ def _problems(dataset: Any) -> Iterator[str]:
 
 
 def _template_count_problems(dataset: Any) -> Iterator[str]:
-  if dataset.template_set is not None:
-    if not evaluated(dataset.templates):
-      yield 'every template of the set is inverted'
-    return
-  count = len(dataset.templates)
-  if not MIN_TEMPLATES <= count <= MAX_TEMPLATES:
-    yield f'{count} templates; declare {MIN_TEMPLATES} to {MAX_TEMPLATES}'
-  inverted = sum(template.inverted for template in dataset.templates)
-  if inverted > MAX_INVERTED:
-    yield f'{inverted} inverted templates; declare at most {MAX_INVERTED}'
+  if not evaluated(dataset.templates):
+    yield (
+      'every template is inverted; add one that asks for the answer'
+      if dataset.templates
+      else 'declare at least one template'
+    )
 
 
 def _template_problems(

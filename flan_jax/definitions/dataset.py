@@ -88,25 +88,27 @@ class Dataset:
     name: Lower-case name, such as `rte`; also the name of its SeqIO task.
     version: Version of this declaration. Raise it when its meaning changes.
     cluster: The cluster that is held out as a whole.
-    source: TFDS name with version, such as `super_glue/rte:1.0.2`.
+    source: TFDS name with version, such as `super_glue/rte:1.0.2`, or files,
+      such as `csv:rows.csv`; see `flan_jax.sources.table_files`.
     splits: Split (`train`, `validation`, `test`) -> TFDS slice.
     rows: Split -> rows at the recorded version, before filters. A copy with
-      other counts is reported as adapted.
+      other counts is reported as adapted. Rows of splits that are not recorded
+      are counted.
     fields: Field name -> raw feature, or TensorFlow function of the row that
-      returns a scalar string.
-    templates: Ten or more ways to phrase it.
+      returns a scalar.
+    templates: One or more ways to phrase it.
     metrics: Names in `flan_jax.evaluation.metrics`; the first is reported.
     truncatable: The field that is shortened if a prompt is too long. If there
       are several, the first that a template shows.
     group_key: Fields that identify what several rows share (a passage, a
       premise). Such rows stay in one split and are resampled together.
-    label: Raw feature that holds the class: a TFDS ClassLabel, or a function
-      that returns the name of the class.
+    label: Raw feature that holds the class: a ClassLabel, or its name as text
+      or number; or a function that returns it.
     choices: Class name -> words of the answer.
     options: Function that returns the row's own choices, strings [O].
     correct: Function that returns which of them are right, booleans [O].
     answers: Feature or function that returns all accepted answers, strings
-      [A]; the first is the training target.
+      [A], or the only one; the first is the training target.
     score: Feature or function that returns the number that metrics compare
       with, if the answer in words only approximates it.
     keep: TensorFlow predicate of the raw row. Other rows are dropped and

@@ -6,7 +6,12 @@ import functools
 import importlib
 import importlib.metadata
 
-from flan_jax.definitions.dataset import Dataset, Part, Template
+from flan_jax.definitions.dataset import (
+  Dataset,
+  DatasetError,
+  Part,
+  Template,
+)
 from flan_jax.errors import UserError, nearest
 from flan_jax.runtime import user_modules
 
@@ -62,12 +67,15 @@ def register(dataset: Dataset) -> Dataset:
   """Registers a dataset and returns it.
 
   Raises:
-    ValueError: its name, or the name of one of its parts, is taken.
+    DatasetError: its name, or the name of one of its parts, is taken.
   """
   taken = set(parts())
   for name in {dataset.name, *(p.name for p in dataset.resolve_parts())}:
     if name in _DATASETS or name in taken or name in _MIXTURES:
-      raise ValueError(f'{name!r} is registered already')
+      raise DatasetError(
+        f'dataset {dataset.name}: {name!r} is registered already; choose '
+        'another name'
+      )
   _DATASETS[dataset.name] = dataset
   parts.cache_clear()
   return dataset

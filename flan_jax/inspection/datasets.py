@@ -37,8 +37,9 @@ def describe(data_dir: str | None) -> dict[str, Any]:
 def _describe(dataset: Dataset, data_dir: str | None) -> dict[str, Any]:
   """Describes a dataset; what differs between its parts is a list over them.
 
-  `train_rows` are the recorded ones, `prepared_train_rows` those of the copies
-  that are prepared. `choices` is None unless the classes are fixed.
+  `train_rows` are the recorded ones, or else counted; `prepared_train_rows`
+  are those of the copies that are prepared. `choices` is None unless the
+  classes are fixed.
   """
   parts = dataset.resolve_parts()
   states = [prepared.status_of(part, data_dir) for part in parts]
@@ -56,7 +57,10 @@ def _describe(dataset: Dataset, data_dir: str | None) -> dict[str, Any]:
     'inverted': _shared(sum(t.inverted for t in p.templates) for p in parts),
     'choices': _shared(part.choices and dict(part.choices) for part in parts),
     'metrics': _shared(list(part.metrics) for part in parts),
-    'train_rows': sum(part.rows.get('train', 0) for part in training),
+    'train_rows': sum(
+      part.rows.get('train', found.count)
+      for part, found in zip(training, rows, strict=True)
+    ),
     'prepared_train_rows': sum(r.count for r in rows if r.origin != RECORDED),
     'status': status,
     'part_status': states,
@@ -118,6 +122,8 @@ def _dataset_rows(dataset: Mapping[str, Any]) -> Iterator[Row]:
   manual = None
   if status == MANUAL:
     text = f'download manually: {dataset["manual"]}'
+    if not dataset['manual']:
+      text = f'there is no such file: {dataset["tfds"]}'
     manual = Paragraph(text, ' ' * 6, 'yellow')
   for number, (cells, own) in enumerate(rows, 1):
     note = manual if number == len(rows) else None

@@ -9,8 +9,10 @@ from flan_jax.definitions.dataset import Dataset
 from flan_jax.errors import UserError
 from flan_jax.rendering import splits
 from flan_jax.runtime.json_text import read_object
-from flan_jax.runtime.paths import user_path
-from flan_jax.sources.copies import default_data_dir, find_copy
+from flan_jax.sources.arrow_tables import read_tables
+from flan_jax.sources.copies import find_copy
+from flan_jax.sources.data_dir import data_root
+from flan_jax.sources.table_files import find_files, hub_name, is_table
 
 PREPARED, DOWNLOAD, MANUAL = 'prepared', 'to download', 'manual'
 STATES = (PREPARED, DOWNLOAD, MANUAL)
@@ -27,11 +29,6 @@ class Rows(NamedTuple):
   origin: str  # `COPY`, `ESTIMATE` or `RECORDED`.
 
 
-def data_root(data_dir: str | None) -> pathlib.Path:
-  """Returns the TFDS data directory; the default of TFDS if None."""
-  return user_path(data_dir or default_data_dir())
-
-
 def manual_folder(data_dir: str | None) -> pathlib.Path:
   """Returns where TFDS expects files that are downloaded manually."""
   return data_root(data_dir) / 'downloads' / 'manual'
@@ -45,6 +42,10 @@ def prepare_command(name: str, data_dir: str | None) -> str:
 
 def status_of(part: Dataset, data_dir: str | None) -> str:
   """Returns which of `STATES` a resolved part is in."""
+  if is_table(part.source):
+    if find_files(part.source, data_dir):
+      return PREPARED
+    return DOWNLOAD if hub_name(part.source) else MANUAL
   if find_copy(part.source, data_dir):
     return PREPARED
   return MANUAL if part.manual else DOWNLOAD
@@ -52,20 +53,9 @@ def status_of(part: Dataset, data_dir: str | None) -> str:
 
 def rows_of(part: Dataset, split: str, data_dir: str | None) -> Rows:
   """Returns the number of rows in a split of a resolved part."""
-  folder = find_copy(part.source, data_dir)
-  if folder is None:
+  sizes = _sizes(part.source, data_dir)
+  if sizes is None:
     return Rows(part.rows.get(split, 0), RECORDED)
-  path = folder / 'dataset_info.json'
-  info = read_object(path, fix='prepare the dataset again')
-  try:
-    sizes = {
-      found['name']: sum(map(int, found.get('shardLengths', ())))
-      for found in info.get('splits', ())
-    }
-  except (TypeError, ValueError, LookupError, AttributeError) as error:
-    raise UserError(
-      f'{path} does not list splits as TFDS does: prepare the dataset again'
-    ) from error
   family = [p for p in part.dataset.resolve_parts() if p.source == part.source]
   try:
     found = splits.resolve(family, sizes)[part.name, split]
@@ -77,6 +67,27 @@ def rows_of(part: Dataset, split: str, data_dir: str | None) -> Rows:
   # Takes each row for a group.
   low, high = splits.divide(range(size), found.splits)[split]
   return Rows(min(high, size) - low, ESTIMATE)
+
+
+def _sizes(source: str, data_dir: str | None) -> dict[str, int] | None:
+  """Returns split -> rows of what is prepared, None if nothing is."""
+  if is_table(source):
+    files = find_files(source, data_dir)
+    return files and read_tables(files).sizes
+  folder = find_copy(source, data_dir)
+  if folder is None:
+    return None
+  path = folder / 'dataset_info.json'
+  info = read_object(path, fix='prepare the dataset again')
+  try:
+    return {
+      found['name']: sum(map(int, found.get('shardLengths', ())))
+      for found in info.get('splits', ())
+    }
+  except (TypeError, ValueError, LookupError, AttributeError) as error:
+    raise UserError(
+      f'{path} does not list splits as TFDS does: prepare the dataset again'
+    ) from error
 
 
 def parts_of(name: str) -> list[Dataset]:

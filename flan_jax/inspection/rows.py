@@ -1,6 +1,7 @@
 """The rows of a task under each of its templates; reading uses TensorFlow."""
 
 from collections.abc import Iterator, Mapping
+import json
 from typing import Any
 
 from flan_jax.definitions import names
@@ -10,6 +11,9 @@ from flan_jax.errors import ConfigError
 from flan_jax.inspection import prepared
 from flan_jax.rendering.splits import MissingDataError
 from flan_jax.runtime.tensorflow_start import quiet_start
+from flan_jax.sources.arrow_tables import read_tables
+from flan_jax.sources.table_files import find_files, is_table, missing_files
+from flan_jax.terminal.blocks import Block, Paragraph
 from flan_jax.vocabulary.base import Vocabulary
 from flan_jax.vocabulary.load import MINI, load_vocabulary
 
@@ -35,7 +39,8 @@ def describe(
 
   Returns:
     {'task', 'data_dir', 'parts': [{'part', 'cluster', 'tfds', 'split',
-    'templates': [{'task', 'template', 'group', 'inverted', 'remark',
+    'features', 'rows', 'left_out': what files hold, see `_table`; None for
+    TFDS, 'templates': [{'task', 'template', 'group', 'inverted', 'remark',
     'input', 'target': the patterns, 'examples': [{'id', 'exemplars',
     'inputs', 'targets', 'options', 'remarks'}]}]}]}.
 
@@ -76,6 +81,8 @@ def _check_prepared(part: Dataset, data_dir: str | None) -> None:
   status = prepared.status_of(part, data_dir)
   if status == prepared.PREPARED:
     return
+  if is_table(part.source):
+    raise MissingDataError(missing_files(part.source, part.name, data_dir))
   first = ''
   if status == prepared.MANUAL:
     first = f'download {part.manual} to {prepared.manual_folder(data_dir)} and '
@@ -112,10 +119,32 @@ def _part(
     'cluster': part.cluster,
     'tfds': part.source,
     'split': split,
+    **_table(part, data_dir),
     'templates': [
       _template(task, k, found, lacks_rows=k in pending and not found)
       for k, found in examples.items()
     ],
+  }
+
+
+def _table(part: Dataset, data_dir: str | None) -> dict[str, Any]:
+  """Returns what was found in files: columns, their types, and split sizes."""
+  from flan_jax.rendering.source import SplitSource
+
+  if not is_table(part.source):
+    return {'features': None, 'rows': None, 'left_out': None}
+  source = SplitSource(part, data_dir)
+  tables = read_tables(find_files(part.source, data_dir))
+  return {
+    'features': tables.features,
+    'rows': {
+      name: {
+        'count': source.num_input_examples(name),
+        'reason': source.slices[name].reason,
+      }
+      for name in source.slices
+    },
+    'left_out': dict(tables.left_out),
   }
 
 
@@ -216,13 +245,16 @@ def cut_remarks(inputs_cut: int, targets_cut: bool) -> list[str]:
   return [*remarks, 'target cut'] if targets_cut else remarks
 
 
-def lines(found: Mapping[str, Any]) -> Iterator[str]:
+def lines(found: Mapping[str, Any]) -> Iterator[Block]:
   """Yields `describe` as text, template by template."""
   yield '|: prompt, >: answer, x: wrong option of .rank'
   for part in found['parts']:
     about = f'{part["part"]} ({part["cluster"]})'
     yield f'{about}: {part["split"]} rows of {part["tfds"]}'
-    yield f'in {found["data_dir"]}'
+    if part['features'] is None:
+      yield f'in {found["data_dir"]}'
+    else:
+      yield from _table_lines(part)
     for template in part['templates']:
       yield ''
       remarks = '; '.join(filter(None, (template['group'], template['remark'])))
@@ -231,6 +263,17 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield ''
         yield from _example_lines(example)
     yield ''
+
+
+def _table_lines(part: Mapping[str, Any]) -> Iterator[Block]:
+  columns = [f'{name} {json.dumps(t)}' for name, t in part['features'].items()]
+  yield Paragraph(f'columns: {", ".join(columns)}')
+  if part['left_out']:
+    kinds = [f'{name} ({kind})' for name, kind in part['left_out'].items()]
+    yield Paragraph(f'columns of other types, left out: {", ".join(kinds)}')
+  for split, about in part['rows'].items():
+    reason = f' ({about["reason"]})' if about['reason'] else ''
+    yield Paragraph(f'{split}: {about["count"]:,} rows{reason}')
 
 
 def _example_lines(example: Mapping[str, Any]) -> Iterator[str]:

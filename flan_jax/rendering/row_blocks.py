@@ -16,7 +16,7 @@ import tensorflow as tf
 from flan_jax.definitions.dataset import ANSWER, OPTIONS, Dataset
 from flan_jax.rendering import splits
 from flan_jax.rendering.render import pick_value
-from flan_jax.rendering.source import SplitSource, unoptimized
+from flan_jax.rendering.source import Rows, SplitSource, unoptimized
 from flan_jax.rendering.templates import (
   admissible,
   compile_templates,
@@ -279,9 +279,12 @@ def _read_small(
   source: SplitSource, rows: splits.Slice
 ) -> Sequence[dict[str, np.ndarray]]:
   """Reads a slice once for all the splits that divide it."""
-  return _kept_blocks(source.part, source.data_dir, rows)
+  return _kept_blocks(source.part, source.data_dir, rows, source.rows)
 
 
 @functools.lru_cache(maxsize=64)
-def _kept_blocks(part: Dataset, data_dir: str | None, rows: splits.Slice):
+def _kept_blocks(
+  part: Dataset, data_dir: str | None, rows: splits.Slice, copy: Rows
+):
+  del copy  # Another one has other rows.
   return list(_read(SplitSource(part, data_dir), rows))

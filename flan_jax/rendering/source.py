@@ -10,12 +10,21 @@ import seqio
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from flan_jax.definitions.checks import check_columns, check_label
 from flan_jax.definitions.dataset import SPLITS, Dataset
 from flan_jax.rendering import splits
+from flan_jax.rendering.table_rows import TableRows
 from flan_jax.rendering.templates import (
+  as_text,
   check_class_names,
   feature_value,
   map_row,
+)
+from flan_jax.sources.table_files import (
+  TableFiles,
+  find_files,
+  is_table,
+  missing_files,
 )
 
 # TFDS's reader uses a deprecated counter, which logs a warning each time.
@@ -62,6 +71,95 @@ def open_builder(source: str, data_dir: str | None, name: str | None = None):
   return builder
 
 
+class TfdsRows:
+  """The rows of a prepared TFDS dataset.
+
+  `table_rows.TableRows` has the same methods for files.
+  """
+
+  def __init__(self, builder: Any):
+    self._builder = builder
+
+  @property
+  def sizes(self) -> dict[str, int]:
+    """Split -> its rows."""
+    splits = self._builder.info.splits
+    return {name: split.num_examples for name, split in splits.items()}
+
+  @property
+  def columns(self) -> tuple[str, ...]:
+    """Names of the raw features."""
+    return tuple(self._builder.info.features)
+
+  def class_names(self, column: str) -> tuple[str, ...] | None:
+    """Returns the names of numbered classes; None for another feature."""
+    feature = self._builder.info.features[column]
+    return tuple(getattr(feature, 'names', None) or ()) or None
+
+  def unknown_label(self, column: str, known: Sequence[str]) -> str | None:
+    """Returns a label in words that is not known; None also if unread."""
+    del column, known  # The graph checks each row.
+
+  def read(
+    self,
+    rows: splits.Slice,
+    shuffle: bool,
+    seed: int | None = None,
+    shard: seqio.ShardInfo | None = None,
+  ) -> tf.data.Dataset:
+    """Returns raw rows, each with its position as `tfds_id`."""
+    config = tfds.ReadConfig(
+      add_tfds_id=True, shuffle_seed=seed, skip_prefetch=True
+    )
+    if shard:
+      config.input_context = tf.distribute.InputContext(
+        num_input_pipelines=shard.num_shards, input_pipeline_id=shard.index
+      )
+    return self._builder.as_dataset(
+      split=rows.spec, shuffle_files=shuffle, read_config=config
+    )
+
+  def paths(self, rows: splits.Slice) -> list[str]:
+    """Returns the files that a slice is read from."""
+    read = self._builder.info.splits[rows.spec]
+    return [str(part.filename) for part in read.file_instructions]
+
+  def bytes_of_row(self, split: str) -> int:
+    """Returns the mean size of a row."""
+    about = self._builder.info.splits[split]
+    return about.num_bytes // max(about.num_examples, 1)
+
+
+Rows = TfdsRows | TableRows
+
+
+def open_rows(part: Dataset, data_dir: str | None) -> Rows:
+  """Opens the rows of a resolved part; never downloads.
+
+  Raises:
+    MissingDataError: They are not there; says how to get them.
+  """
+  if not is_table(part.source):
+    return _tfds_rows(part.source, data_dir, part.name)
+  files = find_files(part.source, data_dir)
+  if files is None:
+    raise splits.MissingDataError(
+      missing_files(part.source, part.name, data_dir)
+    )
+  return _table_rows(files, files.signature())
+
+
+@functools.cache
+def _tfds_rows(source: str, data_dir: str | None, name: str) -> TfdsRows:
+  return TfdsRows(open_builder(source, data_dir, name))
+
+
+@functools.lru_cache(maxsize=16)
+def _table_rows(files: TableFiles, signature: Any) -> TableRows:
+  del signature  # A changed file is read again.
+  return TableRows(files)
+
+
 def unoptimized(dataset: tf.data.Dataset) -> tf.data.Dataset:
   """Returns a dataset whose graph is run as it is.
 
@@ -94,29 +192,36 @@ class SplitSource(seqio.DataSource):
   def supports_arbitrary_sharding(self) -> bool:
     return False
 
-  @property
-  def builder(self):
-    return open_builder(self.part.source, self.data_dir, self.part.name)
+  @functools.cached_property
+  def rows(self) -> Rows:
+    """What the rows are read from."""
+    return open_rows(self.part, self.data_dir)
 
   @functools.cached_property
   def class_names(self) -> tuple[str, ...] | None:
-    """The builder's names of the label's classes, None without ClassLabel."""
-    feature = None
-    if isinstance(self.part.label, str):
-      feature = self.builder.info.features[self.part.label]
-    names = tuple(getattr(feature, 'names', None) or ()) or None
-    check_class_names(self.part, names)
+    """Names of the label's numbered classes; None for a label of text.
+
+    Raises:
+      DatasetError: The source lacks a column, or has other classes.
+    """
+    check_columns(self.part, self.rows.columns)
+    part, names = self.part, None
+    if isinstance(part.label, str):
+      names = self.rows.class_names(part.label)
+      # Rows that are not kept may have other labels.
+      if names is None and part.keep is None:
+        found = self.rows.unknown_label(part.label, list(part.choices))
+        check_label(part, found)
+    check_class_names(part, names)
     return names
 
   @functools.cached_property
   def slices(self) -> dict[str, splits.Slice]:
     """Split -> the rows that serve it in this copy."""
-    info = self.builder.info
-    sizes = {name: split.num_examples for name, split in info.splits.items()}
     family = [p for p in self.part.family if p.source == self.part.source]
     if self.part.on_training_rows or not family:
       family = [self.part]
-    resolved = splits.resolve(family, sizes)
+    resolved = splits.resolve(family, self.rows.sizes)
     return {
       split: found
       for (name, split), found in resolved.items()
@@ -138,7 +243,7 @@ class SplitSource(seqio.DataSource):
     del sequence_length, use_cached, num_epochs  # SeqIO's signature.
     found = self.slices[split]
     dataset = _mapping(self.part, self.class_names)(
-      self._read(found.spec, shuffle, seed, shard_info),
+      self.rows.read(found, shuffle, seed, shard_info),
       seed=tf.constant(seed or 0, tf.int64),
       trains=tf.constant(split == 'train'),
     )
@@ -154,7 +259,7 @@ class SplitSource(seqio.DataSource):
   def read_slice(self, rows: splits.Slice, view: RowView) -> tf.data.Dataset:
     """Returns a view of all rows of a slice, in order, with the seed 0."""
     return _mapping(self.part, self.class_names, view)(
-      self._read(rows.spec, shuffle=False),
+      self.rows.read(rows, shuffle=False, seed=None),
       seed=tf.constant(0, tf.int64),
       trains=tf.constant(False),
     )
@@ -180,32 +285,17 @@ class SplitSource(seqio.DataSource):
 
   def list_shards(self, split: str) -> Sequence[str]:
     """Returns the files that a split is read from."""
-    read = self.builder.info.splits[self.slices[split].spec]
-    return [str(part.filename) for part in read.file_instructions]
-
-  def _read(self, spec, shuffle, seed=None, shard_info=None) -> tf.data.Dataset:
-    config = tfds.ReadConfig(
-      add_tfds_id=True, shuffle_seed=seed, skip_prefetch=True
-    )
-    if shard_info:
-      config.input_context = tf.distribute.InputContext(
-        num_input_pipelines=shard_info.num_shards,
-        input_pipeline_id=shard_info.index,
-      )
-    return self.builder.as_dataset(
-      split=spec, shuffle_files=shuffle, read_config=config
-    )
+    return self.rows.paths(self.slices[split])
 
   def _groups(self, found: splits.Slice) -> np.ndarray:
-    return _groups_of(self.part, self.data_dir, found.spec)
+    return _groups_of(self.part, self.rows, found)
 
 
 @functools.cache
-def _groups_of(part: Dataset, data_dir: str | None, spec: str) -> np.ndarray:
-  """Returns the group of every row in a TFDS slice, before filters."""
-  builder = open_builder(part.source, data_dir, part.name)
-  rows = builder.as_dataset(split=spec, shuffle_files=False)
-  groups = rows.map(lambda row: _hash(part, row, part.group_key))
+def _groups_of(part: Dataset, rows: Rows, found: splits.Slice) -> np.ndarray:
+  """Returns the group of every row in a slice, before filters."""
+  read = rows.read(found, shuffle=False, seed=None)
+  groups = read.map(lambda row: _hash(part, row, part.group_key))
   return np.fromiter(groups.as_numpy_iterator(), np.int64)
 
 
@@ -244,6 +334,6 @@ def _hash(part: Dataset, row, names: tuple[str, ...]):
   """Returns the hash of the fields that name a row's group or item."""
   if not names:
     return tf.constant(0, tf.int64)
-  key = [feature_value(part.fields[name], row) for name in names]
+  key = [as_text(feature_value(part.fields[name], row)) for name in names]
   key = tf.strings.join(key, separator='\x1f')
   return tf.strings.to_hash_bucket_fast(key, _HASH_BUCKETS)

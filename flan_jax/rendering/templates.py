@@ -166,13 +166,13 @@ def map_row(dataset: Dataset, class_names: tuple[str, ...] | None, row: Any):
     fixed classes), 'score': float32 (NaN without a score)}.
   """
   mapped = {
-    name: tf.ensure_shape(feature_value(feature, row), [])
+    name: tf.ensure_shape(as_text(feature_value(feature, row)), [])
     for name, feature in dataset.fields.items()
   }
   mapped['class'] = tf.constant(-1)
   mapped['score'] = tf.constant(float('nan'))
   if dataset.score is not None:
-    mapped['score'] = tf.cast(feature_value(dataset.score, row), tf.float32)
+    mapped['score'] = _number(feature_value(dataset.score, row))
   if dataset.choices is not None:
     index = _class_index(dataset, class_names, row)
     mapped['class'] = index
@@ -182,7 +182,9 @@ def map_row(dataset: Dataset, class_names: tuple[str, ...] | None, row: Any):
     mapped['options'] = feature_value(dataset.options, row)
     mapped['correct'] = dataset.correct(row)
   if dataset.answers is not None:
-    mapped['answers'] = feature_value(dataset.answers, row)
+    # One answer may stand by itself.
+    answers = as_text(feature_value(dataset.answers, row))
+    mapped['answers'] = tf.reshape(answers, [-1])
     mapped['options'] = tf.constant([], tf.string)
     mapped['correct'] = tf.constant([], tf.bool)
   else:
@@ -196,6 +198,22 @@ def feature_value(feature: Any, row: Any) -> Any:
   return row[feature] if isinstance(feature, str) else feature(row)
 
 
+def as_text(value: Any) -> Any:
+  """Returns text as it is, and a number or a truth value as text."""
+  value = tf.convert_to_tensor(value)
+  if value.dtype == tf.string:
+    return value
+  # Six digits of a fraction, without zeros at its end.
+  return tf.strings.as_string(value, shortest=value.dtype.is_floating)
+
+
+def _number(value: Any) -> Any:
+  value = tf.convert_to_tensor(value)
+  if value.dtype == tf.string:
+    return tf.strings.to_number(value)
+  return tf.cast(value, tf.float32)
+
+
 def _class_index(dataset: Dataset, class_names, row) -> Any:
   """Returns the row's position in `dataset.choices`, found by name."""
   names = list(dataset.choices)
@@ -203,7 +221,7 @@ def _class_index(dataset: Dataset, class_names, row) -> Any:
   if class_names is not None:
     lookup = tf.constant([names.index(name) for name in class_names])
     return tf.gather(lookup, tf.cast(label, tf.int32))
-  matches = tf.equal(tf.constant(names), label)
+  matches = tf.equal(tf.constant(names), as_text(label))
   check = tf.debugging.assert_equal(
     tf.reduce_any(matches),
     True,

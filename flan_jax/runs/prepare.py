@@ -16,6 +16,12 @@ from flan_jax.sources.download import (
   manual_instructions,
 )
 from flan_jax.sources.mini import MINI
+from flan_jax.sources.table_files import (
+  find_files,
+  hub_name,
+  is_table,
+  missing_files,
+)
 from flan_jax.terminal.blocks import Block, Line, Paragraph
 from flan_jax.terminal.screen import show
 
@@ -37,6 +43,8 @@ def main(argv: Sequence[str]) -> int:
   parts = {part.source: part for part in prepared.parts_of(flags.name)}
   states: dict[str, list[Dataset]] = {state: [] for state in prepared.STATES}
   for part in parts.values():
+    if is_table(part.source) and hub_name(part.source) is None:
+      _check_file(part)
     states[prepared.status_of(part, flags.data_dir)].append(part)
   counts = ', '.join(f'{len(found)} {s}' for s, found in states.items())
   show([f'{flags.name}: {counts} in {prepared.data_root(flags.data_dir)}'])
@@ -45,6 +53,13 @@ def main(argv: Sequence[str]) -> int:
     show(_manual([(part, '') for part in states[MANUAL]], flags.data_dir))
     return 0
   return _prepare(states[DOWNLOAD], states[MANUAL], flags.data_dir)
+
+
+def _check_file(part: Dataset) -> None:
+  """Says that there is nothing to download, if the user's file is there."""
+  if find_files(part.source, None) is None:
+    raise ConfigError(missing_files(part.source, part.name, None))
+  show([f'{part.name} is read from {part.source}: nothing to download'])
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

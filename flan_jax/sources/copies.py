@@ -1,21 +1,15 @@
-"""The prepared copies of TFDS datasets on disk (no TensorFlow)."""
+"""The rows of sources on disk: prepared copies of TFDS datasets, and files."""
 
 import glob
 import os
 import pathlib
 
 from flan_jax.definitions.digests import digest, file_digest
-from flan_jax.runtime.paths import user_path
+from flan_jax.sources.data_dir import data_root
+from flan_jax.sources.table_files import files_digest, find_files, is_table
 
 # The files of a TFDS folder that tell one copy of a dataset from another.
 _COPY_FILES = ('dataset_info.json', 'features.json', 'flan_jax_import.json')
-
-
-def default_data_dir() -> str:
-  """Returns where TFDS looks if no data directory is given."""
-  return os.environ.get(
-    'TFDS_DATA_DIR', os.path.join('~', 'tensorflow_datasets')
-  )
 
 
 def find_copy(source: str, data_dir: str | None) -> pathlib.Path | None:
@@ -26,7 +20,7 @@ def find_copy(source: str, data_dir: str | None) -> pathlib.Path | None:
     data_dir: TFDS data directory; None for TFDS's default.
   """
   name, _, version = source.partition(':')
-  root = user_path(data_dir or default_data_dir())
+  root = data_root(data_dir)
   # A dataset named without its config is in the folder of the default one.
   nested = glob.glob(os.path.join(glob.escape(root), name, '*', version))
   for folder in (root / name / version, *map(pathlib.Path, sorted(nested))):
@@ -36,10 +30,13 @@ def find_copy(source: str, data_dir: str | None) -> pathlib.Path | None:
 
 
 def copy_digest(source: str, data_dir: str | None) -> str | None:
-  """Returns the digest of the copy that `find_copy` finds.
+  """Returns the digest of the rows of a source.
 
-  None if there is none, as on a light worker, which has only the cache.
+  None if there are none, as on a light worker, which has only the cache.
   """
+  if is_table(source):
+    files = find_files(source, data_dir)
+    return None if files is None else files_digest(files)[:8]
   folder = find_copy(source, data_dir)
   if folder is None:
     return None

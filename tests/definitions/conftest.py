@@ -1,20 +1,8 @@
-"""Template sets: files of them, and a registry that forgets them."""
+"""Files of template sets."""
 
 import json
 
 import pytest
-
-from flan_jax.definitions import registry
-
-
-@pytest.fixture
-def own_registry(monkeypatch):
-  """Undoes what a test registers or replaces."""
-  monkeypatch.setattr(registry, '_DATASETS', dict(registry._DATASETS))
-  monkeypatch.setattr(registry, '_MIXTURES', dict(registry._MIXTURES))
-  yield
-  monkeypatch.undo()
-  registry.parts.cache_clear()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from flan_jax.definitions import registry
+from flan_jax.definitions.checks import DatasetError
 from flan_jax.definitions.registry import Member, Mixture, UnknownNameError
 
 registry.load()
@@ -47,7 +48,7 @@ def test_an_unknown_part_suggests_the_nearest(name):
 
 def test_a_taken_name_is_refused(own_registry):
   rte, _ = registry.find_part('rte')
-  with pytest.raises(ValueError, match="'rte' is registered already"):
+  with pytest.raises(DatasetError, match="'rte' is registered already"):
     registry.register(rte)
   with pytest.raises(ValueError, match="'flan_all' is registered already"):
     registry.register_mixture(Mixture('flan_all', (Member('rte'),)))

@@ -165,7 +165,10 @@ _GOOD = ['{premise} {hypothesis}\n{options}', '{answer}']
       {'rte': [['Claim.\n{options}', '{hypothesis}'], _GOOD]},
       'template 0: an inverted template must not show options',
     ),
-    ({'rte': [['Claim a thing.', '{hypothesis}']]}, 'every template of the'),
+    (
+      {'rte': [['Claim a thing.', '{hypothesis}']]},
+      'every template is inverted',
+    ),
     (
       {'arc': [['{question}\n{options}', '{answer}']], 'cb': [['{x}', 'y']]},
       "unknown field 'x'",

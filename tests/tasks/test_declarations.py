@@ -78,7 +78,9 @@ def _skeleton(pattern: str) -> str:
 
 @pytest.mark.parametrize('templates', list(_template_sets()))
 def test_templates_vary(templates):
-  assert len(evaluated(templates)) >= 7
+  # FLAN has ten templates a dataset, of which up to three are inverted.
+  assert 10 <= len(templates) <= 20
+  assert len(templates) - len(evaluated(templates)) <= 3
   for (i, a), (j, b) in itertools.combinations(enumerate(templates), 2):
     first, second = _content(a.input), _content(b.input)
     if min(len(first), len(second)) >= 6:

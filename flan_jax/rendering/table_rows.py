@@ -1,0 +1,106 @@
+"""Rows of Arrow tables as TensorFlow datasets."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute
+import tensorflow as tf
+
+from flan_jax.rendering.splits import Slice
+from flan_jax.sources.arrow_tables import Tables, read_tables
+from flan_jax.sources.table_files import TableFiles
+
+# Rows that become tensors together.
+_BLOCK = 1024
+
+
+class TableRows:
+  """The rows of files; see `source.TfdsRows` for what each method returns."""
+
+  def __init__(self, files: TableFiles):
+    self.files = files
+    self.tables: Tables = read_tables(files)
+
+  @property
+  def sizes(self) -> dict[str, int]:
+    return self.tables.sizes
+
+  @property
+  def columns(self) -> tuple[str, ...]:
+    return tuple(self.tables.features)
+
+  def class_names(self, column: str) -> tuple[str, ...] | None:
+    return self.tables.classes.get(column)
+
+  def unknown_label(self, column: str, known: Sequence[str]) -> str | None:
+    for split, table in self.tables.splits.items():
+      for value in table[column].unique().to_pylist():
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        if text not in known:
+          row = pyarrow.compute.index(table[column], value).as_py()
+          return f'{text!r} (row {row + 1} of {split})'
+    return None
+
+  def read(self, rows: Slice, shuffle: bool, seed: int | None, shard=None):
+    table = self.tables.splits[rows.tfds_split]
+    table = table.slice(rows.start, rows.stop - rows.start)
+    name, first = rows.tfds_split, rows.start
+
+    def blocks() -> Iterator[dict[str, Any]]:
+      for start in range(0, len(table), _BLOCK):
+        block = table.slice(start, _BLOCK)
+        ids = [f'{name}__{first + start + i}' for i in range(len(block))]
+        yield {**_tensors(block), 'tfds_id': tf.constant(ids)}
+
+    specs = {field.name: _spec(field.type) for field in table.schema}
+    specs['tfds_id'] = tf.TensorSpec([None], tf.string)
+    read = tf.data.Dataset.from_generator(blocks, output_signature=specs)
+    read = read.flat_map(tf.data.Dataset.from_tensor_slices)
+    if shard is not None:
+      read = read.shard(shard.num_shards, shard.index)
+    if shuffle and len(table):
+      read = read.shuffle(len(table), seed)
+    return read
+
+  def paths(self, rows: Slice) -> list[str]:
+    del rows
+    return [str(path) for path in self.files.paths]
+
+  def bytes_of_row(self, split: str) -> int:
+    table = self.tables.splits[split]
+    return table.nbytes // max(len(table), 1)
+
+
+def _tensors(block: pa.Table) -> dict[str, Any]:
+  return {
+    name: _tensor(block[name].combine_chunks()) for name in block.column_names
+  }
+
+
+def _tensor(array: Any) -> Any:
+  """Returns an Arrow array as a tensor, a ragged one for lists."""
+  if pa.types.is_large_list(array.type):
+    offsets = array.offsets.to_numpy()
+    lengths, values = offsets - offsets[0], _tensor(array.flatten())
+    return tf.nest.map_structure(
+      lambda part: tf.RaggedTensor.from_row_splits(part, lengths), values
+    )
+  if pa.types.is_struct(array.type):
+    return {f.name: _tensor(array.field(f.name)) for f in array.type}
+  if pa.types.is_large_string(array.type):
+    return tf.constant(array.to_pylist(), tf.string, [len(array)])
+  return tf.constant(array.to_numpy(zero_copy_only=False))
+
+
+def _spec(kind: Any, lists: int = 0) -> Any:
+  """Returns what `_tensor` gives for a type, inside so many lists."""
+  if pa.types.is_large_list(kind):
+    return _spec(kind.value_type, lists + 1)
+  if pa.types.is_struct(kind):
+    return {field.name: _spec(field.type, lists) for field in kind}
+  text = pa.types.is_large_string(kind)
+  dtype = tf.string if text else tf.as_dtype(kind.to_pandas_dtype())
+  if lists:
+    return tf.RaggedTensorSpec([None] * (lists + 1), dtype)
+  return tf.TensorSpec([None], dtype)
