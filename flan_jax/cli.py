@@ -33,6 +33,7 @@ _COMMANDS = {
   'inspect': 'show datasets, rows, mixtures and caches; check for leakage',
   'contamination': 'find the test rows that a pretraining corpus contains',
   'prepare': 'download what a mixture or task needs',
+  'new-task': 'write a task module for a file of your own rows',
   'import-data': 'turn JSON Lines into a TFDS data directory',
   'import': 'turn a pretrained model into a checkpoint to start from',
   'export': 'turn a checkpoint into a folder that transformers or peft loads',

@@ -14,6 +14,7 @@ MODULES = {
   'prompt-tune': 'prompt_tune',
   'eval': 'evaluate',
   'import-data': 'import_data',
+  'new-task': 'new_task',
   'import': 'import_weights',
   'export': 'export_weights',
   'report': 'make_report',
