@@ -100,6 +100,12 @@ INSTALL_REQUIRES = [
 
 EXTRAS_REQUIRE = {
   'cache': ['apache-beam>=2.70'],
+  # Builds the site.
+  'docs': [
+    'myst-nb>=1.3,<2',
+    'sphinx>=8.2,<10',
+    'sphinx-book-theme>=1.1.4,<2',
+  ],
   # Reads and writes gs://…; brings what Orbax needs there.
   'gcp': ['gcsfs>=2026.2'],
   # transformers needs accelerate to read GGUF.

@@ -19,7 +19,7 @@ from flan_jax.terminal.screen import show, show_error
 _RESUMABLE = (*MULTIPROCESS, 'study')
 # Commands whose function gin binds; the others parse their own flags.
 _GIN = (*MULTIPROCESS, 'cache', 'serve')
-_COMMANDS = {
+COMMANDS = {
   'train': 'instruction-tune a decoder, then evaluate what it never saw',
   'prompt-tune': 'train a soft prompt of a task on a frozen model',
   'eval': 'evaluate checkpoints zero-shot or few-shot',
@@ -122,7 +122,7 @@ def _usage() -> list[str]:
   return [
     'flan-jax COMMAND [--help] [--debug] [flags]',
     '',
-    *(f'  {name:13} {what}' for name, what in _COMMANDS.items()),
+    *(f'  {name:13} {what}' for name, what in COMMANDS.items()),
     '',
     f'Start with `{_EXAMPLE}`.',
     '`flan-jax COMMAND --help` lists the flags of a command; --debug shows the',
@@ -131,9 +131,9 @@ def _usage() -> list[str]:
 
 
 def _run(command: str, argv: Sequence[str]) -> int:
-  if command not in _COMMANDS:
+  if command not in COMMANDS:
     raise ConfigError(
-      f'no command {command!r}; the commands are {", ".join(_COMMANDS)}'
+      f'no command {command!r}; the commands are {", ".join(COMMANDS)}'
     )
   if command == 'help':
     show([macros.describe(list(argv))])
@@ -147,7 +147,7 @@ def _run(command: str, argv: Sequence[str]) -> int:
 
 def _run_with_gin(command: str, argv: Sequence[str]) -> None:
   """Parses flags and gin files, and calls the function that gin binds."""
-  parser = flags.command_parser(command, _COMMANDS[command])
+  parser = flags.command_parser(command, COMMANDS[command])
   arguments, parsed = flags.parse_gin(parser, argv)
   if command in MULTIPROCESS:
     flags.join_processes(parsed)

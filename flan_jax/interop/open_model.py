@@ -13,7 +13,7 @@ def open_source(spec: str) -> Source:
   """Opens a model.
 
   Args:
-    spec: A folder with config.json and *.safetensors, a .gguf file, a folder
+    spec: A folder with config.json and safetensors files, a .gguf file, a folder
       with one .gguf file, or the name of an installed package that contains
       one of these.
 
