@@ -11,7 +11,7 @@ _DOCS = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(_DOCS.parent))
 sys.path.insert(0, str(_DOCS / 'site'))
 
-from flan_jax import __version__
+from flan_jax import __version__  # noqa: E402
 
 project = 'flan_jax'
 author = 'The flan_jax authors'

@@ -13,9 +13,9 @@ def open_source(spec: str) -> Source:
   """Opens a model.
 
   Args:
-    spec: A folder with config.json and safetensors files, a .gguf file, a folder
-      with one .gguf file, or the name of an installed package that contains
-      one of these.
+    spec: A folder with config.json and safetensors files, a .gguf file, a
+      folder with one .gguf file, or the name of an installed package that
+      contains one of these.
 
   Raises:
     InteropError: there is no model, or it cannot be read.
