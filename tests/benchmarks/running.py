@@ -1,11 +1,13 @@
-"""Runs a benchmark in a process of its own."""
+"""Runs a benchmark in a process of its own, or its sides in this one."""
 
 import json
 import os
 import pathlib
 import subprocess
 import sys
+from typing import Any
 
+from benchmarks.common import side_process
 from flan_jax.testing import tiny_models
 from tests.command_line import ROOT
 from tests.compile_flags import CHEAP_PROGRAMS
@@ -48,3 +50,13 @@ def write_tiny_model(folder: pathlib.Path) -> pathlib.Path:
   size = tiny_models.write_tokenizer(folder)
   tiny_models.write_model(folder, {**TINY_LLAMA, 'vocab_size': size})
   return folder
+
+
+class SideHere:
+  """Has the methods of `SideProcess`, for a side in this process."""
+
+  def __init__(self, side: Any):
+    self._side = side
+
+  def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+    return side_process.call(self._side, do, **arguments)

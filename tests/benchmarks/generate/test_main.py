@@ -1,33 +1,32 @@
 """Both sides give the same answers; the comparison runs without the peer."""
 
+import contextlib
 import importlib.util
-import os
+import json
 
 import pytest
 
-from benchmarks.generate.results import CASES, EVEN
-from tests.benchmarks.running import run, write_tiny_model
-from tests.command_line import ROOT
+from benchmarks.generate import __main__ as main
+from benchmarks.generate.results import CASES, EVEN, OWN
+from tests.benchmarks.running import SideHere, run, write_tiny_model
 
 _HAS_PEER = all(map(importlib.util.find_spec, ('torch', 'transformers')))
 
 
-def _run(tmp_path, **environment):
-  return run(
-    'generate',
+def _flags(tmp_path):
+  return (
     '--prompts=4',
     '--new_tokens=6',
     '--rounds=1',
     '--batch_sizes=1,4',
     f'--model={write_tiny_model(tmp_path / "source")}',
-    **environment,
   )
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not _HAS_PEER, reason='needs PyTorch and transformers')
 def test_both_sides_give_the_same_answers(tmp_path):
-  *lines, summary = _run(tmp_path)
+  *lines, summary = run('generate', *_flags(tmp_path))
   assert summary['ratio_to_transformers'] > 0
   assert summary['left_out'] == {}
   for case in CASES:
@@ -44,18 +43,38 @@ def test_both_sides_give_the_same_answers(tmp_path):
   assert '1' in threads
 
 
+class _Side:
+  """Answers in no time."""
+
+  def __init__(self, task):
+    self._answers = [[1] * task['new_tokens'] for _ in task['prompts']]
+
+  def prepare(self, case):
+    return {'answers': self._answers, 'versions': {}}
+
+  def run(self, case):
+    pass
+
+
 @pytest.mark.slow
-def test_without_the_peer_this_project_is_measured_alone(tmp_path):
-  hidden = tmp_path / 'hidden'
-  hidden.mkdir()
-  # As if PyTorch were not installed.
-  (hidden / 'sitecustomize.py').write_text(
-    'import importlib.util as u\n'
-    'find = u.find_spec\n'
-    "u.find_spec = lambda n, *a: None if n == 'torch' else find(n, *a)\n"
+def test_without_the_peer_this_project_is_measured_alone(
+  tmp_path, monkeypatch, capsys
+):
+  find = importlib.util.find_spec
+  monkeypatch.setattr(
+    importlib.util, 'find_spec', lambda name: name != 'torch' and find(name)
   )
-  path = os.pathsep.join((str(hidden), str(ROOT)))
-  summary = _run(tmp_path, PYTHONPATH=path)[-1]
+  modules = {}
+
+  @contextlib.contextmanager
+  def started(wanted, task):
+    modules.update(wanted)
+    yield {OWN: SideHere(_Side(task))}
+
+  monkeypatch.setattr(main, 'started', started)
+  main.main(_flags(tmp_path))
+  summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+  assert set(modules) == {OWN}
   assert set(summary['left_out']) == {'transformers'}
   assert 'pip install' in summary['left_out']['transformers']
   assert summary['ratio_to_transformers'] is None

@@ -1,14 +1,17 @@
 """The comparison runs to its end with and without its peers."""
 
+import contextlib
 import importlib.util
+import json
 import os
 import sys
 
 import numpy as np
 import pytest
 
+from benchmarks.train_step import __main__ as main
 from benchmarks.train_step.shapes import CASES, SHAPES
-from tests.benchmarks.running import run
+from tests.benchmarks.running import SideHere, run
 from tests.command_line import ROOT
 
 _HAS_TORCH = all(map(importlib.util.find_spec, ('torch', 'transformers')))
@@ -56,12 +59,32 @@ def test_the_last_line_holds_what_is_documented(tmp_path):
   assert summary['mfu'] is None  # A CPU has no published rate.
 
 
-@pytest.mark.slow
-def test_on_a_gpu_one_side_follows_the_other(tmp_path):
-  # Without a GPU this runs on the CPU all the same.
+class _Side:
+  """Takes no time."""
+
+  def prepare(self, case):
+    return {'first_loss': 1.0}
+
+  def run(self, case, steps):
+    return {'work': steps}
+
+
+def test_on_a_gpu_one_side_follows_the_other(monkeypatch, capsys):
+  running = []
+
+  @contextlib.contextmanager
+  def started(modules, task, interpreters):
+    running.append(list(modules))
+    yield {side: SideHere(_Side()) for side in modules}
+
+  monkeypatch.setattr(main, 'started', started)
+  monkeypatch.setattr(main, '_environment', lambda *_: {})
   sides = 'flan_jax,flan_jax_llama'
-  lines = _run(tmp_path, '--platform=gpu', '--rounds=1', f'--sides={sides}')
+  main.main(
+    ['--shapes=tiny', '--platform=gpu', '--rounds=1', f'--sides={sides}']
+  )
+  # Each has the memory of the device for itself.
+  assert running == [['matmul'], ['flan_jax'], ['flan_jax_llama']]
+  lines = map(json.loads, capsys.readouterr().out.splitlines())
   turns = [line['turn']['side'] for line in lines if 'turn' in line]
-  assert turns == [
-    side for side in ('matmul', 'flan_jax', 'flan_jax_llama') for _ in range(2)
-  ]
+  assert turns == [side for (side,) in running for _ in range(2)]
