@@ -23,6 +23,7 @@ from flan_jax.inspection.rows import MOST_ROWS, cut_remarks
 from flan_jax.rendering import render
 from flan_jax.rendering.exemplars import choose, exemplar_keys, most_tokens
 from flan_jax.rendering.lengths import DEFAULT_LENGTHS, renderings_of
+from flan_jax.rendering.row_blocks import shorten
 from flan_jax.rendering.source import (
   SplitSource,
   plain_tensorflow,
@@ -109,18 +110,22 @@ class RowReader:
     self, renderer: '_Renderer', row, k: int, pool: '_Exemplars | None'
   ) -> ShownRow:
     part, vocabulary = renderer.part, self._settings.vocabulary
-    fitted = _fit(renderer, row, k, vocabulary)
+    prompt, length, inputs_cut = renderer.fitted(row, k, vocabulary)
+    target = renderer.target(row, k)
     exemplars = ()
     if pool and part.format == 'instructions':
-      exemplars = pool.before(row, k, len(fitted['inputs']) + 1)
+      exemplars = pool.before(row, k, length + 1)
+    tokens = len(vocabulary.encode(target))
+    # One token of the target is its end token.
+    targets_cut = tokens >= DEFAULT_LENGTHS['targets']
     options = zip(row[OPTIONS], row['correct'], strict=True)
     return ShownRow(
       row['id'].decode(),
-      renderer.pieces(row, k, shortened=fitted['inputs_pretokenized'].decode()),
-      fitted['targets_pretokenized'].decode(),
+      renderer.pieces(row, k, prompt),
+      target,
       tuple(words.decode() for words, correct in options if correct),
       exemplars,
-      tuple(cut_remarks(int(fitted['inputs_cut']), fitted['targets_cut'])),
+      tuple(cut_remarks(inputs_cut, targets_cut)),
     )
 
 
@@ -140,19 +145,6 @@ def _read(
   return list(rows.as_numpy_iterator())
 
 
-def _fit(
-  renderer: '_Renderer', row, k: int, vocabulary: Vocabulary
-) -> dict[str, Any]:
-  """Returns what `render.fit_rows` adds to a row, as NumPy values."""
-  # One token of the input is the separator.
-  most = DEFAULT_LENGTHS['inputs'] - 1, DEFAULT_LENGTHS['targets']
-  table = renderer.table
-  fitted = render.fit_function(vocabulary, *most)(
-    renderer.pool(row), table.indices[k], table.truncatable[k]
-  )
-  return {name: value.numpy() for name, value in fitted.items()}
-
-
 class _Renderer:
   """Renders mapped rows under the templates of a part, piece by piece."""
 
@@ -164,6 +156,21 @@ class _Renderer:
     """Returns the strings that `TemplateTable.pool` returns."""
     fields = [_text(row, name) for name in self.table.fields]
     return [*self.table.literals, *fields]
+
+  def fitted(
+    self, row: Mapping[str, Any], k: int, vocabulary: Vocabulary
+  ) -> tuple[str, int, int]:
+    """Returns a prompt that fits, its tokens and `Rendering.inputs_cut`."""
+    # One token of the input is the separator.
+    most = DEFAULT_LENGTHS['inputs'] - 1
+    pool = self.pool(row)
+    side = [int(i) for i in self.table.indices[k, 0] if i]
+    prompt = ''.join(pool[i] for i in side)
+    ids, cut = vocabulary.encode(prompt), 0
+    if len(ids) > most:
+      cutable = int(self.table.truncatable[k])
+      prompt, ids, cut = shorten(vocabulary, most, pool, side, cutable)
+    return prompt, min(len(ids), most), cut
 
   def pieces(
     self, row: Mapping[str, Any], k: int, shortened: str | None = None

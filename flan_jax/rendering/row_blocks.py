@@ -164,7 +164,15 @@ class Renderer:
     for row, pool, order in zip(rows, pools, orders, strict=True):
       for template in order:
         (_, target), ids = next(found)
-        ids, cut = self._fit(pool, template, ids)
+        cut = 0
+        if len(ids) > self._max_inputs:
+          _, ids, cut = shorten(
+            self._vocabulary,
+            self._max_inputs,
+            pool,
+            self._sides[template][0],
+            self._truncatable[template],
+          )
         row.renderings.append(
           Rendering(
             template,
@@ -176,9 +184,6 @@ class Renderer:
           )
         )
     return rows
-
-  def _encode(self, text: str) -> np.ndarray:
-    return encode_batch(self._vocabulary, [text])[0]
 
   def _row(self, block: Mapping[str, np.ndarray], i: int) -> RenderedRow:
     values = {name: block[name][i] for name in _KEPT}
@@ -201,29 +206,45 @@ class Renderer:
       values[OPTIONS] = options_block(list(row.options))
     return [*self._literals, *(values[name] for name in self._fields)]
 
-  def _fit(
-    self, pool: list[str], template: int, ids: np.ndarray
-  ) -> tuple[np.ndarray, int]:
-    """Shortens the truncatable field of a prompt until it fits, if it can.
 
-    Returns:
-      The ids, which may still be too long, and `Rendering.inputs_cut`.
-    """
-    if len(ids) <= self._max_inputs:
-      return ids, 0
-    position = self._truncatable[template]
-    if position < 0:
-      return ids, 2
-    field = self._encode(pool[position])
-    shortened, keep = list(pool), len(field)
-    while keep > 0 and len(ids) > self._max_inputs:
-      keep = max(keep - (len(ids) - self._max_inputs), 0)
-      text = self._vocabulary.decode(field[:keep])
-      # A cut between the bytes of a character leaves half of it.
-      shortened[position] = text.rstrip(INCOMPLETE)
-      prompt = ''.join([shortened[i] for i in self._sides[template][0]])
-      ids = self._encode(prompt)
-    return ids, 2 if len(ids) > self._max_inputs else 1
+def shorten(
+  vocabulary: Vocabulary,
+  most: int,
+  pool: Sequence[str],
+  side: Sequence[int],
+  position: int,
+) -> tuple[str, np.ndarray, int]:
+  """Returns a prompt that is too long after its truncatable field lost its end.
+
+  Args:
+    vocabulary: Tokenizes it.
+    most: Most tokens of the input, without the separator.
+    pool: What `TemplateTable.pool` returns.
+    side: Indices of the prompt's pieces in the pool.
+    position: Index of the truncatable field in the pool, -1 without one.
+
+  Returns:
+    The prompt and its ids, which may still be too long, and
+    `Rendering.inputs_cut`.
+  """
+  prompt = ''.join([pool[i] for i in side])
+  ids = _encode(vocabulary, prompt)
+  if position < 0:
+    return prompt, ids, 2
+  field = _encode(vocabulary, pool[position])
+  pieces, keep = list(pool), len(field)
+  while keep > 0 and len(ids) > most:
+    keep = max(keep - (len(ids) - most), 0)
+    text = vocabulary.decode(field[:keep])
+    # A cut between the bytes of a character leaves half of it.
+    pieces[position] = text.rstrip(INCOMPLETE)
+    prompt = ''.join([pieces[i] for i in side])
+    ids = _encode(vocabulary, prompt)
+  return prompt, ids, 2 if len(ids) > most else 1
+
+
+def _encode(vocabulary: Vocabulary, text: str) -> np.ndarray:
+  return encode_batch(vocabulary, [text])[0]
 
 
 def template_order(allowed: np.ndarray, pick: int) -> list[int]:
