@@ -19,6 +19,8 @@ os.environ['XLA_FLAGS'] = ' '.join(
     CHEAP_PROGRAMS,
   )
 )
+# In processes that tests start too. See `optimized`.
+os.environ['JAX_DISABLE_MOST_OPTIMIZATIONS'] = '1'
 
 import hypothesis
 import jax
@@ -38,8 +40,6 @@ hypothesis.settings.load_profile('tests')
 
 # An array that is broadcast to a higher rank by accident is an error.
 jax.config.update('jax_numpy_rank_promotion', 'raise')
-# See `optimized`.
-jax.config.update('jax_disable_most_optimizations', True)
 
 _CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 

@@ -9,6 +9,8 @@ import sys
 import time
 from typing import NamedTuple
 
+from flan_jax.planning import topology
+
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -78,10 +80,9 @@ def end_processes(
     listener.bind(('localhost', 0))
     address = f'localhost:{listener.getsockname()[1]}'
   variables = {
-    **os.environ,
+    # The flags of this process but for the number of its devices.
+    **topology.environment(os.environ, devices),
     'PYTHONPATH': str(_ROOT),
-    'JAX_PLATFORMS': 'cpu',
-    'XLA_FLAGS': f'--xla_force_host_platform_device_count={devices}',
   }
   count = len(arguments)
   flags = f'--coordinator_address={address}', f'--process_count={count}'

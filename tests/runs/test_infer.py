@@ -15,7 +15,6 @@ from flan_jax.testing.multiprocess import run_processes
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.vocabulary.load import load_vocabulary
 from tests.command_line import LENGTHS, RULE, SMALL
-from tests.compile_flags import CHEAP_PROGRAMS
 from tests.evaluation.in_order import generate
 
 _MODEL = DecoderConfig(
@@ -114,9 +113,6 @@ def test_two_processes_answer_as_one(tmp_path, answered):
       checkpoint, '--gin.PROMPTS=prompts.jsonl', '--gin.OUTPUT=answers.jsonl'
     ),
     tmp_path,
-    environment={
-      'XLA_FLAGS': f'--xla_force_host_platform_device_count=1 {CHEAP_PROGRAMS}'
-    },
   )
   found = _read((tmp_path / 'answers.jsonl').read_text())
   assert [f['generated'] for f in found] == texts
