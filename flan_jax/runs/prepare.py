@@ -1,4 +1,4 @@
-"""`flan-jax prepare`: downloads what a mixture or task needs, through TFDS."""
+"""`flan-jax prepare`: downloads what a mixture or task needs."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -15,13 +15,17 @@ from flan_jax.sources.download import (
   download,
   manual_instructions,
 )
+from flan_jax.sources.hub import download_copy, download_table
+from flan_jax.sources.json_rows import ImportRowsError
 from flan_jax.sources.mini import MINI
 from flan_jax.sources.table_files import (
+  HUB,
   find_files,
   hub_name,
   is_table,
   missing_files,
 )
+from flan_jax.tasks.hub_copies import HUB_COPIES
 from flan_jax.terminal.blocks import Block, Line, Paragraph
 from flan_jax.terminal.screen import show
 
@@ -48,11 +52,44 @@ def main(argv: Sequence[str]) -> int:
     states[prepared.status_of(part, flags.data_dir)].append(part)
   counts = ', '.join(f'{len(found)} {s}' for s, found in states.items())
   show([f'{flags.name}: {counts} in {prepared.data_root(flags.data_dir)}'])
+  downloads, manual = states[DOWNLOAD], states[MANUAL]
+  if flags.origin == HUB:
+    downloads, manual = _of_hub([*downloads, *manual]), []
   if flags.dry_run:
-    show(f'would download {part.source}' for part in states[DOWNLOAD])
-    show(_manual([(part, '') for part in states[MANUAL]], flags.data_dir))
+    show(f'would download {_place(p, flags.origin)}' for p in downloads)
+    show(_manual([(part, '') for part in manual], flags.data_dir))
     return 0
-  return _prepare(states[DOWNLOAD], states[MANUAL], flags.data_dir)
+  return _prepare(downloads, manual, flags.data_dir, flags.origin)
+
+
+def _of_hub(parts: Sequence[Dataset]) -> list[Dataset]:
+  """Returns the parts that the hub has; names the others."""
+  found = [p for p in parts if _hub_name_of(p) is not None]
+  others = [part.source for part in parts if part not in found]
+  if others:
+    show(
+      [
+        Paragraph(
+          f'no copy on the hub is known of {", ".join(others)}: the same '
+          'command without --from=hf prepares them'
+        )
+      ]
+    )
+  return found
+
+
+def _hub_name_of(part: Dataset) -> str | None:
+  """Returns the name of a dataset of the hub with the rows of a part."""
+  if is_table(part.source):
+    return hub_name(part.source)
+  copy = HUB_COPIES.get(part.source)
+  return copy and '/'.join(filter(None, (copy.name, copy.config)))
+
+
+def _place(part: Dataset, origin: str) -> str:
+  if origin == HUB:
+    return f'{part.source} from {_hub_name_of(part)} of the Hugging Face hub'
+  return part.source
 
 
 def _check_file(part: Dataset) -> None:
@@ -71,6 +108,14 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
   parser.add_data_flags()
   parser.add_argument('name', help='a mixture, a dataset or a task')
   parser.add_argument(
+    '--from',
+    dest='origin',
+    choices=('tfds', HUB),
+    default='tfds',
+    help='where datasets of TFDS are downloaded from: by TFDS, or (hf) from '
+    'copies on the Hugging Face hub; needs flan_jax[hf]',
+  )
+  parser.add_argument(
     '--dry_run', action='store_true', help='only print what would be downloaded'
   )
   flags = parser.parse_args(argv)
@@ -80,19 +125,22 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _prepare(
-  downloads: Sequence[Dataset], manual: Sequence[Dataset], data_dir: str | None
+  downloads: Sequence[Dataset],
+  manual: Sequence[Dataset],
+  data_dir: str | None,
+  origin: str,
 ) -> int:
   todo, missing, failed = list(downloads), [], []
   folder = prepared.manual_folder(data_dir)
   has_files = folder.is_dir() and any(folder.iterdir())
   (todo if has_files else missing).extend(manual)
   for number, part in enumerate(todo, 1):
-    show([f'[{number}/{len(todo)}] {part.source}'])
+    show([f'[{number}/{len(todo)}] {_place(part, origin)}'])
     try:
-      download(part.source, data_dir, bool(part.manual))
+      _download(part, data_dir, origin)
     except MissingFilesError:
       missing.append(part)
-    except DownloadError as error:
+    except (DownloadError, ImportRowsError) as error:
       failed.append((part, str(error)))
   described = [(part, manual_instructions(part.source)) for part in missing]
   show(_manual(described, data_dir))
@@ -101,6 +149,19 @@ def _prepare(
   for part, reason in failed:
     show([f'  {part.source}', Paragraph(reason, '    ')])
   return 1 if failed else 0
+
+
+def _download(part: Dataset, data_dir: str | None, origin: str) -> None:
+  if is_table(part.source):
+    download_table(part.source, data_dir)
+  elif origin == HUB:
+    readers = [p for _, p in registry.parts().values()]
+    readers = [p for p in readers if p.source == part.source]
+    download_copy(
+      HUB_COPIES[part.source], readers, data_dir, lambda line: show([line])
+    )
+  else:
+    download(part.source, data_dir, bool(part.manual))
 
 
 def _manual(

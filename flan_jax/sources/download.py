@@ -41,7 +41,9 @@ def download(source: str, data_dir: str | None, manual: bool) -> None:
     kinds = (AssertionError, FileNotFoundError, tf.errors.NotFoundError)
     if manual and isinstance(error, kinds):
       raise MissingFilesError from error
-    raise DownloadError(_short(f'{type(error).__name__}: {error}')) from error
+    raise DownloadError(
+      short_reason(f'{type(error).__name__}: {error}')
+    ) from error
 
 
 def manual_instructions(source: str) -> str:
@@ -53,8 +55,9 @@ def manual_instructions(source: str) -> str:
     builder = tfds.builder_cls(source.partition(':')[0].split('/')[0])
   except tfds.core.registered.DatasetNotFoundError:
     return ''
-  return _short(builder.MANUAL_DOWNLOAD_INSTRUCTIONS or '')
+  return short_reason(builder.MANUAL_DOWNLOAD_INSTRUCTIONS or '')
 
 
-def _short(text: str) -> str:
+def short_reason(text: str) -> str:
+  """Returns a text of others in one line of up to 400 characters."""
   return textwrap.shorten(text, 400, placeholder=' …')
