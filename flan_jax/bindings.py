@@ -55,6 +55,11 @@ def _check_names() -> None:
   """Raises ConfigError for a macro that nothing reads or that is not set."""
   known = {scope for scope, selector in _config() if selector == _MACRO}
   read = set(_macros_in(list(_config().values())))
+  if '' in known:
+    raise ConfigError(
+      "'macro.value' names no macro: set one as in --gin.SEED=0, or in a gin "
+      'file as in SEED = 0'
+    )
   for name in sorted(known - read - set(MACROS)):
     hint = nearest(name, read | set(MACROS))
     raise ConfigError(f'macro {name} is set, but nothing reads it{hint}')

@@ -29,10 +29,10 @@ GRAMMAR = (
 _MIXTURE_SUFFIXES = '[.tK][.train_rows][.Nshot|.fitshot][.plain|.named]'
 
 _NAME = re.compile(
-  r'^(?P<base>[\w:]+?)(?:\.t(?P<k>\d+))?(?P<all>\.all)?'
+  r'(?P<base>[\w:]+?)(?:\.t(?P<k>\d+))?(?P<all>\.all)?'
   r'(?P<train_rows>\.train_rows)?'
   r'(?:\.(?P<shots>\d+|fit)shot)?(?:\.(?P<format>plain|named))?'
-  r'(?P<rank>\.rank)?$'
+  r'(?P<rank>\.rank)?'
 )
 
 
@@ -58,7 +58,7 @@ class TaskName:
 
 
 def _match(name: str) -> re.Match:
-  if match := _NAME.match(name):
+  if match := _NAME.fullmatch(name):
     return match
   raise UnknownNameError(
     f'{name!r} is not a task name; the grammar is '

@@ -11,10 +11,9 @@ and fields of FLAN's published templates are understood as well
 """
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 import contextlib
 import dataclasses
-import functools
 import importlib.resources
 import os
 import string
@@ -31,7 +30,12 @@ from flan_jax.definitions.dataset import (
   placeholders,
 )
 from flan_jax.errors import UserError, nearest
-from flan_jax.runtime.json_text import read_json, read_text, shown
+from flan_jax.runtime.json_text import (
+  read_json,
+  read_text,
+  shown,
+  without_repeats,
+)
 
 # The dictionary that is read if a Python file has several.
 _PYTHON_NAME = 'PATTERNS'
@@ -162,7 +166,7 @@ def _read(path: str) -> Mapping[str, Any]:
   if path.endswith('.py'):
     found = _read_python(path)
   else:
-    hook = functools.partial(_without_repeats, path)
+    hook = without_repeats(path, TemplateSetError)
     found = read_json(path, TemplateSetError, hook)
   if not isinstance(found, dict) or not found:
     raise TemplateSetError(f'{path} must be a dictionary of datasets')
@@ -183,18 +187,6 @@ def _read_python(path: str) -> dict[str, Any]:
       f'{path} is nested too deeply, or has a number of too many digits: '
       'write it as JSON'
     ) from error
-
-
-def _without_repeats(
-  path: str, pairs: Sequence[tuple[str, Any]]
-) -> dict[str, Any]:
-  """Returns a JSON object; refuses a key that occurs twice."""
-  found = {}
-  for name, value in pairs:
-    if name in found:
-      raise TemplateSetError(f'{path}: {name!r} occurs twice')
-    found[name] = value
-  return found
 
 
 def _python_dictionary(path: str, module: ast.Module) -> dict[str, Any]:

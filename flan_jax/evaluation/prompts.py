@@ -8,7 +8,7 @@ from typing import Any
 
 from flan_jax.cache.framing import Framing
 from flan_jax.errors import UserError
-from flan_jax.runtime.json_text import parse_json, read_bytes
+from flan_jax.runtime.json_text import parse_json, read_bytes, without_repeats
 from flan_jax.runtime.paths import user_path
 from flan_jax.vocabulary.base import Vocabulary
 
@@ -70,7 +70,8 @@ def _text(line: bytes, place: str) -> str:
 
 
 def _object(text: str, place: str) -> dict[str, Any]:
-  fields = parse_json(text, place, PromptError, fix=_JSON_LINES)
+  hook = without_repeats(place, PromptError)
+  fields = parse_json(text, place, PromptError, hook, _JSON_LINES)
   if not isinstance(fields, dict) or PROMPT not in fields:
     keys = (
       f', only {", ".join(fields)[:80]}' if isinstance(fields, dict) else ''

@@ -12,11 +12,18 @@ from flan_jax.errors import ConfigError
 from flan_jax.evaluation.eval_parts import EvalPart
 from flan_jax.model import soft_prompt
 from flan_jax.model.decoder_config import DecoderConfig
+from flan_jax.setting_types import Count, Text, check
 from flan_jax.sharding import replicated
 from flan_jax.training.checkpoint import Checkpointer, CheckpointError
 from flan_jax.training.checkpoint_items import params_digest
 from flan_jax.training.checkpoint_record import is_prompt
 from flan_jax.training.prompt_checkpoint import check_base
+
+# What the record of a prompt holds, which may be a stranger's.
+_KEYS = {
+  'base': {'checkpoint': Text, 'params_digest': int},
+  'prompt': {'length': Count, 'parts': Mapping[Text, Text]},
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +44,7 @@ class SoftPrompt:
 
     Raises:
       CheckpointError: There is none.
+      ConfigError: Its record lacks something.
     """
     found = Checkpointer.best_or_newest(path)
     record = Checkpointer.read_record(found)
@@ -44,6 +52,10 @@ class SoftPrompt:
       raise CheckpointError(
         f'{found} is not a soft prompt: name a MODEL_DIR of prompt-tune'
       )
+    for name, keys in _KEYS.items():
+      for key, kind in keys.items():
+        value = record.get(name, {}).get(key)
+        check(f'{key} of {name} in the record of {found}', kind, value)
     return cls(found, record)
 
   @property

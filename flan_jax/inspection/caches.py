@@ -12,6 +12,7 @@ from etils import epath
 from flan_jax.cache import cached_split, identity
 from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.identity import SplitKey
+from flan_jax.cache.storage import CacheError
 from flan_jax.errors import UserError
 from flan_jax.runtime.paths import user_path
 from flan_jax.sources.copies import copy_digest
@@ -46,8 +47,13 @@ def describe(
     'folder', 'rows', 'tokens', 'bytes'}], 'others': number of folders of
     splits that the run does not need}. `rows`, `tokens` and `bytes` are None
     unless the split is complete, `folder` is None where it is missing.
+
+  Raises:
+    CacheError: CACHE_DIR is a file.
   """
   root = user_path(config.cache_dir)
+  if root.exists() and not root.is_dir():
+    raise CacheError(f'CACHE_DIR is {root}, a file: name a folder')
   folders = [f'{p.parent.name}/{p.name}' for p in sorted(root.glob('*/*'))]
   left = {f: match['name'] for f in folders if (match := _FOLDER.match(f))}
   splits = []

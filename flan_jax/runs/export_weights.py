@@ -9,6 +9,7 @@ import ml_dtypes  # noqa: F401
 import numpy as np
 
 from flan_jax import interop
+from flan_jax.cache.framing import CacheConfig
 from flan_jax.evaluation.soft_prompts import SoftPrompt
 from flan_jax.flags import FlagParser
 from flan_jax.interop import export
@@ -18,6 +19,7 @@ from flan_jax.interop.params import import_mesh
 from flan_jax.interop.peft_folder import write_adapter
 from flan_jax.interop.recorded_vocabulary import open_vocabulary
 from flan_jax.model import abstract_params
+from flan_jax.setting_types import check, kinds_of
 from flan_jax.sharding import replicated
 from flan_jax.terminal.screen import show
 from flan_jax.training.checkpoint import Checkpointer
@@ -61,6 +63,12 @@ def _export_model(flags: argparse.Namespace) -> None:
   config = recorded_model(record, flags.checkpoint)
   family = interop.family_for(config)
   vocabulary = open_vocabulary(record, flags.checkpoint, flags.vocabulary)
+  prompt_format = record.get('prompt_format')
+  check(
+    f'prompt_format in {flags.checkpoint}',
+    kinds_of(CacheConfig)['prompt_format'],
+    prompt_format,
+  )
   shapes = abstract_params(config, import_mesh(config))
   params = Checkpointer.restore_params(flags.checkpoint, shapes, flags.ema)
   with new_output(flags.out) as out:
@@ -68,7 +76,7 @@ def _export_model(flags: argparse.Namespace) -> None:
     export.write_weights(out, family, config, params, flags.dtype)
     export.write_settings(out, family, config, vocabulary, flags.dtype)
     if 'prompt_format' in record:
-      export.write_readme(out, record['prompt_format'])
+      export.write_readme(out, prompt_format)
   count = f'{config.param_count():,} parameters'
   show([f'{out}: {family.architecture}, {count}'])
 

@@ -76,6 +76,25 @@ def decode_json(
     raise NotJsonError('a number has too many digits') from error
 
 
+def without_repeats(
+  where: str | os.PathLike, error: type[UserError] = UserError
+) -> Hook:
+  """Returns a hook that refuses objects in which a key occurs twice.
+
+  Of two values, Python's parser keeps the last and says nothing.
+  """
+
+  def hook(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+      keys = [key for key, _ in pairs]
+      twice = next(key for key in keys if keys.count(key) > 1)
+      raise error(f'{where}: the key {shown(twice)} occurs twice: remove one')
+    return found
+
+  return hook
+
+
 def read_json(
   path: str | os.PathLike,
   error: type[UserError] = UserError,
@@ -94,9 +113,10 @@ def read_object(
   path: str | os.PathLike,
   error: type[UserError] = UserError,
   fix: str = 'correct it',
+  hook: Hook | None = None,
 ) -> dict[str, Any]:
   """As `read_json`; the file must hold an object."""
-  found = read_json(path, error, fix=fix)
+  found = read_json(path, error, hook, fix)
   if not isinstance(found, dict):
     raise error(f'{path} must hold one JSON object, key -> value: {fix}')
   return found

@@ -81,7 +81,8 @@ def _read_meta(path: epath.Path) -> dict[str, Any]:
       f'{path} is missing; write {{"FILE STEM": {{"tfds": "NAME/CONFIG:'
       'VERSION"}} for each file, or name the builder of a single file'
     )
-  return json_text.read_object(path, ImportRowsError)
+  hook = json_text.without_repeats(path, ImportRowsError)
+  return json_text.read_object(path, ImportRowsError, hook=hook)
 
 
 def _read_entry(path: epath.Path, meta: dict[str, Any]) -> SourceFile:
@@ -155,7 +156,8 @@ def _parse_lines(path: epath.Path) -> Iterator[tuple[str, dict[str, Any]]]:
       if not line.strip():
         continue
       place = f'{path.name}:{number}'
-      row = json_text.parse_json(line, place, ImportRowsError)
+      hook = json_text.without_repeats(place, ImportRowsError)
+      row = json_text.parse_json(line, place, ImportRowsError, hook)
       if not isinstance(row, dict):
         raise ImportRowsError(f'{place}: must be an object, field -> value')
       yield place, row

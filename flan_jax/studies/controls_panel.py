@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from flan_jax.errors import ConfigError, UserError, nearest
+from flan_jax.setting_types import Text, check
 from flan_jax.studies.collect import CellResult, records_of
 from flan_jax.studies.design import StudyDesign
 from flan_jax.studies.paired import (
@@ -19,7 +20,12 @@ from flan_jax.studies.paired import (
 
 # Arms that are the best of several on validation rows: name -> the arms.
 _BEST = 'best of'
-_FIELDS = ('evaluation', 'statistic', 'comparisons')
+_FIELDS = {
+  'evaluation': Text,
+  'statistic': Text,
+  'comparisons': Sequence[Any],
+}
+_ENDPOINTS = Mapping[Text, Mapping[Text, Any]]
 
 # Arm, hold-out and label -> dataset -> answers, for each seed.
 _Found = dict[tuple[str, str, str], list[dict[str, Answers]]]
@@ -27,7 +33,9 @@ _Found = dict[tuple[str, str, str], list[dict[str, Answers]]]
 
 def check_endpoints(design: StudyDesign) -> None:
   """Raises ConfigError if an endpoint names something that is unknown."""
+  check('study.endpoints', _ENDPOINTS, design.endpoints)
   best = design.endpoints.get(_BEST, {})
+  check(repr(_BEST), Mapping[Text, Sequence[Text]], best)
   labels = {e.label for cell in design.cells() for e in cell.evaluations}
   for name, arms in best.items():
     for arm in arms:
@@ -39,10 +47,12 @@ def check_endpoints(design: StudyDesign) -> None:
         raise ConfigError(
           f'{what} has the fields {", ".join(_FIELDS)}; check {field!r}'
         )
+    for field, kind in _FIELDS.items():
+      check(f'{field} of {what}', kind, endpoint[field])
     _check(what, 'statistic', endpoint['statistic'], STATISTICS)
     _check(what, 'evaluation', endpoint['evaluation'], labels)
     for pair in endpoint['comparisons']:
-      if isinstance(pair, str) or len(pair) != 2:
+      if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise ConfigError(f'{what}: {pair!r} is not a pair of arms')
       for arm in pair:
         _check(what, 'arm', arm, {*design.arms, *best})

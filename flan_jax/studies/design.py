@@ -5,10 +5,14 @@ import dataclasses
 from typing import Any
 
 from flan_jax.definitions import names
-from flan_jax.errors import ConfigError, UserError, nearest
+from flan_jax.errors import ConfigError, nearest
+from flan_jax.setting_types import Name, Path, Text, check, kinds_of
 
 # Stands for the hold-out in the names of mixtures.
 _HOLDOUT = '{holdout}'
+# Macros by name; and what is declared, by a label, in fields.
+_Macros = Mapping[Text, Any]
+_Declared = Mapping[Text, Mapping[str, Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,8 +25,8 @@ class EvaluationSpec:
     holdouts: The hold-outs it is for; None for all.
   """
 
-  mixture: str
-  settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  mixture: Name
+  settings: _Macros = dataclasses.field(default_factory=dict)
   holdouts: Sequence[str] | None = None
 
 
@@ -35,8 +39,8 @@ class PromptSpec:
     settings: Macros that differ from those of the study.
   """
 
-  tasks: Mapping[str, Sequence[str]]
-  settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  tasks: Mapping[str, Sequence[Name]]
+  settings: _Macros = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,12 +57,12 @@ class Arm:
     prompts: Label -> soft prompts to tune for the model.
   """
 
-  train: str | None = None
-  settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-  gin_files: Sequence[str] = ()
-  template_set: str | None = None
-  evaluations: Mapping[str, Any] | None = None
-  prompts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  train: Name | None = None
+  settings: _Macros = dataclasses.field(default_factory=dict)
+  gin_files: Sequence[Path] = ()
+  template_set: Path | None = None
+  evaluations: _Declared | None = None
+  prompts: _Declared = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -234,18 +238,22 @@ def find_cells(cells: Sequence[Cell], wanted: Sequence[str]) -> list[Cell]:
 
 
 def _arm(name: str, fields: Mapping[str, Any]) -> Arm:
-  if '/' in name:
-    raise ConfigError(f'arm {name!r}: a name has no slash')
+  if '/' in name or not name.strip() or not name.isprintable():
+    raise ConfigError(
+      f'arm {name!r}: a name has no slash, and is a text in one line'
+    )
   return _make(Arm, f'arm {name!r}', fields)
 
 
 def _make(kind: Any, what: str, fields: Mapping[str, Any]) -> Any:
   """Makes a dataclass from what a gin file says."""
-  known = [field.name for field in dataclasses.fields(kind)]
-  for field in fields:
+  known = kinds_of(kind)
+  for field, value in fields.items():
     if field not in known:
       raise ConfigError(f'{what} has no field {field!r}{nearest(field, known)}')
-  try:
-    return kind(**fields)
-  except TypeError as error:
-    raise UserError(f'{what}: {error}') from error
+    check(f'{field} of {what}', known[field], value)
+  for field in dataclasses.fields(kind):
+    required = field.default is field.default_factory is dataclasses.MISSING
+    if required and field.name not in fields:
+      raise ConfigError(f'{what} lacks the field {field.name!r}')
+  return kind(**fields)

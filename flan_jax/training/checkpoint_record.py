@@ -34,6 +34,8 @@ RECORD = 'record'
 _FILE = 'metadata'
 _OLD = {'digests', 'record'}
 _KEYS = {*_OLD, 'trees', 'score', 'digest'}
+# Keys of a record that hold objects, if they are there.
+_OBJECTS = ('model', 'vocabulary', 'window', 'base', 'prompt')
 # Fields of a model that change its speed or its training, but no score beyond
 # rounding; and the size of a soft prompt, which has a checkpoint of its own.
 _FREE = (
@@ -86,6 +88,9 @@ def read_contents(checkpoint: epath.Path) -> dict[str, Any]:
       keys == _KEYS and contents['digest'] == digest(rest)
     )
     intact = intact and isinstance(contents['record'], dict)
+    intact = intact and all(
+      isinstance(contents['record'].get(key, {}), dict) for key in _OBJECTS
+    )
   except (ValueError, TypeError, RecursionError, OSError):
     intact = False
   if not intact:
@@ -115,8 +120,8 @@ def check_no_prompt(record: Mapping[str, Any], path: Any) -> None:
   """Raises ConfigError if a checkpoint holds a soft prompt, not a model."""
   if is_prompt(record):
     raise ConfigError(
-      f'{path} holds a soft prompt for {record["base"]["checkpoint"]}, not a '
-      'model: use PROMPTS_FROM of `flan-jax eval`, or --prompt of '
+      f'{path} holds a soft prompt for {record["base"].get("checkpoint")}, not '
+      'a model: use PROMPTS_FROM of `flan-jax eval`, or --prompt of '
       '`flan-jax export`'
     )
 

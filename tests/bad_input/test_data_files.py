@@ -9,11 +9,12 @@ from etils import epath
 import pytest
 
 from flan_jax.cache import cached_split
+from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.cache.storage import CacheError
 from flan_jax.definitions import template_set
 from flan_jax.errors import UserError
 from flan_jax.evaluation.contaminated import Contaminated
-from flan_jax.evaluation.prompts import read_prompts
+from flan_jax.evaluation.prompts import prompt_tokens, read_prompts
 from flan_jax.evaluation.recorded import read_recorded
 from flan_jax.interop.output_folder import new_output
 from flan_jax.overlap.corpus_blocks import read_blocks
@@ -27,6 +28,7 @@ from flan_jax.serving.strict_json import read_object
 from flan_jax.sources import json_rows
 from flan_jax.studies.archive import FINISHED, Archive
 from flan_jax.vocabulary.hugging_face import read_config
+from flan_jax.vocabulary.load import load_vocabulary
 from tests.bad_input.refusal import NO_OBJECT, NOT_JSON
 
 
@@ -205,6 +207,7 @@ def test_a_list_of_contaminated_rows(listed, tmp_path):
     ('p.jsonl', b'{"prompt": ["a"]}'),
     ('p.jsonl', b'{"prompt": "a", "generated": "b"}'),
     ('p.jsonl', b'{"prompt": "\\ud800"}'),
+    ('p.jsonl', b'{"prompt": "a", "prompt": "b"}'),
     ('p.jsonl', b'{"prompt": "a"}\n' + b'[' * 100_000),
     ('p.jsonl', b'{"\x1b[2J": "a"}'),
     ('p.jsonl', json.dumps({'x' * 10**6: 'a'}).encode()),
@@ -213,6 +216,17 @@ def test_a_list_of_contaminated_rows(listed, tmp_path):
 def test_prompts_that_cannot_be(name, content, tmp_path):
   path = _write(tmp_path, name, content)
   assert name in _line(read_prompts, path)
+
+
+@pytest.mark.parametrize('text', ['x' * 10**6, 'word ' * 200_000])
+def test_a_prompt_of_a_megabyte(text, tmp_path):
+  (prompt,) = read_prompts(_write(tmp_path, 'p.txt', text.encode()))
+  vocabulary = load_vocabulary('mini')
+  framing = Framing.of(CacheConfig('cache'), vocabulary)
+  line = _line(
+    lambda path: prompt_tokens([prompt], vocabulary, framing, 128), tmp_path
+  )
+  assert 'p.txt:1: the prompt has ' in line and 'shorten it' in line
 
 
 _TEXT = b'some words of a corpus ' * 1000

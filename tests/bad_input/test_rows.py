@@ -29,7 +29,8 @@ _ROW = {
 def _refuse(folder, row, entry):
   rows = folder / 'rows'
   rows.mkdir()
-  (rows / 'mine.jsonl').write_text(json.dumps(row) + '\n')
+  text = row if isinstance(row, str) else json.dumps(row)
+  (rows / 'mine.jsonl').write_text(f'{text}\n')
   (rows / 'meta.json').write_text(json.dumps({'mine': entry}))
   with pytest.raises(UserError) as refused:
     import_rows(rows, folder / 'data', log=lambda line: None)
@@ -57,6 +58,13 @@ def test_a_value_that_does_not_fit(field, value, tmp_path):
   entry = {'tfds': 'my_lab:1.0.0', 'features': _FEATURES}
   line = _refuse(tmp_path, {**_ROW, field: value}, entry)
   assert line.startswith('mine.jsonl:1: ') and field in line
+
+
+def test_a_field_that_occurs_twice(tmp_path):
+  row = json.dumps(_ROW).replace('"number"', '"text": "b", "number"')
+  entry = {'tfds': 'my_lab:1.0.0', 'features': _FEATURES}
+  line = _refuse(tmp_path, row, entry)
+  assert line == 'mine.jsonl:1: the key "text" occurs twice: remove one'
 
 
 @pytest.mark.parametrize(

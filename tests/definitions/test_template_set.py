@@ -146,7 +146,7 @@ _GOOD = ['{premise} {hypothesis}\n{options}', '{answer}']
     ({}, 'must be a dictionary of datasets'),
     ('[]', 'must be a dictionary of datasets'),
     ('{"rte": [,', 'line 1, column 10'),
-    ('{"rte": [], "rte": []}', "'rte' occurs twice"),
+    ('{"rte": [], "rte": []}', '"rte" occurs twice'),
     ({'rte': [[' ', '{answer}']]}, 'input is empty'),
     (
       {'rte': [['{premise}\n{options} Say.', '{answer}']]},

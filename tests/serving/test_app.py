@@ -71,6 +71,7 @@ _FIELDS = {
   'a fraction as token': ('prompt', {'prompt': [1.5]}),
   'a boolean as token': ('prompt', {'prompt': [True]}),
   'a huge prompt': ('prompt', {'prompt': 'horse ' * 100_000}),
+  'a huge prompt of one word': ('prompt', {'prompt': 'x' * 10**6}),
   'too many tokens': ('prompt', {'prompt': [5] * 1000}),
   'an escaped null': ('prompt', {'prompt': 'a\0b'}),
   'a lone surrogate': ('prompt', {'prompt': 'a\ud800b'}),

@@ -176,6 +176,9 @@ def test_known_arms_and_evaluations_are_accepted():
     ({'seeds': 3}, "has the fields evaluation, statistic, .*'seeds'"),
     ({'comparisons': (('tuned', 'bas'),)}, "no arm 'bas'; nearest: base"),
     ({'comparisons': (('tuned',),)}, 'is not a pair of arms'),
+    ({'comparisons': 3}, 'is 3: it must be a list'),
+    ({'comparisons': (3,)}, '3 is not a pair of arms'),
+    ({'statistic': ['x']}, 'must be a text'),
     # A forgotten comma: (('a', 'b')) is one pair and no list of pairs.
     ({'comparisons': ('tuned', 'base')}, "'tuned' is not a pair of arms"),
   ],
