@@ -116,8 +116,6 @@ EXTRAS_REQUIRE = {
     'transformers>=5.0',
   ],
   'gguf': ['gguf>=0.17'],
-  # Writes .parquet files of rendered rows.
-  'parquet': ['pyarrow>=19'],
   # Reads hf:… sources.
   'hf': ['datasets>=4.0'],
   # Judges checkpoints with the tasks of lm-evaluation-harness.

@@ -8,8 +8,9 @@ from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.cache.identity import SplitKey
 from flan_jax.cache.storage import CacheError
 from flan_jax.definitions.mixture_plan import MixturePlan, PlanMember
+from flan_jax.rendering.missing_data import missing_data, missing_parts
 from flan_jax.runtime import child
-from flan_jax.sources.mini import resolve_data_dir
+from flan_jax.sources.mini import MINI, resolve_data_dir
 from flan_jax.terminal.screen import show
 from flan_jax.vocabulary.base import Vocabulary
 
@@ -67,6 +68,8 @@ class CacheStore:
   )
 
   def __post_init__(self):
+    # The child imports the shipped corpus on first use.
+    self._imports = self.config.data_dir == MINI
     data_dir = resolve_data_dir(self.config.data_dir, self.config.cache_dir)
     self.config = dataclasses.replace(self.config, data_dir=data_dir)
 
@@ -91,9 +94,24 @@ class CacheStore:
       return
     if self.flags is None:
       self.find(missing[0])
+    self.check_data(missing)
     show([f'starting `flan-jax cache` for {len(missing)} splits'])
     if not child.succeeds('cache', self.flags):
       raise CacheError('the cache could not be made, see above')
+
+  def check_data(self, missing: Sequence[SplitKey]) -> None:
+    """Checks that splits that are not cached can be made.
+
+    Raises:
+      MissingDataError: Data of theirs is not prepared, and may not be left
+        out; names all of it.
+    """
+    if self.allow_missing or self._imports:
+      return
+    data_dir = self.config.data_dir
+    parts = missing_parts((key.part for key in missing), data_dir)
+    if parts:
+      raise missing_data(parts, data_dir, '--allow_missing')
 
   def digest(self, key: SplitKey) -> str:
     """Returns the digest of a split; raises CacheError if it is missing.

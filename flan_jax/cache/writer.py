@@ -19,6 +19,7 @@ from flan_jax.cache.identity import LAYOUT, SplitKey, split_folder
 from flan_jax.cache.shard import ShardTask, write_shard
 from flan_jax.definitions.digests import digest
 from flan_jax.rendering.lengths import renderings_of
+from flan_jax.rendering.missing_data import missing_data, missing_parts
 from flan_jax.rendering.source import SplitSource
 from flan_jax.rendering.splits import MissingDataError
 from flan_jax.runtime.paths import user_path
@@ -79,14 +80,18 @@ class CacheWriter:
     """Opens the source of every split.
 
     Raises:
-      MissingDataError: a source is not prepared, unless `allow_missing` leaves
-        it out; the message names the commands that prepare it.
+      MissingDataError: sources are not prepared, unless `allow_missing` leaves
+        them out; the message names all, and the commands that prepare them.
     """
     self._config = config
     self._vocabulary = vocabulary
     self._sources: dict[SplitKey, SplitSource] = {}
     self.missing: dict[str, str] = {}
-    for key in dict.fromkeys(keys):
+    keys = list(dict.fromkeys(keys))
+    parts = missing_parts((key.part for key in keys), config.data_dir)
+    if parts and not allow_missing:
+      raise missing_data(parts, config.data_dir, '--allow_missing')
+    for key in keys:
       source = SplitSource(key.part, config.data_dir)
       try:
         _ = source.class_names, source.slices

@@ -213,9 +213,12 @@ def _examples(
 
 def _example(example, task: TaskName, pool, vocabulary) -> dict[str, Any]:
   """Returns an example as text, with remarks on what was cut."""
+  from flan_jax.rendering import seqio_tasks
+
   k = int(example['template'])
-  remarks, exemplars = [], []
+  remarks, exemplars, query = [], [], 'inputs_pretokenized'
   if pool:
+    query = seqio_tasks.QUERY
     about = example['id'], int(example['group']), int(example['seed'])
     # The input and the target of each exemplar end with the end token.
     ends = int((example['inputs'] == vocabulary.eos_id).sum())
@@ -229,7 +232,7 @@ def _example(example, task: TaskName, pool, vocabulary) -> dict[str, Any]:
   return {
     'id': example['id'].decode(),
     'exemplars': [list(pair) for pair in exemplars],
-    'inputs': example['inputs_pretokenized'].decode(),
+    'inputs': example[query].decode(),
     'targets': example['targets_pretokenized'].decode(),
     'options': [
       {'words': words.decode(), 'correct': bool(correct)}

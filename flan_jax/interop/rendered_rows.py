@@ -18,6 +18,7 @@ from flan_jax.cache.cached_split import CachedSplit
 from flan_jax.cache.framing import INPUT, CacheConfig
 from flan_jax.cache.row_lines import RowLines
 from flan_jax.evaluation.predictions import references
+from flan_jax.rendering.exemplars import AFTER_INPUT, AFTER_TARGET
 from flan_jax.rendering.permutation import key_of, permute
 from flan_jax.vocabulary.base import INCOMPLETE, Vocabulary, VocabularyError
 
@@ -36,8 +37,8 @@ class Joints:
   """
 
   before: str = ''
-  after: str = '\n'
-  between: str = '\n\n'
+  after: str = AFTER_INPUT
+  between: str = AFTER_TARGET
 
   @classmethod
   def of(cls, config: CacheConfig) -> 'Joints':

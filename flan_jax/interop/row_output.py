@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 import contextlib
-import importlib.util
 import json
 import os
 from typing import IO, Any
@@ -20,8 +19,8 @@ def check_row_file(path: str) -> None:
   """Checks that a file of rows can be written.
 
   Raises:
-    ConfigError: Its name ends in nothing that is known, its folder is missing
-      or read-only, or a package is missing.
+    ConfigError: Its name ends in nothing that is known, or its folder is
+      missing or read-only.
   """
   file = user_path(path)
   if file.suffix not in _WRITERS:
@@ -33,11 +32,6 @@ def check_row_file(path: str) -> None:
     raise ConfigError(
       f'--out={path} cannot be written: it is a folder, or its folder is '
       'missing or read-only'
-    )
-  if file.suffix == _PARQUET and importlib.util.find_spec('pyarrow') is None:
-    raise ConfigError(
-      f'--out={path} needs a package: pip install '
-      "'flan_jax[parquet]', or write .jsonl"
     )
 
 
@@ -89,5 +83,4 @@ def _parquet(stream: IO[bytes]) -> Iterator[Write]:
       flush()
 
 
-_PARQUET = '.parquet'
-_WRITERS = {'.jsonl': _json_lines, _PARQUET: _parquet}
+_WRITERS = {'.jsonl': _json_lines, '.parquet': _parquet}

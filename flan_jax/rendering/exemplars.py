@@ -10,6 +10,10 @@ from flan_jax.rendering.permutation import key_of, permute
 # FLAN keeps exemplars and query within 960 of 1,024 input tokens.
 MARGIN = 64
 
+# What texts for people have where tokens have the end token: after an input and
+# after the target of an exemplar.
+AFTER_INPUT, AFTER_TARGET = '\n', '\n\n'
+
 # Candidates looked at first, beyond the exemplars wanted. More follow if some
 # of them share the query's group.
 _SPARE = 2

@@ -1,17 +1,30 @@
 """SeqIO tasks and mixtures of declared datasets, registered on first use."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import functools
+from typing import Any
+import warnings
 
 import numpy as np
 import seqio
 import tensorflow as tf
 
 from flan_jax.definitions import names, registry
-from flan_jax.definitions.dataset import evaluated
-from flan_jax.definitions.mixture_plan import mixing_rate
-from flan_jax.rendering.exemplars import choose, exemplar_keys, most_tokens
+from flan_jax.definitions.dataset import Dataset, evaluated
+from flan_jax.definitions.mixture_plan import (
+  MixturePlan,
+  PlanMember,
+  mixing_rate,
+)
+from flan_jax.rendering.exemplars import (
+  AFTER_INPUT,
+  AFTER_TARGET,
+  choose,
+  exemplar_keys,
+  most_tokens,
+)
 from flan_jax.rendering.lengths import DEFAULT_LENGTHS, renderings_of
+from flan_jax.rendering.missing_data import missing_data, missing_parts
 from flan_jax.rendering.render import render_rows, tokenize_rows
 from flan_jax.rendering.seqio_metrics import (
   accuracy,
@@ -25,11 +38,19 @@ from flan_jax.vocabulary.base import Vocabulary
 from flan_jax.vocabulary.load import MINI, load_vocabulary
 from flan_jax.vocabulary.seqio import as_seqio
 
+# Where a few-shot example has its query, as text.
+QUERY = 'query_pretokenized'
+
 _process: dict[str, tuple[str, str | None]] = {}
+# Registered mixture -> members that are not prepared.
+_left_out: dict[str, list[str]] = {}
 
 
 def get_mixture_or_task(
-  name: str, vocabulary: str = MINI, data_dir: str | None = None
+  name: str,
+  vocabulary: str = MINI,
+  data_dir: str | None = None,
+  allow_missing: bool = False,
 ):
   """Returns a SeqIO task or mixture, which is registered on first use.
 
@@ -39,12 +60,15 @@ def get_mixture_or_task(
     vocabulary: 'mini' or the path of a SentencePiece model. A process uses
       one.
     data_dir: TFDS data directory; None for TFDS's default. A process uses one.
+    allow_missing: Whether to leave out members of a mixture whose data is not
+      prepared, with a warning that names them.
 
   Returns:
     A `seqio.Task` or `seqio.Mixture`, also in SeqIO's registries.
 
   Raises:
     UnknownNameError: unknown name; suggests the three nearest.
+    MissingDataError: data is not prepared; names all of it and the commands.
     ValueError: the process uses another vocabulary or data directory.
   """
   registry.load()
@@ -54,16 +78,15 @@ def get_mixture_or_task(
       f'this process registers SeqIO tasks with (vocabulary, data_dir) '
       f'{chosen}; start another process for {(vocabulary, data_dir)}'
     )
-  if (
-    name in seqio.MixtureRegistry.names() or name in seqio.TaskRegistry.names()
-  ):
+  if name in _registered() and not (_left_out.get(name) and not allow_missing):
     return seqio.get_mixture_or_task(name)
   plan = names.resolve(name)
+  members = _prepared(plan, data_dir, allow_missing)
   if plan.purpose is None and len(plan.members) == 1:
     return _register_task(name, load_vocabulary(vocabulary), data_dir)
   trains = all(member.part.trains for member in plan.members)
   tasks = []
-  for member in plan.members:
+  for member in members:
     if member.shots and member.exemplar_part is None:
       continue  # Without training rows there are no exemplars.
     task_names = names.task_names(member)
@@ -72,6 +95,71 @@ def get_mixture_or_task(
       get_mixture_or_task(task, vocabulary, data_dir)
       tasks.append((task, rate if trains else 1.0))
   return seqio.MixtureRegistry.add(name, tasks)
+
+
+def _registered() -> set[str]:
+  return {*seqio.MixtureRegistry.names(), *seqio.TaskRegistry.names()}
+
+
+def _with_hint(get: Callable[[str], Any]) -> Callable[[str], Any]:
+  """Has SeqIO's function say how a name of this project is registered."""
+
+  @functools.wraps(get)
+  def get_or_explain(task_or_mixture_name: str) -> Any:
+    try:
+      return get(task_or_mixture_name)
+    except ValueError as error:
+      registry.load()
+      try:
+        names.resolve(task_or_mixture_name)
+      except registry.UnknownNameError:
+        raise error from None
+      raise ValueError(
+        f'{error} It is a name of flan_jax, which is registered on first use: '
+        'call flan_jax.rendering.seqio_tasks.get_mixture_or_task('
+        f'{task_or_mixture_name!r}, vocabulary=..., data_dir=...) before'
+      ) from error
+
+  return get_or_explain
+
+
+if not hasattr(seqio.get_mixture_or_task, '__wrapped__'):
+  seqio.get_mixture_or_task = _with_hint(seqio.get_mixture_or_task)
+
+
+def _prepared(
+  plan: MixturePlan, data_dir: str | None, allow_missing: bool
+) -> list[PlanMember]:
+  """Returns the members whose data is prepared.
+
+  Raises:
+    MissingDataError: some is not, and may not be left out; or none is.
+  """
+  missing = missing_parts(
+    (part for member in plan.members for part in _parts(member)), data_dir
+  )
+  sources = {part.source for part in missing}
+  found = [
+    member
+    for member in plan.members
+    if not any(part.source in sources for part in _parts(member))
+  ]
+  if missing and not (allow_missing and found):
+    raise missing_data(missing, data_dir, 'allow_missing=True')
+  if missing:
+    _left_out[plan.name] = [part.name for part in missing]
+    left_out = ', '.join(_left_out[plan.name])
+    warnings.warn(
+      f'{plan.name} leaves out what is not prepared: {left_out}', stacklevel=3
+    )
+  return found
+
+
+def _parts(member: PlanMember) -> list[Dataset]:
+  """Returns the parts whose rows a member reads."""
+  if member.shots and member.exemplar_part:
+    return [member.part, member.exemplar_part]
+  return [member.part]
 
 
 def _mixing_rate(task: seqio.Task, shares: int) -> float:
@@ -161,7 +249,8 @@ def add_exemplars(
 ) -> tf.data.Dataset:
   """Puts exemplars before the tokenized inputs of zero-shot examples.
 
-  End tokens separate inputs, targets and exemplars.
+  End tokens separate inputs, targets and exemplars. `inputs_pretokenized` is
+  the whole prompt, with line breaks instead, and `QUERY` the query alone.
 
   Args:
     examples: From `tokenize_rows`.
@@ -177,20 +266,29 @@ def add_exemplars(
     inputs, targets = map(vocabulary.encode, pair)
     return (*inputs, end, *targets[: lengths['targets']], end)
 
-  def prompt(template, row_id, group, seed, query):
-    tokens, room = [], most_tokens(lengths) - len(query)
+  def prompt(template, row_id, group, seed, query, text):
+    tokens, shown, room = [], [], most_tokens(lengths) - len(query)
     for pair in pool.exemplars(int(template), row_id, int(group), int(seed)):
       ids = encode(pair)
       if len(ids) > room:
         break
       tokens += ids
+      shown += (pair[0], AFTER_INPUT, pair[1], AFTER_TARGET)
       room -= len(ids)
-    return np.array([*tokens, *query], np.int32)
+    whole = ''.join(shown).encode() + text
+    return np.array([*tokens, *query], np.int32), whole
 
   def add(example):
-    about = [example[k] for k in ('template', 'id', 'group', 'seed', 'inputs')]
-    inputs = tf.numpy_function(prompt, about, tf.int32)
-    return {**example, 'inputs': tf.ensure_shape(inputs, [None])}
+    text = example['inputs_pretokenized']
+    keys = ('template', 'id', 'group', 'seed', 'inputs')
+    about = [*(example[key] for key in keys), text]
+    inputs, whole = tf.numpy_function(prompt, about, (tf.int32, tf.string))
+    return {
+      **example,
+      'inputs': tf.ensure_shape(inputs, [None]),
+      'inputs_pretokenized': tf.ensure_shape(whole, []),
+      QUERY: text,
+    }
 
   return examples.map(add)
 

@@ -44,14 +44,17 @@ def main(argv: Sequence[str]) -> int:
   """
   flags = _parse(argv)
   registry.load(flags.task_module)
-  parts = {part.source: part for part in prepared.parts_of(flags.name)}
+  parts = {
+    part.source: part for name in flags.name for part in prepared.parts_of(name)
+  }
   states: dict[str, list[Dataset]] = {state: [] for state in prepared.STATES}
   for part in parts.values():
     if is_table(part.source) and hub_name(part.source) is None:
       _check_file(part)
     states[prepared.status_of(part, flags.data_dir)].append(part)
   counts = ', '.join(f'{len(found)} {s}' for s, found in states.items())
-  show([f'{flags.name}: {counts} in {prepared.data_root(flags.data_dir)}'])
+  names = ' '.join(flags.name)
+  show([f'{names}: {counts} in {prepared.data_root(flags.data_dir)}'])
   downloads, manual = states[DOWNLOAD], states[MANUAL]
   if flags.origin == HUB:
     downloads, manual = _of_hub([*downloads, *manual]), []
@@ -106,7 +109,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     'after the other, and lists what has to be downloaded manually.',
   )
   parser.add_data_flags()
-  parser.add_argument('name', help='a mixture, a dataset or a task')
+  parser.add_argument('name', nargs='+', help='mixtures, datasets or tasks')
   parser.add_argument(
     '--from',
     dest='origin',

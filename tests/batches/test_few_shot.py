@@ -142,11 +142,17 @@ def test_seqio_tasks_have_the_same_exemplars(
     )
     assert task is seqio.get_mixture_or_task(task.name)
     dataset = task.get_dataset(_LENGTHS, split='test', shuffle=False)
-    found = {
-      example['id'].decode(): example['inputs'].tolist()
-      for example in dataset.as_numpy_iterator()
-    }
+    examples = list(dataset.as_numpy_iterator())
+    found = {e['id'].decode(): e['inputs'].tolist() for e in examples}
     assert found == wanted
+    for example in examples:
+      # End tokens stand where the text has line breaks.
+      text, shown = example['inputs_pretokenized'].decode(), ''
+      ends = np.flatnonzero(example['inputs'] == vocabulary.eos_id)
+      for n, span in enumerate(np.split(example['inputs'], ends + 1)[:-1]):
+        shown += vocabulary.decode(span[:-1].tolist()) + '\n' * (1 + n % 2)
+      assert text == shown.removesuffix('\n')
+      assert text.endswith(example[seqio_tasks.QUERY].decode())
   seqio_tasks._process.clear()
   seqio_tasks._process.update(before)
 

@@ -60,16 +60,19 @@ def test_a_mistake_is_reported_in_one_line(cli, rule_data, flags, message):
   assert not (cli.folder / 'model').exists()
 
 
-@pytest.mark.slow
-def test_a_missing_dataset_is_reported_with_its_command(cli, tmp_path):
-  # A child process reads the rows and reports the error.
-  code, _, error = cli(
-    *_train(tmp_path / 'empty', '--gin.MIXTURE_OR_TASK_NAME=rte')
-  )
+def test_missing_data_is_reported_at_once_with_commands(cli, tmp_path):
+  empty = tmp_path / 'empty'
+  mixture = '--gin.MIXTURE_OR_TASK_NAME=flan_holdout_nli'
+  code, _, error = cli(*_train(empty, mixture))
   assert code == 2
-  assert 'super_glue/rte:1.0.2 is not in DATA_DIR' in error
-  assert 'flan-jax prepare rte' in error
-  assert 'flan-jax import-data' in error
+  assert f'not prepared in {empty}:' in error
+  shown = ' '.join(error.split())
+  for name in ('copa (super_glue/copa:1.0.2)', 'xsum (xsum:1.1.0)'):
+    assert name in shown
+  assert '`flan-jax prepare ' in error and f' --data_dir={empty}`' in error
+  assert 'first download for story_cloze, by hand: ' in error
+  assert 'flan-jax import-data' in error and '--allow_missing' in error
+  assert not (cli.folder / 'cache').exists()
 
 
 def test_a_dry_run_computes_nothing(cli, rule_data):

@@ -1,13 +1,12 @@
 """Files of rows: their contents, and that they are whole or not there."""
 
-import importlib.util
 import json
 
+import pyarrow.parquet as pq
 import pytest
 
-from flan_jax.errors import ConfigError
 from flan_jax.interop import row_output
-from flan_jax.interop.row_output import check_row_file, row_file
+from flan_jax.interop.row_output import row_file
 
 _ROWS = [
   {'text': f'row {n} é\n', 'messages': [{'role': 'user'}]} for n in (1, 2)
@@ -25,21 +24,18 @@ def test_json_lines(tmp_path):
 
 
 def test_parquet_in_groups(tmp_path, monkeypatch):
-  parquet = pytest.importorskip('pyarrow.parquet')
   monkeypatch.setattr(row_output, '_GROUP', 1)
   path = tmp_path / 'rows.parquet'
   with row_file(str(path)) as write:
     for row in _ROWS:
       write(row)
-  found = parquet.ParquetFile(path)
+  found = pq.ParquetFile(path)
   assert found.num_row_groups == 2
   assert found.read().to_pylist() == _ROWS
 
 
 @pytest.mark.parametrize('suffix', ['jsonl', 'parquet'])
 def test_a_failure_leaves_the_old_file_alone(tmp_path, suffix):
-  if suffix == 'parquet':
-    pytest.importorskip('pyarrow')
   path = tmp_path / f'rows.{suffix}'
   path.write_text('old')
   with pytest.raises(ZeroDivisionError), row_file(str(path)) as write:
@@ -47,9 +43,3 @@ def test_a_failure_leaves_the_old_file_alone(tmp_path, suffix):
     write(1 / 0)
   assert path.read_text() == 'old'
   assert [p.name for p in tmp_path.iterdir()] == [path.name]
-
-
-def test_parquet_names_its_package(tmp_path, monkeypatch):
-  monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
-  with pytest.raises(ConfigError, match=r'flan_jax\[parquet\]'):
-    check_row_file(str(tmp_path / 'rows.parquet'))

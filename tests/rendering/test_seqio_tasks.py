@@ -1,6 +1,7 @@
 """SeqIO tasks and mixtures of every name, for plain SeqIO code."""
 
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import seqio
 from flan_jax import tasks as flan_tasks
 from flan_jax.definitions import names, registry
 from flan_jax.rendering import seqio_tasks
+from flan_jax.rendering.splits import MissingDataError
 from flan_jax.vocabulary.load import load_vocabulary
 
 registry.load()
@@ -175,3 +177,44 @@ def test_register_all_expands_every_name(mini_data):
   }
   assert len(parts) > 62 and parts <= set(registered)
   assert len(mixtures) > 20 and mixtures <= set(registered)
+
+
+def test_an_unregistered_name_is_explained():
+  with pytest.raises(
+    ValueError, match='registered on first use: call flan_jax'
+  ):
+    seqio.get_mixture_or_task('flan_holdout_struct_to_text')
+  with pytest.raises(ValueError, match=r"'no_such_name'\.$"):
+    seqio.get_mixture_or_task('no_such_name')
+
+
+def test_missing_data_is_said_at_once_or_left_out(tmp_path, mini_data):
+  before = dict(seqio_tasks._process)
+  seqio_tasks._process.clear()
+  members = tuple(map(registry.Member, ('wnli', 'story_cloze', 'winogrande')))
+  mixture = registry.Mixture('partly_prepared', members)
+  registry.register_mixture(mixture)
+  copy = tmp_path / 'winogrande'
+  copy.symlink_to(pathlib.Path(mini_data) / 'winogrande')
+
+  def get(**more):
+    return seqio_tasks.get_mixture_or_task(
+      mixture.name, data_dir=str(tmp_path), **more
+    )
+
+  with pytest.raises(MissingDataError) as raised:
+    get()
+  message = str(raised.value)
+  assert 'wnli (glue/wnli:2.0.0), story_cloze' in message
+  assert f'prepare wnli story_cloze --data_dir={tmp_path}`' in message
+  assert 'allow_missing=True' in message and 'winogrande' not in message
+  with pytest.warns(UserWarning, match='not prepared: wnli, story_cloze'):
+    tasks = get(allow_missing=True).tasks
+  assert [task.name for task in tasks] == ['winogrande']
+  # Nothing is left out unasked, though the name is registered now.
+  with pytest.raises(MissingDataError):
+    get()
+  seqio.MixtureRegistry.remove(mixture.name)
+  seqio.TaskRegistry.remove('winogrande')
+  seqio_tasks._process.clear()
+  seqio_tasks._process.update(before)
