@@ -36,6 +36,10 @@ MACROS = {
   'ALLOW_MISSING': Macro(
     'RunSetup.allow_missing', 'leave out members whose data is not prepared'
   ),
+  'BASE_CHECKPOINT_PATH': Macro(
+    'RunSetup.base_checkpoint',
+    'where the base model of adapters is now, or None',
+  ),
   'BATCH_ROWS': Macro(
     'PackingConfig.batch_rows', 'rows of a batch, over all devices'
   ),
@@ -136,6 +140,18 @@ MACROS = {
   'LOCAL_CHECKPOINT_PERIOD': Macro(
     'LoopConfig.local_checkpoint_period',
     'steps between copies in LOCAL_CHECKPOINT_DIR',
+  ),
+  'LORA_ALPHA': Macro(
+    'DecoderConfig.lora_alpha',
+    'the product of an adapter is multiplied by this over LORA_RANK',
+  ),
+  'LORA_RANK': Macro(
+    'DecoderConfig.lora_rank',
+    'rank of the adapters that are trained on a frozen base; 0 for none',
+  ),
+  'LORA_TARGETS': Macro(
+    'DecoderConfig.lora_targets',
+    'regular expressions of the names of projections with an adapter',
   ),
   'MAX_EVAL_ROWS': Macro(
     'EvalConfig.max_rows',

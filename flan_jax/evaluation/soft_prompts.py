@@ -17,7 +17,7 @@ from flan_jax.sharding import replicated
 from flan_jax.training.checkpoint import Checkpointer, CheckpointError
 from flan_jax.training.checkpoint_items import params_digest
 from flan_jax.training.checkpoint_record import is_prompt
-from flan_jax.training.prompt_checkpoint import check_base
+from flan_jax.training.part_checkpoint import check_base
 
 # What the record of a prompt holds, which may be a stranger's.
 _KEYS = {

@@ -23,13 +23,15 @@ from flan_jax.evaluation.generation.sampling import Sampling
 from flan_jax.evaluation.generation.stopping import stop_at, text_before
 from flan_jax.evaluation.scoring.rank import Scorer
 from flan_jax.interop.recorded_vocabulary import open_vocabulary
-from flan_jax.model import abstract_params, target_outputs
+from flan_jax.model import target_outputs
+from flan_jax.model.adapters import base_config
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.checkpoint_record import (
   check_no_prompt,
   recorded_model,
 )
+from flan_jax.training.model_checkpoint import restore_model
 
 # What the harness's own models generate at most if a task does not say.
 _MAX_NEW_TOKENS = 256
@@ -80,15 +82,13 @@ class FlanJaxLM(LM):
       raise ConfigError(f'flan_jax: unknown argument {sorted(unknown)[0]!r}')
     record = Checkpointer.read_record(checkpoint)
     check_no_prompt(record, checkpoint)
-    config = recorded_model(record, checkpoint)
+    config = base_config(recorded_model(record, checkpoint))
     mesh = make_mesh(MeshConfig())
     self._vocabulary = open_vocabulary(record, checkpoint, vocabulary)
     settings = CacheConfig('.', prompt_format=record.get('prompt_format'))
     self._framing = Framing.of(settings, self._vocabulary)
     self._framed, self._max_length = framed, max_length
-    self._params = Checkpointer.restore_params(
-      checkpoint, abstract_params(config, mesh)
-    )
+    self._params = restore_model(checkpoint, config, mesh)
     self._scorer = Scorer(config, mesh, tokens_per_batch, _log_probs_and_hits)
     self._generator = functools.cache(
       lambda sampling: Generator(

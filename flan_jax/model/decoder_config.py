@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 import dataclasses
+import re
 from typing import Annotated, Literal, get_args
 
 from flan_jax.errors import ConfigError
@@ -9,6 +10,7 @@ from flan_jax.setting_types import (
   Count,
   CountOrZero,
   Only,
+  Patterns,
   Positive,
   check_fields,
 )
@@ -21,6 +23,8 @@ _Share = Annotated[
   float, Only('a number of at least 0 and below 1', lambda x: 0 <= x < 1)
 ]
 
+# Matrices of a layer, which adapters may stand beside.
+_PROJECTIONS = ('query', 'key', 'value', 'output', 'gate', 'up', 'down')
 _LARGE_VOCABULARY = 65_536
 _VOCAB_BLOCK = 16_384
 
@@ -100,9 +104,15 @@ class DecoderConfig:
   vocab_block: Count | None = None
   # Vectors of a soft prompt [P], which have the ids -1, -2, …: `soft_prompt`.
   prompt_vectors: CountOrZero = 0
+  lora_rank: CountOrZero = 0  # Of LoRA `adapters` [r]; 0 for none.
+  lora_alpha: Positive = 32.0  # Over the rank, it multiplies what they add.
+  # Regular expressions of the projections ('layers/query') with an adapter.
+  lora_targets: Patterns = ('layers/.*',)
 
   def __post_init__(self):
     check_fields(self)
+    # Gin and JSON make lists.
+    object.__setattr__(self, 'lora_targets', tuple(self.lora_targets))
     for problem in self._problems():
       raise ConfigError(problem)
 
@@ -116,6 +126,8 @@ class DecoderConfig:
       yield from self._rope_problems()
     else:
       yield from self._relative_bias_problems()
+    if self.lora_rank:
+      yield from self._lora_problems()
 
   def _rope_problems(self):
     name = 'head_dim' if self.rope_width is None else 'rope_width'
@@ -146,6 +158,49 @@ class DecoderConfig:
         f'of relative_buckets={buckets}.'
       )
 
+  @property
+  def _projections(self) -> tuple[str, ...]:
+    return tuple(n for n in _PROJECTIONS if self.gated or n != 'gate')
+
+  def _lora_problems(self):
+    names = [f'layers/{name}' for name in self._projections]
+    for pattern in self.lora_targets:
+      if not any(re.fullmatch(pattern, name) for name in names):
+        yield (
+          f'LORA_TARGETS: {pattern!r} matches no projection; the projections '
+          f'are {", ".join(names)}'
+        )
+    if not self.lora_targets:
+      yield f'LORA_TARGETS is empty: name some of {", ".join(names)}'
+
+  @property
+  def lora_projections(self) -> tuple[str, ...]:
+    """The projections that have an adapter."""
+    return tuple(
+      name
+      for name in self._projections
+      if self.lora_rank
+      and any(re.fullmatch(p, f'layers/{name}') for p in self.lora_targets)
+    )
+
+  @property
+  def lora_scale(self) -> float:
+    """What the product of an adapter is multiplied by."""
+    return self.lora_alpha / self.lora_rank
+
+  def lora_count(self) -> int:
+    """Returns the number of parameters of the adapters."""
+    width, heads = self.d_model, self.num_heads * self.head_dim
+    sides = {
+      **dict.fromkeys(('query', 'output'), width + heads),
+      **dict.fromkeys(
+        ('key', 'value'), width + self.num_kv_heads * self.head_dim
+      ),
+      **dict.fromkeys(('gate', 'up', 'down'), width + self.d_ff),
+    }
+    both = sum(sides[name] for name in self.lora_projections)
+    return self.num_layers * self.lora_rank * both
+
   def logits_block(self) -> int:
     """Returns how many vocabulary entries have logits in memory at a time."""
     if self.vocab_block is not None:
@@ -175,4 +230,4 @@ class DecoderConfig:
     total += rows * self.d_model
     if self.position == 'relative_bias':
       total += self.relative_buckets * self.num_heads
-    return total
+    return total + self.lora_count()

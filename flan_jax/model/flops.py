@@ -31,6 +31,7 @@ class Flops:
   feed_forward: float  # Of the feed-forward layers.
   attention: float  # Of queries with keys, and of weights with values.
   logits: float  # Of the output layer.
+  adapters: float = 0.0  # Of adapters beside projections, which are trained.
 
   @property
   def total(self) -> float:
@@ -49,18 +50,22 @@ def forward_flops(config: DecoderConfig, work: Work) -> Flops:
     feed_forward=2.0 * layers * feed_forward * work.tokens,
     attention=2.0 * layers * 2 * heads * work.pairs,
     logits=2.0 * config.d_model * config.vocab_size * work.targets,
+    adapters=2.0 * config.lora_count() * work.tokens,
   )
 
 
 def training_flops(config: DecoderConfig, work: Work) -> Flops:
   """Returns the operations of a forward and a backward pass."""
   # A product's backward pass is two products of its size. If only a soft prompt
-  # is trained, one of them, the gradient of the weights, is not needed. That of
-  # attention has no weights: it needs both.
+  # or adapters are trained, one of them, the gradient of the weights, is not
+  # needed for the others. That of attention has no weights: it needs both.
   forward = forward_flops(config, work)
-  times = 2 if config.prompt_vectors else 3
+  times = 2 if config.prompt_vectors or config.lora_rank else 3
   found = {name: times * kind for name, kind in vars(forward).items()}
-  return Flops(**{**found, 'attention': 3 * forward.attention})
+  whole = {
+    name: 3 * getattr(forward, name) for name in ('attention', 'adapters')
+  }
+  return Flops(**{**found, **whole})
 
 
 def causal_rows(rows: float, length: int, targets: float) -> Work:

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from flan_jax.model import rope
 from flan_jax.model.decoder_config import DecoderConfig
+from flan_jax.model.parameters import LORA_A, LORA_B
 from flan_jax.sharding import rules
 
 Weights = Mapping[str, Array]
@@ -92,7 +93,7 @@ def attention_block(
   y_BxLxD = _read(config, weights, 'attention', x_BxLxD)
 
   def heads(name, axis):
-    projected = _linear(weights, name, y_BxLxD)
+    projected = _linear(config, weights, name, y_BxLxD)
     projected = rules.constrain(projected, 'batch', 'length', axis)
     normed = name != 'value' and config.qk_norm
     if normed and config.qk_norm_heads == 'all':
@@ -110,7 +111,9 @@ def attention_block(
     heads('query', 'heads'), heads('key', 'kv'), heads('value', 'kv')
   )
   mixed = mixed.reshape(*x_BxLxD.shape[:2], -1)
-  return _added(config, weights, 'attention', _linear(weights, 'output', mixed))
+  return _added(
+    config, weights, 'attention', _linear(config, weights, 'output', mixed)
+  )
 
 
 def feed_forward_block(
@@ -119,13 +122,17 @@ def feed_forward_block(
   """Returns what the feed-forward layer adds to the residual stream."""
   y_BxLxD = _read(config, weights, 'feed_forward', x_BxLxD)
   if config.gated:
-    gate, up = (_linear(weights, name, y_BxLxD) for name in ('gate', 'up'))
+    gate, up = (
+      _linear(config, weights, name, y_BxLxD) for name in ('gate', 'up')
+    )
     hidden = _gated(config.activation, gate, up)
   else:
-    hidden = _ACTIVATIONS[config.activation](_linear(weights, 'up', y_BxLxD))
+    hidden = _ACTIVATIONS[config.activation](
+      _linear(config, weights, 'up', y_BxLxD)
+    )
   hidden = rules.constrain(hidden, 'batch', 'length', 'mlp')
   return _added(
-    config, weights, 'feed_forward', _linear(weights, 'down', hidden)
+    config, weights, 'feed_forward', _linear(config, weights, 'down', hidden)
   )
 
 
@@ -143,9 +150,13 @@ def _added(config, weights, block, x_BxLxD):
   return normalize(config, weights, f'{block}_norm_after', x_BxLxD)
 
 
-def _linear(weights, name, x_BxLxX):
-  """Multiplies with a parameter, and adds its bias if it has one."""
+def _linear(config, weights, name, x_BxLxX):
+  """Computes a projection with its adapter and bias, if it has them."""
   projected = _project(x_BxLxX, weights[name])
+  if name + LORA_A in weights:
+    low_BxLxr = _project(x_BxLxX, weights[name + LORA_A])
+    added = _project(low_BxLxr, weights[name + LORA_B])
+    projected = projected + config.lora_scale * added
   bias = weights.get(f'{name}_bias')
   if bias is None:
     return projected

@@ -11,8 +11,9 @@ also what training updates and checkpoints hold:
   after the blocks alone), query [N, D, H*h], key, value [N, D, K*h],
   output [N, H*h, D], gate (absent if not gated), up [N, D, F], down [N, F, D];
   if configured, attention_norm_after, feed_forward_norm_after [N, D],
-  query_norm, key_norm [N, h] or [N, H*h] and [N, K*h], and a bias of the last
-  size of any of these, such as query_bias [N, H*h].
+  query_norm, key_norm [N, h] or [N, H*h] and [N, K*h], a bias of the last
+  size of any of these, such as query_bias [N, H*h], and the adapters of
+  `adapters`.
 """
 
 from collections.abc import Callable
@@ -27,6 +28,8 @@ from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.sharding import rules
 
 Params = dict[str, Any]
+# Ends of the names of an adapter's parameters.
+LORA_A, LORA_B = '_lora_a', '_lora_b'
 
 # Ends of the names of a block's norms, by their place.
 _NORM_ENDS = {'before': [''], 'after': ['_after'], 'both': ['', '_after']}
@@ -91,6 +94,22 @@ class Layers(nnx.Module):
       self.up_bias = bias(mlp=config.d_ff)
       self.down_bias = bias(norm=width)
 
+  def adapt(self, config: DecoderConfig, rngs: nnx.Rngs):
+    """Adds adapters, whose initial values are distributed as peft's."""
+    drawn_evenly = nnx.initializers.variance_scaling(
+      1 / 3, 'fan_in', 'uniform', batch_axis=(0,)
+    )
+    for name in config.lora_projections:
+      projection = getattr(self, name)
+      layers, *axes = projection.get_metadata('logical_axes')
+      count, *sizes = projection.shape
+      rank = {layers: count, 'lora_rank': config.lora_rank}
+      first, second = ({a: n} for a, n in zip(axes, sizes, strict=True))
+      low = _param(rngs, drawn_evenly, **{layers: count, **first, **rank})
+      high = _param(rngs, nnx.initializers.zeros, **rank, **second)
+      setattr(self, name + LORA_A, low)
+      setattr(self, name + LORA_B, high)
+
 
 class Decoder(nnx.Module):
   """Defines and initializes the parameters of a `DecoderConfig`.
@@ -126,6 +145,7 @@ class Decoder(nnx.Module):
     if config.prompt_vectors:
       vectors = config.prompt_vectors
       self.prompt = param(embedding, prompt=vectors, residual=width)
+    self.layers.adapt(config, rngs)
 
   def params(self) -> Params:
     """Returns the parameters as a plain nested dictionary of arrays."""
@@ -184,8 +204,11 @@ def init_params(
 def _initializer(
   config: DecoderConfig, mesh: jax.sharding.Mesh
 ) -> Callable[[jax.Array], Params]:
-  def init(seed):
-    with jax.threefry_partitionable(True):
-      return Decoder(config, nnx.Rngs(jax.random.key(seed))).params()
+  shardings = param_shardings(config, mesh)
+  return jax.jit(lambda seed: drawn(config, seed), out_shardings=shardings)
 
-  return jax.jit(init, out_shardings=param_shardings(config, mesh))
+
+def drawn(config: DecoderConfig, seed: jax.Array) -> Params:
+  """Returns initial parameters while tracing, see `init_params`."""
+  with jax.threefry_partitionable(True):
+    return Decoder(config, nnx.Rngs(jax.random.key(seed))).params()

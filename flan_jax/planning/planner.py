@@ -118,7 +118,7 @@ def _compiled(request, name, lowered, compiled, mesh):
   topology = Topology.parse(request.topology)
   program = Program(compiled.as_text())
   kinds = memory(request, name, lowered, compiled, program)
-  flops = step_flops(request.model, name, lowered.work)
+  flops = step_flops(request.model_of(name), name, lowered.work)
   work = StepWork(
     flops=flops['model'],
     recomputed=flops['recomputed'],

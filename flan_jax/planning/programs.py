@@ -77,7 +77,7 @@ def gradient_bytes(request: Request, state: TrainState) -> int:
 
 
 def _lower_evaluation(request, mesh):
-  config = resolve_attention(request.model, mesh)
+  config = resolve_attention(request.model_of('evaluation'), mesh)
   params = abstract_params(config, mesh)
   length, shards = request.eval_length, batch_shards(mesh)
   rows = max(1, request.eval_tokens // length // shards) * shards
@@ -126,7 +126,7 @@ def step_flops(
   if config.remat != 'none':
     again += forward.attention
   if config.remat == 'full':
-    again += forward.projections + forward.feed_forward
+    again += forward.projections + forward.feed_forward + forward.adapters
   if config.logits_block() < config.vocab_size:
     again += forward.logits
   model = flops.training_flops(config, work).total

@@ -5,6 +5,7 @@ import dataclasses
 from typing import Any
 
 from flan_jax.model import DecoderConfig
+from flan_jax.model.adapters import base_config
 from flan_jax.planning.topology import Topology, has_libtpu
 from flan_jax.sharding import MeshConfig
 from flan_jax.training.optimizer import OptimizerConfig
@@ -37,6 +38,10 @@ class Request:
   def targets(self) -> int:
     """Predicted tokens of a row, assumed if left to the data."""
     return self.target_budget or self.pack_length // _TARGET_SHARE
+
+  def model_of(self, program: str) -> DecoderConfig:
+    """Returns the model that a program computes; `eval` merges adapters."""
+    return self.model if program == 'train' else base_config(self.model)
 
   @property
   def gradient_copies(self) -> int:

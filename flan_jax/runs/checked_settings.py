@@ -1,6 +1,6 @@
 """Settings of a training run that fit each other."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import dataclasses
 import functools
 
@@ -12,12 +12,14 @@ from flan_jax.definitions.mixture_plan import MixturePlan
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.flags import Arguments
+from flan_jax.model import DecoderConfig
 from flan_jax.runs.run_report import check_report
 from flan_jax.runs.run_setup import Workspace
 from flan_jax.runs.train_settings import TrainSettings
 from flan_jax.runs.training_history import initial_history
 from flan_jax.runtime.paths import is_local
 from flan_jax.sharding import check_batch
+from flan_jax.training.optimizer import for_model
 from flan_jax.training.profile import ProfileWindow
 from flan_jax.training.trackers import check_trackers
 
@@ -74,6 +76,7 @@ class CheckedSettings:
       raise ConfigError(
         f'LOCAL_CHECKPOINT_DIR is {local}; it must be on a disk of this host'
       )
+    settings = _with_adapters(settings)
     setup, evaluation = settings.setup, settings.evaluation
     if setup.use_ema and settings.optimizer.ema_decay is None:
       raise ConfigError(
@@ -127,14 +130,45 @@ class CheckedSettings:
   def summary(self) -> str:
     """Returns what the run would do, for --dry_run."""
     missing = ', '.join(map(str, self.workspace.store.missing(self.keys)))
+    model = self.settings.setup.model
     lines = [
       self.headline(),
       f'would train on {self.settings.mixture}, then evaluate '
       f'{self.settings.evaluation.mixture}',
-      f'parameters: {self.settings.setup.model.param_count():,}',
+      f'parameters: {model.param_count():,}',
+      *self._adapter_lines(model),
       f'splits to cache first: {missing or "none"}',
     ]
     return '\n'.join(filter(None, lines))
+
+  def _adapter_lines(self, model: DecoderConfig) -> Iterator[str]:
+    if model.lora_rank:
+      yield (
+        f'of which trained: {model.lora_count():,}, adapters of rank '
+        f'{model.lora_rank} beside {", ".join(model.lora_projections)}, on the '
+        f'frozen {self.initial_checkpoint}'
+      )
+
+
+def _with_adapters(settings: TrainSettings) -> TrainSettings:
+  """Returns settings that freeze the base of adapters, if there are some.
+
+  Raises:
+    ConfigError: Adapters have no base, or a setting does not go with them.
+  """
+  model = settings.setup.model
+  if model.lora_rank and settings.initial_checkpoint is None:
+    raise ConfigError(
+      'LORA_RANK is set, but INITIAL_CHECKPOINT_PATH is not: adapters need a '
+      'base model'
+    )
+  if model.lora_rank and settings.local_checkpoint_dir is not None:
+    raise ConfigError(
+      'LOCAL_CHECKPOINT_DIR is set, but checkpoints of adapters are small: '
+      'remove it, and lower CHECKPOINT_PERIOD'
+    )
+  optimizer = for_model(settings.optimizer, model)
+  return dataclasses.replace(settings, optimizer=optimizer)
 
 
 def _check_unseen(trained: MixturePlan, evaluated: MixturePlan | None) -> None:

@@ -16,16 +16,21 @@ from flan_jax.interop import export
 from flan_jax.interop.export_tokenizer import write_tokenizer
 from flan_jax.interop.output_folder import check_output, new_output
 from flan_jax.interop.params import import_mesh
-from flan_jax.interop.peft_folder import write_adapter
+from flan_jax.interop.peft_folder import write_lora, write_prompt
 from flan_jax.interop.recorded_vocabulary import open_vocabulary
-from flan_jax.model import abstract_params
+from flan_jax.model.adapters import base_config
 from flan_jax.setting_types import check, kinds_of
 from flan_jax.sharding import replicated
 from flan_jax.terminal.screen import show
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.checkpoint_record import (
   check_no_prompt,
+  has_adapters,
   recorded_model,
+)
+from flan_jax.training.model_checkpoint import (
+  restore_adapters,
+  restore_model,
 )
 
 
@@ -39,6 +44,8 @@ def main(argv: Sequence[str]) -> int:
   check_output(flags.out)
   if flags.prompt is not None:
     _export_prompt(flags.prompt, flags.base, flags.dtype, flags.out)
+  elif flags.adapters is not None:
+    _export_adapters(flags)
   else:
     _export_model(flags)
   return 0
@@ -53,14 +60,31 @@ def _export_prompt(prompt: str, base: str | None, dtype: str, out: str) -> None:
   whole = replicated(import_mesh(model))
   vectors = np.asarray(found.vectors(model, whole)).astype(dtype)
   with new_output(out) as folder:
-    write_adapter(folder, vectors, model, base)
+    write_prompt(folder, vectors, model, base)
   show([f'{out}: PROMPT_TUNING, {len(vectors)} vectors of {found.path}'])
+
+
+def _export_adapters(flags: argparse.Namespace) -> None:
+  record = Checkpointer.read_record(flags.adapters)
+  if not has_adapters(record):
+    raise interop.InteropError(
+      f'{flags.adapters} holds no adapters (LORA_RANK): use --checkpoint'
+    )
+  recorded = recorded_model(record, flags.adapters)
+  family = interop.family_for(base_config(recorded))
+  model, adapters = restore_adapters(
+    flags.adapters, recorded, import_mesh(recorded), flags.ema
+  )
+  with new_output(flags.out) as out:
+    write_lora(out, family, adapters, model, flags.dtype, flags.base)
+  count = f'{model.lora_count():,} parameters'
+  show([f'{out}: LORA of rank {model.lora_rank}, {count}'])
 
 
 def _export_model(flags: argparse.Namespace) -> None:
   record = Checkpointer.read_record(flags.checkpoint)
   check_no_prompt(record, flags.checkpoint)
-  config = recorded_model(record, flags.checkpoint)
+  config = base_config(recorded_model(record, flags.checkpoint))
   family = interop.family_for(config)
   vocabulary = open_vocabulary(record, flags.checkpoint, flags.vocabulary)
   prompt_format = record.get('prompt_format')
@@ -69,8 +93,13 @@ def _export_model(flags: argparse.Namespace) -> None:
     kinds_of(CacheConfig)['prompt_format'],
     prompt_format,
   )
-  shapes = abstract_params(config, import_mesh(config))
-  params = Checkpointer.restore_params(flags.checkpoint, shapes, flags.ema)
+  params = restore_model(
+    flags.checkpoint,
+    config,
+    import_mesh(config),
+    flags.ema,
+    flags.base_checkpoint,
+  )
   with new_output(flags.out) as out:
     write_tokenizer(vocabulary, out)
     export.write_weights(out, family, config, params, flags.dtype)
@@ -85,7 +114,7 @@ def _parser() -> FlagParser:
   parser = FlagParser(
     'export',
     'Writes a checkpoint as a folder that transformers loads, or a soft prompt '
-    'as one that peft loads.',
+    'or adapters as one that peft loads.',
   )
   add = parser.add_argument
   source = parser.add_mutually_exclusive_group(required=True)
@@ -98,7 +127,19 @@ def _parser() -> FlagParser:
     help='a soft prompt: a checkpoint of prompt-tune, or its model directory '
     '(its best checkpoint)',
   )
-  add('--base', help='folder of the exported base model, for --prompt')
+  source.add_argument(
+    '--adapters',
+    help='adapters (LORA_RANK) to write by themselves, for peft; --checkpoint '
+    'merges them into their base',
+  )
+  add(
+    '--base',
+    help='folder of the exported base model, for --prompt and --adapters',
+  )
+  add(
+    '--base_checkpoint',
+    help='checkpoint of the base model of adapters, if it has moved',
+  )
   add(
     '--ema',
     action='store_true',

@@ -22,7 +22,7 @@ from flan_jax.sharding import MeshConfig
 from flan_jax.terminal.bar import Bar
 from flan_jax.terminal.screen import show
 from flan_jax.training.loop import LoopConfig
-from flan_jax.training.optimizer import OptimizerConfig
+from flan_jax.training.optimizer import OptimizerConfig, for_model
 
 # Devices that a CPU simulates; each takes memory and threads.
 _MOST_SIMULATED = 4096
@@ -131,7 +131,7 @@ def plan(
     )
   return Request(
     model=model,
-    optimizer=optimizer,
+    optimizer=for_model(optimizer, model),
     mesh=mesh,
     topology=topology.name,
     simulated=simulated,

@@ -1,6 +1,5 @@
 """A prompt-tuning run: a training run whose base model is frozen."""
 
-from collections.abc import Mapping
 import dataclasses
 import json
 from typing import Any
@@ -19,15 +18,13 @@ from flan_jax.evaluation.soft_prompts import SoftPrompt
 from flan_jax.flags import Arguments
 from flan_jax.model import soft_prompt
 from flan_jax.runs.checked_settings import CheckedSettings
+from flan_jax.runs.frozen_base_run import FrozenBaseRun
 from flan_jax.runs.prompt_settings import PromptSettings, PromptTuneSettings
 from flan_jax.runs.train_settings import TrainSettings
-from flan_jax.runs.training_run import TrainingRun
 from flan_jax.runtime import processes
 from flan_jax.runtime.paths import user_path, write_whole
 from flan_jax.sharding import replicated
-from flan_jax.training.checkpoint import params_digest
-from flan_jax.training.prompt_checkpoint import PromptCheckpointer, check_base
-from flan_jax.training.step import TrainState
+from flan_jax.training.part_checkpoint import PromptCheckpointer
 
 # Lester et al. draw from the most frequent tokens. Tokenizers give those low
 # ids, apart from special tokens and bytes.
@@ -94,6 +91,11 @@ def _check(training: TrainSettings) -> None:
     raise ConfigError(
       'FROZEN is set, but prompt-tune trains nothing but the prompt: remove it'
     )
+  if training.setup.model.lora_rank:
+    raise ConfigError(
+      'LORA_RANK is set, but prompt-tune trains nothing but the prompt: remove '
+      'it'
+    )
   if training.optimizer.ema_decay is not None:
     raise ConfigError(
       'EMA_DECAY is set, but prompt-tune chooses the best step of the prompt '
@@ -111,7 +113,7 @@ def _check(training: TrainSettings) -> None:
     )
 
 
-class PromptRun(TrainingRun):
+class PromptRun(FrozenBaseRun):
   """A run whose data is open. Nothing is compiled before `resume_or_start`."""
 
   _checkpointer_class = PromptCheckpointer
@@ -175,14 +177,6 @@ class PromptRun(TrainingRun):
       path = user_path(self._settings.model_dir) / _ROWS
       write_whole(path, json.dumps(self._rows, indent=1))
 
-  def _base_params(self) -> Any:
-    """Reads the base model, and notes its digest."""
-    checked = self._checked
-    checked.workspace.check_checkpoint(checked.initial_checkpoint, starts=True)
-    params = checked.workspace.restore(checked.initial_checkpoint)
-    self._base_digest = params_digest(params)
-    return params
-
   def _initial_params(self) -> Any:
     params, prompt = self._base_params(), self._checked.prompt
     seed, mesh = self._settings.setup.seed, self._mesh
@@ -218,25 +212,14 @@ class PromptRun(TrainingRun):
     groups = [vocabulary.encode(word) for word in words]
     return groups + [[token] for token in drawn.tolist()]
 
-  def _resume(
-    self, state: TrainState, record: Mapping[str, Any], step: int
-  ) -> TrainState:
-    self._follow(record)
-    params, model_dir = self._base_params(), self._settings.model_dir
-    base = self._checked.initial_checkpoint
-    check_base(record, self._base_digest, model_dir, base)
-    processes.log(f'resuming from step {step} of {model_dir}')
-    return {**state, 'params': {**params, **state['params']}}
+  def _with_part(self, params: Any, part: Any) -> Any:
+    return {**params, **part}
 
   def _record(self) -> dict[str, Any]:
     prompt = dataclasses.asdict(self._checked.prompt)
     parts = {s.name: s.manifest['dataset'] for s in self._splits}
-    base = {
-      'checkpoint': self._checked.initial_checkpoint,
-      'params_digest': self._base_digest,
-    }
     about = {**prompt, 'trained_on': self._settings.mixture, 'parts': parts}
-    return {**super()._record(), 'prompt': about, 'base': base}
+    return {**super()._record(), 'prompt': about}
 
   def _trained(self) -> tuple[Any, int]:
     """Returns the parameters with the prompt of the best step."""

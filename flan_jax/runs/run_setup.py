@@ -23,7 +23,7 @@ from flan_jax.evaluation.scoring.rank import Scorer
 from flan_jax.evaluation.soft_prompts import SoftPrompts
 from flan_jax.flags import Arguments
 from flan_jax.interop import base_model
-from flan_jax.model import DecoderConfig, abstract_params
+from flan_jax.model import DecoderConfig
 from flan_jax.runtime import processes
 from flan_jax.runtime.code_version import code_version
 from flan_jax.runtime.compilation import keep_compiled
@@ -32,7 +32,7 @@ from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.terminal.bar import Bar
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.checkpoint_record import Expected, check_size
-from flan_jax.training.model_checkpoint import check_record
+from flan_jax.training.model_checkpoint import check_record, restore_model
 from flan_jax.vocabulary.load import load_vocabulary
 
 # Programs are traced once for all runs of a process, such as those of a study.
@@ -56,6 +56,8 @@ class RunSetup:
     compilation_cache: Folder of compiled programs; None keeps none.
     use_ema: Whether the moving average of the parameters (EMA_DECAY) is
       evaluated, answers and is served, in place of the parameters.
+    base_checkpoint: Where the base model of adapters is; None for the place
+      that their checkpoint records.
   """
 
   model: DecoderConfig
@@ -67,6 +69,7 @@ class RunSetup:
   allow_missing: bool = False
   compilation_cache: Path | None = None
   use_ema: bool = False
+  base_checkpoint: Path | None = None
 
   def open(
     self, arguments: Arguments | None, sampling: Sampling | None = None
@@ -124,11 +127,12 @@ class Workspace:
   def restore(self, path: str, average: bool = False) -> Any:
     """Returns the parameters of a checkpoint, or of the newest in a folder.
 
-    With `average`, those trained are their moving average.
+    With `average`, those trained are their moving average. Adapters are merged
+    into their base.
     """
-    shapes = abstract_params(self.setup.model, self.mesh)
+    setup, base = self.setup, self.setup.locate(self.setup.base_checkpoint)
     with Bar(f'reading {path}', enabled=processes.is_first()):
-      return Checkpointer.restore_params(path, shapes, average)
+      return restore_model(path, setup.model, self.mesh, average, base)
 
   def restore_evaluated(self, path: str) -> Any:
     """As `restore`, of what USE_EMA says."""

@@ -15,12 +15,12 @@ from flan_jax.errors import ConfigError, UserError
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.flags import Arguments
 from flan_jax.model import init_params
+from flan_jax.runs.adapter_run import prepare_run
 from flan_jax.runs.checked_settings import CheckedSettings
 from flan_jax.runs.run_setup import RunSetup, Workspace
 from flan_jax.runs.study_prompt import PromptCell
 from flan_jax.runs.train_settings import TrainSettings
 from flan_jax.runs.training_history import history_of
-from flan_jax.runs.training_run import TrainingRun
 from flan_jax.runtime.folder_lock import held
 from flan_jax.studies.archive import EVALUATIONS, RUNS, Archive, Finished
 from flan_jax.studies.cell_digest import (
@@ -214,7 +214,7 @@ class CellRunner:
     folder = self._archive.path(RUNS, decides.digest)
     settings = dataclasses.replace(checked.settings, model_dir=str(folder))
     checked = dataclasses.replace(checked, settings=settings)
-    with TrainingRun.prepare(checked) as run:
+    with prepare_run(checked) as run:
       run.resume_or_start()
       run.train()
     path, step = Checkpointer.find(folder)
@@ -280,7 +280,8 @@ class CellRunner:
     if path is None:
       return init_params(setup.model, setup.seed, workspace.mesh)
     workspace.check_checkpoint(path, starts=made is None)
-    return workspace.restore(path)
+    # The initial parameters may have no average.
+    return workspace.restore(path, setup.use_ema and made is not None)
 
   def _open(self, setup: RunSetup) -> Workspace:
     """Opens a setup; equal ones share their compiled programs."""

@@ -3,10 +3,10 @@
 import gin
 
 from flan_jax.flags import Arguments
+from flan_jax.runs.adapter_run import prepare_run
 from flan_jax.runs.checked_settings import CheckedSettings
 from flan_jax.runs.run_report import report_run
 from flan_jax.runs.train_settings import TrainSettings
-from flan_jax.runs.training_run import TrainingRun
 from flan_jax.runtime import processes
 from flan_jax.terminal.screen import show
 
@@ -35,7 +35,7 @@ def train(
     return
   if headline := checked.headline():
     processes.log(headline)
-  with TrainingRun.prepare(checked) as run:
+  with prepare_run(checked) as run:
     run.resume_or_start()
     run.train()
     run.evaluate()

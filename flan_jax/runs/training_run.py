@@ -35,6 +35,7 @@ from flan_jax.terminal.screen import note
 from flan_jax.training.averaging import averaged_params
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.checkpoint_errors import CheckpointDamagedError
+from flan_jax.training.checkpoint_record import check_adapters
 from flan_jax.training.local_snapshots import LocalSnapshots
 from flan_jax.training.loop import Loop, StepProgram
 from flan_jax.training.metric_writer import Console, MetricWriter
@@ -254,6 +255,7 @@ class TrainingRun:
   def _accept(self, record: Mapping[str, Any], path: Any) -> None:
     """Raises ConfigError if this run cannot go on from a checkpoint."""
     self._checked.workspace.expected.check(record, path)
+    check_adapters(record, self._settings.setup.model, path)
     check_recorded(self._settings.optimizer, record, path)
     model_dir, digest = self._settings.model_dir, self._plan.data_order_digest
     if record['data_order_digest'] != digest:

@@ -26,6 +26,7 @@ RULES: dict[str, tuple[str, ...]] = {
   'embed': ('fsdp',),  # D of a parameter
   'norm': (),
   'relative_buckets': (),
+  'lora_rank': (),  # of adapters; small
   'prompt': (),  # vectors of a soft prompt; a few kilobytes
 }
 

@@ -21,6 +21,7 @@ from flan_jax.evaluation.eval_config import EvalConfig
 # what is reported meanwhile. Names are unique among the settings of a run.
 _DO_NOT_DECIDE = frozenset(
   {
+    'base_checkpoint',
     'cache_dir',
     'checkpoint_period',
     'compilation_cache',

@@ -183,13 +183,16 @@ class Checkpointer:
     """
     wanted = {'params': abstract_params}
     if average:
-      optimizer = Checkpointer.read_record(path).get('optimizer', {})
+      record = Checkpointer.read_record(path)
+      optimizer = record.get('optimizer', {})
       if not optimizer.get('averages'):
         raise CheckpointError(
           f'{path} has no moving average of its parameters: train with '
           'EMA_DECAY, or use the parameters themselves'
         )
-      wanted['average'] = trained(abstract_params, optimizer['frozen'])
+      # All adapters are trained, and their base is not in the checkpoint.
+      frozen = () if record_lib.has_adapters(record) else optimizer['frozen']
+      wanted['average'] = trained(abstract_params, frozen)
     items, _ = items_lib.read_items(items_lib.find(path), wanted)
     params = items['params']
     return with_trained(params, items['average']) if average else params

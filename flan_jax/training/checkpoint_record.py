@@ -37,12 +37,16 @@ _KEYS = {*_OLD, 'trees', 'score', 'digest'}
 # Keys of a record that hold objects, if they are there.
 _OBJECTS = ('model', 'vocabulary', 'window', 'base', 'prompt')
 # Fields of a model that change its speed or its training, but no score beyond
-# rounding; and the size of a soft prompt, which has a checkpoint of its own.
+# rounding; and those of soft prompts and adapters, which have checkpoints of
+# their own.
 _FREE = (
   'attention',
   'attention_block',
   'compute_dtype',
   'dropout_rate',
+  'lora_alpha',
+  'lora_rank',
+  'lora_targets',
   'prompt_vectors',
   'remat',
   'scan_layers',
@@ -113,7 +117,12 @@ def tree_digest(tree: Any) -> str:
 
 def is_prompt(record: Mapping[str, Any]) -> bool:
   """Returns whether a record is that of a soft prompt."""
-  return 'base' in record
+  return 'prompt' in record
+
+
+def has_adapters(record: Mapping[str, Any]) -> bool:
+  """Returns whether a record is that of adapters."""
+  return 'base' in record and not is_prompt(record)
 
 
 def check_no_prompt(record: Mapping[str, Any], path: Any) -> None:
@@ -140,6 +149,32 @@ def recorded_model(record: Mapping[str, Any], path: Any) -> DecoderConfig:
     raise CheckpointError(
       f'{path} records a model that this version cannot make: {error}'
     ) from error
+
+
+def check_adapters(
+  record: Mapping[str, Any], model: DecoderConfig, path: Any
+) -> None:
+  """Checks that the adapters of a checkpoint are those of a model.
+
+  Raises:
+    ConfigError: They are not, or one has adapters and the other has none.
+  """
+  for field in ('lora_rank', 'lora_alpha', 'lora_targets'):
+    now = _as_json(getattr(model, field))
+    # Older checkpoints have no adapters.
+    was = record.get('model', {}).get(field, 0 if field == 'lora_rank' else now)
+    if was != now:
+      macro = field.upper()
+      raise ConfigError(
+        f'{path} was trained with {macro} {was!r}, and it is {now!r} now: set '
+        f'{macro} as it was, or start in another MODEL_DIR'
+      )
+    if not model.lora_rank:
+      return
+
+
+def _as_json(value: Any) -> Any:
+  return list(value) if isinstance(value, tuple) else value
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,7 @@ import jax
 import optax
 
 from flan_jax.errors import ConfigError
+from flan_jax.model import DecoderConfig, adapters
 from flan_jax.setting_types import (
   Count,
   CountOrZero,
@@ -107,6 +108,23 @@ class OptimizerConfig:
         f'FINAL_LEARNING_RATE is {final}: it must be at most LEARNING_RATE, '
         f'{self.learning_rate}'
       )
+
+
+def for_model(config: OptimizerConfig, model: DecoderConfig) -> OptimizerConfig:
+  """Returns settings that freeze all but adapters, if a model has some.
+
+  Raises:
+    ConfigError: It has adapters, and parameters are frozen one by one.
+  """
+  frozen = (adapters.ALL_OTHERS,)
+  if not model.lora_rank or config.frozen == frozen:
+    return config
+  if config.frozen:
+    raise ConfigError(
+      'FROZEN is set, but with LORA_RANK adapters alone are trained: remove '
+      'it, and choose the projections by LORA_TARGETS'
+    )
+  return dataclasses.replace(config, frozen=frozen)
 
 
 def learning_rate(config: OptimizerConfig, step: int | jax.Array) -> jax.Array:

@@ -15,7 +15,7 @@ from flan_jax.evaluation.soft_prompts import SoftPrompt, SoftPrompts
 from flan_jax.model import init_params, soft_prompt
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.training.checkpoint import Checkpointer, params_digest
-from flan_jax.training.prompt_checkpoint import PromptCheckpointer
+from flan_jax.training.part_checkpoint import PromptCheckpointer
 from tests.evaluation import splits
 from tests.evaluation.stub_models import StubVocabulary, tiny_config
 

@@ -1,5 +1,8 @@
-"""`peft` computes with an exported prompt what this project does."""
+"""`peft` computes with an exported prompt or adapters what we do."""
 
+import dataclasses
+
+import jax
 import numpy as np
 import pytest
 
@@ -8,14 +11,19 @@ from flan_jax.interop.params import import_mesh
 from flan_jax.model import (
   DecoderConfig,
   abstract_params,
+  adapters,
   hidden_states,
   soft_prompt,
   target_logits,
 )
 from flan_jax.runs import export_weights, import_weights
 from flan_jax.testing import tiny_models
-from flan_jax.training.checkpoint import Checkpointer
-from flan_jax.training.prompt_checkpoint import PromptCheckpointer
+from flan_jax.training.checkpoint import Checkpointer, params_digest
+from flan_jax.training.model_checkpoint import restore_model
+from flan_jax.training.part_checkpoint import (
+  AdapterCheckpointer,
+  PromptCheckpointer,
+)
 from tests.interop.tiny_config import CONFIG
 
 _LENGTH = 3
@@ -81,6 +89,72 @@ def test_peft_has_the_same_logits(base, tmp_path):
   with with_prompt.disable_adapter(), torch.no_grad():
     plain = with_prompt(input_ids=torch.tensor(text[None])).logits[0].numpy()
   assert np.abs(plain - theirs[_LENGTH:]).max() > 0.01
+
+
+@pytest.mark.slow
+def test_peft_and_transformers_compute_with_adapters_what_we_do(base, tmp_path):
+  peft = pytest.importorskip('peft')
+  torch = pytest.importorskip('torch')
+  transformers = pytest.importorskip('transformers')
+  record = Checkpointer.read_record(base)
+  config = dataclasses.replace(
+    DecoderConfig(**record['model']),
+    lora_rank=4,
+    lora_alpha=6.0,
+    lora_targets=('layers/(query|value|output)', 'layers/(up|down)'),
+  )
+  mesh = import_mesh(config)
+  whole = restore_model(base, config, mesh)
+  generator = np.random.default_rng(0)
+  own = jax.tree.map(
+    lambda leaf: np.float32(0.1 * generator.normal(size=leaf.shape)),
+    adapters.only(abstract_params(config)),
+  )
+  checkpointer = AdapterCheckpointer(tmp_path / 'adapters')
+  about = {'checkpoint': str(base), 'params_digest': params_digest(whole)}
+  checkpointer.save(
+    1,
+    {'params': adapters.add_to(whole, own), 'step': np.int32(1)},
+    {**record, 'model': dataclasses.asdict(config), 'base': about},
+  )
+  checkpointer.close()
+  exported, adapted, merged = (
+    tmp_path / name for name in ('exported', 'adapted', 'merged')
+  )
+  export_weights.main([f'--checkpoint={base}', f'--out={exported}'])
+  export_weights.main(
+    [
+      f'--adapters={tmp_path / "adapters"}',
+      f'--out={adapted}',
+      f'--base={exported}',
+    ]
+  )
+  export_weights.main(
+    [
+      f'--checkpoint={tmp_path / "adapters"}',
+      f'--out={merged}',
+      f'--vocabulary={base}',
+    ]
+  )
+  text = generator.integers(3, 200, 9)
+  batch = {
+    'tokens': text[None].astype(np.int32),
+    'segments': np.ones((1, text.size), np.int32),
+    'positions': np.arange(text.size, dtype=np.int32)[None],
+  }
+  params = adapters.add_to(whole, own)
+  hidden = hidden_states(config, params, batch)
+  ours = target_logits(config, params, hidden)[0]
+  loaded = transformers.AutoModelForCausalLM.from_pretrained(exported)
+  by_peft = peft.PeftModel.from_pretrained(loaded, adapted)
+  by_itself = transformers.AutoModelForCausalLM.from_pretrained(merged)
+  with torch.no_grad():
+    for model in (by_peft, by_itself):
+      theirs = model(input_ids=torch.tensor(text[None])).logits[0].numpy()
+      np.testing.assert_allclose(theirs, ours, rtol=1e-3, atol=1e-4)
+    with by_peft.disable_adapter():
+      plain = by_peft(input_ids=torch.tensor(text[None])).logits[0].numpy()
+  assert np.abs(plain - theirs).max() > 0.01
 
 
 def test_a_shape_without_a_class_is_refused(tmp_path):

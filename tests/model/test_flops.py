@@ -10,6 +10,7 @@ import pytest
 from flan_jax.model import (
   DecoderConfig,
   abstract_params,
+  adapters,
   flops,
   soft_prompt,
   target_log_probs,
@@ -54,13 +55,14 @@ def _dense_work() -> flops.Work:
 
 
 def test_a_forward_pass_costs_what_the_compiler_counts():
+  config = dataclasses.replace(TINY, lora_rank=48)
   counted = _compiled(
-    lambda params, batch: target_log_probs(TINY, params, batch)
+    lambda params, batch: target_log_probs(config, params, batch), config
   )
-  expected = flops.forward_flops(TINY, _dense_work()).total
+  expected = flops.forward_flops(config, _dense_work()).total
   assert counted == pytest.approx(expected, rel=0.04)
   # Each kind exceeds the tolerance, so a missing one would show.
-  kinds = dataclasses.astuple(flops.forward_flops(TINY, _dense_work()))
+  kinds = dataclasses.astuple(flops.forward_flops(config, _dense_work()))
   assert min(kinds) > 0.06 * expected
 
 
@@ -86,6 +88,22 @@ def test_training_a_prompt_needs_no_gradients_of_weights():
   expected = flops.training_flops(config, _dense_work()).total
   assert counted == pytest.approx(expected, rel=0.04)
   assert expected < 0.8 * flops.training_flops(TINY, _dense_work()).total
+
+
+def test_training_adapters_needs_gradients_of_no_other_weights():
+  config = dataclasses.replace(TINY, lora_rank=8)
+
+  def loss(own, params, batch):
+    params = adapters.add_to(params, own)
+    return jnp.sum(target_log_probs(config, params, batch))
+
+  counted = _compiled(
+    lambda params, batch: jax.grad(loss)(adapters.only(params), params, batch),
+    config,
+  )
+  expected = flops.training_flops(config, _dense_work()).total
+  assert counted == pytest.approx(expected, rel=0.04)
+  assert expected < 0.9 * flops.training_flops(TINY, _dense_work()).total
 
 
 def test_pairs_match_the_visibility_of_packed_segments():

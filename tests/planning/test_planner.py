@@ -10,7 +10,7 @@ from flan_jax.errors import ConfigError
 from flan_jax.planning.planner import check, plan, plan_program
 from flan_jax.planning.programs import lower
 from flan_jax.sharding import MeshConfig
-from flan_jax.training.optimizer import OptimizerConfig
+from flan_jax.training.optimizer import OptimizerConfig, for_model
 from tests.planning.plans import MODEL, request
 
 
@@ -70,6 +70,19 @@ def test_moments_average_and_gradients_are_those_of_trained_parameters():
   # for each layer.
   counters = lowered.given['optimizer_state'] - 3 * own
   assert 0 < counters <= 4 * 4 * (MODEL.num_layers + 1)
+
+
+def test_adapters_take_little_memory_and_evaluation_merges_them():
+  model = dataclasses.replace(MODEL, lora_rank=4)
+  optimizer = for_model(OptimizerConfig(optimizer='adamw'), model)
+  changed = request(model=model, optimizer=optimizer)
+  mesh = check(changed, jax.devices())
+  train = lower(changed, 'train', mesh)
+  # A and B are divided by fsdp or model.
+  assert train.gradients == 4 * model.lora_count() // 2
+  assert train.given['optimizer_state'] < 2.1 * train.gradients
+  plain = lower(request(), 'evaluation', mesh)
+  assert lower(changed, 'evaluation', mesh).given == plain.given
 
 
 @pytest.fixture(scope='module')

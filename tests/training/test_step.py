@@ -9,8 +9,17 @@ import pytest
 
 from flan_jax import sharding
 from flan_jax.errors import ConfigError
-from flan_jax.model import DecoderConfig, init_params, param_shardings
-from flan_jax.training.optimizer import OptimizerConfig, make_optimizer
+from flan_jax.model import (
+  DecoderConfig,
+  adapters,
+  init_params,
+  param_shardings,
+)
+from flan_jax.training.optimizer import (
+  OptimizerConfig,
+  for_model,
+  make_optimizer,
+)
 from flan_jax.training.step import init_state, make_train_step
 
 CONFIG = DecoderConfig(
@@ -197,6 +206,35 @@ def test_frozen_parameters_do_not_change_and_others_do(frozen):
   jax.tree_util.tree_map_with_path(
     compare, first_params(), jax.device_get(state['params'])
   )
+
+
+def test_adapters_alone_are_trained_and_have_a_state():
+  config = dataclasses.replace(
+    CONFIG, lora_rank=2, lora_targets=('layers/(query|down)',)
+  )
+  settings = for_model(
+    OptimizerConfig(optimizer='adamw', learning_rate=0.01), config
+  )
+  mesh, optimizer = make_mesh(2, 2, 2), make_optimizer(settings)
+  step = make_train_step(config, optimizer, mesh, frozen=settings.frozen)
+  base = jax.device_put(first_params(), param_shardings(CONFIG, mesh))
+  new = adapters.init(config, 1, mesh)
+  before = jax.device_get(new)
+  state = init_state(config, optimizer, 1, mesh, adapters.add_to(base, new))
+  for seed in range(2):
+    state, metrics = step(state, make_batch(seed))
+  assert float(metrics['gradient_norm']) > 0
+  got = jax.device_get(state['params'])
+  jax.tree.map(
+    np.testing.assert_array_equal, adapters.without(got), first_params()
+  )
+  for name, leaf in adapters.only(got)['layers'].items():
+    assert not np.array_equal(leaf, before['layers'][name]), name
+  moments = sum(leaf.size for leaf in jax.tree.leaves(state['opt_state']))
+  counters = 4 * (CONFIG.num_layers + 1)
+  assert 0 < moments - 2 * config.lora_count() <= counters
+  with pytest.raises(ConfigError, match='FROZEN is set, but with LORA_RANK'):
+    for_model(OptimizerConfig(frozen=('embedding',)), config)
 
 
 def test_rows_must_divide_by_mesh_and_microbatches():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flan_jax.errors import ConfigError
-from flan_jax.training.prompt_checkpoint import PromptCheckpointer, check_base
+from flan_jax.training.part_checkpoint import PromptCheckpointer, check_base
 
 
 def _state(seed):
