@@ -6,19 +6,24 @@ from typing import Any
 from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import FORMATS, Dataset, Template, in_format
 from flan_jax.definitions.mixture_plan import mixing_rate
+from flan_jax.inspection.prepared import rows_of
 from flan_jax.inspection.rows import template_remarks
+from flan_jax.sources.table_files import is_table
 
 
-def describe(parts: Sequence[Dataset]) -> dict[str, Any]:
+def describe(
+  parts: Sequence[Dataset], data_dir: str | None = None
+) -> dict[str, Any]:
   """Describes parts and the mixtures that hold any of them.
 
   Args:
     parts: Resolved parts, as declared.
+    data_dir: TFDS data directory; None for the default of TFDS.
 
   Returns:
     {'mixtures': [{'name', 'purpose', 'held_out', 'note', 'rates': sum of the
     rates of all its members}], 'parts': see `_describe`}. Rates follow the
-    recorded numbers of rows.
+    recorded numbers of rows; rows without a record are counted.
   """
   names = {part.name for part in parts}
   holding = [
@@ -27,28 +32,38 @@ def describe(parts: Sequence[Dataset]) -> dict[str, Any]:
     if any(member.part in names for member in mixture.members)
   ]
   return {
-    'mixtures': [_mixture(mixture) for mixture in holding],
-    'parts': [_describe(part, holding) for part in parts],
+    'mixtures': [_mixture(mixture, data_dir) for mixture in holding],
+    'parts': [_describe(part, holding, data_dir) for part in parts],
   }
 
 
-def _mixture(mixture: registry.Mixture) -> dict[str, Any]:
+def _mixture(mixture: registry.Mixture, data_dir: str | None) -> dict[str, Any]:
   parts = [registry.find_part(member.part)[1] for member in mixture.members]
+  rates = [_rate(part, data_dir) for part in parts if part.trains]
   return {
     'name': mixture.name,
     'purpose': mixture.purpose,
     'held_out': mixture.held_out,
     'note': mixture.note,
-    'rates': sum(map(_rate, parts)) if mixture.purpose == 'train' else None,
+    'rates': sum(rates) if mixture.purpose == 'train' else None,
   }
 
 
-def _rate(part: Dataset) -> int:
-  return mixing_rate(part.rows.get('train', 0))
+def _rate(part: Dataset, data_dir: str | None) -> int:
+  return mixing_rate(_rows(part, 'train', data_dir))
+
+
+def _rows(part: Dataset, split: str, data_dir: str | None) -> int:
+  recorded = part.rows.get(split)
+  if recorded is None:
+    return rows_of(part, split, data_dir).count
+  return recorded
 
 
 def _describe(
-  part: Dataset, mixtures: Sequence[registry.Mixture]
+  part: Dataset,
+  mixtures: Sequence[registry.Mixture],
+  data_dir: str | None,
 ) -> dict[str, Any]:
   """Describes a part.
 
@@ -61,6 +76,7 @@ def _describe(
     'title': part.title,
     'cluster': part.cluster,
     'source': part.source,
+    'tfds': not is_table(part.source),
     'homepage': part.homepage,
     'licence': part.licence,
     'manual': part.manual,
@@ -70,9 +86,10 @@ def _describe(
     'choices': list((part.choices or {}).values()),
     'metrics': list(part.metrics),
     'splits': [
-      [split, spec, part.rows.get(split)] for split, spec in part.splits.items()
+      [split, spec, _rows(part, split, data_dir)]
+      for split, spec in part.splits.items()
     ],
-    'rate': _rate(part) if part.trains else None,
+    'rate': _rate(part, data_dir) if part.trains else None,
     'mixtures': [
       [place, member.templates and list(member.templates)]
       for place, mixture in enumerate(mixtures)

@@ -119,7 +119,7 @@ function facts(part) {
   add('Cluster', words(part.cluster));
   add(
     'Source',
-    `TFDS ${part.source}`,
+    part.tfds ? `TFDS ${part.source}` : part.source,
     part.homepage ? ', ' : '',
     part.homepage
       ? make('a', {href: part.homepage, rel: 'noreferrer'}, part.homepage)
@@ -133,7 +133,7 @@ function facts(part) {
     part.splits
       .map(
         ([split, spec, rows]) =>
-          `${split} ${rows == null ? '?' : number(rows)} (${spec})`,
+          `${split} ${number(rows)} (${spec})`,
       )
       .join(', '),
   );

@@ -102,7 +102,7 @@ def _described(
     # Loads its libraries.
     as_seqio(vocabulary).encode_tf('')
   reader = RowReader(RowSettings(data_dir, vocabulary, flags.rows, flags.shots))
-  described = catalog.describe(parts)
+  described = catalog.describe(parts, data_dir)
   with Bar('rendering', len(parts), 'subset') as bar:
     for place, part in enumerate(parts):
       about = described['parts'][place]

@@ -1,6 +1,7 @@
 """`flan_jax.dataset`: declares a dataset of your own in a few lines."""
 
 from collections.abc import Mapping, Sequence
+import dataclasses
 import functools
 from typing import Any
 
@@ -9,6 +10,7 @@ from etils import epy
 from flan_jax.definitions.checks import SPLITS, DatasetError, check_columns
 from flan_jax.definitions.dataset import Dataset, Feature, Template
 from flan_jax.definitions.registry import register
+from flan_jax.errors import nearest
 from flan_jax.sources.table_files import is_table, peek_columns
 
 with epy.lazy_imports():
@@ -53,6 +55,11 @@ def dataset(
   Raises:
     DatasetError: The declaration contradicts itself or its file.
   """
+  known = {field.name for field in dataclasses.fields(Dataset)}
+  for word in sorted(set(more) - known):
+    raise DatasetError(
+      f'dataset {name}: there is no {word!r} to declare{nearest(word, known)}'
+    )
   if isinstance(fields, str):
     fields = (fields,)
   if not isinstance(fields, Mapping):

@@ -1,9 +1,11 @@
 """The files that a source other than TFDS names (no TensorFlow, no Arrow).
 
-  json:PATH, csv:PATH, parquet:PATH    a file, a folder or a pattern of files
-  hf:FOLDER                            a local folder, as in hf:./rows
-  hf:OWNER/NAME[/CONFIG]               a dataset of the Hugging Face hub, once
-                                       `flan-jax prepare` has downloaded it
+- `json:PATH`, `csv:PATH`, `parquet:PATH`: a file, a folder or a pattern of
+  files;
+- `hf:FOLDER`: a local folder that the `datasets` library reads, as in
+  `hf:./rows`;
+- `hf:OWNER/NAME[/CONFIG]`: a dataset of the Hugging Face hub, once `flan-jax
+  prepare` has downloaded it.
 
 Relative paths start at the working directory. If names of files begin with
 names of splits (`train.jsonl`, `test-00000-of-00002.parquet`), these are the

@@ -368,3 +368,12 @@ def test_the_hold_outs_follow_the_rule(monkeypatch):
       report = check(mixture.name)
       assert report['rule_verdict'] == 'passed', report['breaches']
       assert report['row_verdict'] == 'not checked' and not report['failed']
+
+
+def test_rows_of_files_are_compared(own_folder):
+  for name, text in (('seen', STORY), ('unseen', STORY.upper())):
+    rows = f'text,more,split\n"{text}",a,train\n"{text}",b,test\n'
+    (own_folder / f'{name}.csv').write_text(rows)
+    declare(name, name, source=f'csv:{name}.csv', answers='more')
+  pair(['seen'], ['unseen'], held_out='unseen')
+  assert holdout_leakage.check(names.resolve('planted'), None)['failed']

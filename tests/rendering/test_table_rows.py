@@ -161,6 +161,7 @@ def test_numbers_lists_and_objects_become_fields_and_answers(folder):
     ({'label': 'lable'}, "label reads 'lable'.*nearest: label"),
     ({'choices': {1: 'good', 2: ''}}, "class '2' needs words"),
     ({'choices': 'good'}, 'list the classes'),
+    ({'template': _ASK}, "no 'template' to declare; nearest: templates"),
     ({'templates': ()}, 'declare at least one template'),
     ({'templates': '{text} {othr}\n{options}'}, "unknown field 'othr'"),
     ({'templates': '{text}'}, r'must end with \{options\}'),
