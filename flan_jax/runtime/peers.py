@@ -39,8 +39,6 @@ _FOLDER = 'flan_jax/processes/'
 _RUNS, _FAILED, _ENDED = 'runs', 'failed', 'ended'
 
 _peers: 'Peers | None' = None
-# The handler of a signal must not be collected.
-_kept: list[Any] = []
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,6 +122,7 @@ class Peers:
     index: int,
     count: int,
     leave: Callable[[int], None] = os._exit,
+    coordinator: tuple[str, int] | None = None,
   ):
     """Starts the thread that watches.
 
@@ -132,7 +131,9 @@ class Peers:
       index: Index of this process.
       count: Number of processes.
       leave: Ends this process at once, with an exit code.
+      coordinator: Host and port of the first process; None on itself.
     """
+    self._coordinator, self._lost = coordinator, False
     self._client, self._index, self._leave = client, index, leave
     self._period = _PERIOD * max(1.0, count / _CROWD)
     self._watch = Watch(max(_SILENCE, 4 * self._period))
@@ -193,6 +194,13 @@ class Peers:
         return
 
   def _look(self) -> Problem | None:
+    if self._coordinator is not None and _is_closed(self._coordinator):
+      # Once JAX aborts, a call of its client does not return.
+      self._lost = True
+      where = '{}:{}'.format(*self._coordinator)
+      return Problem(
+        f'process 0, the coordinator at {where}, was killed or has crashed', 1
+      )
     self._write(beat=self._sign.beat + 1)
     try:
       self._signs = self._read()
@@ -211,6 +219,8 @@ class Peers:
     return found
 
   def _write(self, **changes: Any) -> None:
+    if self._lost:
+      return
     with self._lock:
       self._sign = dataclasses.replace(self._sign, **changes)
       text = json.dumps(dataclasses.asdict(self._sign))
@@ -233,37 +243,40 @@ def join(
     coordinator: Host and port of the first process.
   """
   global _peers
-  _peers = Peers(client, index, count)
   if index:
-    _explain_abort(coordinator)
+    _delay_abort()
+  _peers = Peers(
+    client, index, count, coordinator=coordinator if index else None
+  )
   # Before JAX's own, which waits for the others.
   atexit.register(_peers.end)
 
 
-def _explain_abort(coordinator: tuple[str, int]) -> None:
-  """Says at last why JAX aborts this process, if the coordinator is gone.
+def _is_closed(address: tuple[str, int]) -> bool:
+  """Returns whether nothing listens at an address; False if it is not known."""
+  try:
+    socket.create_connection(address, timeout=1).close()
+  except ConnectionRefusedError:
+    return True
+  except OSError:
+    return False
+  return False
 
-  Its client logs the stack and aborts as soon as the connection is lost, in a
-  thread of its own. Python's signal handlers would run too late.
+
+def _delay_abort() -> None:
+  """Leaves the watching thread time to say why JAX aborts this process.
+
+  As soon as the connection to the coordinator is lost, JAX's client logs the
+  stack and aborts, in a thread of its own. JAX 0.10 offers no other way: a
+  callback for missed heartbeats is not among its arguments, and jaxlib's own
+  cannot be called from Python. A handler in Python would take the interpreter's
+  lock inside of a signal, and might wait for it for ever. So the handler is the
+  C library's `sleep`, which is safe there: the signal's number, 6, is what it
+  takes for seconds. Then the process aborts as before.
   """
-  handler_type = ctypes.CFUNCTYPE(None, ctypes.c_int)
-
-  def handler(number: int) -> None:
-    try:
-      socket.create_connection(coordinator, timeout=1).close()
-    except OSError:
-      where = '{}:{}'.format(*coordinator)
-      show_error(
-        f'flan-jax: error: process 0, the coordinator at {where}, was killed '
-        'or has crashed; this process stops'
-      )
-      os._exit(1)
-    # Something else: abort as before.
-    libc.signal(number, None)
-
   libc = ctypes.CDLL(None)
-  _kept.append(handler_type(handler))
-  libc.signal(signal.SIGABRT, _kept[-1])
+  libc.signal.argtypes = (ctypes.c_int, ctypes.c_void_p)
+  libc.signal(signal.SIGABRT, ctypes.cast(libc.sleep, ctypes.c_void_p))
 
 
 def current() -> Peers | None:

@@ -91,6 +91,36 @@ def test_a_lost_coordinator_is_a_problem():
   second.end()
 
 
+def test_a_coordinator_whose_port_is_closed_is_gone():
+  with socket.create_server(('localhost', 0)) as listening:
+    address = listening.getsockname()
+    second = Peers(_Store(), 1, 2, lambda code: None, address)
+    assert second.find_problem(0) is None
+  problem = second.find_problem(0)
+  assert (
+    problem.code == 1 and 'process 0, the coordinator at' in problem.message
+  )
+  second.end()
+
+
+_ABORTS = """
+import ctypes, os, threading, time
+from flan_jax.runtime import peers
+peers._delay_abort()
+threading.Thread(target=ctypes.CDLL(None).abort).start()
+time.sleep(0.5)
+print('said why', flush=True)
+os._exit(1)
+"""
+
+
+def test_other_threads_have_time_before_an_abort():
+  done = subprocess.run(
+    [sys.executable, '-c', _ABORTS], capture_output=True, text=True, check=False
+  )
+  assert (done.returncode, done.stdout) == (1, 'said why\n'), done.stderr
+
+
 @pytest.mark.parametrize('code', [2, 130])
 def test_a_process_without_others_returns_its_code(code):
   assert peers.current() is None
