@@ -58,15 +58,6 @@ def check_columns(dataset: Any, columns: Iterable[str]) -> None:
       )
 
 
-def check_label(dataset: Any, unknown: str | None) -> None:
-  """Raises DatasetError for a label, and its place, that is no class."""
-  if unknown is not None:
-    raise DatasetError(
-      f'dataset {dataset.name}: choices has no words for the label {unknown} '
-      f'of column {dataset.label!r}; it has {list(dataset.choices)}'
-    )
-
-
 def _raise_first(where: str, problems: Iterable[str]) -> None:
   for problem in problems:
     raise DatasetError(f'{where}: {problem}')

@@ -10,7 +10,7 @@ import seqio
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from flan_jax.definitions.checks import check_columns, check_label
+from flan_jax.definitions.checks import check_columns
 from flan_jax.definitions.dataset import SPLITS, Dataset
 from flan_jax.rendering import splits
 from flan_jax.rendering.table_rows import TableRows
@@ -20,6 +20,7 @@ from flan_jax.rendering.templates import (
   feature_value,
   map_row,
 )
+from flan_jax.sources.row_checks import check_answers
 from flan_jax.sources.table_files import (
   TableFiles,
   find_files,
@@ -96,10 +97,6 @@ class TfdsRows:
     feature = self._builder.info.features[column]
     return tuple(getattr(feature, 'names', None) or ()) or None
 
-  def unknown_label(self, column: str, known: Sequence[str]) -> str | None:
-    """Returns a label in words that is not known; None also if unread."""
-    del column, known  # The graph checks each row.
-
   def read(
     self,
     rows: splits.Slice,
@@ -160,6 +157,12 @@ def _table_rows(files: TableFiles, signature: Any) -> TableRows:
   return TableRows(files)
 
 
+@functools.lru_cache(maxsize=64)
+def _check_answers(part: Dataset, rows: TableRows) -> None:
+  """Checks the rows of a part once, and again if a file changes."""
+  check_answers(part, rows.tables)
+
+
 def unoptimized(dataset: tf.data.Dataset) -> tf.data.Dataset:
   """Returns a dataset whose graph is run as it is.
 
@@ -202,17 +205,16 @@ class SplitSource(seqio.DataSource):
     """Names of the label's numbered classes; None for a label of text.
 
     Raises:
-      DatasetError: The source lacks a column, or has other classes.
+      DatasetError: The source lacks a column, or has other classes, or a row
+        of a file has no answer.
     """
     check_columns(self.part, self.rows.columns)
     part, names = self.part, None
     if isinstance(part.label, str):
       names = self.rows.class_names(part.label)
-      # Rows that are not kept may have other labels.
-      if names is None and part.keep is None:
-        found = self.rows.unknown_label(part.label, list(part.choices))
-        check_label(part, found)
     check_class_names(part, names)
+    if isinstance(self.rows, TableRows):
+      _check_answers(part, self.rows)
     return names
 
   @functools.cached_property

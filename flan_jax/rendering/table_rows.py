@@ -1,10 +1,9 @@
 """Rows of Arrow tables as TensorFlow datasets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute
 import tensorflow as tf
 
 from flan_jax.rendering.splits import Slice
@@ -32,15 +31,6 @@ class TableRows:
 
   def class_names(self, column: str) -> tuple[str, ...] | None:
     return self.tables.classes.get(column)
-
-  def unknown_label(self, column: str, known: Sequence[str]) -> str | None:
-    for split, table in self.tables.splits.items():
-      for value in table[column].unique().to_pylist():
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        if text not in known:
-          row = pyarrow.compute.index(table[column], value).as_py()
-          return f'{text!r} (row {row + 1} of {split})'
-    return None
 
   def read(self, rows: Slice, shuffle: bool, seed: int | None, shard=None):
     table = self.tables.splits[rows.tfds_split]

@@ -47,7 +47,7 @@ def dataset(
       `{options}` at the end if there are choices.
     label: The column of the class; 'label' by default, with `choices`.
     correct: With `options`: the column that holds the right option, by its
-      words or by its place, from 0.
+      words or by its place, from 0, or a truth value for each option.
     **more: Other attributes of `Dataset`, such as `options`, `answers`,
       `cluster`, `metrics` and `group_key`. By default the dataset is a cluster
       of its own, and rows that agree in all fields belong together.
@@ -70,7 +70,7 @@ def dataset(
     label = 'label'
   if isinstance(correct, str):
     correct = functools.partial(
-      _is_correct, options=more.get('options'), column=correct
+      is_correct, options=more.get('options'), column=correct
     )
   free = more.get('answers') is not None
   defaults = {
@@ -120,12 +120,12 @@ def _words(
   }
 
 
-def _is_correct(row: Any, options: Feature, column: str) -> Any:
-  """Returns which options of a row are right (TensorFlow)."""
+def is_correct(row: Any, options: Feature, column: str) -> Any:
+  """Returns which options of a row are right, booleans [O] (TensorFlow)."""
   found = row[options] if isinstance(options, str) else options(row)
-  answer = row[column]
-  if answer.dtype == tf.string:
-    return tf.equal(found, answer)
-  return tf.equal(
-    tf.range(tf.size(found, answer.dtype), dtype=answer.dtype), answer
-  )
+  right = row[column]
+  if right.dtype == tf.bool:
+    return right
+  if right.dtype == tf.string:
+    return tf.equal(found, right)
+  return tf.equal(tf.range(tf.size(found, tf.int64)), right)

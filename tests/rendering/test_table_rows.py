@@ -177,11 +177,37 @@ def test_a_mistake_is_an_error_when_the_literal_is_made(
   assert '\n' not in str(error.value)
 
 
-def test_a_label_without_words_is_an_error_when_rows_are_read(folder):
-  _write(folder, [*_many(4), {'text': 'odd', 'label': 3}])
-  part = _part()
-  with pytest.raises(DatasetError, match=r"label '3' \(row 5 of train\)"):
+_OPTIONS = {'options': 'answers', 'correct': 'right'}
+
+
+@pytest.mark.parametrize(
+  'row, declared, message',
+  [
+    ({'label': 3}, {'choices': _WORDS}, "no words for 'label' '3'; it has"),
+    ({'label': ''}, {'answers': 'label'}, "the answer 'label' is empty"),
+    ({'answers': ['a'], 'right': 1}, _OPTIONS, "'right' is 1, which is none"),
+    ({'answers': ['a'], 'right': 'b'}, _OPTIONS, "is 'b', which is none of"),
+    ({'answers': ['a'], 'right': [False]}, _OPTIONS, r'is \[False\], which'),
+  ],
+)
+def test_a_row_without_an_answer_is_named(folder, row, declared, message):
+  good = {'label': 1, 'answers': ['a'], 'right': 0}
+  if isinstance(row.get('right'), list):
+    good['right'] = [True]
+  elif isinstance(row.get('right'), str):
+    good['right'] = 'a'
+  if isinstance(row.get('label'), str):
+    good['label'] = 'x'
+  _write(folder, [{'text': 'even', **good}, {'text': 'odd', **good, **row}])
+  free = 'answers' in declared
+  part = _part(
+    **{'choices': None, **declared},
+    templates='{text}' if free else _ASK,
+    splits={'train': 'train'},
+  )
+  with pytest.raises(DatasetError, match=message) as error:
     _ = SplitSource(part).class_names
+  assert 'row 2 of train' in str(error.value)
 
 
 def test_a_file_that_is_not_there_is_named(folder):
