@@ -26,13 +26,7 @@ def memory(
   backward pass, and `weight_copies` in the compute type. `workspace` is the
   rest of the data, and `code` the program itself.
   """
-  stats = compiled.memory_analysis()
-  total = (
-    stats.argument_size_in_bytes
-    + stats.output_size_in_bytes
-    - stats.alias_size_in_bytes
-    + stats.temp_size_in_bytes
-  )
+  total = allocated(compiled)
   temporary = {}
   if program == 'train':
     copies = request.gradient_copies
@@ -47,8 +41,19 @@ def memory(
   for kind, size in temporary.items():
     kinds[kind] = min(size, left)
     left -= kinds[kind]
-  code = stats.generated_code_size_in_bytes
+  code = compiled.memory_analysis().generated_code_size_in_bytes
   return {**kinds, 'workspace': left, 'code': code}
+
+
+def allocated(compiled: jax.stages.Compiled) -> int:
+  """Returns the bytes of a device that a program's data takes."""
+  stats = compiled.memory_analysis()
+  return (
+    stats.argument_size_in_bytes
+    + stats.output_size_in_bytes
+    - stats.alias_size_in_bytes
+    + stats.temp_size_in_bytes
+  )
 
 
 def _stacks(parsed, layers):

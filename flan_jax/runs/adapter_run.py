@@ -10,10 +10,10 @@ from flan_jax.runs.training_run import TrainingRun
 from flan_jax.training.part_checkpoint import AdapterCheckpointer
 
 
-def prepare_run(checked: CheckedSettings) -> TrainingRun:
-  """Returns the run of settings, see `TrainingRun.prepare`."""
+def run_class(checked: CheckedSettings) -> type[TrainingRun]:
+  """Returns the kind of run that settings ask for."""
   has_adapters = checked.settings.setup.model.lora_rank > 0
-  return (AdapterRun if has_adapters else TrainingRun).prepare(checked)
+  return AdapterRun if has_adapters else TrainingRun
 
 
 class AdapterRun(FrozenBaseRun):

@@ -11,8 +11,11 @@ from flan_jax.definitions.held_out import History, TrainedOn
 from flan_jax.definitions.mixture_plan import MixturePlan
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.contaminated import Contaminated
+from flan_jax.evaluation.scoring.rank_batches import row_length
 from flan_jax.flags import Arguments
 from flan_jax.model import DecoderConfig
+from flan_jax.planning.device_memory import check_memory
+from flan_jax.planning.request import Request
 from flan_jax.runs.run_report import check_report
 from flan_jax.runs.run_setup import Workspace
 from flan_jax.runs.train_settings import TrainSettings
@@ -128,7 +131,11 @@ class CheckedSettings:
     return held_out.headline(self.history.breaches([self.evaluated]))
 
   def summary(self) -> str:
-    """Returns what the run would do, for --dry_run."""
+    """Returns what the run would do, for --dry_run.
+
+    Raises:
+      ConfigError: A training step needs more memory than the devices have.
+    """
     missing = ', '.join(map(str, self.workspace.store.missing(self.keys)))
     model = self.settings.setup.model
     lines = [
@@ -138,6 +145,7 @@ class CheckedSettings:
       f'parameters: {model.param_count():,}',
       *self._adapter_lines(model),
       f'splits to cache first: {missing or "none"}',
+      check_memory(self._request(), self.workspace.mesh),
     ]
     return '\n'.join(filter(None, lines))
 
@@ -148,6 +156,25 @@ class CheckedSettings:
         f'{model.lora_rank} beside {", ".join(model.lora_projections)}, on the '
         f'frozen {self.initial_checkpoint}'
       )
+
+  def _request(self) -> Request:
+    """Returns the run as the planner takes it."""
+    settings, setup = self.settings, self.settings.setup
+    packing = settings.packing
+    return Request(
+      model=setup.model,
+      optimizer=settings.optimizer,
+      mesh=setup.mesh,
+      topology='',
+      simulated=False,
+      batch_rows=packing.batch_rows,
+      pack_length=packing.pack_length,
+      target_budget=packing.target_budget,
+      microbatches=settings.loop.microbatches,
+      eval_length=row_length(sum(setup.cache_config.lengths.values())),
+      eval_tokens=setup.tokens_per_batch,
+      train_steps=settings.loop.train_steps,
+    )
 
 
 def _with_adapters(settings: TrainSettings) -> TrainSettings:

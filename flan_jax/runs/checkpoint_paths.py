@@ -1,10 +1,13 @@
 """The checkpoints that CHECKPOINT_PATH and MODEL_DIR name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+import contextlib
 import os
+from typing import Any
 
 from flan_jax.errors import ConfigError
 from flan_jax.training.checkpoint import Checkpointer
+from flan_jax.training.checkpoint_errors import CheckpointDamagedError
 
 
 def labelled_checkpoints(
@@ -66,3 +69,18 @@ def one_checkpoint(
       f'or both with CHECKPOINT_PATH=best for its best one; not {path!r}'
     )
   return path
+
+
+def accept_newest(
+  model_dir: str, accept: Callable[[Mapping[str, Any], Any], None]
+) -> bool:
+  """Has the newest checkpoint that can be read accepted, if there is any.
+
+  Returns:
+    Whether there is one.
+  """
+  for path in reversed(Checkpointer.paths(model_dir)):
+    with contextlib.suppress(CheckpointDamagedError):
+      accept(Checkpointer.read_record(path), path)
+      return True
+  return False

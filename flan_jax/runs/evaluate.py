@@ -10,6 +10,7 @@ from flan_jax.definitions.held_out import History
 from flan_jax.evaluation import records
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
+from flan_jax.evaluation.mixture_evaluation import MixtureEvaluation
 from flan_jax.evaluation.soft_prompts import SoftPrompts
 from flan_jax.flags import Arguments
 from flan_jax.runs.checkpoint_paths import labelled_checkpoints
@@ -70,16 +71,23 @@ def evaluate(
       history.require_held_out(mixtures)
     if headline := held_out.headline(history.breaches(mixtures)):
       processes.log(headline if len(paths) == 1 else f'{path}: {headline}')
+
+  def opened() -> list[MixtureEvaluation]:
+    return [
+      workspace.evaluation(plan, eval_config, contaminated, prompts)
+      for plan in mixtures
+    ]
+
   if dry_run:
     names_ = ', '.join(plan.name for plan in mixtures)
     missing = workspace.missing(mixtures)
+    if not missing:
+      opened()
+    missing = missing or 'none'
     show([f'would evaluate {names_}', f'splits to cache first: {missing}'])
     return
   workspace.ensure(mixtures)
-  evaluations = [
-    workspace.evaluation(plan, eval_config, contaminated, prompts)
-    for plan in mixtures
-  ]
+  evaluations = opened()
   parts = [part for evaluation in evaluations for part in evaluation.parts]
   workspace.check_same((), parts, paths.values())
   folder, found = os.path.join(model_dir, 'eval'), []

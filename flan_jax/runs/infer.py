@@ -101,7 +101,7 @@ def infer(
       show(
         [
           f'would answer {source.prompts or source.mixture} with {path}',
-          f'splits to cache first: {workspace.missing(mixtures)}',
+          f'splits to cache first: {workspace.missing(mixtures) or "none"}',
         ]
       )
       return

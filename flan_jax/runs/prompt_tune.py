@@ -29,6 +29,7 @@ def prompt_tune(
   """
   checked = CheckedPromptSettings.check_prompt(settings, arguments, profile)
   if dry_run:
+    PromptRun.check(checked)
     show([checked.summary()])
     return
   with PromptRun.prepare(checked) as run:

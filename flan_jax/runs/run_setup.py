@@ -164,9 +164,14 @@ class Workspace:
     )
 
   def missing(self, mixtures: Sequence[MixturePlan]) -> str:
-    """Returns the names of the splits that are not cached yet."""
+    """Returns the names of the splits that are not cached yet; '' for none.
+
+    Raises:
+      MissingDataError: They cannot be made, because data is not prepared.
+    """
     missing = self.store.missing(split_keys(mixtures, training=False))
-    return ', '.join(map(str, missing)) or 'none'
+    self.store.check_data(missing)
+    return ', '.join(map(str, missing))
 
   def ensure(self, mixtures: Sequence[MixturePlan]) -> None:
     """Has a child process make missing caches of what is evaluated."""

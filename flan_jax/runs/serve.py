@@ -94,7 +94,7 @@ def serve(
   mixtures = names.resolve_all([source.mixture])
   if dry_run:
     print(f'would serve {", ".join(paths)} on {host}:{port}')
-    print(f'splits to cache first: {workspace.missing(mixtures)}')
+    print(f'splits to cache first: {workspace.missing(mixtures) or "none"}')
     return
   workspace.ensure(mixtures)
   listening = _listen(host, port)

@@ -15,7 +15,7 @@ from flan_jax.errors import ConfigError, UserError
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.flags import Arguments
 from flan_jax.model import init_params
-from flan_jax.runs.adapter_run import prepare_run
+from flan_jax.runs.adapter_run import run_class
 from flan_jax.runs.checked_settings import CheckedSettings
 from flan_jax.runs.run_setup import RunSetup, Workspace
 from flan_jax.runs.study_prompt import PromptCell
@@ -214,7 +214,7 @@ class CellRunner:
     folder = self._archive.path(RUNS, decides.digest)
     settings = dataclasses.replace(checked.settings, model_dir=str(folder))
     checked = dataclasses.replace(checked, settings=settings)
-    with prepare_run(checked) as run:
+    with run_class(checked).prepare(checked) as run:
       run.resume_or_start()
       run.train()
     path, step = Checkpointer.find(folder)

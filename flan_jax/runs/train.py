@@ -3,7 +3,7 @@
 import gin
 
 from flan_jax.flags import Arguments
-from flan_jax.runs.adapter_run import prepare_run
+from flan_jax.runs.adapter_run import run_class
 from flan_jax.runs.checked_settings import CheckedSettings
 from flan_jax.runs.run_report import report_run
 from flan_jax.runs.train_settings import TrainSettings
@@ -31,11 +31,12 @@ def train(
   """
   checked = CheckedSettings.check(settings, arguments, profile)
   if dry_run:
+    run_class(checked).check(checked)
     show([checked.summary()])
     return
   if headline := checked.headline():
     processes.log(headline)
-  with prepare_run(checked) as run:
+  with run_class(checked).prepare(checked) as run:
     run.resume_or_start()
     run.train()
     run.evaluate()

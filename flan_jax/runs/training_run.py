@@ -27,6 +27,7 @@ from flan_jax.planning.chips import chip_of_kind
 from flan_jax.rendering.exemplars import too_few, too_few_text
 from flan_jax.runs import config_record
 from flan_jax.runs.checked_settings import CheckedSettings
+from flan_jax.runs.checkpoint_paths import accept_newest
 from flan_jax.runtime import processes
 from flan_jax.runtime.folder_lock import FolderLock
 from flan_jax.runtime.paths import user_path, write_whole
@@ -34,7 +35,6 @@ from flan_jax.sharding import batch_sharding
 from flan_jax.terminal.screen import note
 from flan_jax.training.averaging import averaged_params
 from flan_jax.training.checkpoint import Checkpointer
-from flan_jax.training.checkpoint_errors import CheckpointDamagedError
 from flan_jax.training.checkpoint_record import check_adapters
 from flan_jax.training.local_snapshots import LocalSnapshots
 from flan_jax.training.loop import Loop, StepProgram
@@ -59,17 +59,17 @@ _RUN_ID = 'run_id'
 class TrainingRun:
   """A run whose data is open. Nothing is compiled before `resume_or_start`.
 
-  It holds MODEL_DIR until its context ends.
+  It holds MODEL_DIR in its context.
   """
 
   _checkpointer_class = Checkpointer
 
   @classmethod
   def prepare(cls, checked: CheckedSettings) -> 'TrainingRun':
-    """Makes missing caches, opens all data and takes MODEL_DIR.
+    """Makes missing caches and opens all data; the context takes MODEL_DIR.
 
     Raises:
-      UserError: The data is not there, or another run writes to MODEL_DIR.
+      UserError: The data is not there.
     """
     store = checked.workspace.store
     processes.first_then_others(lambda: store.ensure(checked.keys))
@@ -95,6 +95,30 @@ class TrainingRun:
     self._base: Evaluation | None = None
     self._state: TrainState | None = None
     self._skipped = 0
+
+  @classmethod
+  def check(cls, checked: CheckedSettings) -> None:
+    """Checks what a run would refuse before its first step, for --dry_run.
+
+    Reads no arrays, compiles nothing and takes nothing. Caches that are still
+    to be made cannot be checked.
+
+    Raises:
+      UserError: The run would raise it.
+    """
+    settings, workspace = checked.settings, checked.workspace
+    missing = workspace.store.missing(checked.keys)
+    workspace.store.check_data(missing)
+    optimizer = make_optimizer(settings.optimizer)
+    abstract_state(settings.setup.model, optimizer, workspace.mesh)
+    accept = workspace.expected.check if missing else cls(checked)._accept
+    resumes = accept_newest(settings.model_dir, accept)
+    if not resumes and checked.initial_checkpoint is not None:
+      workspace.check_checkpoint(checked.initial_checkpoint, starts=True)
+
+  def __enter__(self) -> 'TrainingRun':
+    """Takes MODEL_DIR; raises UserError if another run writes to it."""
+    settings = self._settings
     with contextlib.ExitStack() as opened:
       self._lock = FolderLock(settings.model_dir)
       opened.callback(self._lock.release)
@@ -109,6 +133,11 @@ class TrainingRun:
       if self._local is not None:
         opened.callback(self._local.close)
       self._opened = opened.pop_all()
+    return self
+
+  def __exit__(self, *error) -> None:
+    """Finishes the save in flight, and gives MODEL_DIR back."""
+    self._opened.__exit__(*error)
 
   def _open_local(self) -> LocalSnapshots | None:
     """Opens LOCAL_CHECKPOINT_DIR, by an id that is new with MODEL_DIR."""
@@ -120,13 +149,6 @@ class TrainingRun:
       write_whole(path, uuid.uuid4().hex)
     run_id = path.read_text() if processes.is_first() else None
     return LocalSnapshots(folder, processes.from_first(run_id).strip())
-
-  def __enter__(self) -> 'TrainingRun':
-    return self
-
-  def __exit__(self, *error) -> None:
-    """Finishes the save in flight, and gives MODEL_DIR back."""
-    self._opened.__exit__(*error)
 
   def _close_checkpointer(self, kind, error, traceback) -> None:
     try:
@@ -184,7 +206,9 @@ class TrainingRun:
     settings = self._settings
     if settings.evaluation.base and self._evaluation is not None:
       # Before the results of another run are written over.
-      processes.only_first(self._accept_newest)
+      processes.only_first(
+        lambda: accept_newest(settings.model_dir, self._accept)
+      )
       self._base = self._evaluate_base()
     restored = self._restore()
     self._state = self._resume(*restored) if restored else self._start()
@@ -264,13 +288,6 @@ class TrainingRun:
         f'PERMUTE_TARGETS (data_order_digest {record["data_order_digest"]}, '
         f'now {digest}): use the same settings, or another MODEL_DIR'
       )
-
-  def _accept_newest(self) -> None:
-    """As `_accept` for the newest checkpoint that can be read, if any."""
-    for path in reversed(Checkpointer.paths(self._settings.model_dir)):
-      with contextlib.suppress(CheckpointDamagedError):
-        self._accept(Checkpointer.read_record(path), path)
-        return
 
   def _log_data(self, step: int) -> None:
     splits, packing = self._splits, self._settings.packing

@@ -1,7 +1,9 @@
 """User errors are reported in one line before anything is compiled."""
 
+import numpy as np
 import pytest
 
+from flan_jax.training.checkpoint import Checkpointer
 from tests.command_line import RULE, TRAIN
 
 
@@ -60,10 +62,11 @@ def test_a_mistake_is_reported_in_one_line(cli, rule_data, flags, message):
   assert not (cli.folder / 'model').exists()
 
 
-def test_missing_data_is_reported_at_once_with_commands(cli, tmp_path):
+@pytest.mark.parametrize('dry_run', [(), ('--dry_run',)])
+def test_missing_data_is_reported_at_once_with_commands(cli, tmp_path, dry_run):
   empty = tmp_path / 'empty'
   mixture = '--gin.MIXTURE_OR_TASK_NAME=flan_holdout_nli'
-  code, _, error = cli(*_train(empty, mixture))
+  code, _, error = cli(*_train(empty, mixture, *dry_run))
   assert code == 2
   assert f'not prepared in {empty}:' in error
   shown = ' '.join(error.split())
@@ -73,6 +76,18 @@ def test_missing_data_is_reported_at_once_with_commands(cli, tmp_path):
   assert 'first download for story_cloze, by hand: ' in error
   assert 'flan-jax import-data' in error and '--allow_missing' in error
   assert not (cli.folder / 'cache').exists()
+
+
+def test_a_dry_run_opens_the_checkpoint_that_is_named(cli, rule_data):
+  dry = '--dry_run', '--gin.INITIAL_CHECKPOINT_PATH=start'
+  code, _, error = cli(*_train(rule_data, *dry))
+  assert code == 2 and 'start' in error
+  record = {'model': {'num_layers': 3}}
+  arrays = {'weight': np.ones(2, np.float32)}
+  Checkpointer.save_params(cli.folder / 'start', arrays, record)
+  code, _, error = cli(*_train(rule_data, *dry))
+  assert code == 2 and 'num_layers: 3 -> 2' in error
+  assert not (cli.folder / 'model').exists()
 
 
 def test_a_dry_run_computes_nothing(cli, rule_data):

@@ -73,7 +73,8 @@ def test_mistakes_are_found_before_data_is_read(cli, flag, message):
 
 @pytest.mark.usefixtures('base')
 def test_a_dry_run_tells_the_size_of_the_prompt(cli):
-  out = cli.check(*_TUNE, '--gin.MIXTURE_OR_TASK_NAME=rule', '--dry_run')
+  task = '--gin.MIXTURE_OR_TASK_NAME=rule'
+  out = cli.check(*_TUNE, task, '--dry_run', '--allow_missing')
   assert 'of which trained: 640, a prompt of 10 vectors (2.6 kB)' in out
   assert 'training rows of a subset: all, held apart: 32' in out
 

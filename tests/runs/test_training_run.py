@@ -31,6 +31,7 @@ def test_home_means_the_same_for_all_files_of_a_run(tmp_path, monkeypatch):
 def test_training_rows_that_are_trained_on_are_not_evaluated(cli):
   flags = (
     *('train', *TRAIN, RULE, '--dry_run', '--gin.DATA_DIR=data'),
+    '--allow_missing',
     '--gin.MODEL_DIR=model',
     '--gin.EVAL_MIXTURE=rule.t7.train_rows',
   )
@@ -44,6 +45,7 @@ def test_training_rows_that_are_trained_on_are_not_evaluated(cli):
 def test_what_is_not_held_out_is_said_first_or_refused(cli):
   flags = (
     *('train', *TRAIN, RULE, '--dry_run', '--gin.DATA_DIR=data'),
+    '--allow_missing',
     '--gin.MODEL_DIR=model',
     '--gin.EVAL_MIXTURE=flan_eval_nli',
   )
