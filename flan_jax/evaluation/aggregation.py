@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from flan_jax.cache.cached_split import CachedSplit
+from flan_jax.evaluation.clusters import mean_interval
 from flan_jax.evaluation.eval_parts import EvalPart
 from flan_jax.evaluation.metrics import choice_metrics, text_metrics
-from flan_jax.evaluation.metrics.bootstrap import bootstrap_interval
 from flan_jax.evaluation.metrics.choice_metrics import Predictions
 from flan_jax.evaluation.metrics.texts import Texts
 from flan_jax.evaluation.part_result import PartResult
@@ -23,6 +23,7 @@ from flan_jax.evaluation.predictions import (
   predictions_by_template,
   row_groups,
 )
+from flan_jax.evaluation.resampled import Resampled
 
 
 def part_results(
@@ -63,8 +64,12 @@ def _part_result(
 ) -> PartResult:
   test, names = part.test, part.test.part.metrics
   by_template = predictions_by_template(test, answers, names)
+  resampled = Resampled.of(test, by_template, names[0])
   templates = {
-    template: _template_result(test, rows, predictions, names)
+    template: {
+      **_template_result(rows, predictions, names),
+      'interval': resampled.template_interval(template),
+    }
     for template, (rows, predictions) in by_template.items()
   }
   values = [result[names[0]] for result in templates.values()]
@@ -77,7 +82,7 @@ def _part_result(
     exemplars=_exemplars(part, answers),
     mean=float(np.mean(values)),
     std=float(np.std(values, ddof=1)) if len(values) > 1 else None,
-    interval=mean_interval(test, by_template, names[0]),
+    interval=resampled.mean_interval(),
     majority_rate=None if isinstance(first, Texts) else first.majority_rate(),
     best_validation=_best_validation(
       part.validation, validation_answers, templates, names[0]
@@ -100,7 +105,6 @@ def _exemplars(
 
 
 def _template_result(
-  split: CachedSplit,
   rows: np.ndarray,
   predictions: Predictions | Texts,
   names: Sequence[str],
@@ -110,46 +114,12 @@ def _template_result(
     result['macro_f1'] = choice_metrics.macro_f1(predictions)
   result['rows'] = len(rows)
   result['most_frequent_prediction'] = predictions.top_share()
-  result['interval'] = bootstrap_interval(
-    lambda chosen: predictions.take(chosen).value(names[0]),
-    row_groups(split, rows),
-  )
   return result
 
 
-def mean_value(
-  by_template: ByTemplate, name: str, chosen: np.ndarray | None = None
-) -> float:
-  """Returns the mean of a metric over templates, of all rows or some."""
-  values = [
-    (p if chosen is None else p.take(chosen)).value(name)
-    for _, p in by_template.values()
-  ]
-  return float(np.mean(values))
-
-
-def mean_interval(
-  split: CachedSplit,
-  by_template: ByTemplate,
-  name: str,
-  reference: ByTemplate | None = None,
-) -> tuple[float, float] | None:
-  """Returns the interval of a metric's mean over templates.
-
-  Every resample draws the same groups of rows for all templates. The mean of
-  the `reference`, if given, is subtracted. Returns None if templates apply to
-  different rows.
-  """
-  both = [*by_template.values(), *(reference or {}).values()]
-  first = both[0][0]
-  if any(not np.array_equal(first, rows) for rows, _ in both):
-    return None
-
-  def statistic(chosen: np.ndarray) -> float:
-    less = 0.0 if reference is None else mean_value(reference, name, chosen)
-    return mean_value(by_template, name, chosen) - less
-
-  return bootstrap_interval(statistic, row_groups(split, first))
+def mean_value(by_template: ByTemplate, name: str) -> float:
+  """Returns the mean of a metric over templates."""
+  return float(np.mean([p.value(name) for _, p in by_template.values()]))
 
 
 def _mean_over_templates(
@@ -213,7 +183,9 @@ def _clean(
     'rows': count,
     'contaminated_rows': len(by_template[first][0]) - count,
     'mean': mean_value(kept, name) if known else None,
-    'interval': mean_interval(test, kept, name) if known else None,
+    'interval': (
+      Resampled.of(test, kept, name).mean_interval() if known else None
+    ),
   }
 
 
@@ -241,11 +213,15 @@ def _best_validation(
 
 def summary(results: Sequence[PartResult]) -> dict[str, Any]:
   """Returns the unweighted mean over parts that report the same metric."""
-  by_metric: dict[str, list[float]] = {}
+  by_metric: dict[str, list[PartResult]] = {}
   for result in results:
     if result.mean is not None:
-      by_metric.setdefault(result.metric, []).append(result.mean)
+      by_metric.setdefault(result.metric, []).append(result)
   return {
-    name: {'mean': float(np.mean(values)), 'parts': len(values)}
-    for name, values in by_metric.items()
+    name: {
+      'mean': float(np.mean([result.mean for result in found])),
+      'interval': mean_interval(found),
+      'parts': len(found),
+    }
+    for name, found in by_metric.items()
   }

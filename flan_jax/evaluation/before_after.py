@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from flan_jax.evaluation.comparison import BETTER, WORSE
 from flan_jax.evaluation.evaluator import Evaluation
+from flan_jax.evaluation.metrics.intervals import TOO_FEW
 from flan_jax.evaluation.requests import equal_options
 from flan_jax.terminal.blocks import Block, Line, Paragraph, Table, spaced
 
@@ -14,8 +16,8 @@ _COLUMNS = 79
 _PARTS = 8
 _EXAMPLES = 3
 _LABEL = 8
-_VERDICTS = {'better': 'better', 'worse': 'worse'}
-_STYLES = {'better': 'green', 'worse': 'red'}
+_SHOWN = (BETTER, WORSE, TOO_FEW)
+_STYLES = {BETTER: 'green', WORSE: 'red'}
 
 
 def screen(
@@ -84,7 +86,7 @@ def _scores(
   for one in (comparisons[number] for number in most):
     name = ' '.join(filter(None, (one['part'], one['group'])))
     intervals = (
-      next(r.interval for r in found.results if r.name == name)
+      next(r.known_interval for r in found.results if r.name == name)
       for found in (before, after)
     )
     values = map(_value, (one['before'], one['after']), intervals)
@@ -113,13 +115,14 @@ def _line(
   after: str,
   comparison: Mapping[str, Any],
 ) -> dict[str, str]:
+  verdict = comparison.get('verdict')
   return {
     title: name,
     'rows': str(rows),
     'before': before,
     'after': after,
     'change': f'{comparison["difference"]:+.1f}',
-    '': _VERDICTS.get(comparison.get('verdict'), ''),
+    '': verdict if verdict in _SHOWN else '',
   }
 
 
@@ -134,8 +137,8 @@ def _remarks(evaluation: Evaluation) -> Paragraph:
   """Returns how to read the numbers."""
   text = (
     'Numbers in brackets are 95 % intervals. A change is better or worse '
-    'if the 95 % interval of the change, row by row, excludes 0; otherwise no '
-    'difference is shown.'
+    'if a paired test, corrected for the number of datasets, shows it at 5 %, '
+    'and the rows can show a change of this size.'
   )
   if any(result.adapted for result in evaluation.results):
     text += ' Not comparable with the paper, whose rows are others.'

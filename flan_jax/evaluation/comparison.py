@@ -1,17 +1,32 @@
-"""Whether training changed a model's answers to the same rows."""
+"""Paired comparisons of two models that answered the same rows.
 
-from collections.abc import Mapping, Sequence
+The bootstrap draws the same groups of rows for both models. Its standard error
+gives a t test with as many degrees of freedom as there are groups, less one;
+p values are corrected for the number of comparisons by Holm's method, those of
+datasets and those of clusters each by themselves.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+import math
 from typing import Any
 
-from flan_jax.evaluation.aggregation import mean_interval, mean_value
+import numpy as np
+
 from flan_jax.evaluation.eval_parts import EvalPart
-from flan_jax.evaluation.metrics import text_metrics
+from flan_jax.evaluation.metrics import intervals, text_metrics
 from flan_jax.evaluation.predictions import (
   Answer,
   by_group,
   predictions_by_template,
 )
-from flan_jax.terminal.blocks import Table
+from flan_jax.evaluation.resampled import Resampled
+from flan_jax.terminal.blocks import Paragraph, Table
+
+BETTER, WORSE, NOT_SHOWN = 'better', 'worse', 'no difference shown'
+NO_INTERVAL = 'no interval: templates apply to different rows'
+ALL = 'all'
+_LEVEL = 0.05
+_POWER = 0.8
 
 
 def compare(
@@ -19,71 +34,266 @@ def compare(
 ) -> list[dict[str, Any]]:
   """Compares the answers of two models to the test rows of a part.
 
-  Both must have answered under the same templates.
+  Both must have answered under the same templates. `judged` adds verdicts.
 
   Returns:
-    One comparison for each group of templates: the means over templates
-    `before` and `after`, their `difference`, its 95 % bootstrap `interval`,
-    for which the same groups of rows are drawn for both models, and the
-    `verdict`. The interval is None if the templates apply to different rows.
+    One comparison for each group of templates. `docs/evaluation.md` describes
+    its keys.
   """
   test, name = part.test, part.test.part.metrics[0]
   afters = by_group(test, after)
   comparisons = []
   for group, answers in by_group(test, before).items():
-    first = predictions_by_template(test, answers, [name])
-    second = predictions_by_template(test, afters[group], [name])
-    interval = mean_interval(test, second, name, reference=first)
-    means = mean_value(first, name), mean_value(second, name)
-    rows, _ = next(iter(first.values()))
+    first, second = (
+      Resampled.of(test, predictions_by_template(test, side, [name]), name)
+      for side in (answers, afters[group])
+    )
+    rows = {answer.row for answer in answers}
     comparisons.append(
       {
         'part': test.name,
         'group': group,
+        'cluster': test.part.cluster,
         'metric': name,
         'rows': len(rows),
-        'before': means[0],
-        'after': means[1],
-        'difference': means[1] - means[0],
-        'interval': interval,
-        'verdict': verdict(interval, name in text_metrics.LOWER_IS_BETTER),
+        'groups': max(first.groups.values()),
+        'templates': len(first.values),
+        **_difference(first, second),
+        'reversal': reversal(
+          [second.values[t] - first.values[t] for t in first.values]
+        ),
       }
     )
   return comparisons
 
 
-def verdict(interval: tuple[float, float] | None, lower_is_better: bool) -> str:
-  """Returns what the 95 % interval of a difference shows."""
-  if interval is None:
-    return 'no interval: templates apply to different rows'
-  if interval[0] <= 0 <= interval[1]:
-    return 'no difference shown'
-  return 'better' if (interval[0] > 0) != lower_is_better else 'worse'
+def _difference(first: Resampled, second: Resampled) -> dict[str, Any]:
+  means = [float(np.mean([*one.values.values()])) for one in (first, second)]
+  difference, error, interval = means[1] - means[0], None, None
+  groups = max(first.groups.values())
+  if first.same_rows and groups > 1:
+    resampled_B = second.mean_B() - first.mean_B()
+    # The bootstrap's variance is that of n groups divided by n, not by n - 1.
+    error = float(resampled_B.std(ddof=1) * math.sqrt(groups / (groups - 1)))
+    interval = intervals.of_difference(resampled_B, difference, error, groups)
+  return {
+    'before': means[0],
+    'after': means[1],
+    'difference': difference,
+    'interval': interval,
+    'error': error,
+    'freedom': groups - 1,
+    **_tested(difference, error, groups - 1),
+  }
+
+
+def _tested(
+  difference: float, error: float | None, freedom: float
+) -> dict[str, float | None]:
+  """Returns the p value, and the smallest effect that a test would find.
+
+  `detectable` is found four times out of five, at a level of 5 % without
+  correction. It is None where all groups agree.
+  """
+  from scipy import special
+
+  if error is None:
+    return {'p': None, 'detectable': None}
+  if error == 0:
+    # All groups changed by the same amount, as heads of as many coins.
+    p = 1.0 if difference == 0 else 2 * 0.5 ** (freedom + 1)
+    return {'p': p, 'detectable': None}
+  quantiles = special.stdtrit(freedom, [1 - _LEVEL / 2, _POWER])
+  return {
+    'p': float(2 * special.stdtr(freedom, -abs(difference) / error)),
+    'detectable': float(quantiles.sum() * error),
+  }
+
+
+def reversal(differences: Sequence[float]) -> float | None:
+  """Returns how probably another template reverses a comparison.
+
+  The differences under the templates at hand are taken for draws from a normal
+  distribution; the next one has Student's predictive distribution.
+
+  >>> f'{reversal([1.0, 3.0, 2.0]):.2f}'
+  '0.11'
+
+  Returns:
+    The probability that the difference under a new template has another sign
+    than the mean; None if there is one template.
+  """
+  from scipy import special
+
+  count = len(differences)
+  if count < 2:
+    return None
+  mean, spread = abs(np.mean(differences)), np.std(differences, ddof=1)
+  if spread == 0:
+    return 0.0 if mean else 0.5
+  predictive = spread * math.sqrt(1 + 1 / count)
+  return float(special.stdtr(count - 1, -mean / predictive))
+
+
+def judged(comparisons: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+  """Returns comparisons with `p_holm` and `verdict`, judged as one family.
+
+  A model is better or worse if the corrected p value is at most 5 %, and the
+  difference is not below what could be detected.
+  """
+  comparisons = list(comparisons)
+  known = [one for one in comparisons if one['p'] is not None]
+  corrected: dict[int, float] = {}
+  highest = 0.0
+  for place, one in enumerate(sorted(known, key=lambda one: one['p'])):
+    highest = max(highest, min(1.0, (len(known) - place) * one['p']))
+    corrected[id(one)] = highest
+  return [
+    {**one, 'p_holm': p, 'verdict': _verdict(one, p)}
+    for one in comparisons
+    for p in [corrected.get(id(one))]
+  ]
+
+
+def _verdict(one: Mapping[str, Any], p: float | None) -> str:
+  if one['groups'] < intervals.MOST_TOO_FEW:
+    return intervals.TOO_FEW
+  if p is None:
+    return NO_INTERVAL
+  small = abs(one['difference']) < (one['detectable'] or 0)
+  if p > _LEVEL or small or not one['difference']:
+    return NOT_SHOWN
+  lower = one['metric'] in text_metrics.LOWER_IS_BETTER
+  return BETTER if (one['difference'] > 0) != lower else WORSE
+
+
+def means(comparisons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+  """Returns the mean differences of clusters, and of all, by metric, judged."""
+  clusters: dict[Any, list[Mapping[str, Any]]] = {}
+  metrics: dict[str, list[Mapping[str, Any]]] = {}
+  for one in comparisons:
+    clusters.setdefault((one['cluster'], one['metric']), []).append(one)
+    metrics.setdefault(one['metric'], []).append(one)
+  found = judged(
+    filter(None, (mean_of(name, own) for (name, _), own in clusters.items()))
+  )
+  several = [own for own in metrics.values() if _clusters(own) > 1]
+  return found + judged(filter(None, (mean_of(ALL, own) for own in several)))
+
+
+def _clusters(comparisons: Sequence[Mapping[str, Any]]) -> int:
+  return len({one['cluster'] for one in comparisons})
+
+
+def mean_of(
+  name: str, comparisons: Sequence[Mapping[str, Any]]
+) -> dict[str, Any] | None:
+  """Returns the mean difference of datasets that report the same metric.
+
+  Those with too few rows, or without an error, are left out. Errors of
+  different datasets are added in squares, and give the degrees of freedom of
+  Welch and Satterthwaite. Those of one dataset are of the same rows: they are
+  added.
+
+  Returns:
+    A comparison without a verdict; None if no dataset is left.
+  """
+  members = [
+    one
+    for one in comparisons
+    if one['groups'] >= intervals.MOST_TOO_FEW and one['error'] is not None
+  ]
+  if not members:
+    return None
+  errors: dict[str, float] = {}
+  for one in members:
+    errors[one['part']] = errors.get(one['part'], 0.0) + one['error']
+  freedoms = {one['part']: one['freedom'] for one in members}
+  variances = {part: error**2 for part, error in errors.items()}
+  total, least = sum(variances.values()), min(freedoms.values())
+  if total:
+    spread = sum(v**2 / freedoms[part] for part, v in variances.items())
+    least = total**2 / spread
+  error = math.sqrt(total) / len(members)
+  difference = float(np.mean([one['difference'] for one in members]))
+  interval = intervals.by_error(difference, error, least)
+  if len(members) == 1:
+    interval = members[0]['interval']
+  return {
+    'mean_of': name,
+    'metric': members[0]['metric'],
+    'datasets': len(members),
+    'left_out': len(comparisons) - len(members),
+    'rows': sum(one['rows'] for one in members),
+    'groups': sum(one['groups'] for one in members),
+    'before': float(np.mean([one['before'] for one in members])),
+    'after': float(np.mean([one['after'] for one in members])),
+    'difference': difference,
+    'interval': interval,
+    'error': error,
+    'freedom': least,
+    **_tested(difference, error, least),
+  }
 
 
 # A terminal shows what is certain in colour.
-_STYLES = {'better': 'green', 'worse': 'red'}
+_STYLES = {BETTER: 'green', WORSE: 'red'}
+_LEGEND = (
+  'detectable: the smallest difference that these rows would show four times '
+  'out of five. reversed: how probably another template reverses the sign. A '
+  'model is better or worse if the p value, corrected for the number of lines '
+  "by Holm's method, is at most 5 %, and the difference is detectable."
+)
 
 
-def comparison_table(comparisons: Sequence[Mapping[str, Any]]) -> Table:
-  """Returns comparisons as a table, one line for each."""
-  lines = []
-  for comparison in comparisons:
-    interval = comparison['interval']
-    labels = comparison['part'], comparison['group']
-    lines.append(
-      {
-        'part': ' '.join(filter(None, labels)),
-        'metric': comparison['metric'],
-        'rows': str(comparison['rows']),
-        'before': f'{comparison["before"]:.1f}',
-        'after': f'{comparison["after"]:.1f}',
-        'difference': f'{comparison["difference"]:+.1f}',
-        '95 % interval': (
-          f'{interval[0]:+.1f} to {interval[1]:+.1f}' if interval else '-'
-        ),
-        'verdict': comparison['verdict'],
-      }
-    )
+def comparison_tables(
+  comparisons: Sequence[Mapping[str, Any]],
+  found: Sequence[Mapping[str, Any]],
+) -> list[Table | Paragraph]:
+  """Returns judged comparisons and their `means` as tables, and a legend."""
+  datasets = [
+    {
+      'part': ' '.join(filter(None, (one['part'], one['group']))),
+      **_cells(one),
+      'reversed': (
+        '-' if one['reversal'] is None else f'{one["reversal"]:.2f}'
+      ),
+      'verdict': one['verdict'],
+    }
+    for one in comparisons
+  ]
+  of_means = [
+    {
+      'mean of': f'{one["mean_of"]} ({one["datasets"]})',
+      **_cells(one),
+      'verdict': one['verdict'],
+    }
+    for one in found
+  ]
+  return [
+    _table(datasets),
+    *([_table(of_means)] if of_means else []),
+    Paragraph(_LEGEND),
+  ]
+
+
+def _cells(one: Mapping[str, Any]) -> dict[str, str]:
+  interval, detectable = one['interval'], one['detectable']
+  return {
+    'metric': one['metric'],
+    'rows': str(one['rows']),
+    'before': f'{one["before"]:.1f}',
+    'after': f'{one["after"]:.1f}',
+    'difference': f'{one["difference"]:+.1f}',
+    '95 % interval': (
+      f'{interval[0]:+.1f} to {interval[1]:+.1f}' if interval else '-'
+    ),
+    'detectable': '-' if detectable is None else f'{detectable:.1f}',
+  }
+
+
+def _table(lines: Sequence[Mapping[str, str]]) -> Table:
   styles = [_STYLES.get(line['verdict'], '') for line in lines]
-  return Table.of(lines, optional=('rows', 'before', 'after'), styles=styles)
+  return Table.of(
+    lines, optional=('rows', 'before', 'after', 'detectable'), styles=styles
+  )

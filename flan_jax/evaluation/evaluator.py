@@ -15,6 +15,7 @@ from flan_jax.evaluation.predictions import Answer
 from flan_jax.evaluation.ranked import rank_options
 from flan_jax.evaluation.requests import Request, requests
 from flan_jax.evaluation.written import write_answers, written_record
+from flan_jax.runtime import processes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Evaluation:
   """What an evaluation found.
 
   Attributes:
-    results: At least one result for each part.
+    results: At least one result for each part, on the first process; the others
+      have none.
     records: One object for each request: its row, template, answer and scores.
     answers: The answers to the test rows of each part that was evaluated.
     examples: Some of the records for people to read, see `examples.describe`.
@@ -62,7 +64,7 @@ def evaluate(
       Answer.recorded(request.row_index, record)
     )
   results = []
-  for part in parts:
+  for part in parts if processes.is_first() else ():
     results += part_results(
       part,
       answers.get(id(part.test), []),

@@ -10,7 +10,7 @@ from flan_jax.definitions.held_out import History
 from flan_jax.definitions.mixture_plan import MixturePlan
 from flan_jax.evaluation import records
 from flan_jax.evaluation.before_after import screen
-from flan_jax.evaluation.comparison import compare
+from flan_jax.evaluation.comparison import compare, judged, means
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.evaluation.eval_parts import EvalPart
@@ -150,10 +150,13 @@ class MixtureEvaluation:
       before.answers, after.answers, strict=True
     ):
       comparisons += compare(part, first, second)
+    comparisons = judged(comparisons)
     folder = os.path.join(folder, self.mixture)
     changed = screen(before, after, comparisons)
-    table = records.write_comparison(folder, comparisons, changed)
+    tables = records.write_comparison(
+      folder, comparisons, means(comparisons), changed
+    )
     title = f'{self.mixture}, before and after, means over templates:'
-    show(['', Line(title, 'bold'), table])
+    show(['', Line(title, 'bold'), *tables])
     title = f'what tuning changed in {self.mixture}'
     show(['', Line(title, 'bold'), '', *changed])

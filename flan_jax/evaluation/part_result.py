@@ -5,7 +5,7 @@ import dataclasses
 from typing import Any
 
 from flan_jax.evaluation.eval_parts import EvalPart
-from flan_jax.evaluation.metrics import text_metrics
+from flan_jax.evaluation.metrics import intervals, text_metrics
 from flan_jax.rendering.exemplars import too_few
 
 
@@ -94,6 +94,16 @@ class PartResult:
   def name(self) -> str:
     """The part, followed by the group of templates if there is one."""
     return ' '.join(filter(None, (self.part, self.group)))
+
+  @property
+  def too_few(self) -> bool:
+    """Whether there are too few rows to say anything."""
+    return self.rows < intervals.MOST_TOO_FEW
+
+  @property
+  def known_interval(self) -> tuple[float, float] | None:
+    """The interval of the mean; None if too few rows gave it."""
+    return None if self.too_few or self.groups < 2 else self.interval
 
   @property
   def lacks_exemplars(self) -> bool:

@@ -10,11 +10,11 @@ from flan_jax import __version__
 from flan_jax.definitions.held_out import headline
 from flan_jax.evaluation import aggregation, table
 from flan_jax.evaluation.clusters import cluster_means
-from flan_jax.evaluation.comparison import comparison_table
+from flan_jax.evaluation.comparison import comparison_tables
 from flan_jax.evaluation.evaluator import Evaluation
 from flan_jax.evaluation.part_result import PartResult
 from flan_jax.runtime.paths import user_path, write_whole
-from flan_jax.terminal.blocks import Block, Line, Table, plain, spaced
+from flan_jax.terminal.blocks import Block, Line, plain, spaced
 
 RESULTS, RECORDS, TABLE = 'results.json', 'records.jsonl', 'table.txt'
 EXAMPLES = 'examples.jsonl'
@@ -112,15 +112,18 @@ def write_checkpoints(
 def write_comparison(
   folder: str | os.PathLike,
   comparisons: Sequence[Mapping[str, Any]],
+  means: Sequence[Mapping[str, Any]],
   summary: Sequence[Block],
-) -> Table:
-  """Writes what `comparison.compare` found; returns it as a table.
+) -> list[Block]:
+  """Writes judged comparisons and their means; returns them as tables.
 
   `summary` is from `before_after.screen`.
   """
-  folder, made = user_path(folder), comparison_table(comparisons)
-  found = json.dumps(list(comparisons), indent=1, ensure_ascii=False)
-  write_whole(folder / COMPARISON, found)
-  write_whole(folder / COMPARISON_TABLE, f'{made}\n')
+  folder = user_path(folder)
+  made = spaced(comparison_tables(comparisons, means))
+  found = {'datasets': list(comparisons), 'means': list(means)}
+  text = json.dumps(found, indent=1, ensure_ascii=False)
+  write_whole(folder / COMPARISON, text)
+  write_whole(folder / COMPARISON_TABLE, plain(made) + '\n')
   write_whole(folder / SUMMARY, plain(summary) + '\n')
   return made

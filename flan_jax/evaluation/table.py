@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flan_jax.evaluation import aggregation
+from flan_jax.evaluation.metrics.intervals import TOO_FEW
 from flan_jax.evaluation.part_result import PartResult
 from flan_jax.rendering.exemplars import too_few_text
 from flan_jax.terminal.blocks import Paragraph, Table
@@ -89,12 +90,18 @@ def clusters_table(means: Sequence[Mapping[str, Any]]) -> Table:
         'figure': mean['figure'],
         'members': f'{found} of {found + len(missing)}',
         'mean': _number(mean['mean']),
+        '95 % interval': _interval(mean['interval']),
         'best validation': _number(mean['best_validation']),
         'FLAN 137B': _number(mean['paper']),
-        'missing': ', '.join(missing) or '-',
+        'missing': ', '.join(_missing(mean)) or '-',
       }
     )
   return Table.of(lines, optional=('figure', 'missing', 'best validation'))
+
+
+def _missing(mean: Mapping[str, Any]) -> list[str]:
+  few = mean['too_few']
+  return [f'{m} ({TOO_FEW})' if m in few else m for m in mean['missing']]
 
 
 def clean_table(results: Sequence[PartResult]) -> Table:
@@ -149,6 +156,7 @@ def checkpoints_table(
         'metric': metric,
         'parts': str(mean['parts']),
         'mean': _number(mean['mean']),
+        '95 % interval': _interval(mean['interval']),
       }
       for label, mixture, results in found
       for metric, mean in aggregation.summary(results).items()

@@ -98,7 +98,7 @@ def _caption(systems: Sequence[System]) -> str:
   return (
     'The metric is accuracy, in percent, where none is named. Lines are 95 % '
     'intervals of the mean over rows; they are missing where there are too few '
-    f'groups of rows, or templates apply to different rows.{better} The paper '
+    f'rows, or templates apply to different rows.{better} The paper '
     f'is compared with zero-shot results in its protocol.{rows_note(asked)}'
   )
 
@@ -110,7 +110,7 @@ def _with_metric(row: str, systems: Sequence[System]) -> str:
 
 def _error(part: PartResult) -> tuple[float, float]:
   """Returns how far the interval reaches to either side of the mean."""
-  low, high = part.interval or (np.nan, np.nan)
+  low, high = part.known_interval or (np.nan, np.nan)
   return max(part.mean - low, 0), max(high - part.mean, 0)
 
 

@@ -2,20 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 import dataclasses
-import math
 from typing import Any
 
 import numpy as np
 
-from flan_jax.evaluation.comparison import verdict
-from flan_jax.evaluation.metrics import text_metrics
+from flan_jax.evaluation import comparison
+from flan_jax.evaluation.clusters import mean_interval
+from flan_jax.evaluation.metrics.intervals import TOO_FEW
 from flan_jax.evaluation.part_result import PartResult
 from flan_jax.report.differences import (
   NO_INTERVAL,
-  TOO_FEW,
   Difference,
   differences,
-  known_interval,
 )
 from flan_jax.report.systems import System, base_of
 from flan_jax.report.tables import (
@@ -78,7 +76,7 @@ _TEMPLATES = (
   Column('split', 'split', TEXT),
 )
 _NO_INTERVAL = (
-  'An interval is left out where too few groups of rows gave it, or where '
+  'An interval is left out where too few rows gave it, or where '
   'templates apply to different rows.'
 )
 
@@ -166,8 +164,7 @@ def dataset_table(contrast: Contrast) -> Table:
 def _measured(model: str, result: PartResult | None) -> dict[str, Any]:
   if result is None:
     return {}
-  interval = known_interval(result.interval, result.groups)
-  return {model: result.mean, f'{model} interval': interval}
+  return {model: result.mean, f'{model} interval': result.known_interval}
 
 
 def _changed(change: Difference | None) -> dict[str, Any]:
@@ -240,7 +237,9 @@ def cluster_table(contrast: Contrast) -> Table:
   for name, result in contrast.tuned.parts.items():
     key = result.cluster, result.metric, _asked(result)
     by_kind.setdefault(key, []).append(name)
-  for (cluster, metric, asked), names in by_kind.items():
+  changes = _changes(contrast, by_kind)
+  for key, names in by_kind.items():
+    cluster, metric, asked = key
     results = [contrast.tuned.parts[name] for name in names]
     row = {
       'cluster': cluster,
@@ -253,9 +252,7 @@ def cluster_table(contrast: Contrast) -> Table:
     }
     before = [contrast.base and contrast.base.parts.get(n) for n in names]
     if None not in before:
-      row |= _mean_of('base', before)
-      changes = [contrast.changes[name] for name in names]
-      row |= _mean_change(results, changes)
+      row |= {**_mean_of('base', before), **changes[key]}
     rows.append(row)
   return Table(
     f'{contrast.name}clusters',
@@ -293,10 +290,8 @@ def mean_of(
   results: Sequence[PartResult],
 ) -> tuple[float, tuple[float, float] | None]:
   """Returns the mean over datasets and its 95 % interval, if it is known."""
-  means = [result.mean for result in results]
-  parts = [result.part for result in results]
-  intervals = [known_interval(r.interval, r.groups) for r in results]
-  return float(np.mean(means)), _joint(parts, means, intervals)
+  mean = float(np.mean([result.mean for result in results]))
+  return mean, mean_interval(results)
 
 
 def _mean_of(model: str, results: Sequence[PartResult]) -> dict[str, Any]:
@@ -304,60 +299,29 @@ def _mean_of(model: str, results: Sequence[PartResult]) -> dict[str, Any]:
   return {model: mean, f'{model} interval': interval}
 
 
-def _joint(
-  parts: Sequence[str],
-  values: Sequence[float],
-  intervals: Sequence[Sequence[float] | None],
-) -> tuple[float, float] | None:
-  """Returns the interval of a mean of numbers, each of a part.
+def _changes(
+  contrast: Contrast, clusters: Mapping[Any, Sequence[str]]
+) -> dict[Any, dict[str, Any]]:
+  """Returns the cells of the mean difference of each cluster, judged together.
 
-  The distances of the bounds from their numbers are added in squares, for rows
-  of different parts are independent. Numbers of one part, such as those of two
-  directions of translation, are of the same rows: their distances are added.
-
-  >>> _joint(['rte', 'cb'], [50.0, 60.0], [(47.0, 53.0), (56.0, 64.0)])
-  (52.5, 57.5)
+  A mean of which a dataset is not known has no interval.
   """
-  if None in intervals:
-    return None
-  mean, bounds = float(np.mean(values)), []
-  for side in (0, 1):
-    distances: dict[str, float] = {}
-    for part, value, interval in zip(parts, values, intervals, strict=True):
-      distance = abs(interval[side] - value)
-      distances[part] = distances.get(part, 0.0) + distance
-    bounds.append(math.hypot(*distances.values()) / len(values))
-  return mean - bounds[0], mean + bounds[1]
-
-
-def _mean_change(
-  results: Sequence[PartResult], changes: Sequence[Difference]
-) -> dict[str, Any]:
-  """Returns the cells of the mean difference of results of one metric."""
-  if len(changes) == 1:
-    return _changed(changes[0])
-  values = [change.value for change in changes]
-  parts = [result.part for result in results]
-  interval = _joint(parts, values, [_symmetric(change) for change in changes])
-  lower_is_better = results[0].metric in text_metrics.LOWER_IS_BETTER
-  found = verdict(interval, lower_is_better)
-  if interval is None:
+  found, lines = {}, {}
+  for key, names in clusters.items():
+    changes = [contrast.changes[n] for n in names if n in contrast.changes]
+    if len(changes) < len(names):
+      continue
+    known = [change.line for change in changes if change.line is not None]
     few = any(change.verdict == TOO_FEW for change in changes)
-    found = TOO_FEW if few else NO_INTERVAL
-  return {
-    'difference': float(np.mean(values)),
-    'difference interval': interval,
-    VERDICT: found,
-  }
-
-
-def _symmetric(change: Difference) -> tuple[float, float] | None:
-  """Returns an interval that is as wide as its larger side on both sides.
-
-  The bounds of few rows are uneven: they may touch 0 where the other side is
-  far. Adding up such small sides would claim too much.
-  """
-  if change.interval is None:
-    return None
-  side = max(abs(bound - change.value) for bound in change.interval)
-  return change.value - side, change.value + side
+    found[key] = {
+      'difference': float(np.mean([change.value for change in changes])),
+      'difference interval': None,
+      VERDICT: TOO_FEW if few else NO_INTERVAL,
+    }
+    mean = comparison.mean_of(str(key), known) if known else None
+    if mean is not None and mean['datasets'] == len(names):
+      lines[key] = mean
+  for key, line in zip(lines, comparison.judged(lines.values()), strict=True):
+    found[key]['difference interval'] = line['interval']
+    found[key][VERDICT] = line['verdict']
+  return found

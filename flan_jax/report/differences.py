@@ -8,18 +8,16 @@ from typing import Any
 from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import ANSWER_TARGET, Dataset, in_format
 from flan_jax.errors import UserError
-from flan_jax.evaluation.comparison import compare
+from flan_jax.evaluation import comparison
 from flan_jax.evaluation.eval_parts import EvalPart
 from flan_jax.evaluation.metrics import text_metrics
+from flan_jax.evaluation.metrics.intervals import TOO_FEW
 from flan_jax.evaluation.part_result import PartResult
 from flan_jax.evaluation.predictions import Answer
 from flan_jax.report.sources import Evaluation
 from flan_jax.report.systems import System
 
-# Groups of rows that must agree for an interval without width, as in
-# `studies.paired`.
-_AGREEING = 20
-TOO_FEW, NO_INTERVAL = 'too few rows', 'no interval'
+NO_INTERVAL = 'no interval'
 _AGAIN = 'train with EVAL_BASE=True, which compares row by row'
 
 
@@ -29,29 +27,27 @@ class Difference:
 
   Attributes:
     value: The difference of their means over templates.
-    resampled: 95 % bootstrap interval, however few the groups; None if there
-      is none.
-    groups: Number of groups of rows that were resampled.
-    said: What may be said of it if the interval is known.
-    note: Why there is no interval, and what to do; empty otherwise.
+    line: The comparison, judged with those of all datasets, see
+      `comparison.compare`; None if the rows cannot be compared.
+    note: Why they cannot, and what to do; empty otherwise.
   """
 
   value: float
-  resampled: tuple[float, float] | None
-  groups: int
-  said: str = NO_INTERVAL
+  line: Mapping[str, Any] | None
   note: str = ''
 
   @property
   def interval(self) -> tuple[float, float] | None:
-    """The interval; None if too few groups gave it."""
-    return known_interval(self.resampled, self.groups)
+    """The 95 % interval; None if it is not known, or too few rows gave it."""
+    if self.line is None or self.verdict == TOO_FEW:
+      return None
+    return self.line['interval'] and tuple(self.line['interval'])
 
   @property
   def verdict(self) -> str:
-    if self.resampled is None:
+    if self.line is None or self.line['verdict'] == comparison.NO_INTERVAL:
       return NO_INTERVAL
-    return TOO_FEW if self.interval is None else self.said
+    return self.line['verdict']
 
 
 def differences(base: System, tuned: System) -> dict[str, Difference]:
@@ -72,31 +68,14 @@ def differences(base: System, tuned: System) -> dict[str, Difference]:
     if (before := base.parts.get(row)) is not None:
       line = _line(tuned.evaluations, before, after)
       if line is None:
-        one = recorded.difference(row, before, after)
+        found[row] = recorded.difference(row, before, after)
       else:
-        one = _of_line(line, after)
-      found[row] = one
+        found[row] = Difference(line['difference'], line)
+  known = [row for row, one in found.items() if one.line is not None]
+  lines = comparison.judged(found[row].line for row in known)
+  for row, line in zip(known, lines, strict=True):
+    found[row] = dataclasses.replace(found[row], line=line)
   return found
-
-
-def known_interval(
-  interval: Sequence[float] | None, groups: int
-) -> tuple[float, float] | None:
-  """Returns an interval, or None if too few groups of rows gave it.
-
-  Where all groups agree, every resample does, and the interval has no width.
-  """
-  if interval is None or groups < 2:
-    return None
-  if interval[0] == interval[1] and groups < _AGREEING:
-    return None
-  low, high = interval
-  return low, high
-
-
-def _of_line(line: Mapping[str, Any], after: PartResult) -> Difference:
-  interval = line['interval'] and tuple(line['interval'])
-  return Difference(line['difference'], interval, after.groups, line['verdict'])
 
 
 def _line(
@@ -133,12 +112,12 @@ class _Records:
     try:
       lines = self._compare(row, before, after)
     except _NotComparable as error:
-      return Difference(value, None, after.groups, note=f'{row}: {error}')
+      return Difference(value, None, f'{row}: {error}')
     for line in lines:
       if line['group'] == after.group and _close(line['difference'], value):
-        return _of_line(line, after)
+        return Difference(value, line)
     reason = f'the records do not give the recorded means: {_AGAIN}'
-    return Difference(value, None, after.groups, note=f'{row}: {reason}')
+    return Difference(value, None, f'{row}: {reason}')
 
   def _compare(
     self, row: str, before: PartResult, after: PartResult
@@ -231,4 +210,4 @@ def _compared(
     for side in (before, after)
   ]
   split = _AskedRows(part.name, part, list(rows.values()))
-  return compare(EvalPart(split), *answers)
+  return comparison.compare(EvalPart(split), *answers)

@@ -156,7 +156,7 @@ def cluster_means_table(contrast: Contrast) -> Table | None:
   """Returns means over the datasets of the paper's figures, beside its own.
 
   Returns:
-    None if no cluster has all of these datasets.
+    None if no cluster has all of these datasets, with enough rows.
   """
   rows = []
   tuned, base = contrast.tuned, contrast.base
@@ -165,6 +165,8 @@ def cluster_means_table(contrast: Contrast) -> Table | None:
     if printed is None or not set(printed.members) <= tuned.parts.keys():
       continue
     results = [tuned.parts[name] for name in printed.members]
+    if any(result.too_few for result in results):
+      continue
     gaps = dict.fromkeys(filter(None, map(protocol_gap, results)))
     ours = 'other' if gaps else 'ours'
     before = [base and base.parts.get(name) for name in printed.members]

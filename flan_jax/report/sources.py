@@ -42,7 +42,8 @@ class Evaluation:
     about: What `results.json` says of it: mixture, checkpoint, step, software.
     results: One result for each subset and group of templates.
     records_path: Its `records.jsonl`; None if that is absent.
-    comparison: The lines of `comparison.json`; empty if that is absent.
+    comparison: The lines of datasets in `comparison.json`; empty if that is
+      absent.
     examples: The objects of `examples.jsonl`; empty if that is absent.
   """
 
@@ -273,9 +274,10 @@ def _read_study(path: epath.Path) -> Study:
 
 def _comparison(path: epath.Path) -> tuple[Json, ...]:
   with _Reading(path):
-    lines = tuple(map(_object, _load(path)))
+    lines = tuple(map(_object, _load(path)['datasets']))
     for line in lines:
-      line['part'], line['group'], float(line['difference'])
+      line['part'], line['group'], line['p'], float(line['difference'])
+      float(line['groups'])
   return lines
 
 

@@ -13,10 +13,8 @@ import numpy as np
 
 from flan_jax.definitions import registry
 from flan_jax.errors import UserError
-
-RESAMPLES = 1000
-# Groups that must agree for a difference without error to be shown.
-_AGREEING = 20
+from flan_jax.evaluation.metrics.bootstrap import RESAMPLES, Resamples
+from flan_jax.evaluation.metrics.intervals import MOST_TOO_FEW
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,13 +162,10 @@ def draws(answers: Answers, seed: int = 0) -> np.ndarray:
   Returns:
     int [1 + RESAMPLES, R].
   """
-  groups = int(answers.group.max()) + 1
-  generator = np.random.Generator(np.random.PCG64(seed))
-  drawn = generator.multinomial(
-    groups, np.full(groups, 1 / groups), size=RESAMPLES
-  )
-  drawn = np.concatenate([np.ones((1, groups), drawn.dtype), drawn])
-  return drawn[:, answers.group]
+  drawn = Resamples.of(answers.group, seed=seed).weights()
+  first = np.ones((1, len(answers.group)), drawn.dtype)
+  # Sums of products of small integers would overflow.
+  return np.concatenate([first, drawn]).astype(int)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,7 +202,7 @@ class Difference:
     disagree, with 95 % confidence (the rule of three).
     """
     if self.error == 0:
-      return self.difference != 0 and self.groups >= _AGREEING
+      return self.difference != 0 and self.groups >= MOST_TOO_FEW
     return abs(self.difference) >= 2 * self.error
 
 

@@ -31,7 +31,7 @@ def test_the_base_model_is_compared_with_the_trained_one(cli, rule_data):
   folder = cli.folder / 'model'
   (comparison,) = json.loads(
     (folder / 'eval/rule_eval/comparison.json').read_text()
-  )
+  )['datasets']
   for name, key in (('eval_base', 'before'), ('eval', 'after')):
     results = json.loads((folder / name / 'rule_eval/results.json').read_text())
     assert results['parts'][0]['mean'] == comparison[key]

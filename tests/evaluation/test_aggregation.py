@@ -65,11 +65,25 @@ def test_the_reported_metric_is_the_first_declared():
 
 
 def test_the_mean_over_templates_has_an_interval_over_groups():
+  groups = list(range(200))
+  golds, chosen = [0] * 400, ([0] * 200 + [1] * 200)
+  alone = result(
+    part(ranked_split(golds)), ranked(t0=chosen, t1=chosen)
+  ).interval
+  test = ranked_split(golds, groups=sorted(2 * groups))
+  found = result(part(test), ranked(t0=chosen, t1=chosen))
+  assert found.groups == 200
+  # Two rows of a group agree, so that they count as one.
+  width, other = (high - low for low, high in (found.interval, alone))
+  assert width == pytest.approx(2**0.5 * other, rel=0.1)
+
+
+def test_few_groups_have_wilsons_interval():
   test = ranked_split([0] * 8, groups=[0, 0, 0, 0, 1, 1, 1, 1])
   found = result(part(test), ranked(t0=[0] * 4 + [1] * 4, t1=[0] * 4 + [1] * 4))
   # Of the two groups, one is all right and the other all wrong.
-  assert found.interval == (0, 100)
-  assert found.groups == 2
+  assert found.interval == pytest.approx((9.45, 90.55), abs=0.01)
+  assert found.too_few and found.known_interval is None
 
 
 def test_the_table_has_one_line_for_each_part():

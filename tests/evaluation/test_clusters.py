@@ -9,13 +9,16 @@ from flan_jax.evaluation.table import clusters_table
 from flan_jax.studies import paper
 
 
-def _result(cluster, part, group=None, *, mean, best=None, shots=0):
+def _result(cluster, part, group=None, *, mean, best=None, shots=0, rows=100):
   return PartResult(
     dataset=part,
     part=part,
     cluster=cluster,
     format='instructions',
-    available_rows=1,
+    available_rows=rows,
+    rows=rows,
+    groups=rows,
+    interval=(mean - 4, mean + 4),
     template_set=None,
     adapted={},
     note='',
@@ -77,6 +80,20 @@ def test_other_parts_are_listed_and_a_missing_member_leaves_no_mean():
   )
   (found,) = cluster_means(results)
   assert (found['mean'], found['best_validation']) == (55.0, 57.0)
+  half = 4 / 2**0.5
+  assert found['interval'] == pytest.approx((55 - half, 55 + half))
+
+
+def test_a_member_of_few_rows_is_in_no_mean_of_the_paper():
+  few = 'definite_pronoun_resolution'
+  results = [
+    _result('coreference', 'winogrande', mean=60.0),
+    _result('coreference', few, mean=50.0, rows=19),
+  ]
+  (found,) = cluster_means(results)
+  assert found['mean'] is found['interval'] is None
+  assert found['missing'] == found['too_few'] == [few]
+  assert f'{few} (too few rows)' in str(clusters_table([found]))
 
 
 def test_numbers_of_exemplars_have_their_own_means():

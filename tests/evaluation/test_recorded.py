@@ -8,11 +8,10 @@ import pytest
 from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
-from flan_jax.evaluation import aggregation
 from flan_jax.evaluation.aggregation import part_results
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.eval_parts import EvalPart
-from flan_jax.evaluation.metrics.bootstrap import bootstrap_interval
+from flan_jax.evaluation.metrics.bootstrap import Resamples
 from flan_jax.evaluation.predictions import Answer, references
 from flan_jax.evaluation.recorded import RecordedError, read_recorded
 from flan_jax.testing.cached_splits import named_split
@@ -28,8 +27,8 @@ _NAMES = ('cb', 'stsb', 'multirc', 'wmt14_enfr')
 @pytest.fixture(autouse=True)
 def quick_intervals(monkeypatch):
   """Draws few samples: intervals are compared, not judged."""
-  quick = functools.partial(bootstrap_interval, resamples=10)
-  monkeypatch.setattr(aggregation, 'bootstrap_interval', quick)
+  quick = functools.partial(Resamples.of, resamples=10)
+  monkeypatch.setattr(Resamples, 'of', quick)
 
 
 @pytest.fixture(scope='module')

@@ -12,7 +12,7 @@ from flan_jax.evaluation.part_result import PartResult
 registry.load()
 
 # Rows of each part, and a group of two rows for each passage.
-ROWS = 8
+ROWS = 80
 
 
 def part(
@@ -101,7 +101,8 @@ def write_evaluation(
   }
   (folder / 'results.json').write_text(json.dumps(results))
   if comparison is not None:
-    (folder / 'comparison.json').write_text(json.dumps(comparison))
+    found = {'datasets': list(comparison), 'means': []}
+    (folder / 'comparison.json').write_text(json.dumps(found))
   for name, lines in (('examples', examples), ('records', records)):
     if lines is not None:
       write_lines(folder / f'{name}.jsonl', lines)
@@ -133,12 +134,21 @@ def comparison(part_name: str, before: float, after: float) -> dict[str, Any]:
   return {
     'part': part_name,
     'group': None,
+    'cluster': 'nli',
     'metric': 'accuracy',
     'rows': ROWS,
+    'groups': ROWS,
+    'templates': 4,
     'before': before,
     'after': after,
     'difference': after - before,
     'interval': [after - before - 5, after - before + 5],
+    'error': 2.5,
+    'freedom': ROWS - 1,
+    'p': 0.001 if after - before > 5 else 0.5,
+    'detectable': 7.0,
+    'reversal': 0.1,
+    'p_holm': 0.001 if after - before > 5 else 0.5,
     'verdict': 'better' if after - before > 5 else 'no difference shown',
   }
 

@@ -17,6 +17,15 @@ def _system(label, *results, origin='run'):
   return System(label, origin, {row_name(r): r for r in results})
 
 
+def _difference(name, value, error, **more) -> Difference:
+  line = files.comparison(name, 50.0, 50.0 + value) | {
+    'interval': [value - 2 * error, value + 2 * error],
+    'error': error,
+    **more,
+  }
+  return Difference(value, line)
+
+
 @pytest.fixture
 def contrast() -> Contrast:
   base = _system(
@@ -30,8 +39,8 @@ def contrast() -> Contrast:
     ),
   )
   changes = {
-    'rte': Difference(14.0, (11.0, 17.0), 4, 'better'),
-    'cb': Difference(4.0, (0.0, 8.0), 4, 'no difference shown'),
+    'rte': _difference('rte', 14.0, 1.5),
+    'cb': _difference('cb', 4.0, 2.0),
   }
   return Contrast('', 'tuned against base', base, tuned, changes)
 
@@ -42,7 +51,7 @@ def test_a_dataset_stands_beside_majority_and_base(contrast):
     'dataset': 'rte',
     'cluster': 'nli',
     'metric': 'accuracy',
-    'rows': 8,
+    'rows': 80,
     'majority': 50.0,
     'base': 51.0,
     'base interval': (20.0, 80.0),
@@ -56,11 +65,13 @@ def test_a_dataset_stands_beside_majority_and_base(contrast):
 
 def test_a_cluster_is_the_mean_of_its_datasets(contrast):
   (row,) = cluster_table(contrast).rows
-  assert (row['cluster'], row['datasets'], row['rows']) == ('nli', 2, 16)
+  assert (row['cluster'], row['datasets'], row['rows']) == ('nli', 2, 160)
   assert (row['base'], row['tuned'], row['difference']) == (45.5, 54.5, 9.0)
   # Half of the root of 3 and 4 in squares.
   assert row['tuned interval'] == (52.0, 57.0)
-  assert row['difference interval'] == (6.5, 11.5)
+  # So are the errors of the differences; Student's quantile is 1.98.
+  low, high = row['difference interval']
+  assert high - low == pytest.approx(2 * 1.98 * 1.25, rel=0.01)
   assert row['verdict'] == 'better'
 
 
@@ -102,8 +113,8 @@ def test_a_cluster_whose_base_is_incomplete_has_none(contrast):
 
 
 def test_less_is_better_where_the_metric_is_a_distance():
-  change = Difference(-4.0, (-6.0, -2.0), 4, 'better')
   results = [files.part(n, [9.0]) for n in ('true_case', 'word_segment')]
+  change = _difference('true_case', -4.0, 1.0, metric='word_edit_distance')
   tuned, base = _system('tuned', *results), _system('base', *results)
   changes = dict.fromkeys(tuned.parts, change)
   (row,) = cluster_table(Contrast('', '', base, tuned, changes)).rows
@@ -124,7 +135,8 @@ def test_one_group_of_rows_gives_no_interval():
     for name in ('rte', 'cb')
   ]
   tuned, base = _system('tuned', *single), _system('base', *single)
-  sure = dict.fromkeys(tuned.parts, Difference(9.0, (9.0, 9.0), 1, 'better'))
+  few = _difference('rte', 9.0, 0.0, groups=1, verdict='too few rows')
+  sure = dict.fromkeys(tuned.parts, few)
   (row,) = cluster_table(Contrast('', '', base, tuned, sure)).rows
   assert row['tuned interval'] is None is row['difference interval']
   assert row['verdict'] == 'too few rows'
@@ -134,17 +146,17 @@ def test_bounds_that_touch_zero_do_not_add_up_to_a_difference():
   names = ('rte', 'cb', 'wnli', 'snli')
   results = [files.part(name, [50.0]) for name in names]
   tuned, base = _system('tuned', *results), _system('base', *results)
-  worse = Difference(-2.0, (-6.0, 0.0), 10, 'no difference shown')
-  (row,) = cluster_table(
-    Contrast('', '', base, tuned, dict.fromkeys(names, worse))
-  ).rows
-  # Four times 4 in squares, over 4.
-  assert row['difference interval'] == (-4.0, 0.0)
+  worse = {name: _difference(name, -2.0, 2.0) for name in names}
+  (row,) = cluster_table(Contrast('', '', base, tuned, worse)).rows
+  # Four times 2 in squares, over 4: an error of 1.
+  low, high = row['difference interval']
+  assert (low, high) == pytest.approx((-3.97, -0.03), abs=0.03)
+  # It excludes 0, but differences of 2.8 could be missed.
   assert row['verdict'] == 'no difference shown'
 
 
 def test_a_missing_interval_is_explained():
-  few = files.part('rte', [100.0], interval=(100.0, 100.0))
+  few = files.part('rte', [100.0], interval=(80.0, 100.0), rows=19)
   table = dataset_table(Contrast('', '', None, _system('tuned', few), {}))
   assert table.rows[0]['tuned interval'] is None
   assert table.notes == (dataset_tables._NO_INTERVAL,)

@@ -5,7 +5,7 @@ from etils import epath
 import numpy as np
 import pytest
 
-from flan_jax.report.differences import differences, known_interval
+from flan_jax.report.differences import differences
 from flan_jax.report.sources import read_evaluation
 from flan_jax.report.systems import System
 from tests.report import results_files as files
@@ -37,9 +37,9 @@ def _records(right: int, part: str = 'rte') -> list[dict]:
 def system(tmp_path):
   """Returns a function that makes a system of one evaluation."""
 
-  def make(name: str, result, **kept) -> System:
+  def make(name: str, *results, **kept) -> System:
     folder: pathlib.Path = tmp_path / name
-    files.write_evaluation(folder, [result], **kept)
+    files.write_evaluation(folder, results, **kept)
     evaluation = read_evaluation(epath.Path(folder))
     return System.of(name, name, evaluation)
 
@@ -76,7 +76,7 @@ def test_records_are_compared_by_groups_of_rows(system):
   assert found.value == 50.0 and found.verdict == 'better'
   # Half of 20 groups are won: the error of their share is 11 points.
   low, high = found.interval
-  assert 25 <= low < 35 and 65 < high <= 75
+  assert 25 <= low < 30 and 70 < high <= 75
   assert np.isclose((low + high) / 2, 50, atol=5)
 
 
@@ -135,10 +135,20 @@ def test_a_dataset_that_is_not_registered_names_the_flag(system):
   assert '--task_module' in differences(base, tuned)['mine'].note
 
 
-def test_an_interval_of_few_groups_that_agree_is_none():
-  assert known_interval((5.0, 5.0), 19) is None
-  assert known_interval((5.0, 5.0), 20) == (5.0, 5.0)
-  # One group is drawn in every resample.
-  assert known_interval((5.0, 6.0), 1) is None
-  assert known_interval([5.0, 6.0], 2) == (5.0, 6.0)
-  assert known_interval(None, 100) is None
+def test_few_groups_of_rows_give_no_interval(system):
+  base = system('base', _result(10))
+  line = files.comparison('rte', 25.0, 50.0) | {'groups': 19}
+  tuned = system('tuned', _result(20), comparison=[line])
+  found = differences(base, tuned)['rte']
+  assert (found.value, found.interval) == (25.0, None)
+  assert found.verdict == 'too few rows'
+
+
+def test_verdicts_are_corrected_for_the_number_of_datasets(system):
+  names = ('rte', 'cb', 'sst2')
+  base, tuned = ([_result(right, name) for name in names] for right in (10, 20))
+  lines = [files.comparison(name, 25.0, 50.0) | {'p': 0.03} for name in names]
+  found = differences(
+    system('base', *base), system('tuned', *tuned, comparison=lines)
+  )
+  assert {one.verdict for one in found.values()} == {'no difference shown'}

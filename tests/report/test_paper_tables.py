@@ -25,7 +25,7 @@ def _system(*results):
   [
     ('rte', {}, ''),
     ('rte', {'adapted': _ADAPTED}, 'adapted split'),
-    ('rte', {'available_rows': 277, 'max_rows': 8}, '8 of 277 rows'),
+    ('rte', {'available_rows': 277, 'max_rows': 8}, '80 of 277 rows'),
     ('rte', {'format': 'named'}, 'format named'),
     ('rte', {'shots': 5}, '5 exemplars'),
     ('rte', {'shots': MAX_SHOTS}, ''),

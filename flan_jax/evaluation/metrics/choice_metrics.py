@@ -52,6 +52,11 @@ class Predictions:
       return self.texts.value(name)
     return find(name)(self)
 
+  def numbers(self) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the numbers predicted and the true scores, float [rows]."""
+    classes = np.array([float(name) for name in self.classes])
+    return classes[self.predicted], self.score
+
   def top_share(self) -> float:
     """Returns the share of the most frequent prediction, in percent."""
     return _top_share(self.predicted)
@@ -114,8 +119,7 @@ def _correlation(predictions: Predictions, name: str) -> float:
 
   0 if one of them is constant: such predictions explain nothing.
   """
-  classes = np.array([float(name) for name in predictions.classes])
-  numbers, scores = classes[predictions.predicted], predictions.score
+  numbers, scores = predictions.numbers()
   if np.ptp(numbers) == 0 or np.ptp(scores) == 0:
     return 0.0
   from scipy import stats

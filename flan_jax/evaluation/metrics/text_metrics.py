@@ -36,10 +36,13 @@ class TextMetric:
   Attributes:
     row: Maps a prediction and its accepted answers to statistics, [k].
     reduce: Maps statistics of rows, [rows, k], to the metric.
+    of_sums: Maps sums of statistics over resampled rows, [B, k], and the
+      numbers of these rows, [B], to the metric, [B].
   """
 
   row: Callable[[str, References], Sequence[float]]
   reduce: Callable[[np.ndarray], float]
+  of_sums: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
   def rows(
     self, predictions: Sequence[str], references: Sequence[References]
@@ -68,13 +71,26 @@ def _ratio(statistics: np.ndarray) -> float:
   return 100 * float(total[0] / total[1])
 
 
+def _percents(sums: np.ndarray, rows: np.ndarray) -> np.ndarray:
+  return 100 * sums[:, 0] / rows
+
+
+def _means(sums: np.ndarray, rows: np.ndarray) -> np.ndarray:
+  return sums[:, 0] / rows
+
+
+def _ratios(sums: np.ndarray, rows: np.ndarray) -> np.ndarray:
+  del rows  # The second statistic counts.
+  return 100 * sums[:, 0] / sums[:, 1]
+
+
 def _best(score: Callable[[str, str], float]) -> TextMetric:
   """Returns the mean over rows of the best score against any reference."""
 
   def row(prediction: str, references: References) -> list[float]:
     return [max(score(prediction, reference) for reference in references)]
 
-  return TextMetric(row, _percent)
+  return TextMetric(row, _percent, _percents)
 
 
 def normalize_squad(text: str) -> str:
@@ -164,7 +180,7 @@ def _by_turn(score: Callable[[str, str], float]) -> TextMetric:
     ]
     return sum(scores), len(scores)
 
-  return TextMetric(row, _ratio)
+  return TextMetric(row, _ratio, _ratios)
 
 
 def _is_number(word: str) -> bool:
@@ -267,13 +283,20 @@ def _corpus_bleu(tokenizer: str) -> TextMetric:
     return [*score.counts, *score.totals, score.sys_len, score.ref_len]
 
   def reduce(statistics: np.ndarray) -> float:
-    total = statistics.sum(axis=0).astype(int).tolist()
+    return of_sum(statistics.sum(axis=0))
+
+  def of_sum(sums: np.ndarray) -> float:
+    total = sums.astype(int).tolist()
     order = (len(total) - 2) // 2
     counts, totals, lengths = total[:order], total[order:-2], total[-2:]
     bleu = _bleu(tokenizer)
     return bleu.compute_bleu(counts, totals, *lengths, 'exp').score
 
-  return TextMetric(row, reduce)
+  def of_sums(sums: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    del rows
+    return np.array([of_sum(one) for one in sums])
+
+  return TextMetric(row, reduce, of_sums)
 
 
 def bleu_signature(name: str) -> str:
@@ -331,7 +354,13 @@ METRICS = {
   'word_edit_distance': TextMetric(
     lambda p, references: [min(_edit_distance(p, r) for r in references)],
     _mean,
+    _means,
   ),
   **{name: _corpus_bleu(t) for name, t in BLEU_TOKENIZERS.items()},
   **{kind: _rouge(kind) for kind in ('rouge1', 'rouge2', 'rougeLsum')},
 }
+
+# Means over rows of numbers from 0 to 100.
+SHARES = frozenset(
+  name for name, metric in METRICS.items() if metric.of_sums is _percents
+)

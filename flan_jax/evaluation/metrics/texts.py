@@ -6,6 +6,7 @@ import dataclasses
 import numpy as np
 
 from flan_jax.evaluation.metrics import text_metrics
+from flan_jax.evaluation.metrics.bootstrap import Resamples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +45,14 @@ class Texts:
   def value(self, name: str) -> float:
     """Returns the value of the metric of this name."""
     return text_metrics.METRICS[name].reduce(self.statistics[name])
+
+  def resampled(self, name: str, resamples: Resamples) -> np.ndarray:
+    """Returns the values of a metric in resamples of the rows, float [B]."""
+    statistics = self.statistics[name]
+    columns = np.concatenate([statistics, np.ones((len(statistics), 1))], 1)
+    sums_BxK = resamples.sums(columns)
+    of_sums = text_metrics.METRICS[name].of_sums
+    return of_sums(sums_BxK[:, :-1], sums_BxK[:, -1])
 
   def top_share(self) -> float:
     """Returns the share of the most frequent prediction, in percent."""
