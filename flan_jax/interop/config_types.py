@@ -19,6 +19,14 @@ _SIZE = Annotated[
   int,
   Only(f'an integer from 1 to {_LARGEST:,}', lambda n: 1 <= n <= _LARGEST),
 ]
+_SIZE_OR_ZERO = Annotated[
+  int,
+  Only(f'an integer from 0 to {_LARGEST:,}', lambda n: 0 <= n <= _LARGEST),
+]
+_TEXTS = Annotated[
+  list,
+  Only('a list of texts', lambda found: all(type(x) is str for x in found)),
+]
 _NUMBER = Annotated[float, Only('a positive number', lambda x: x > 0)]
 _FLAG = Annotated[bool, Only('true or false', lambda flag: True)]
 _TEXT = Annotated[str, Only('text', lambda text: True)]
@@ -42,6 +50,15 @@ _KINDS: dict[str, Any] = {
   'rotary_emb_base': _NUMBER,
   'rotary_pct': _NUMBER,
   'use_parallel_residual': _FLAG,
+  'hidden_activation': _TEXT,
+  'query_pre_attn_scalar': _NUMBER,
+  'attn_logit_softcapping': _NUMBER,
+  'final_logit_softcapping': _NUMBER,
+  'rope_local_base_freq': _NUMBER,
+  'sliding_window_pattern': _SIZE,
+  'max_window_layers': _SIZE_OR_ZERO,
+  'layer_types': _TEXTS,
+  'use_bidirectional_attention': _FLAG,
   'tie_word_embeddings': _FLAG,
   'attention_bias': _FLAG,
   'mlp_bias': _FLAG,
@@ -92,7 +109,9 @@ def check_types(
       )
   for key in _NESTED:
     inner = config.get(key) or {}
-    # Some models have an object for each kind of layer, which is refused later.
-    values = {k: v for k, v in inner.items() if not isinstance(v, dict)}
-    if values:
-      check_types(values, f'{where}, {key}', names)
+    # Some models have an object for each kind of layer.
+    objects = {k: v for k, v in inner.items() if isinstance(v, dict)}
+    for name, stated in {key: inner, **objects}.items():
+      values = {k: v for k, v in stated.items() if not isinstance(v, dict)}
+      if values:
+        check_types(values, f'{where}, {name}', names)

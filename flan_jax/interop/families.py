@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 from flax import traverse_util
 
@@ -26,8 +26,12 @@ class Family:
     keys: What this family calls the keys of config.json that Llama also has.
     defaults: What `transformers` takes for keys that a config.json lacks.
     without: Keys of Llama's config.json that this family does not have.
+    windows: The layers whose `sliding_window` the class of `transformers`
+      reads: those that `layer_types` names, every layer or none.
     window_switch: Key of config.json that switches `sliding_window` on; None
       if it is always on.
+    global_every: Period of the layers without a window if config.json does not
+      state it.
     buffers: Names of tensors that repeat the frequencies of RoPE.
     ignored: Matches the names of other tensors that are not learned.
   """
@@ -42,7 +46,9 @@ class Family:
   keys: Mapping[str, str] = dataclasses.field(default_factory=dict)
   defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   without: tuple[str, ...] = ()
+  windows: Literal['named_layers', 'every_layer', 'none'] = 'none'
   window_switch: str | None = None
+  global_every: int | None = None
   buffers: tuple[str, ...] = ()
   ignored: str = r'(?!)'
 
@@ -99,6 +105,7 @@ _MISTRAL = Family(
   name='mistral',
   architecture='MistralForCausalLM',
   tensors=_LLAMA_TENSORS,
+  windows='every_layer',
 )
 # Qwen2 and Qwen2.5: Llama with biases of queries, keys and values.
 _QWEN2 = Family(
@@ -106,6 +113,7 @@ _QWEN2 = Family(
   architecture='Qwen2ForCausalLM',
   tensors={**_LLAMA_TENSORS, **_QKV_BIASES},
   fields={'qkv_bias': True},
+  windows='named_layers',
   window_switch='use_sliding_window',
 )
 # Llama with RMSNorm of the heads of queries and keys.
@@ -118,6 +126,7 @@ _QWEN3 = Family(
     _ATTENTION + 'k_norm.weight': 'layers/key_norm',
   },
   fields={'qk_norm': True},
+  windows='named_layers',
   window_switch='use_sliding_window',
 )
 
@@ -163,7 +172,7 @@ _GPT_NEOX = Family(
     'rms_norm_eps': 1e-5,
     'partial_rotary_factor': 0.25,
   },
-  without=('num_key_value_heads', 'head_dim', 'mlp_bias', 'sliding_window'),
+  without=('num_key_value_heads', 'head_dim'),
   buffers=(_NEOX_LAYER + 'attention.rotary_emb.inv_freq',),
   # Masks, which older versions of transformers saved.
   ignored=r'gpt_neox\.layers\.\d+\.attention\.(masked_)?bias',
@@ -191,8 +200,76 @@ _OLMO2 = Family(
   defaults={'rms_norm_eps': 1e-5},
 )
 
+_GEMMA_LAYER = {
+  _LAYER + 'post_attention_layernorm.weight': 'layers/attention_norm_after',
+  _LAYER + 'pre_feedforward_layernorm.weight': 'layers/feed_forward_norm',
+  _LAYER + 'post_feedforward_layernorm.weight': (
+    'layers/feed_forward_norm_after'
+  ),
+}
+_GEMMA_SETTINGS = {
+  'query_pre_attn_scalar': ('query_scalar',),
+  'attn_logit_softcapping': ('attention_softcap',),
+  'final_logit_softcapping': ('logits_softcap',),
+}
+_GEMMA_FIELDS = {
+  'norm_place': 'both',
+  'norm_from_one': True,
+  'scale_embedding': True,
+}
+_GEMMA_DEFAULTS = {
+  'head_dim': 256,
+  'hidden_act': 'gelu_pytorch_tanh',
+  'tie_word_embeddings': True,
+  'query_pre_attn_scalar': 256,
+  'sliding_window': 4096,
+}
+_GEMMA2 = Family(
+  name='gemma2',
+  architecture='Gemma2ForCausalLM',
+  tensors={**_LLAMA_TENSORS, **_GEMMA_LAYER},
+  fields=_GEMMA_FIELDS,
+  settings=_GEMMA_SETTINGS,
+  keys={'hidden_act': 'hidden_activation'},
+  defaults={
+    **_GEMMA_DEFAULTS,
+    'attn_logit_softcapping': 50.0,
+    'final_logit_softcapping': 30.0,
+  },
+  windows='named_layers',
+  global_every=2,
+)
+# The text model; those that also see images are of type gemma3.
+_GEMMA3 = Family(
+  name='gemma3_text',
+  architecture='Gemma3ForCausalLM',
+  tensors={
+    **_LLAMA_TENSORS,
+    **_GEMMA_LAYER,
+    _ATTENTION + 'q_norm.weight': 'layers/query_norm',
+    _ATTENTION + 'k_norm.weight': 'layers/key_norm',
+  },
+  fields={**_GEMMA_FIELDS, 'qk_norm': True},
+  settings={
+    **_GEMMA_SETTINGS,
+    'rope_local_base_freq': ('rope_local_base',),
+  },
+  keys={'hidden_act': 'hidden_activation'},
+  defaults={
+    **_GEMMA_DEFAULTS,
+    'rope_theta': 1e6,
+    'rope_local_base_freq': 1e4,
+  },
+  windows='named_layers',
+  global_every=6,
+)
+
 FAMILIES = {
-  f.name: f for f in (_LLAMA, _MISTRAL, _QWEN2, _QWEN3, _GPT_NEOX, _OLMO2)
+  f.name: f
+  for f in (
+    *(_LLAMA, _MISTRAL, _QWEN2, _QWEN3),
+    *(_GPT_NEOX, _OLMO2, _GEMMA2, _GEMMA3),
+  )
 }
 
 

@@ -11,6 +11,12 @@ from flan_jax.interop.hf_rope import (
   rope_fields,
   rope_refusals,
   to_hf_rope,
+  with_flat_rope,
+)
+from flan_jax.interop.hf_window import (
+  to_hf_window,
+  window_fields,
+  window_refusals,
 )
 from flan_jax.interop.model_source import InteropError
 from flan_jax.model import DecoderConfig
@@ -71,6 +77,7 @@ def decoder_config(
     return DecoderConfig(
       **sizes,
       **rope_fields(config, sizes['head_dim']),
+      **window_fields(family, config, context),
       activation=_ACTIVATIONS[config.get('hidden_act') or 'silu'],
       norm_eps=config.get('rms_norm_eps') or _NORM_EPS,
       tie_embeddings=bool(config.get('tie_word_embeddings')),
@@ -85,8 +92,12 @@ def decoder_config(
 
 def _as_llamas(family: Family, config: Mapping[str, Any]) -> dict[str, Any]:
   """Returns a config.json with Llama's names of keys, and with defaults."""
+  if 'rope_local_base_freq' in family.settings:
+    config = with_flat_rope(config)
   renamed = {
-    llamas: config[key] for llamas, key in family.keys.items() if key in config
+    llamas: config[key]
+    for llamas, key in family.keys.items()
+    if config.get(key) is not None
   }
   own = {k: v for k, v in config.items() if k not in family.without}
   return {**family.defaults, **own, **renamed}
@@ -118,15 +129,7 @@ def _refusals(
   if config.get('quantization_config'):
     method = config['quantization_config'].get('quant_method')
     yield f'weights quantized by {method!r}'
-  switch = family.window_switch
-  window = config.get('sliding_window')
-  in_force = window is not None and (switch is None or config.get(switch))
-  if in_force and (context is None or context > window):
-    yield (
-      f'attention window of {window} tokens, shorter than the context of '
-      f'{context} (--context={window} imports it for sequences of at most '
-      f'{window} tokens, which the window does not affect)'
-    )
+  yield from window_refusals(family, config, context)
 
 
 def family_for(config: DecoderConfig) -> Family:
@@ -143,7 +146,7 @@ def family_for(config: DecoderConfig) -> Family:
   lacks: dict[str, list[str]] = {}
   for family in FAMILIES.values():
     # The family fits if its config.json says all there is to say.
-    stated = to_hf_config(family, config, context=1)
+    stated = to_hf_config(family, config, 1 + (config.window or 0))
     try:
       back = dataclasses.asdict(decoder_config(family, stated))
     except InteropError:
@@ -178,7 +181,7 @@ def to_hf_config(
     'tie_word_embeddings': config.tie_embeddings,
     'attention_bias': False,
     'mlp_bias': False,
-    'sliding_window': None,
+    **to_hf_window(family, config, context),
     **{key: getattr(config, own[0]) for key, own in family.settings.items()},
   }
   return {

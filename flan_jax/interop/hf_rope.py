@@ -41,6 +41,19 @@ def stated_rope(config: Mapping[str, Any]) -> dict[str, Any]:
   return {**outside, **inside}
 
 
+def with_flat_rope(config: Mapping[str, Any]) -> Mapping[str, Any]:
+  """Returns a config.json that states both rotations as Gemma 3 first did."""
+  stated = config.get('rope_parameters') or {}
+  full, near = (stated.get(f'{name}_attention') for name in ('full', 'sliding'))
+  if not (isinstance(full, dict) and isinstance(near, dict)):
+    return config
+  if _kind(near) != 'default':
+    return config  # It is refused later.
+  rest = {k: v for k, v in config.items() if k != 'rope_scaling'}
+  local = near.get('rope_theta', config.get('rope_local_base_freq', _BASE))
+  return {**rest, 'rope_parameters': full, 'rope_local_base_freq': local}
+
+
 def _kind(rope: Mapping[str, Any]) -> str:
   return rope.get('rope_type', rope.get('type', 'default'))
 

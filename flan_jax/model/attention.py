@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from flan_jax.model import position
+from flan_jax.model.decoder_config import DecoderConfig
 
 # Replaces the logits of hidden keys. It is finite because a padding query sees
 # no key: its output is meaningless, but must not be NaN.
@@ -32,6 +33,29 @@ class AttentionContext(NamedTuple):
   bias: Float[Array, 'H P'] | None = None
   # Bias of one block, from `block_attention.bias_table`; None with branches.
   bias_table: Float[Array, 'H Q W'] | None = None
+  # Whether this layer has the window of the rule; None if all layers have it.
+  windowed: Bool[Array, ''] | None = None
+
+
+class Rule(NamedTuple):
+  """How a model makes attention logits of queries and keys; hashable."""
+
+  scale: float  # Multiplies their products.
+  softcap: float | None = None  # See `capped`.
+  window: int | None = None  # Tokens that a query sees, itself among them.
+
+  @classmethod
+  def of(cls, config: DecoderConfig) -> 'Rule':
+    """Returns the rule of a decoder."""
+    width = config.query_scalar or config.head_dim
+    return cls(width**-0.5, config.attention_softcap, config.window)
+
+
+def capped(
+  logits: Float[Array, '...'], softcap: float | None
+) -> Float[Array, '...']:
+  """Returns logits x kept below c as c tanh(x / c), or as they are."""
+  return logits if softcap is None else softcap * jnp.tanh(logits / softcap)
 
 
 def visible_keys(
@@ -56,26 +80,61 @@ def visible_keys(
   return visible
 
 
+def seen_keys(
+  context: AttentionContext,
+  rule: Rule,
+  queries: slice = slice(None),
+  keys: slice = slice(None),
+) -> Bool[Array, 'B Q S']:
+  """Returns the `visible_keys` within the window.
+
+  It counts positions, not indices: options of a prompt restart after it.
+  """
+  visible = visible_keys(context.segments, context.branches, queries, keys)
+  if rule.window is None:
+    return visible
+  places_BxL = context.positions
+  distance = places_BxL[:, queries, None] - places_BxL[:, None, keys]
+  return visible & is_near(distance, rule, context.windowed)
+
+
+def is_near(
+  distance: Int[Array, '...'], rule: Rule, windowed: Bool[Array, ''] | None
+) -> Bool[Array, '...']:
+  """Returns whether keys at these distances are seen.
+
+  Args:
+    distance: Position of the query less that of the key.
+    rule: A rule with a window.
+    windowed: As in `AttentionContext`.
+  """
+  near = distance < rule.window
+  return near if windowed is None else near | ~windowed
+
+
 def attend_reference(
   query_BxLxHxh: Float[Array, 'B L H h'],
   key_BxLxKxh: Float[Array, 'B L K h'],
   value_BxLxKxh: Float[Array, 'B L K h'],
   context: AttentionContext,
+  rule: Rule | None = None,
 ) -> Float[Array, 'B L H h']:
   """Scaled dot-product attention; query head i reads key head i * K // H.
 
   Logits and softmax are float32. Sums over keys are in the inputs' type.
+  Without a rule, logits are divided by the square root of the head's width.
   """
   batch, length, heads, width = query_BxLxHxh.shape
   groups = heads // key_BxLxKxh.shape[2]
   query = query_BxLxHxh.reshape(batch, length, -1, groups, width)
   product = functools.partial(jnp.einsum, preferred_element_type=jnp.float32)
   logits = product('BQKGh,BSKh->BKGQS', query, key_BxLxKxh)
-  logits = logits * width**-0.5
+  rule = rule or Rule(width**-0.5)
+  logits = capped(logits * rule.scale, rule.softcap)
   if context.bias is not None:
     bias = position.relative_bias(context.bias, context.positions)
     logits = logits + bias.reshape(logits.shape)
-  visible = visible_keys(context.segments, context.branches)
+  visible = seen_keys(context, rule)
   logits = jnp.where(visible[:, None, None], logits, HIDDEN)
   weights = jax.nn.softmax(logits, axis=-1).astype(value_BxLxKxh.dtype)
   mixed = jnp.einsum('BKGQS,BSKh->BQKGh', weights, value_BxLxKxh)

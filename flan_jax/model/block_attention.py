@@ -14,7 +14,13 @@ from jaxtyping import Array, Float
 import numpy as np
 
 from flan_jax.model import position
-from flan_jax.model.attention import HIDDEN, AttentionContext, visible_keys
+from flan_jax.model.attention import (
+  HIDDEN,
+  AttentionContext,
+  Rule,
+  capped,
+  seen_keys,
+)
 from flan_jax.sharding import mesh as mesh_lib
 
 # Program size grows with the number of blocks.
@@ -32,6 +38,7 @@ def attend_in_blocks(
   context: AttentionContext,
   block: int,
   pieces: bool = False,
+  rule: Rule | None = None,
 ) -> Float[Array, 'B L H h']:
   """Computes the same as `attention.attend_reference`.
 
@@ -44,10 +51,12 @@ def attend_in_blocks(
     pieces: Whether to divide the rows into pieces that XLA can compute in
       parallel. This is about twice as fast on a CPU and slower on an
       accelerator.
+    rule: As for `attention.attend_reference`.
   """
   batch, length, heads, width = query_BxLxHxh.shape
   query = query_BxLxHxh.reshape(batch, length, key_BxLxKxh.shape[2], -1, width)
-  query = query.transpose(0, 2, 3, 1, 4) * width**-0.5
+  rule = rule or Rule(width**-0.5)
+  query = query.transpose(0, 2, 3, 1, 4) * rule.scale
   key, value = (x.transpose(0, 2, 1, 3) for x in (key_BxLxKxh, value_BxLxKxh))
   bias = context.bias_table if context.branches is None else context.bias
   block = _block_size(length, block)
@@ -55,13 +64,16 @@ def attend_in_blocks(
   if pieces:
     rows = max(1, _PIECE // (heads * block * length), -(-batch // _MOST_PIECES))
 
-  by_row = (query, key, value, context._replace(bias=None, bias_table=None))
+  of_all_rows = {'bias': None, 'bias_table': None, 'windowed': None}
+  by_row = (query, key, value, context._replace(**of_all_rows))
+  windowed = context.windowed
 
   def piece(first):
     query, key, value, context = jax.tree.map(
       lambda x: x[first : first + rows], by_row
     )
-    return _attend(query, key, value, bias, context, block)
+    context = context._replace(windowed=windowed)
+    return _attend(query, key, value, bias, context, block, rule)
 
   mixed = jnp.concatenate([piece(first) for first in range(0, batch, rows)])
   return mixed.transpose(0, 3, 1, 2, 4).reshape(batch, length, heads, width)
@@ -117,27 +129,31 @@ def _block_bias(context, queries, keys, groups, bias):
   return bias.reshape(bias.shape[0], -1, groups, *bias.shape[2:])
 
 
-def _logits(query, key, bias, context, queries, keys):
+def _logits(query, key, bias, context, rule, queries, keys):
+  """Returns the logits of a block, and their slope along the products."""
   logits = _product(
     'BKGQh,BKSh->BKGQS', query[:, :, :, queries], key[:, :, keys]
   )
+  logits, slope = capped(logits, rule.softcap), None
+  if rule.softcap is not None:
+    slope = 1 - jnp.square(logits / rule.softcap)
   if bias is not None:
     logits = logits + bias
-  visible = visible_keys(context.segments, context.branches, queries, keys)
-  return jnp.where(visible[:, None, None], logits, HIDDEN)
+  visible = seen_keys(context, rule, queries, keys)
+  return jnp.where(visible[:, None, None], logits, HIDDEN), slope
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
-def _attend(query, key, value, bias, context, block):
+@functools.partial(jax.custom_vjp, nondiff_argnums=(5, 6))
+def _attend(query, key, value, bias, context, block, rule):
   """Maps [B, K, G, L, h] and twice [B, K, L, h] to [B, K, G, L, h]."""
-  return _forward(query, key, value, bias, context, block)[0]
+  return _forward(query, key, value, bias, context, block, rule)[0]
 
 
-def _forward(query, key, value, all_bias, context, block):
+def _forward(query, key, value, all_bias, context, block, rule):
   mixed, log_sums = [], []
   for queries, keys in _blocks(query.shape[3], block):
     bias = _block_bias(context, queries, keys, query.shape[2], all_bias)
-    logits = _logits(query, key, bias, context, queries, keys)
+    logits, _ = _logits(query, key, bias, context, rule, queries, keys)
     most = jnp.max(logits, axis=-1, keepdims=True)
     weights = jnp.exp(logits - most)
     total = jnp.sum(weights, axis=-1, keepdims=True)
@@ -152,7 +168,7 @@ def _forward(query, key, value, all_bias, context, block):
   return mixed, kept
 
 
-def _backward(block, kept, grad):
+def _backward(block, rule, kept, grad):
   query, key, value, all_bias, context, mixed, log_sums = kept
   along = jnp.sum(grad.astype(jnp.float32) * mixed.astype(jnp.float32), axis=-1)
   grad_query = []
@@ -163,7 +179,7 @@ def _backward(block, kept, grad):
       _block_bias, context, queries, keys, query.shape[2]
     )
     bias, bias_vjp = jax.vjp(of_block, all_bias)
-    logits = _logits(query, key, bias, context, queries, keys)
+    logits, slope = _logits(query, key, bias, context, rule, queries, keys)
     part = (slice(None), slice(None), slice(None), queries)
     weights = jnp.exp(logits - log_sums[part][..., None])
     narrow = weights.astype(value.dtype)
@@ -176,6 +192,8 @@ def _backward(block, kept, grad):
       shared = bias.shape[0] == 1
       of_bias = _sum_rows(grad_logits) if shared else grad_logits
       grad_bias = grad_bias + bias_vjp(of_bias)[0]
+    if slope is not None:
+      grad_logits = grad_logits * slope
     narrow = grad_logits.astype(query.dtype)
     grad_query.append(_product('BKGQS,BKSh->BKGQh', narrow, key[:, :, keys]))
     grad_key = grad_key.at[:, :, keys].add(

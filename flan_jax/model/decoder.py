@@ -7,6 +7,7 @@ that token.
 """
 
 from collections.abc import Callable, Mapping
+import functools
 from typing import Any
 
 import jax
@@ -62,15 +63,15 @@ def forward(
 ) -> tuple[Float[Array, 'B L D'], Any]:
   """Returns `hidden_states`, and keys and values [N, B, L, K, h] or None."""
   with layers.matmul_precision(config):
-    context, rotations = attention_context(config, params, batch)
-    x_BxLxD = soft_prompt.embed(params, batch['tokens'])
-    x_BxLxD = x_BxLxD.astype(config.compute_dtype)
+    of_layer = attention_contexts(config, params, batch)
+    x_BxLxD = soft_prompt.embed(config, params, batch['tokens'])
     x_BxLxD = layers.dropout(config, x_BxLxD, dropout_key, config.num_layers, 0)
     x_BxLxD = rules.constrain(x_BxLxD, 'batch', 'length', 'residual')
 
     def layer(x_BxLxD, numbered):
       weights, number = numbered
       kept = []
+      context, rotations = of_layer(number)
 
       def attend(query, key, value):
         kept.append((key, value))
@@ -108,22 +109,39 @@ def run_layers(
   )
 
 
-def attention_context(
+def attention_contexts(
   config: DecoderConfig, params: Params, batch: Batch
-) -> tuple[attention.AttentionContext, Any]:
-  """Returns the context of attention, and the rotations of RoPE or None."""
+) -> Callable[[Any], tuple[attention.AttentionContext, Any]]:
+  """Returns what maps the number of a layer to the inputs of its attention.
+
+  They are the context, and the rotations of RoPE or None.
+  """
   positions = jnp.asarray(batch['positions'])
-  bias = rotations = None
+  bias = rotations = near_rotations = None
   if config.position == 'relative_bias':
     bias = position.distance_bias(
       params['relative_bias'], config.relative_max_distance
     )
   else:
-    rotations = rope.rotations(config, positions)
+    rotations = near_rotations = rope.rotations(config, positions)
+    if config.rope_local_base is not None:
+      near_rotations = rope.rotations(rope.windowed(config), positions)
   context = attention.AttentionContext(
     segments=jnp.asarray(batch['segments']),
     positions=positions,
     branches=batch.get('branches'),
     bias=bias,
   )
-  return multihead.prepare(config, context), rotations
+  context = multihead.prepare(config, context)
+
+  def of_layer(number):
+    if config.global_every is None:
+      return context, near_rotations
+    windowed = jnp.asarray(number + 1) % config.global_every != 0
+    chosen = rotations
+    if config.rope_local_base is not None:
+      choose = functools.partial(jnp.where, windowed)
+      chosen = jax.tree.map(choose, near_rotations, rotations)
+    return context._replace(windowed=windowed), chosen
+
+  return of_layer

@@ -65,6 +65,7 @@ class DecoderConfig:
   activation: Literal['gelu', 'gelu_exact', 'silu'] = 'gelu'
   # Whether the activation gates a second branch of the feed-forward layer.
   gated: bool = True
+  scale_embedding: bool = False  # Multiply by the square root of D (Gemma).
   # 'layer' subtracts the mean, and has biases (GPT-NeoX).
   norm: Literal['rms', 'layer'] = 'rms'
   # Whether the blocks of a layer normalize what they read, what they add (OLMo
@@ -74,6 +75,8 @@ class DecoderConfig:
   # Whether attention and feed-forward layer read the same values (GPT-NeoX), so
   # that neither sees what the other adds.
   parallel_block: bool = False
+  # Whether norms multiply by 1 + their parameter (Gemma).
+  norm_from_one: bool = False
   tie_embeddings: bool = False  # Whether the embedding computes the logits.
   # Fraction of values set to zero, in [0, 1), in the embedded tokens and in
   # what attention and feed-forward add to the residual stream.
@@ -94,6 +97,19 @@ class DecoderConfig:
   feed_forward_bias: bool = False  # Whether the feed-forward layer has biases.
   qk_norm: bool = False  # Whether queries and keys are normalized (Qwen3),
   qk_norm_heads: Literal['each', 'all'] = 'each'  # all heads at once (OLMo 2).
+  # Tokens that a query sees, itself among them; None for all of its example.
+  window: Count | None = None
+  # Every so many layers, one sees the whole example in spite of the window
+  # (Gemma 2: 2, Gemma 3: 6); None for none.
+  global_every: Count | None = None
+  # Base of RoPE, without scaling, in layers with the window; None for the same
+  # rotations in all layers.
+  rope_local_base: Positive | None = None
+  # Attention logits are divided by its square root; None for head_dim.
+  query_scalar: Positive | None = None
+  # Logits x become c tanh(x / c), those of attention and of tokens (Gemma 2).
+  attention_softcap: Positive | None = None
+  logits_softcap: Positive | None = None
   # 'auto', the fastest that platform and model allow; 'reference', all pairs at
   # once; 'blocks', or 'pieces' on a CPU, see `block_attention`; 'splash' or
   # 'cudnn', kernels for TPU and GPU, see `kernel_attention`.
@@ -122,6 +138,8 @@ class DecoderConfig:
         f'num_heads={self.num_heads} is not a multiple of '
         f'num_kv_heads={self.num_kv_heads}.'
       )
+    if self.window is None and self.global_every is not None:
+      yield f'global_every={self.global_every} needs window.'
     if self.position == 'rope':
       yield from self._rope_problems()
     else:
@@ -138,6 +156,11 @@ class DecoderConfig:
       yield f'rope_width={width} exceeds head_dim={self.head_dim}.'
     if self.rope_base <= 1:
       yield f'rope_base must exceed 1, not {self.rope_base!r}.'
+    if self.rope_local_base is not None:
+      if self.rope_local_base <= 1:
+        yield f'rope_local_base must exceed 1, not {self.rope_local_base!r}.'
+      if self.window is None:
+        yield f'rope_local_base={self.rope_local_base} needs window.'
     if self.rope_fast <= self.rope_slow:
       yield (
         f'rope_fast={self.rope_fast} must exceed rope_slow={self.rope_slow}.'
@@ -200,6 +223,20 @@ class DecoderConfig:
     }
     both = sum(sides[name] for name in self.lora_projections)
     return self.num_layers * self.lora_rank * both
+
+  @property
+  def windowed_layers(self) -> int:
+    """The number of layers with the window."""
+    if self.window is None:
+      return 0
+    every = self.global_every
+    return self.num_layers - (self.num_layers // every if every else 0)
+
+  @property
+  def logits_in_blocks(self) -> bool:
+    """Whether logits are computed in blocks, and again in a backward pass."""
+    capped = self.logits_softcap is not None
+    return capped or self.logits_block() < self.vocab_size
 
   def logits_block(self) -> int:
     """Returns how many vocabulary entries have logits in memory at a time."""

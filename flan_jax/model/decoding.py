@@ -7,7 +7,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from flan_jax.model import attention, decoder, layers, position, prediction
+from flan_jax.model import (
+  attention,
+  decoder,
+  layers,
+  position,
+  prediction,
+  soft_prompt,
+)
 from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.model.parameters import Params
 
@@ -68,40 +75,47 @@ def decode_step(
   positions_Bx1 = positions_B[:, None]
   batch = {'positions': positions_Bx1, 'segments': jnp.ones_like(positions_Bx1)}
   with layers.matmul_precision(config):
-    context, rotations = decoder.attention_context(config, params, batch)
+    of_layer = decoder.attention_contexts(config, params, batch)
     bias_BxHxS = None
+    context, _ = of_layer(0)
     if context.bias is not None:  # The index of a key is its position.
       index_S = jnp.arange(cache.keys.shape[3])
       bias_BxHxS = position.look_up(context.bias, positions_Bx1 - index_S[None])
-    x_Bx1xD = jnp.take(params['embedding'], tokens_B[:, None], axis=0)
-    x_Bx1xD = x_Bx1xD.astype(config.compute_dtype)
+    x_Bx1xD = soft_prompt.read(config, params['embedding'], tokens_B[:, None])
 
     def layer(x_Bx1xD, own):
-      weights, before = own
+      weights, before, number = own
+      context, rotations = of_layer(number)
       new = []
 
       def attend(query, key, value):
         new.append((key[:, 0], value[:, 0]))
-        return _attend(query, key, value, before, positions_B, bias_BxHxS)
+        cached = before, positions_B, bias_BxHxS, context.windowed
+        return _attend(rule, query, key, value, *cached)
 
       x_Bx1xD = layers.layer(config, weights, x_Bx1xD, rotations, attend)
       return x_Bx1xD, KeyValues(*new[0])
 
+    rule = attention.Rule.of(config)
+    numbers = jnp.arange(config.num_layers)
     x_Bx1xD, new = decoder.run_layers(
-      config, layer, x_Bx1xD, (params['layers'], cache)
+      config, layer, x_Bx1xD, (params['layers'], cache, numbers)
     )
     x_Bx1xD = layers.normalize(config, params, 'final_norm', x_Bx1xD)
   logits_BxV = prediction.target_logits(config, params, x_Bx1xD)[:, 0]
   return logits_BxV, _append(cache, new, positions_B)
 
 
-def _attend(query_Bx1xHxh, key, value, before, positions_B, bias_BxHxS):
+def _attend(
+  rule, query_Bx1xHxh, key, value, before, positions_B, bias_BxHxS, windowed
+):
   """Attends with one query per sequence to the cache and the token itself."""
   rows, _, kv_heads, width = key.shape
-  query = query_Bx1xHxh.reshape(rows, kv_heads, -1, width) * width**-0.5
+  query = query_Bx1xHxh.reshape(rows, kv_heads, -1, width) * rule.scale
   product = functools.partial(jnp.einsum, preferred_element_type=jnp.float32)
   past = product('BKGh,BKSh->BKGS', query, before.keys)
   own = product('BKGh,BKh->BKG', query, key[:, 0])[..., None]
+  past, own = (attention.capped(x, rule.softcap) for x in (past, own))
   if bias_BxHxS is not None:
     past += bias_BxHxS.reshape(past.shape)
     # A token's distance to itself is 0, like that of a key at its index.
@@ -110,7 +124,10 @@ def _attend(query_Bx1xHxh, key, value, before, positions_B, bias_BxHxS):
     )
     own += at_itself.reshape(own.shape)
   length = past.shape[-1]
-  known_BxS = jnp.arange(length)[None] < positions_B[:, None]
+  distance_BxS = positions_B[:, None] - jnp.arange(length)[None]
+  known_BxS = distance_BxS > 0
+  if rule.window is not None:
+    known_BxS &= attention.is_near(distance_BxS, rule, windowed)
   past = jnp.where(known_BxS[:, None, None], past, attention.HIDDEN)
   weights = jax.nn.softmax(jnp.concatenate([past, own], axis=-1), axis=-1)
   weights = weights.astype(value.dtype)

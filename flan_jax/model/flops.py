@@ -21,6 +21,7 @@ class Work:
   tokens: float  # Tokens read, without padding.
   targets: float  # Tokens predicted.
   pairs: float  # Visible pairs of query and key in one head of one layer.
+  near_pairs: float = 0.0  # Those within the window of a model that has one.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,11 +45,12 @@ def forward_flops(config: DecoderConfig, work: Work) -> Flops:
   kv_heads = config.num_kv_heads * config.head_dim
   projections = 2 * config.d_model * (heads + kv_heads)
   feed_forward = (3 if config.gated else 2) * config.d_model * config.d_ff
-  layers = config.num_layers
+  layers, windowed = config.num_layers, config.windowed_layers
+  pairs = (layers - windowed) * work.pairs + windowed * work.near_pairs
   return Flops(
     projections=2.0 * layers * projections * work.tokens,
     feed_forward=2.0 * layers * feed_forward * work.tokens,
-    attention=2.0 * layers * 2 * heads * work.pairs,
+    attention=2.0 * 2 * heads * pairs,
     logits=2.0 * config.d_model * config.vocab_size * work.targets,
     adapters=2.0 * config.lora_count() * work.tokens,
   )
@@ -68,17 +70,25 @@ def training_flops(config: DecoderConfig, work: Work) -> Flops:
   return Flops(**{**found, **whole})
 
 
-def causal_rows(rows: float, length: int, targets: float) -> Work:
+def causal_rows(
+  rows: float, length: int, targets: float, window: int | None = None
+) -> Work:
   """Returns the work of full rows of one example each; targets are per row."""
-  return Work(rows * length, rows * targets, rows * visible_pairs([length]))
+  pairs = (rows * visible_pairs([length], w) for w in (None, window))
+  return Work(rows * length, rows * targets, *pairs)
 
 
-def visible_pairs(lengths: Iterable[int]) -> int:
+def visible_pairs(lengths: Iterable[int], window: int | None = None) -> int:
   """Returns the pairs of query and key in segments of these lengths.
 
-  A token sees itself and the tokens before it in its own segment.
+  A token sees itself and the tokens before it in its own segment, of all of
+  them no more than the window.
 
-  >>> visible_pairs([4, 3])
-  16
+  >>> visible_pairs([4, 3]), visible_pairs([4, 3], window=2)
+  (16, 12)
   """
-  return sum(length * (length + 1) // 2 for length in lengths)
+  total = 0
+  for length in lengths:
+    far = 0 if window is None else max(length - window, 0)
+    total += length * (length + 1) // 2 - far * (far + 1) // 2
+  return total

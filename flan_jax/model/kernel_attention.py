@@ -1,6 +1,7 @@
 """Attention kernels: JAX's splash attention on TPU, cuDNN's on GPU.
 
-Neither supports a bias or branches. Both compute in bfloat16.
+Neither supports a bias or branches, cuDNN's no soft cap. Both compute in
+bfloat16.
 """
 
 import functools
@@ -40,6 +41,8 @@ def refusal(
     return "does not support the bias of position='relative_bias'"
   if config.compute_dtype != 'bfloat16':
     return f"needs compute_dtype='bfloat16', not {config.compute_dtype!r}"
+  if kernel == 'cudnn' and config.attention_softcap is not None:
+    return 'does not support attention_softcap'
   return None
 
 
@@ -48,6 +51,7 @@ def attend_splash(
   key_BxLxKxh: Float[Array, 'B L K h'],
   value_BxLxKxh: Float[Array, 'B L K h'],
   context: attention.AttentionContext,
+  rule: attention.Rule | None = None,
   interpret: bool = False,
 ) -> Float[Array, 'B L H h']:
   """Computes the same as `attention.attend_reference`, without a bias.
@@ -66,22 +70,36 @@ def attend_splash(
       f"attention='splash' needs a row length that is a multiple of {_LANES}, "
       f"not {length}: change PACK_LENGTH, or use attention='blocks'."
     )
-  query, key, value = query_BxLxHxh * width**-0.5, key_BxLxKxh, value_BxLxKxh
-  attend = functools.partial(_splash, interpret=interpret)
+  rule = rule or attention.Rule(width**-0.5)
+  query, key, value = query_BxLxHxh * rule.scale, key_BxLxKxh, value_BxLxKxh
   mesh = jax.sharding.get_abstract_mesh()
   if not mesh.empty:
     repeats = _repeats(heads, key.shape[2], mesh.shape['model'])
     key, value = (x.repeat(repeats, axis=2) for x in (key, value))
-    by_head = rules.partition_spec(['batch', 'length', 'heads'])
-    by_row = rules.partition_spec(['batch', 'length'])
-    attend = jax.shard_map(
-      attend,
-      in_specs=(by_head, by_head, by_head, by_row),
-      out_specs=by_head,
-      # The kernel does not declare the axes along which its result varies.
-      check_vma=False,
-    )
-  return attend(query, key, value, context.segments)
+
+  def attend(rule, *inputs):
+    whole = functools.partial(_splash, rule=rule, interpret=interpret)
+    return (whole if mesh.empty else _divided(whole))(*inputs)
+
+  inputs = (query, key, value, context.segments)
+  far = rule._replace(window=None)
+  if rule.window is None or context.windowed is None:
+    return attend(rule, *inputs)
+  near, far = (functools.partial(attend, one) for one in (rule, far))
+  return jax.lax.cond(context.windowed, near, far, *inputs)
+
+
+def _divided(attend):
+  """Lets each device compute its own rows and heads."""
+  by_head = rules.partition_spec(['batch', 'length', 'heads'])
+  by_row = rules.partition_spec(['batch', 'length'])
+  return jax.shard_map(
+    attend,
+    in_specs=(by_head, by_head, by_head, by_row),
+    out_specs=by_head,
+    # The kernel does not declare the axes along which its result varies.
+    check_vma=False,
+  )
 
 
 def _repeats(heads, kv_heads, devices):
@@ -95,7 +113,7 @@ def _repeats(heads, kv_heads, devices):
   return repeats
 
 
-def _splash(query_BxLxHxh, key, value, segments_BxL, interpret):
+def _splash(query_BxLxHxh, key, value, segments_BxL, rule, interpret):
   """Splash attention over the rows and heads of one device."""
   from jax.experimental.pallas.ops.tpu.splash_attention import (
     splash_attention_kernel,
@@ -104,10 +122,15 @@ def _splash(query_BxLxHxh, key, value, segments_BxL, interpret):
 
   length, heads = query_BxLxHxh.shape[1:3]
   mask = splash_attention_mask.CausalMask((length, length))
+  if rule.window is not None and rule.window < length:
+    # Without branches, a key is as many indices back as positions.
+    sides = (rule.window - 1, 0)
+    mask = splash_attention_mask.LocalMask((length, length), sides, offset=0)
   sizes = dict.fromkeys(_BLOCKS, math.gcd(length, _LARGEST_BLOCK))
   kernel = splash_attention_kernel.make_splash_mha_single_device(
     splash_attention_mask.MultiHeadMask([mask] * heads),
     block_sizes=splash_attention_kernel.BlockSizes(**sizes),
+    attn_logits_soft_cap=rule.softcap,
     interpret=interpret,
   )
 
@@ -124,11 +147,16 @@ def attend_cudnn(
   key_BxLxKxh: Float[Array, 'B L K h'],
   value_BxLxKxh: Float[Array, 'B L K h'],
   context: attention.AttentionContext,
+  rule: attention.Rule | None = None,
   implementation: str = 'cudnn',
 ) -> Float[Array, 'B L H h']:
-  """Computes the same as `attention.attend_reference`, without a bias."""
-  mask = attention.visible_keys(context.segments)[:, None]
+  """Computes the same as `attention.attend_reference`.
+
+  It supports neither a bias nor a soft cap.
+  """
+  rule = rule or attention.Rule(query_BxLxHxh.shape[-1] ** -0.5)
+  mask = attention.seen_keys(context, rule)[:, None]
   heads = (query_BxLxHxh, key_BxLxKxh, value_BxLxKxh)
   return jax.nn.dot_product_attention(
-    *heads, mask=mask, implementation=implementation
+    *heads, mask=mask, scale=rule.scale, implementation=implementation
   )

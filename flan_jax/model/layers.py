@@ -29,12 +29,18 @@ def normalize(
   config: DecoderConfig, weights: Weights, name: str, x: Float[Array, '... D']
 ) -> Float[Array, '... D']:
   """Applies the norm of this name as configured; keeps the type of `x`."""
+  scale = _scale(config, weights, name)
   if config.norm == 'rms':
-    return rms_norm(x, weights[name], config.norm_eps)
+    return rms_norm(x, scale, config.norm_eps)
   wide = x.astype(jnp.float32)
   centered = wide - jnp.mean(wide, axis=-1, keepdims=True)
-  normed = rms_norm(centered, weights[name], config.norm_eps)
+  normed = rms_norm(centered, scale, config.norm_eps)
   return (normed + _along(weights[f'{name}_bias'], x)).astype(x.dtype)
+
+
+def _scale(config, weights, name):
+  """Returns what the norm of this name multiplies by."""
+  return 1 + weights[name] if config.norm_from_one else weights[name]
 
 
 def rms_norm(
@@ -95,14 +101,15 @@ def attention_block(
   def heads(name, axis):
     projected = _linear(config, weights, name, y_BxLxD)
     projected = rules.constrain(projected, 'batch', 'length', axis)
-    normed = name != 'value' and config.qk_norm
-    if normed and config.qk_norm_heads == 'all':
-      projected = rms_norm(projected, weights[f'{name}_norm'], config.norm_eps)
-    projected = projected.reshape(*x_BxLxD.shape[:2], -1, config.head_dim)
+    by_head = (*x_BxLxD.shape[:2], -1, config.head_dim)
     if name == 'value':
-      return projected
-    if normed and config.qk_norm_heads == 'each':
-      projected = rms_norm(projected, weights[f'{name}_norm'], config.norm_eps)
+      return projected.reshape(by_head)
+    if config.qk_norm:
+      if config.qk_norm_heads == 'each':
+        projected = projected.reshape(by_head)
+      scale = _scale(config, weights, f'{name}_norm')
+      projected = rms_norm(projected, scale, config.norm_eps)
+    projected = projected.reshape(by_head)
     if rotations is not None:
       projected = rope.rotate(projected, rotations)
     return projected

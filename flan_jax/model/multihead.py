@@ -71,13 +71,14 @@ def attend(
   kernels do not support.
   """
   heads = (query_BxLxHxh, key_BxLxKxh, value_BxLxKxh)
+  rule = attention.Rule.of(config)
   if config.attention == 'reference':
-    return attention.attend_reference(*heads, context)
+    return attention.attend_reference(*heads, context, rule)
   if context.branches is None:
     if config.attention == 'splash':
-      return kernel_attention.attend_splash(*heads, context)
+      return kernel_attention.attend_splash(*heads, context, rule)
     if config.attention == 'cudnn':
-      return kernel_attention.attend_cudnn(*heads, context)
+      return kernel_attention.attend_cudnn(*heads, context, rule)
   return block_attention.attend_in_blocks(
-    *heads, context, config.attention_block, config.attention == 'pieces'
+    *heads, context, config.attention_block, config.attention == 'pieces', rule
   )

@@ -41,6 +41,12 @@ def _param(rngs, initializer, **sizes) -> nnx.Param:
   return nnx.Param(value, logical_axes=tuple(sizes))
 
 
+def _norm_initializer(config: DecoderConfig) -> Callable:
+  """Returns what makes norms multiply by 1."""
+  from_one = config.norm_from_one
+  return nnx.initializers.zeros if from_one else nnx.initializers.ones
+
+
 class Layers(nnx.Module):
   """The parameters of all layers, stacked.
 
@@ -52,7 +58,7 @@ class Layers(nnx.Module):
     heads = config.num_heads * config.head_dim
     kv_heads = config.num_kv_heads * config.head_dim
     param = functools.partial(_param, rngs, layers=config.num_layers)
-    norm = functools.partial(param, nnx.initializers.ones)
+    norm = functools.partial(param, _norm_initializer(config))
     bias = functools.partial(param, nnx.initializers.zeros)
     projection = functools.partial(
       param,
@@ -136,7 +142,7 @@ class Decoder(nnx.Module):
         heads=config.num_heads,
       )
     self.layers = Layers(config, rngs)
-    self.final_norm = param(nnx.initializers.ones, norm=width)
+    self.final_norm = param(_norm_initializer(config), norm=width)
     if config.norm == 'layer':
       self.final_norm_bias = param(nnx.initializers.zeros, norm=width)
     if not config.tie_embeddings:

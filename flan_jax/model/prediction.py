@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from flan_jax.model import decoder, layers
+from flan_jax.model import attention, decoder, layers
 from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.model.parameters import Params
 from flan_jax.sharding import rules
@@ -40,7 +40,7 @@ def target_outputs(
   hidden_BxTxD = rules.constrain(hidden_BxTxD, 'batch', 'length', 'residual')
   labels_BxT = jnp.asarray(batch['target_labels'])
   with layers.matmul_precision(config):
-    if config.logits_block() < config.vocab_size:
+    if config.logits_in_blocks:
       return _outputs_in_blocks(config, params, hidden_BxTxD, labels_BxT)
     table, product = _table(config, params)
     return TargetOutputs(*_predict(product, hidden_BxTxD, table, labels_BxT))
@@ -64,7 +64,8 @@ def target_logits(
   """Returns float32 logits for hidden states at selected positions."""
   table, product = _table(config, params)
   with layers.matmul_precision(config):
-    return _logits(product, hidden_BxTxD, table)
+    logits_BxTxV = _logits(product, hidden_BxTxD, table)
+  return attention.capped(logits_BxTxV, config.logits_softcap)
 
 
 def _logits(product, hidden_BxTxD, table):
@@ -184,6 +185,7 @@ def _outputs_in_blocks(config, params, hidden_BxTxD, labels_BxT):
       product, hidden_BxTxD, part, preferred_element_type=jnp.float32
     )
     logits = rules.constrain(logits, 'batch', 'length', 'vocab', 'block')
+    logits = attention.capped(logits, config.logits_softcap)
     place_W = first + jnp.arange(block)
     new_1xW = (place_W >= start)[None]
     logits = jnp.where(new_1xW[None, None], logits, -jnp.inf)

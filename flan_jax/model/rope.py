@@ -4,6 +4,7 @@ It uses positions, not indices in the row: option branches that share a prompt
 restart their positions at the end of the prompt.
 """
 
+import dataclasses
 import math
 
 import jax.numpy as jnp
@@ -63,6 +64,16 @@ def _kept_by_number(config, fast):
   # As in YaRN's code, a span of nothing is a step.
   span = last - first or 1e-3
   return 1 - np.clip((np.arange(len(fast)) - first) / span, 0, 1)
+
+
+def windowed(config: DecoderConfig) -> DecoderConfig:
+  """Returns the settings of RoPE in layers with the window."""
+  if config.rope_local_base is None:
+    return config
+  plain = {'rope_scaling': 'none', 'rope_factor': 1.0, 'rope_magnitude': 1.0}
+  return dataclasses.replace(
+    config, rope_base=config.rope_local_base, rope_local_base=None, **plain
+  )
 
 
 def rotations(

@@ -8,6 +8,7 @@ Several prompts are ranges of one table.
 """
 
 from collections.abc import Sequence
+import dataclasses
 from typing import Any
 
 import jax
@@ -15,6 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 import numpy as np
 
+from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.model.parameters import Params
 from flan_jax.sharding import rules
 
@@ -34,29 +36,50 @@ def prompt_ids(first: int, count: int) -> tuple[int, ...]:
 
 
 def embed(
-  params: Params, tokens_BxL: Int[Array, 'B L']
+  config: DecoderConfig, params: Params, tokens_BxL: Int[Array, 'B L']
 ) -> Float[Array, 'B L D']:
-  """Returns the embedding of each token, or the vector of a negative id."""
+  """Returns the embedding of each token, or the vector of a negative id.
+
+  In the compute type. `scale_embedding` multiplies embeddings, not vectors.
+  """
   # Like every parameter, the table is gathered over `fsdp` before its use.
   table_VxD = rules.constrain(params['embedding'], 'vocab', 'residual')
   if PROMPT not in params:
-    return jnp.take(table_VxD, tokens_BxL, axis=0)
+    return read(config, table_VxD, tokens_BxL)
   tokens_BxL = jnp.asarray(tokens_BxL)
-  x_BxLxD = jnp.take(table_VxD, jnp.maximum(tokens_BxL, 0), axis=0)
+  x_BxLxD = read(config, table_VxD, jnp.maximum(tokens_BxL, 0))
   number_BxL = jnp.maximum(-1 - tokens_BxL, 0)
   vectors_BxLxD = jnp.take(params[PROMPT], number_BxL, axis=0)
+  vectors_BxLxD = vectors_BxLxD.astype(config.compute_dtype)
   return jnp.where(tokens_BxL[:, :, None] < 0, vectors_BxLxD, x_BxLxD)
 
 
+def read(
+  config: DecoderConfig,
+  table_VxD: Float[Array, 'V D'],
+  tokens: Int[Array, '...'],
+) -> Float[Array, '... D']:
+  """Returns the embedding of each token in the compute type."""
+  x = jnp.take(table_VxD, tokens, axis=0).astype(config.compute_dtype)
+  if config.scale_embedding:
+    # Rounded to the type first, as published models were trained.
+    x = x * jnp.asarray(config.d_model**0.5, config.compute_dtype)
+  return x
+
+
 def from_tokens(
-  params: Params, ids: Sequence[Sequence[int]], mesh: jax.sharding.Mesh
+  config: DecoderConfig,
+  params: Params,
+  ids: Sequence[Sequence[int]],
+  mesh: jax.sharding.Mesh,
 ) -> Float[Array, 'P D']:
   """Returns the mean embedding of each group of tokens, on every device."""
   owner = np.repeat(np.arange(len(ids)), [len(group) for group in ids])
+  exact = dataclasses.replace(config, compute_dtype='float32')
   flat = np.array([token for group in ids for token in group], np.int32)
 
   def mean(table_VxD):
-    rows_TxD = jnp.take(table_VxD, flat, axis=0)
+    rows_TxD = read(exact, table_VxD, flat)
     sums_PxD = jax.ops.segment_sum(rows_TxD, owner, len(ids))
     return sums_PxD / np.bincount(owner).astype(np.float32)[:, None]
 

@@ -39,11 +39,12 @@ class Lowered:
   length: int  # Tokens of a row.
   targets: int  # Predicted tokens of a row.
   gradients: int = 0  # Bytes of the trained parameters on a device.
+  window: int | None = None  # Of the model, see `DecoderConfig`.
 
   @property
   def work(self) -> flops.Work:
     """The work if every row is full and holds one example."""
-    return flops.causal_rows(self.rows, self.length, self.targets)
+    return flops.causal_rows(self.rows, self.length, self.targets, self.window)
 
 
 def lower(request: Request, program: str, mesh: Mesh) -> Lowered:
@@ -66,9 +67,8 @@ def _lower_train(request, mesh):
     'optimizer_state': device_bytes(state['opt_state']),
     'batch': device_bytes(batch),
   }
-  return Lowered(
-    step.lower(state, batch), given, *shape, gradient_bytes(request, state)
-  )
+  gradients, window = gradient_bytes(request, state), request.model.window
+  return Lowered(step.lower(state, batch), given, *shape, gradients, window)
 
 
 def gradient_bytes(request: Request, state: TrainState) -> int:
@@ -89,7 +89,8 @@ def _lower_evaluation(request, mesh):
     out_shardings=replicated(mesh),
   )
   with jax.set_mesh(mesh):
-    return Lowered(score.lower(params, batch), given, *shape)
+    lowered = score.lower(params, batch)
+  return Lowered(lowered, given, *shape, window=config.window)
 
 
 def _abstract_batch(rows, length, targets, mesh, branches=False):
@@ -127,7 +128,7 @@ def step_flops(
     again += forward.attention
   if config.remat == 'full':
     again += forward.projections + forward.feed_forward + forward.adapters
-  if config.logits_block() < config.vocab_size:
+  if config.logits_in_blocks:
     again += forward.logits
   model = flops.training_flops(config, work).total
   return {'model': model, 'recomputed': again}

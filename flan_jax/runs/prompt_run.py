@@ -184,7 +184,9 @@ class PromptRun(FrozenBaseRun):
       width = self._settings.setup.model.d_model
       vectors = soft_prompt.uniform(prompt.length, width, _UNIFORM, seed, mesh)
     else:
-      vectors = soft_prompt.from_tokens(params, self._initial_tokens(), mesh)
+      vectors = soft_prompt.from_tokens(
+        self._settings.setup.model, params, self._initial_tokens(), mesh
+      )
     return soft_prompt.add_to(params, vectors)
 
   def _initial_tokens(self) -> list[list[int]]:

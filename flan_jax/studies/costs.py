@@ -73,7 +73,7 @@ def training_cost(
 ) -> Cost:
   """Returns the cost of training on a mixture."""
   rows, length = packing.batch_rows * steps, packing.pack_length
-  work = causal_rows(rows, length, length / _TARGET_SHARE)
+  work = causal_rows(rows, length, length / _TARGET_SHARE, model.window)
   return Cost(
     rows=sum(member.part.rows.get('train', 0) for member in plan.members),
     steps=steps,
@@ -95,7 +95,8 @@ def evaluation_cost(
       for split in ('validation', 'test')
     )
     length = _PROMPT_TOKENS * min(1 + member.shots, _MOST_PROMPTS)
-    work = causal_rows(rows * count, length, _PROMPT_TOKENS / _TARGET_SHARE)
+    targets = _PROMPT_TOKENS / _TARGET_SHARE
+    work = causal_rows(rows * count, length, targets, model.window)
     cost += Cost(prompts=rows * count, flops=forward_flops(model, work).total)
   return cost
 

@@ -266,7 +266,10 @@ class Loop:
     sharding = self._program.batch_sharding
     batch = abstract_batch(self._plan, sharding)
     whole = rules.replicated(sharding.mesh)
-    count = jax.jit(batch_counts, out_shardings=whole)
+    window = self._config.model.window
+    count = jax.jit(
+      lambda batch: batch_counts(batch, window), out_shardings=whole
+    )
     with console.doing('compiling'):
       train_step = self._program.train_step.lower(state, batch).compile()
       count = count.lower(batch).compile()

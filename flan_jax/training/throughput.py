@@ -28,25 +28,39 @@ _LONG_ENOUGH = 0.02  # seconds
 _REPEATS = 5
 
 
-def batch_counts(batch: Mapping[str, Array]) -> dict[str, Float[Array, '']]:
+def batch_counts(
+  batch: Mapping[str, Array], window: int | None = None
+) -> dict[str, Float[Array, '']]:
   """Counts the contents of a global batch of packed examples, in float32.
+
+  Args:
+    batch: The batch.
+    window: Attention window of the model; None if it has none.
 
   Returns:
     places: Tokens and padding.
     examples: Packed segments.
     visible_pairs: Pairs of query and key that see each other, in one head of
       one layer.
+    near_pairs: Those of a layer with the window, if there is one.
   """
   real_BxL = jnp.asarray(batch['segments']) > 0
   positions_BxL = jnp.asarray(batch['positions'])
+
   # A token sees itself and those before it in its segment. The pairs of a row
   # fit an int32, those of a batch may not.
-  pairs_B = jnp.sum(jnp.where(real_BxL, positions_BxL + 1, 0), axis=1)
+  def pairs(most):
+    seen_BxL = jnp.minimum(positions_BxL + 1, most)
+    pairs_B = jnp.sum(jnp.where(real_BxL, seen_BxL, 0), axis=1)
+    return jnp.sum(pairs_B.astype(jnp.float32))
+
+  near = {} if window is None else {'near_pairs': pairs(window)}
   starts_BxL = real_BxL & (positions_BxL == 0)
   return {
     'places': jnp.float32(real_BxL.size),
     'examples': jnp.sum(starts_BxL).astype(jnp.float32),
-    'visible_pairs': jnp.sum(pairs_B.astype(jnp.float32)),
+    'visible_pairs': pairs(real_BxL.shape[1]),
+    **near,
   }
 
 
@@ -172,6 +186,7 @@ class Throughput:
       tokens=counts['tokens'],
       targets=counts['target_tokens'],
       pairs=counts['visible_pairs'],
+      near_pairs=counts.get('near_pairs', 0.0),
     )
     needed = flops.training_flops(self.config, work).total
     per_device = needed / seconds / self.devices

@@ -75,7 +75,30 @@ _CASES = {
   'llama-gelu': ('llama', {'hidden_act': 'gelu_pytorch_tanh'}),
   'llama-biases': ('llama', {'attention_bias': True, 'mlp_bias': True}),
   'mistral': ('mistral', {'head_dim': 16, 'sliding_window': None}),
-  'mistral-window': ('mistral', {'sliding_window': 1024}),
+  'mistral-window': ('mistral', {'sliding_window': 100}),
+  'gemma2': (
+    'gemma2',
+    {
+      'head_dim': 16,
+      'sliding_window': 100,
+      'query_pre_attn_scalar': 24,
+      'attn_logit_softcapping': 2.0,
+      'final_logit_softcapping': 3.0,
+    },
+  ),
+  # Both kinds of layers rotate differently.
+  'gemma3': (
+    'gemma3_text',
+    {
+      'head_dim': 16,
+      'num_hidden_layers': 4,
+      'sliding_window': 100,
+      'sliding_window_pattern': 3,
+      'query_pre_attn_scalar': 24,
+      'rope_local_base_freq': 100.0,
+      'rope_scaling': {'rope_type': 'linear', 'factor': 8.0},
+    },
+  ),
   'qwen2': ('qwen2', {}),
   'qwen2-tied': ('qwen2', {'tie_word_embeddings': True, 'rope_theta': 1e6}),
   'qwen3': ('qwen3', {'head_dim': 16}),

@@ -60,7 +60,6 @@ def test_rope_in_older_and_newer_files(settings):
     ({'hidden_act': 'relu'}, "activation 'relu'"),
     ({'num_local_experts': 8}, 'mixture of experts'),
     ({'quantization_config': {'quant_method': 'awq'}}, "quantized by 'awq'"),
-    ({'sliding_window': 32}, 'window of 32 tokens'),
   ],
 )
 def test_unsupported_features_are_named(settings, named):
@@ -69,19 +68,69 @@ def test_unsupported_features_are_named(settings, named):
 
 
 def test_all_unsupported_features_are_named_at_once():
-  with pytest.raises(InteropError, match=r'attention_bias; mlp_bias.*window'):
-    _config('mistral', attention_bias=True, mlp_bias=True, sliding_window=8)
+  types = ['full_attention', 'sliding_attention', 'sliding_attention']
+  with pytest.raises(InteropError, match=r'attention_bias; mlp_bias.*windows'):
+    _config(
+      'mistral',
+      attention_bias=True,
+      mlp_bias=True,
+      sliding_window=8,
+      layer_types=types,
+    )
 
 
-def test_a_window_as_long_as_the_context_is_accepted():
-  assert _config('mistral', sliding_window=None)
-  assert _config('mistral', sliding_window=64)
-  assert _config('mistral', sliding_window=32, context=32)
-  # Qwen has a switch.
-  off = {'sliding_window': 32, 'use_sliding_window': False}
-  assert _config('qwen2', **off)
-  with pytest.raises(InteropError, match='window'):
-    _config('qwen2', **(off | {'use_sliding_window': True}))
+def test_a_window_as_long_as_the_context_has_no_effect():
+  assert _config('mistral', sliding_window=32).window == 32
+  assert _config('mistral', sliding_window=None).window is None
+  assert _config('mistral', sliding_window=64).window is None
+  assert _config('mistral', sliding_window=32, context=32).window is None
+
+
+def test_layers_with_a_window():
+  # Qwen has a switch, and windows from a layer on.
+  qwen = {'sliding_window': 32, 'max_window_layers': 0}
+  assert _config('qwen2', **qwen, use_sliding_window=False).window is None
+  assert _config('qwen2', **qwen, use_sliding_window=True).window == 32
+  qwen |= {'max_window_layers': 1, 'use_sliding_window': True}
+  with pytest.raises(InteropError, match=r'without a period \(--context=32'):
+    _config('qwen2', **qwen)
+  near, full = 'sliding_attention', 'full_attention'
+  for types, every in (
+    ([near, near, near], None),
+    ([near, full, near], 2),
+    ([near, near, full], 3),
+  ):
+    config = _config('gemma2', sliding_window=32, layer_types=types)
+    assert (config.window, config.global_every) == (32, every)
+  assert _config('gemma2', layer_types=[full] * 3).window is None
+  for types, named in (([near], 'of 1 layers'), (['linear'] * 3, "'linear'")):
+    with pytest.raises(InteropError, match=named):
+      _config('gemma2', layer_types=types)
+
+
+def test_rotations_of_gemma_3_in_older_and_newer_files():
+  older = {
+    'rope_theta': 5e5,
+    'rope_local_base_freq': 2e4,
+    'rope_scaling': {'rope_type': 'linear', 'factor': 8.0},
+  }
+  newer = {
+    'rope_parameters': {
+      'full_attention': {
+        'rope_type': 'linear',
+        'factor': 8.0,
+        'rope_theta': 5e5,
+      },
+      'sliding_attention': {'rope_type': 'default', 'rope_theta': 2e4},
+    }
+  }
+  config = _config('gemma3_text', sliding_window=32, **older)
+  assert (config.rope_base, config.rope_local_base) == (5e5, 2e4)
+  assert (config.rope_scaling, config.rope_factor) == ('linear', 8.0)
+  assert _config('gemma3_text', sliding_window=32, **newer) == config
+  newer['rope_parameters']['sliding_attention']['rope_type'] = 'yarn'
+  with pytest.raises(InteropError, match='differ between layers'):
+    _config('gemma3_text', sliding_window=32, **newer)
 
 
 def test_a_missing_size_is_named():

@@ -36,6 +36,25 @@ def test_selected_queries_and_keys_give_a_slice():
   np.testing.assert_array_equal(part, whole[:, 2:4, :5])
 
 
+def test_a_window_counts_positions_not_indices():
+  # Two options of three tokens share a prompt of two.
+  row = np.array([[0, 1, 2, 3, 4, 2, 3, 4]])
+  branches = np.array([[0, 0, 1, 1, 1, 2, 2, 2]])
+  context = attention.AttentionContext(np.ones_like(row), row, branches)
+  rule = attention.Rule(1.0, window=3)
+  seen = attention.seen_keys(context, rule)[0]
+  assert np.flatnonzero(seen[4]).tolist() == [2, 3, 4]
+  assert np.flatnonzero(seen[6]).tolist() == [1, 5, 6]
+  for windowed in (True, False):
+    context = context._replace(windowed=jnp.array(windowed))
+    expected = (
+      seen if windowed else attention.visible_keys(row + 1 > 0, branches)[0]
+    )
+    np.testing.assert_array_equal(
+      attention.seen_keys(context, rule)[0], expected
+    )
+
+
 def one_segment(batch, length, bias=None):
   positions = np.tile(np.arange(length), (batch, 1))
   return attention.AttentionContext(

@@ -1,4 +1,5 @@
-import types
+import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -7,6 +8,7 @@ import pytest
 
 from flan_jax.model import attention, block_attention, multihead
 from tests.model import heads as heads_lib
+from tests.model.tiny_decoders import ROPE
 
 LENGTH = 23
 ROWS = [[9, 5, 7], [23]]
@@ -16,11 +18,13 @@ def bias_of(heads=4, distances=6):
   return jax.random.normal(jax.random.key(5), (heads, distances))
 
 
-def blocks_of(block, attention='blocks'):
+def blocks_of(block, attention='blocks', **rule):
   """Returns attention in blocks of this size, as `multihead` prepares it."""
 
   def attend(query, key, value, context):
-    config = types.SimpleNamespace(attention=attention, attention_block=block)
+    config = dataclasses.replace(
+      ROPE, attention=attention, attention_block=block, **rule
+    )
     context = multihead.prepare(config, context)
     return multihead.attend(config, query, key, value, context)
 
@@ -67,6 +71,26 @@ def test_branches_match_the_reference_with_gradients():
     for attend in (blocks_of(8), attention.attend_reference)
   )
   heads_lib.assert_close(got, expected, 2e-5)
+
+
+@pytest.mark.parametrize('windowed', [None, True, False])
+def test_windows_and_caps_match_the_reference_with_gradients(windowed):
+  heads = heads_lib.random_heads(LENGTH)
+  context = heads_lib.packed_context(ROWS, LENGTH, bias_of())
+  if windowed is not None:
+    context = context._replace(windowed=jnp.array(windowed))
+  settings = {'attention_softcap': 0.7, 'query_scalar': 3.0, 'window': 5}
+  rule = attention.Rule.of(dataclasses.replace(ROPE, **settings))
+  got, expected, plain = (
+    heads_lib.outputs_and_gradients(attend, heads, context)
+    for attend in (
+      blocks_of(8, 'pieces', **settings),
+      functools.partial(attention.attend_reference, rule=rule),
+      attention.attend_reference,
+    )
+  )
+  heads_lib.assert_close(got, expected, 2e-5)
+  assert np.abs(plain[0] - expected[0]).max() > 0.1
 
 
 def test_bfloat16_is_close_to_float32():

@@ -9,9 +9,12 @@ import pytest
 from flan_jax.model import decoder, position, prediction
 from tests.model.tiny_decoders import (
   ALL,
+  BIASED,
   BOTH,
   EVERY,
+  GEMMA,
   RELATIVE,
+  ROPE,
   examples,
   make_batch,
   make_params,
@@ -263,7 +266,7 @@ def test_outputs_agree_with_the_logits():
   )
 
 
-@ALL
+@pytest.mark.parametrize('config', [RELATIVE, ROPE, BIASED, GEMMA])
 @pytest.mark.parametrize('block', [3, 8])
 def test_attention_in_blocks_matches_the_reference(config, block):
   params = make_params(config)

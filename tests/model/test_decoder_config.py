@@ -29,6 +29,8 @@ SIZES = {
     ({'position': 'rope', 'rope_width': 6}, 'rope_width=6 exceeds head_dim=4'),
     ({'position': 'rope', 'rope_factor': 2.0}, 'rope_factor=2.0 needs rope_sc'),
     ({'position': 'rope', 'rope_slow': 4.0}, 'rope_fast=4.0 must exceed'),
+    ({'global_every': 2}, 'global_every=2 needs window'),
+    ({'position': 'rope', 'rope_local_base': 9.0}, 'rope_local_base=9.0 needs'),
     ({'position': 'rope', 'rope_base': 1.0}, 'rope_base must exceed 1'),
     ({'relative_buckets': 7}, 'relative_buckets must be even'),
     ({'relative_max_distance': 16}, 'must exceed half'),

@@ -115,6 +115,16 @@ def test_pairs_match_the_visibility_of_packed_segments():
   assert flops.causal_rows(2, 8, 1).pairs == 2 * np.sum(key <= query)
 
 
+def test_pairs_within_a_window_count_in_the_layers_that_have_one():
+  query, key = np.indices((8, 8))
+  near = (key <= query) & (query - key < 3)
+  work = flops.causal_rows(2, 8, 1, window=3)
+  assert (work.pairs, work.near_pairs) == (72, 2 * near.sum())
+  config = dataclasses.replace(TINY, num_layers=5, window=3, global_every=2)
+  pairs = 2 * 72 + 3 * work.near_pairs
+  assert flops.forward_flops(config, work).attention == 2 * 2 * 256 * pairs
+
+
 def test_kinds_add_up_and_scale():
   work = flops.causal_rows(rows=4, length=10, targets=3)
   once = flops.forward_flops(TINY, work)

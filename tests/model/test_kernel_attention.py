@@ -47,6 +47,24 @@ def test_splash_matches_the_reference_with_gradients():
   heads_lib.assert_close(got, expected, 5e-5)
 
 
+@pytest.mark.parametrize(
+  'windowed', [True, pytest.param(False, marks=pytest.mark.slow)]
+)
+def test_splash_has_windows_and_caps(windowed):
+  heads = heads_lib.random_heads(LENGTH, width=128, heads=2, batch=1)
+  context = heads_lib.packed_context(ROWS[:1], LENGTH)
+  context = context._replace(windowed=jnp.array(windowed))
+  rule = attention.Rule(0.5, softcap=0.7, window=9)
+  splash = functools.partial(kernel_attention.attend_splash, interpret=True)
+  got, expected = (
+    heads_lib.outputs_and_gradients(
+      functools.partial(attend, rule=rule), heads, context
+    )
+    for attend in (splash, attention.attend_reference)
+  )
+  heads_lib.assert_close(got, expected, 5e-4)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('shape', [(2, 1, 4), (1, 2, 2)], ids=str)
 def test_splash_divides_rows_and_heads_of_a_mesh(shape):
@@ -74,11 +92,14 @@ def test_splash_rejects_lengths_and_heads_that_it_cannot_divide():
 def test_the_mask_for_cudnn_matches_the_reference():
   heads = heads_lib.random_heads(LENGTH)
   context = heads_lib.packed_context(ROWS, LENGTH)
+  rule = attention.Rule(0.5, window=9)
   attend = functools.partial(
     kernel_attention.attend_cudnn, implementation='xla'
   )
   got, expected = (
-    heads_lib.outputs_and_gradients(attend, heads, context)
+    heads_lib.outputs_and_gradients(
+      functools.partial(attend, rule=rule), heads, context
+    )
     for attend in (attend, attention.attend_reference)
   )
   heads_lib.assert_close(got, expected, 5e-5)
@@ -120,6 +141,11 @@ def test_one_cpu_scores_rows_in_pieces():
       'tpu',
       {'attention': 'splash', 'position': 'relative_bias'},
       'does not support the bias',
+    ),
+    (
+      'gpu',
+      {'attention': 'cudnn', 'attention_softcap': 50.0},
+      'does not support attention_softcap',
     ),
     (
       'gpu',

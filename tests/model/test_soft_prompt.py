@@ -160,9 +160,16 @@ def test_meshes_train_a_prompt_alike():
 def test_initial_vectors_are_means_of_embeddings():
   params = make_params(RELATIVE)
   mesh = sharding.make_mesh(sharding.MeshConfig(), jax.devices()[:2])
-  got = soft_prompt.from_tokens(params, [[4], [5, 7]], mesh)
+  got = soft_prompt.from_tokens(RELATIVE, params, [[4], [5, 7]], mesh)
   table = params['embedding']
   wanted = np.stack([table[4], (table[5] + table[7]) / 2])
   np.testing.assert_allclose(got, wanted, rtol=1e-6)
+  # Of a model that scales embeddings, the vectors are what it reads.
+  scaled = dataclasses.replace(RELATIVE, scale_embedding=True)
+  got = soft_prompt.from_tokens(scaled, params, [[4]], mesh)
+  np.testing.assert_allclose(got[0], 4 * table[4], rtol=1e-6)
+  params = soft_prompt.add_to(params, got)
+  read = soft_prompt.embed(scaled, params, jnp.array([[-1, 4]]))
+  np.testing.assert_allclose(read[0, 0], read[0, 1], rtol=1e-6)
   drawn = np.asarray(soft_prompt.uniform(50, 20, 0.5, 0, mesh))
   assert np.abs(drawn).max() <= 0.5 and 0.25 < drawn.std() < 0.32

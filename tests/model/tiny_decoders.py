@@ -40,8 +40,23 @@ NEOX = dataclasses.replace(
 OLMO2 = dataclasses.replace(
   ROPE, norm_place='after', qk_norm=True, qk_norm_heads='all'
 )
+# Gemma 2 and 3 combined: the second of two layers sees everything.
+GEMMA = dataclasses.replace(
+  ROPE,
+  activation='gelu',
+  scale_embedding=True,
+  norm_place='both',
+  norm_from_one=True,
+  qk_norm=True,
+  window=4,
+  global_every=2,
+  rope_local_base=100.0,
+  query_scalar=12,
+  attention_softcap=2.0,
+  logits_softcap=3.0,
+)
 # What decoders of other families do differently.
-VARIANTS = (NEOX, OLMO2)
+VARIANTS = (NEOX, OLMO2, GEMMA)
 BOTH = pytest.mark.parametrize('config', [RELATIVE, ROPE])
 ALL = pytest.mark.parametrize('config', [RELATIVE, ROPE, BIASED])
 EVERY = pytest.mark.parametrize('config', [RELATIVE, ROPE, BIASED, *VARIANTS])

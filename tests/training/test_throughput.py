@@ -42,6 +42,8 @@ def test_counts_match_the_examples():
     'examples': len(lengths),
     'visible_pairs': flops.visible_pairs(lengths),
   }
+  near = throughput.batch_counts(_batch(), window=4)['near_pairs']
+  assert near == flops.visible_pairs(lengths, window=4)
 
 
 def test_batch_over_all_devices_is_counted_as_a_whole():
