@@ -26,6 +26,7 @@ COMMANDS = {
   'infer': 'continue the prompts of a file, or answer the rows of a task',
   'serve': 'answer requests over HTTP, with a page to try prompts on',
   'study': "run one of the paper's experiments, or one of your own",
+  'compare': 'compare two evaluations of the same rows, row by row',
   'report': "make a page of results, beside the paper's",
   'cache': 'render and tokenize what a run needs',
   'render': 'write the examples of a mixture as text, for other trainers',

@@ -250,10 +250,13 @@ def comparison_tables(
   comparisons: Sequence[Mapping[str, Any]],
   found: Sequence[Mapping[str, Any]],
 ) -> list[Table | Paragraph]:
-  """Returns judged comparisons and their `means` as tables, and a legend."""
+  """Returns judged comparisons and their `means` as tables, and a legend.
+
+  A comparison may have a `label` in place of its part and group.
+  """
   datasets = [
     {
-      'part': ' '.join(filter(None, (one['part'], one['group']))),
+      'part': one.get('label') or _name(one),
       **_cells(one),
       'reversed': (
         '-' if one['reversal'] is None else f'{one["reversal"]:.2f}'
@@ -275,6 +278,10 @@ def comparison_tables(
     *([_table(of_means)] if of_means else []),
     Paragraph(_LEGEND),
   ]
+
+
+def _name(one: Mapping[str, Any]) -> str:
+  return ' '.join(filter(None, (one['part'], one['group'])))
 
 
 def _cells(one: Mapping[str, Any]) -> dict[str, str]:
