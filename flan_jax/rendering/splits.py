@@ -80,8 +80,9 @@ def resolve(
   served: dict[str, dict] = {home: {} for home in homes if sizes.get(home)}
   if not served:
     raise MissingDataError(
-      f'{parts[0].source}: this copy has no rows in any of {sorted(homes)}; '
-      f'prepare or import it again'
+      f'{parts[0].source}: this copy has no rows in any of {sorted(homes)}, '
+      f'but in {sorted(sizes)}; prepare or import it again, or declare splits '
+      'that it has'
     )
   largest = max(served, key=lambda s: (sizes[s], 'val' in s, 'train' in s))
   for key, (home, rows) in declared.items():

@@ -79,18 +79,31 @@ def download_copy(
     path = pathlib.Path(folder, f'{parts[0].name}.jsonl')
     with path.open('w', encoding='utf-8') as file:
       for split, specs in slices.items():
-        name = copy.splits.get(split, split)
-        if name not in found:
-          raise DownloadError(f'{copy.name} has no split {name}')
-        rows, needed = found[name], rows_needed(specs)
-        if copy.expand is None and needed and needed < len(rows):
-          log(f'{copy.name}: {needed:,} of {len(rows):,} rows of {name}')
-          rows = rows.shuffle(seed=_SEED).select(range(needed))
-        for row in _with_class_names(rows):
-          for mapped in copy.rows(row):
-            line = json.dumps({**mapped, '_split': split}, default=str)
-            file.write(line + '\n')
+        for row in _tfds_rows(copy, found, split, specs, log):
+          line = json.dumps({**row, '_split': split}, default=str)
+          file.write(line + '\n')
     import_rows(path, target, builder=parts[0].source, log=lambda line: None)
+
+
+def _tfds_rows(
+  copy: HubCopy,
+  found: Mapping[str, Any],
+  split: str,
+  slices: Sequence[str],
+  log: Callable[[str], Any],
+) -> Iterator[dict[str, Any]]:
+  """Yields the rows of a TFDS split, as many as its slices read."""
+  name = copy.splits.get(split, split)
+  if name not in found:
+    raise DownloadError(
+      f'{copy.name} has the splits {list(found)}, but not {name}'
+    )
+  rows, needed = found[name], rows_needed(slices)
+  if copy.expand is None and needed and needed < len(rows):
+    log(f'{copy.name}: {needed:,} of {len(rows):,} rows of {name}')
+    rows = rows.shuffle(seed=_SEED).select(range(needed))
+  for row in _with_class_names(rows):
+    yield from copy.rows(row)
 
 
 def _load(name: str, config: str | None) -> Mapping[str, Any]:

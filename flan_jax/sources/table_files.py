@@ -44,7 +44,8 @@ SPLIT_WORDS = {
   **dict.fromkeys(('test', 'testing'), 'test'),
 }
 _FIRST_WORD = re.compile(r'[A-Za-z]+')
-_HUB_NAME = re.compile(r'[\w.-]+/[\w.-]+(/[\w.+-]+)?')
+# No name leads out of a folder.
+_HUB_NAME = re.compile(r'\w[\w.-]*/\w[\w.-]*(/\w[\w.+-]*)?')
 # Rows whose keys are looked at for the names of columns.
 _PEEKED_ROWS = 100
 
@@ -139,9 +140,11 @@ def find_files(source: str, data_dir: str | None) -> TableFiles | None:
   kind, _, rest = source.partition(':')
   name = hub_name(source)
   if name is not None:
-    kind, path = 'parquet', hub_folder(name, data_dir)
-  else:
-    path = user_path(rest)
+    # Each file has the name of its split.
+    paths = _matching(hub_folder(name, data_dir), ENDINGS['parquet'])
+    splits = [(SPLIT_WORDS.get(p.stem, p.stem), (p,)) for p in paths]
+    return TableFiles('parquet', tuple(splits)) if splits else None
+  path = user_path(rest)
   if kind == HUB:
     if not is_local(path):
       raise TableError(f'{source}: copy it to a local folder')

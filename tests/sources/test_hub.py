@@ -123,11 +123,11 @@ def test_a_source_of_the_hub_is_read_once_it_is_prepared(own_folder, cli, hub):
   )
   rows = {'text': [f'note {i}' for i in range(12)], 'mood': [0, 1] * 6}
   table = datasets.Dataset.from_dict(rows, noted)
-  hub['my/moods', 'short'] = {'train': table, 'test': table}
+  hub['my/moods', 'short'] = {'train_r1': table, 'test': table}
   (own_folder / 'moods.py').write_text(
     'import flan_jax as fj\n'
     "fj.dataset('moods', 'hf:my/moods/short', 'text', ('sad', 'glad'),\n"
-    "  '{text}\\n{options}', label='mood', splits={'train': 'train',\n"
+    "  '{text}\\n{options}', label='mood', splits={'train': 'train_r1',\n"
     "  'test': 'test'})\n"
   )
   flags = ('moods', '--task_module=moods', '--data_dir=tfds')
