@@ -145,6 +145,7 @@ EXTRAS_REQUIRE = {
     'starlette>=1.0',
     'uvicorn>=0.35',
   ],
+  'tensorboard': ['tensorboard>=2.19'],
   'tpu': ['jax[tpu]'],
   # Trains on rendered rows, in a test.
   'trl': ['datasets>=4.0', 'torch>=2.4', 'trl>=1.0'],

@@ -211,6 +211,19 @@ def _best_validation(
   }
 
 
+def tracked_values(results: Sequence[PartResult]) -> dict[str, float]:
+  """Returns results as metrics of a run: `accuracy/rte`, and the mean of all.
+
+  The mean, `accuracy`, is over the parts that report the metric.
+  """
+  values = {name: found['mean'] for name, found in summary(results).items()}
+  for result in results:
+    if result.mean is not None:
+      name = result.name.replace(' ', '_')
+      values[f'{result.metric}/{name}'] = result.mean
+  return values
+
+
 def summary(results: Sequence[PartResult]) -> dict[str, Any]:
   """Returns the unweighted mean over parts that report the same metric."""
   by_metric: dict[str, list[PartResult]] = {}

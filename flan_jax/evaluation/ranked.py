@@ -27,13 +27,26 @@ def rank_options(
   ]
 
 
-def is_right(queue: Sequence[Request], session: Session) -> list[bool]:
-  """Returns whether the model ranks a right option first, for each request."""
-  scored = _option_scores(queue, session, 'ranked')
-  return [
-    rank.best([score.total for score in scores]) in request.row['correct']
-    for request, scores in zip(queue, scored, strict=True)
-  ]
+def gold_scores(
+  queue: Sequence[Request], session: Session
+) -> list[tuple[OptionScore, bool | None]]:
+  """Scores the right answer of each request, the first if there are several.
+
+  Returns:
+    For each request the score, and whether a right option is ranked first; None
+    for free text, which is not ranked.
+  """
+  found = []
+  for request, scores in zip(
+    queue, _option_scores(queue, session, 'ranked'), strict=True
+  ):
+    if not request.ranked:
+      found.append((scores[0], None))
+      continue
+    right = request.row['correct']
+    chosen = rank.best([score.total for score in scores])
+    found.append((scores[right[0]], chosen in right))
+  return found
 
 
 def _unconditional_scores(

@@ -1,6 +1,6 @@
-"""Accuracy on validation rows while a model trains."""
+"""Loss and accuracy on validation rows while a model trains."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,33 +10,58 @@ from flan_jax.cache.store import CacheStore
 from flan_jax.definitions.mixture_plan import MixturePlan
 from flan_jax.evaluation.eval_parts import eval_parts, validation_split
 from flan_jax.evaluation.models import Models, Session
-from flan_jax.evaluation.ranked import is_right
+from flan_jax.evaluation.ranked import gold_scores
 from flan_jax.evaluation.requests import Request, requests
+
+ACCURACY, LOSS = 'accuracy', 'loss'
 
 
 class ValidationEvaluation:
-  """Ranks validation rows: the accuracy of each part, and their mean.
+  """Scores the right answers of validation rows, and ranks their options.
 
   Attributes:
-    names: Names of the metrics: `accuracy` and `accuracy/PART`.
+    names: Names of the metrics. `accuracy/PART` is in percent, for parts with
+      options, and `accuracy` their mean. `loss/PART` is in nats per token of
+      the right answers, as the loss of training, and `loss` that of all rows
+      together.
   """
 
   def __init__(self, queue: Sequence[Request], models: Models):
     self._queue = queue
     self._models = models
+    ranked = dict.fromkeys(r.split.name for r in queue if r.ranked)
     parts = dict.fromkeys(request.split.name for request in queue)
-    self.names = ('accuracy', *(f'accuracy/{part}' for part in parts))
+    self.names = (
+      *_names(ACCURACY, ranked),
+      *_names(LOSS, parts),
+    )
 
   def __call__(self, params: Any) -> dict[str, float]:
-    by_part: dict[str, list[bool]] = {}
-    right = is_right(self._queue, Session(self._models, params))
-    for request, correct in zip(self._queue, right, strict=True):
-      by_part.setdefault(request.split.name, []).append(correct)
-    values = {
-      f'accuracy/{part}': 100 * float(np.mean(correct))
-      for part, correct in by_part.items()
-    }
-    return {'accuracy': float(np.mean(list(values.values()))), **values}
+    right: dict[str, list[bool]] = {}
+    sums: dict[str, list[tuple[float, int]]] = {}
+    found = gold_scores(self._queue, Session(self._models, params))
+    for request, (score, first) in zip(self._queue, found, strict=True):
+      part = request.split.name
+      sums.setdefault(part, []).append((score.total, score.tokens))
+      if first is not None:
+        right.setdefault(part, []).append(first)
+    accuracies = [100 * float(np.mean(r)) for r in right.values()]
+    losses = [_loss(scores) for scores in sums.values()]
+    everything = [score for scores in sums.values() for score in scores]
+    values = [float(np.mean(accuracies)), *accuracies] if accuracies else []
+    values += [_loss(everything), *losses]
+    return dict(zip(self.names, values, strict=True))
+
+
+def _names(metric: str, parts: Iterable[str]) -> list[str]:
+  named = [f'{metric}/{part}' for part in parts]
+  return [metric, *named] if named else []
+
+
+def _loss(scores: Sequence[tuple[float, int]]) -> float:
+  """Returns the mean over tokens from sums of log-likelihoods and tokens."""
+  total, tokens = np.sum(scores, axis=0)
+  return float(-total / tokens)
 
 
 def make_validation(
@@ -53,7 +78,7 @@ def make_validation(
   most `max_rows` of each; None are all. Exemplars are drawn by `seed`.
 
   Returns:
-    None if no part has validation rows that can be ranked.
+    None if no part has validation rows.
   """
   if mixture is None:
     splits = [validation_split(store, split.part) for split in trained]
@@ -62,7 +87,7 @@ def make_validation(
   queue = [
     request
     for split in splits
-    if split is not None and split.rows and 'correct' in split.rows[0]
+    if split is not None
     for request in requests(split, models.framing, max_rows=max_rows)
   ]
   return ValidationEvaluation(queue, models) if queue else None

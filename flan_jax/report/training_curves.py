@@ -25,7 +25,7 @@ class Curve:
   """One panel.
 
   Attributes:
-    kind: `train` or `validation`, as in `metrics.jsonl`.
+    kind: `train`, `validation` or `eval`, as in `metrics.jsonl`.
     key: The metric.
     label: Its name and unit.
     log: Whether the axis is logarithmic.
@@ -39,6 +39,7 @@ class Curve:
 
 CURVES = (
   Curve('train', 'loss', 'loss, nats a target token'),
+  Curve('validation', 'loss', 'loss on validation rows, nats a token'),
   Curve('validation', 'accuracy', 'accuracy on validation rows, %'),
   Curve('train', 'learning_rate', 'learning rate'),
   Curve('train', 'gradient_norm', 'norm of the gradient', log=True),

@@ -3,15 +3,12 @@
 from collections.abc import Mapping
 import contextlib
 import dataclasses
-import json
 import os
 from typing import Any
 import uuid
 
 import jax
 
-from flan_jax.batches.drawn import drawn
-from flan_jax.batches.few_shot import FewShotSplit
 from flan_jax.batches.loader import BatchPlan
 from flan_jax.batches.sampler import Sampler
 from flan_jax.batches.training_splits import training_splits
@@ -19,13 +16,13 @@ from flan_jax.batches.window import WindowStart
 from flan_jax.cache.framing import Framing
 from flan_jax.definitions import registry
 from flan_jax.errors import ConfigError, nearest
+from flan_jax.evaluation.aggregation import tracked_values
 from flan_jax.evaluation.evaluator import Evaluation
 from flan_jax.evaluation.mixture_evaluation import MixtureEvaluation
 from flan_jax.evaluation.validation import make_validation
 from flan_jax.model import init_params
 from flan_jax.planning.chips import chip_of_kind
-from flan_jax.rendering.exemplars import too_few, too_few_text
-from flan_jax.runs import config_record
+from flan_jax.runs import config_record, run_data
 from flan_jax.runs.checked_settings import CheckedSettings
 from flan_jax.runs.checkpoint_paths import accept_newest
 from flan_jax.runtime import processes
@@ -50,8 +47,8 @@ from flan_jax.training.step import (
   init_state,
   make_train_step,
 )
+from flan_jax.training.trackers import EVAL
 
-_DATA = 'data.json'
 # Names the run in LOCAL_CHECKPOINT_DIR.
 _RUN_ID = 'run_id'
 
@@ -95,6 +92,7 @@ class TrainingRun:
     self._base: Evaluation | None = None
     self._state: TrainState | None = None
     self._skipped = 0
+    self._writer: MetricWriter | None = None
 
   @classmethod
   def check(cls, checked: CheckedSettings) -> None:
@@ -215,10 +213,11 @@ class TrainingRun:
     taken = int(self._state['step'])
     if self._checked.profile is not None:
       self._checked.profile.check(taken, settings.loop.train_steps)
-    self._log_data(taken)
+    run_data.log(self._plan, self._splits, settings, taken)
     if processes.is_first():
       config_record.write(settings.model_dir, resumed=taken > 0)
-      self._write_drawn()
+      vocabulary = self._checked.workspace.models.vocabulary
+      run_data.write(self._plan, settings, vocabulary)
 
   def _restore(self) -> tuple[TrainState, dict[str, Any], int] | None:
     """Reads the newest state of the run, which may be on the local disks."""
@@ -289,41 +288,18 @@ class TrainingRun:
         f'now {digest}): use the same settings, or another MODEL_DIR'
       )
 
-  def _log_data(self, step: int) -> None:
-    splits, packing = self._splits, self._settings.packing
-    adapted = [split.name for split in splits if split.manifest['adapted']]
-    if adapted:
-      processes.log(f'splits adapted to a smaller copy: {", ".join(adapted)}')
-    for split in splits:
-      if isinstance(split, FewShotSplit):
-        shown = split.exemplar_counts.mean()
-        if too_few(split.shots, shown):
-          processes.log(too_few_text(split.name, split.shots, shown))
-    if self._settings.permute_targets:
-      processes.log('targets are permuted inside each dataset')
-    rows = sum(split.num_rows for split in splits)
-    processes.log(
-      f'training on {len(splits)} subsets, {rows} rows; batches of '
-      f'{packing.batch_rows} x {packing.pack_length} tokens, '
-      f'{self._plan.capacity.targets} target tokens per row, fill '
-      f'{self._plan.fill(step):.3f}'
-    )
-
-  def _write_drawn(self) -> None:
-    """Writes what the run draws, for people to read."""
-    steps = self._settings.loop.train_steps
-    vocabulary = self._checked.workspace.models.vocabulary
-    found = json.dumps(drawn(self._plan, steps, vocabulary), indent=1)
-    write_whole(user_path(self._settings.model_dir) / _DATA, f'{found}\n')
-
   def train(self) -> None:
     """Trains to the last step, see `Loop.run`."""
     settings, model = self._settings, self._settings.setup.model
     taken, shows = int(self._state['step']), processes.is_first()
     about = dataclasses.asdict(settings)
-    writer = MetricWriter(
+    # It is open until the run ends, because evaluation writes to it, too.
+    self._writer = MetricWriter(
       settings.model_dir, taken, shows, self._checked.trackers, about
     )
+    self._opened.callback(self._writer.close)
+    if self._base is not None and not taken:
+      self._track(0, self._base)
     train_step = make_train_step(
       model,
       self._optimizer,
@@ -352,9 +328,16 @@ class TrainingRun:
       self._local,
     )
     console = Console(taken, settings.loop.train_steps, shows)
-    # A failed run leaves no bar on the screen, and trackers know its end.
-    with contextlib.closing(writer), contextlib.closing(console):
-      self._state = loop.run(self._state, writer, console, self._lock.check)
+    # A failed run leaves no bar on the screen.
+    with contextlib.closing(console):
+      self._state = loop.run(
+        self._state, self._writer, console, self._lock.check
+      )
+    self._writer.flush()
+
+  def _track(self, step: int, evaluation: Evaluation) -> None:
+    self._writer.write(step, EVAL, tracked_values(evaluation.results))
+    self._writer.flush()
 
   def _validate(self, state: TrainState) -> Mapping[str, float]:
     return self._validation(self._evaluated_params(state))
@@ -383,9 +366,12 @@ class TrainingRun:
     """Evaluates the trained parameters, and compares them with the initial."""
     if self._evaluation is None:
       return
-    folder, (params, step) = self._folder('eval'), self._trained()
+    # A prompt may be that of an earlier step.
+    folder, last = self._folder('eval'), int(self._state['step'])
+    params, step = self._trained()
     history = self._checked.history
     tuned = self._evaluation.run(params, folder, {'step': step}, history)
+    self._track(last, tuned)
     if self._base is not None:
       self._evaluation.print_comparison(self._base, tuned, folder)
 

@@ -63,7 +63,8 @@ class LoopConfig:
     local_checkpoint_period: Steps between copies in LOCAL_CHECKPOINT_DIR.
     keep_checkpoints: Number of newest checkpoints to keep.
     keep_best: Validation metric whose best checkpoint is kept as well, such as
-      'accuracy' or 'accuracy/rte'; None for none.
+      'accuracy', 'accuracy/rte' or 'loss', whose lowest value is best; None for
+      none.
     microbatches: Parts in which a batch is computed, one after the other.
     z_loss: Coefficient of the z-loss, see `loss.cross_entropy`; 0 for none.
     skip_nonfinite: Number of steps of the run that may be skipped because their
@@ -286,10 +287,17 @@ class Loop:
     """Saves a checkpoint."""
     with lagged.paused(), lagged.console.doing('saving a checkpoint'):
       record = self._record_after(step, lagged)
-      score = validation.get(self._config.keep_best)
+      score = self._score(validation)
       with waiting_for(f'the checkpoint before that of step {step}'):
         self._checkpointer.save(step, state, record, score)
       lagged.writer.flush()
+
+  def _score(self, validation: Mapping[str, float]) -> float | None:
+    """Returns what KEEP_BEST chooses by: the highest is best."""
+    name = self._config.keep_best
+    value = validation.get(name)
+    lower = name is not None and name.partition('/')[0] == 'loss'
+    return -value if lower and value is not None else value
 
   def _copy(self, step: int, state: Any, lagged: LaggedMetrics) -> None:
     """Copies the state to the local disk."""

@@ -39,7 +39,7 @@ class MetricWriter:
       )
 
   def write(self, step: int, kind: str, values: Mapping[str, float]) -> None:
-    """Writes the metrics of a step, from 1; kind is `train` or `validation`."""
+    """Writes metrics of a step, see `Tracker.write`."""
     for tracker in self._trackers:
       tracker.write(step, kind, values)
 

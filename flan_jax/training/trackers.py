@@ -18,6 +18,8 @@ from flan_jax.errors import ConfigError, nearest
 from flan_jax.runtime.paths import is_local, user_path, write_whole
 
 METRICS = 'metrics.jsonl'
+# The kind of metrics of an evaluation by itself.
+EVAL = 'eval'
 _WANDB_ID = 'wandb_id'
 
 
@@ -25,7 +27,13 @@ class Tracker(Protocol):
   """Receives the metrics of a run, step by step."""
 
   def write(self, step: int, kind: str, values: Mapping[str, float]) -> None:
-    """Takes the metrics of a step, from 1; kind is `train` or `validation`."""
+    """Takes the metrics of a step.
+
+    Args:
+      step: The step, from 1; 0 for the initial parameters.
+      kind: `train`, `validation`, or `eval` for an evaluation by itself.
+      values: The metrics by name.
+    """
 
   def flush(self) -> None:
     """Keeps all metrics so far, whatever happens to the process."""
@@ -214,14 +222,17 @@ def open_trackers(
 def _text_until(path: epath.Path, first_step: int) -> str:
   """Returns the lines up to `first_step`, without those that are damaged.
 
-  A kill may cut the last line short. Others are reported.
+  A run evaluates after its last step, so that it does it again if it goes on
+  from that step. A kill may cut the last line short. Others are reported.
   """
   kept, damaged = [], 0
   lines = path.read_bytes().splitlines() if path.exists() else []
   for number, line in enumerate(lines, 1):
     try:
-      early = json.loads(line)['step'] <= first_step
-    except (ValueError, TypeError, KeyError, RecursionError):
+      found = json.loads(line)
+      again = found.get('kind') == EVAL
+      early = found['step'] + again <= first_step
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
       damaged += number < len(lines)
       continue
     if early:

@@ -71,7 +71,8 @@ def test_two_processes_train_as_one_with_two_devices(cli, compiled, rule_data):
   cli.check(*arguments(rule_data, 'one'), devices=2)
   printed = two_processes(*arguments(rule_data, 'two'))
   expected = read(cli.folder / 'one')
-  assert len(expected[0]) == 8  # six steps, two evaluations
+  # Six steps, two evaluations on validation rows, and the last evaluation.
+  assert len(expected[0]) == 9
   assert_same(read(cli.folder / 'two'), expected)
   # Only the first process prints.
   assert 'results:' in printed[0]

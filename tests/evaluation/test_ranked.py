@@ -5,7 +5,7 @@ import pytest
 from flan_jax.cache.framing import Framing
 from flan_jax.evaluation.journal import Journal
 from flan_jax.evaluation.models import Session
-from flan_jax.evaluation.ranked import is_right, rank_options
+from flan_jax.evaluation.ranked import rank_options
 from flan_jax.evaluation.requests import requests
 from flan_jax.evaluation.validation import ValidationEvaluation
 from flan_jax.terminal.bar import Bar
@@ -43,16 +43,28 @@ def test_a_journal_is_not_asked_again():
   assert models.scorer.asked == asked
 
 
-def test_validation_accuracy_is_a_mean_over_parts():
+def test_validation_has_loss_of_all_and_accuracy_over_parts():
   queue = _queue()
-  assert is_right(queue, Session(stub_models(), None)) == [True, False, True]
   other = request_split([{'correct': [1]}])
   other.name = 'cb'
   validation = ValidationEvaluation(
     [*queue, *requests(other, _FRAMING)], stub_models()
   )
-  assert validation.names == ('accuracy', 'accuracy/rte', 'accuracy/cb')
+  assert validation.names == (
+    *('accuracy', 'accuracy/rte', 'accuracy/cb'),
+    *('loss', 'loss/rte', 'loss/cb'),
+  )
   found = validation(None)
   assert found['accuracy/rte'] == pytest.approx(200 / 3)
   assert found['accuracy/cb'] == 0
   assert found['accuracy'] == pytest.approx(100 / 3)
+  # The right options have -1.5 or -2.5 nats for two tokens.
+  assert found['loss/rte'] == pytest.approx(5.5 / 6)
+  assert found['loss/cb'] == pytest.approx(2.5 / 2)
+  assert found['loss'] == pytest.approx(8 / 8)
+
+
+def test_free_text_has_a_validation_loss_alone():
+  split = request_split([{}, {}])
+  validation = ValidationEvaluation(requests(split, _FRAMING), stub_models())
+  assert validation(None) == {'loss': 0.75, 'loss/rte': 0.75}

@@ -40,7 +40,7 @@ def test_every_metric_that_training_writes_has_a_panel():
   train = {curve.key: 2.0 for curve in CURVES if curve.kind == 'train'}
   metrics = [
     {'step': 1, 'kind': 'train', **train},
-    {'step': 1, 'kind': 'validation', 'accuracy': 10.0},
+    {'step': 1, 'kind': 'validation', 'loss': 2.0, 'accuracy': 10.0},
   ]
   _, panels = _panels(metrics)
   assert list(panels) == [curve.label for curve in CURVES]

@@ -1,5 +1,6 @@
 """A run is checked and opened before anything is compiled."""
 
+import json
 import os
 import pathlib
 import traceback
@@ -13,6 +14,7 @@ from flan_jax.runs import config_record
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.metric_writer import MetricWriter
 from tests.command_line import RULE, TRAIN
+from tests.training import events
 
 
 def test_home_means_the_same_for_all_files_of_a_run(tmp_path, monkeypatch):
@@ -68,7 +70,27 @@ def test_what_is_not_held_out_is_said_first_or_refused(cli):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures('warm_cache')
-def test_a_name_is_resolved_once(cli, rule_data, monkeypatch):
+def test_a_name_is_resolved_once_and_all_results_are_tracked(
+  cli, rule_data, monkeypatch
+):
+  flags = (
+    *TRAIN,
+    RULE,
+    '--gin.MIXTURE_OR_TASK_NAME=rule_train',
+    '--gin.EVAL_MIXTURE=rule_eval',
+    '--gin.VALIDATION_MIXTURE=rule_eval',
+    f'--gin.DATA_DIR={rule_data}',
+    '--gin.CACHE_DIR=cache',
+    '--gin.MODEL_DIR=model',
+    '--gin.TRAIN_STEPS=1',
+    '--gin.EVAL_ROWS=1',
+    '--gin.EVAL_PERIOD=1',
+    '--gin.MAX_EVAL_ROWS=1',
+    '--gin.EVAL_BASE=True',
+    '--gin.KEEP_BEST=loss',
+    '--gin.CHECKPOINT_PERIOD=1',
+  )
+  cli.check('cache', *flags)
   resolved, elsewhere = [], []
   resolve, find_part = names._match, registry.find_part
   monkeypatch.setattr(
@@ -83,20 +105,24 @@ def test_a_name_is_resolved_once(cli, rule_data, monkeypatch):
     return find_part(name)
 
   monkeypatch.setattr(registry, 'find_part', noticed)
-  cli.check(
-    'train',
-    *TRAIN,
-    RULE,
-    '--gin.MIXTURE_OR_TASK_NAME=rule_train',
-    '--gin.EVAL_MIXTURE=rule_eval',
-    '--gin.VALIDATION_MIXTURE=rule_eval',
-    f'--gin.DATA_DIR={rule_data}',
-    '--gin.CACHE_DIR=cache',
-    '--gin.MODEL_DIR=model',
-    '--gin.TRAIN_STEPS=1',
-    '--gin.EVAL_ROWS=1',
-    '--gin.EVAL_PERIOD=1',
-    '--gin.MAX_EVAL_ROWS=1',
-  )
+  cli.check('train', *flags)
   assert sorted(resolved) == ['rule_eval', 'rule_train']
   assert not elsewhere
+
+  (board,) = (cli.folder / 'model/tensorboard').iterdir()
+  found = events.scalars(events.read(board))
+  assert found['train/learning_rate'] == {1: pytest.approx(0.02)}
+  assert set(found['train/loss']) == set(found['validation/accuracy']) == {1}
+  assert (
+    set(found['eval/accuracy']) == set(found['eval/accuracy/rule']) == {0, 1}
+  )
+  metrics = (cli.folder / 'model/metrics.jsonl').read_text().splitlines()
+  kinds = [(m['step'], m['kind']) for m in map(json.loads, metrics)]
+  expected = [(0, 'eval'), (1, 'train'), (1, 'validation'), (1, 'eval')]
+  assert kinds == expected
+  # The lowest loss is the best.
+  (loss,) = found['validation/loss'].values()
+  score = json.loads(
+    (cli.folder / 'model/checkpoints/1/record/metadata').read_text()
+  )['score']
+  assert score == pytest.approx(-loss) and loss > 0

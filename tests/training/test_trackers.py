@@ -12,6 +12,7 @@ import pytest
 from flan_jax.errors import ConfigError
 from flan_jax.training import trackers
 from flan_jax.training.trackers import METRICS, check_trackers, open_trackers
+from tests.training import events
 
 
 def _json_lines(folder, first_step):
@@ -27,6 +28,21 @@ def test_a_resumed_run_drops_later_and_incomplete_lines(tmp_path):
   found = (tmp_path / METRICS).read_text().splitlines()
   assert [json.loads(line)['step'] for line in found] == [1, 2, 3]
   assert json.loads(found[-1])['loss'] == 2.0
+
+
+def test_an_evaluation_is_replaced_by_that_of_a_resumed_run(tmp_path):
+  for _ in range(2):
+    writer = _json_lines(tmp_path, 2)
+    writer.write(2, 'eval', {'accuracy': 50.0})
+    writer.close()
+  writer = _json_lines(tmp_path, 3)
+  writer.write(4, 'train', {'loss': 2.0})
+  writer.close()
+  found = map(json.loads, (tmp_path / METRICS).read_text().splitlines())
+  assert [(one['step'], one['kind']) for one in found] == [
+    (2, 'eval'),
+    (4, 'train'),
+  ]
 
 
 def test_damaged_lines_are_left_out_and_counted(tmp_path, caplog):
@@ -86,36 +102,15 @@ def test_tensorboard_drops_the_steps_that_a_resumed_run_repeats(tmp_path):
       board.write(step, 'train', {'loss': 1 / step})
     board.close()
   # TensorBoard drops what earlier files have of steps from a start on.
-  first, second = map(_events, sorted((tmp_path / 'tensorboard').iterdir()))
+  first, second = map(events.read, sorted((tmp_path / 'tensorboard').iterdir()))
   starts = [
     e.step for e in second if e.session_log.status == e.session_log.START
   ]
   assert starts == [3]
-  assert [_scalars(events) for events in (first, second)] == [
+  assert [events.scalars(e)['train/loss'] for e in (first, second)] == [
     {1: 1.0, 2: 0.5, 3: pytest.approx(1 / 3)},
     {3: pytest.approx(1 / 3), 4: 0.25},
   ]
-
-
-def _events(path: pathlib.Path) -> list:
-  """Returns the events of a file: length, checksum, event and checksum."""
-  from tensorboardX.proto import event_pb2
-
-  data, place, found = path.read_bytes(), 0, []
-  while place < len(data):
-    size = int.from_bytes(data[place : place + 8], 'little')
-    found.append(event_pb2.Event.FromString(data[place + 12 :][:size]))
-    place += size + 16
-  return found
-
-
-def _scalars(events: list) -> dict[int, float]:
-  return {
-    event.step: value.simple_value
-    for event in events
-    for value in event.summary.value
-    if value.tag == 'train/loss'
-  }
 
 
 @pytest.mark.skipif(
