@@ -22,8 +22,9 @@ from flan_jax.evaluation.predictions import (
 from flan_jax.evaluation.resampled import Resampled
 from flan_jax.terminal.blocks import Paragraph, Table
 
-BETTER, WORSE, NOT_SHOWN = 'better', 'worse', 'no difference shown'
-NO_INTERVAL = 'no interval: templates apply to different rows'
+BETTER, WORSE, NOT_SHOWN = 'better', 'worse', 'not shown'
+# Templates apply to different rows.
+NO_INTERVAL = 'no interval'
 ALL = 'all'
 _LEVEL = 0.05
 _POWER = 0.8
@@ -242,7 +243,8 @@ _LEGEND = (
   'detectable: the smallest difference that these rows would show four times '
   'out of five. reversed: how probably another template reverses the sign. A '
   'model is better or worse if the p value, corrected for the number of lines '
-  "by Holm's method, is at most 5 %, and the difference is detectable."
+  "by Holm's method, is at most 5 %, and the difference is detectable. no "
+  'interval: templates apply to different rows.'
 )
 
 

@@ -11,7 +11,6 @@ from flan_jax.evaluation.clusters import mean_interval
 from flan_jax.evaluation.metrics.intervals import TOO_FEW
 from flan_jax.evaluation.part_result import PartResult
 from flan_jax.report.differences import (
-  NO_INTERVAL,
   Difference,
   differences,
 )
@@ -316,7 +315,7 @@ def _changes(
     found[key] = {
       'difference': float(np.mean([change.value for change in changes])),
       'difference interval': None,
-      VERDICT: TOO_FEW if few else NO_INTERVAL,
+      VERDICT: TOO_FEW if few else comparison.NO_INTERVAL,
     }
     mean = comparison.mean_of(str(key), known) if known else None
     if mean is not None and mean['datasets'] == len(names):

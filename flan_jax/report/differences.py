@@ -17,7 +17,6 @@ from flan_jax.evaluation.predictions import Answer
 from flan_jax.report.sources import Evaluation
 from flan_jax.report.systems import System
 
-NO_INTERVAL = 'no interval'
 _AGAIN = 'train with EVAL_BASE=True, which compares row by row'
 
 
@@ -45,8 +44,8 @@ class Difference:
 
   @property
   def verdict(self) -> str:
-    if self.line is None or self.line['verdict'] == comparison.NO_INTERVAL:
-      return NO_INTERVAL
+    if self.line is None:
+      return comparison.NO_INTERVAL
     return self.line['verdict']
 
 

@@ -149,7 +149,7 @@ def comparison(part_name: str, before: float, after: float) -> dict[str, Any]:
     'detectable': 7.0,
     'reversal': 0.1,
     'p_holm': 0.001 if after - before > 5 else 0.5,
-    'verdict': 'better' if after - before > 5 else 'no difference shown',
+    'verdict': 'better' if after - before > 5 else 'not shown',
   }
 
 

@@ -152,7 +152,7 @@ def test_bounds_that_touch_zero_do_not_add_up_to_a_difference():
   low, high = row['difference interval']
   assert (low, high) == pytest.approx((-3.97, -0.03), abs=0.03)
   # It excludes 0, but differences of 2.8 could be missed.
-  assert row['verdict'] == 'no difference shown'
+  assert row['verdict'] == 'not shown'
 
 
 def test_a_missing_interval_is_explained():
