@@ -273,12 +273,6 @@ FAMILIES = {
 }
 
 
-def ignored_tensors(config: Mapping[str, Any]) -> str:
-  """Returns what matches the names of tensors that are not read."""
-  family = FAMILIES.get(config.get('model_type'))
-  return r'(?!)' if family is None else family.ignored
-
-
 def find_family(config: Mapping[str, Any]) -> Family:
   """Returns the family of a config.json.
 

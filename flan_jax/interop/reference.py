@@ -29,6 +29,9 @@ PROMPTS = (
 )
 
 
+_SEE = 'see add_{}_token in tokenizer_config.json'
+
+
 @dataclasses.dataclass(frozen=True)
 class Comparison:
   """The comparison of one prompt."""
@@ -38,11 +41,12 @@ class Comparison:
   difference: float  # Largest absolute difference between two logits.
   largest: float  # Largest absolute logit of the reference.
   agreed: int  # Positions with the same most probable token.
-  same_tokens: bool  # Whether the tokenizations are equal.
+  # Where the tokenizations differ and why, in words; None if they are equal.
+  unlike: str | None = None
 
   @property
   def fits(self) -> bool:
-    return self.same_tokens and self.difference <= TOLERANCE * self.largest
+    return self.unlike is None and self.difference <= TOLERANCE * self.largest
 
 
 def check_installed() -> None:
@@ -140,21 +144,56 @@ def compare(
         difference=float(np.abs(theirs - ours).max()),
         largest=float(np.abs(theirs).max()),
         agreed=int((theirs.argmax(-1) == ours.argmax(-1)).sum()),
-        same_tokens=list(tokenizer(prompt)['input_ids']) == ids,
+        unlike=difference(tokenizer, list(tokenizer(prompt)['input_ids']), ids),
       )
     )
   return compared
+
+
+def difference(
+  tokenizer: Any, theirs: Sequence[int], ours: Sequence[int]
+) -> str | None:
+  """Returns where two tokenizations differ and why; None if they are equal."""
+  if theirs == ours:
+    return None
+  length = max(len(theirs), len(ours))
+  place = next(i for i in range(length) if theirs[i : i + 1] != ours[i : i + 1])
+
+  def token(ids):
+    if place >= len(ids):
+      return 'no token'
+    (name,) = tokenizer.convert_ids_to_tokens([ids[place]])
+    return f'{name!r} ({ids[place]})'
+
+  if theirs[1:] == ours or ours[1:] == theirs:
+    whose = 'transformers' if len(theirs) > len(ours) else 'our vocabulary'
+    why = f'{whose} starts sequences with it: {_SEE.format("bos")}'
+  elif theirs[:-1] == ours:
+    why = f'transformers ends sequences with it: {_SEE.format("eos")}'
+  elif tokenizer.decode(theirs) == tokenizer.decode(ours):
+    why = 'both spell the same text, split in another way'
+  else:
+    why = 'they spell different texts, so one of them changes it first'
+  return (
+    f'token {place} is {token(theirs)} in transformers and {token(ours)} here; '
+    f'{why}'
+  )
 
 
 def table(comparisons: Sequence[Comparison]) -> str:
   """Returns a table of comparisons with a summary line."""
   lines = ['tokens  difference  same top token  same tokens  prompt']
   for one in comparisons:
-    same = 'yes' if one.same_tokens else 'NO'
+    same = 'yes' if one.unlike is None else 'NO'
     lines.append(
       f'{one.tokens:6d}  {one.difference:10.1e}  {one.agreed:8d} of '
       f'{one.tokens:<3d}  {same:>11}  {one.prompt[:30]!r}'
     )
+  lines += [
+    f'{one.prompt[:30]!r}: {one.unlike}'
+    for one in comparisons
+    if one.unlike is not None
+  ]
   tokens = sum(one.tokens for one in comparisons)
   agreed = sum(one.agreed for one in comparisons)
   lines.append(

@@ -11,7 +11,7 @@ import numpy as np
 import safetensors
 
 from flan_jax.interop.config_types import check_types
-from flan_jax.interop.families import ignored_tensors
+from flan_jax.interop.families import find_family
 from flan_jax.interop.model_source import Index, InteropError
 from flan_jax.runtime.json_text import read_object, shown
 from flan_jax.vocabulary.base import SENTENCEPIECE_MODEL, TOKENIZER_JSON
@@ -20,6 +20,8 @@ from flan_jax.vocabulary.hugging_face import TOKENIZER_CONFIG
 INDEX = 'model.safetensors.index.json'
 
 _FILE_NAME = re.compile(r'[\w-][\w.-]*\.safetensors')
+# Ends of the names of files that PyTorch writes.
+_PICKLED = ('.bin', '.pt', '.pth')
 _DTYPES = ('F64', 'F32', 'F16', 'BF16')
 
 # The files of a tokenizer, as far as they exist.
@@ -40,12 +42,14 @@ class SafetensorsFolder:
     """Reads the headers.
 
     Raises:
-      InteropError: weights are missing, or a file is damaged.
+      InteropError: models of this type are not supported, weights are missing,
+        or a file is damaged.
     """
     self.path = path
     self.config = read_object(path / 'config.json', InteropError)
     check_types(self.config, str(path / 'config.json'))
-    ignored = ignored_tensors(self.config)
+    # First of all: nobody shall convert weights that are of no use.
+    ignored = find_family(self.config).ignored
     self._files: dict[str, pathlib.Path] = {}
     self.shapes: dict[str, tuple[int, ...]] = {}
     for file in _weight_files(path):
@@ -114,6 +118,14 @@ def _weight_files(folder: pathlib.Path) -> list[pathlib.Path]:
     names = _indexed(folder / INDEX)
   else:
     names = sorted(file.name for file in folder.glob('*.safetensors'))
+  pickled = sorted(f.name for f in folder.iterdir() if f.suffix in _PICKLED)
+  if not names and pickled:
+    raise InteropError(
+      f'{folder} has its weights as {shown(pickled[0], 80)}, a format that can '
+      'run code when it is read. If you trust it, convert it: python -c "from '
+      'transformers import AutoModelForCausalLM as M; '
+      f"M.from_pretrained('.').save_pretrained('.')\" in that folder"
+    )
   missing = [name for name in names if not (folder / name).is_file()]
   if missing or not names:
     listed = ', '.join(missing) or '*.safetensors'

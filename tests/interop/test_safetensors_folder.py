@@ -45,6 +45,17 @@ def test_a_folder_without_weights_is_refused(tmp_path):
     open_source(str(tmp_path))
 
 
+def test_weights_that_can_run_code_are_to_be_converted(tmp_path):
+  (tmp_path / 'config.json').write_text(json.dumps({'model_type': 'llama'}))
+  (tmp_path / 'pytorch_model.bin').touch()
+  with pytest.raises(InteropError, match=r'pytorch_model.bin.*save_pretrained'):
+    open_source(str(tmp_path))
+  # Not those that are of no use.
+  (tmp_path / 'config.json').write_text(json.dumps({'model_type': 'gpt2'}))
+  with pytest.raises(InteropError, match="type 'gpt2' cannot be imported"):
+    open_source(str(tmp_path))
+
+
 def test_two_files_with_the_same_tensor_are_refused(make_folder):
   folder = make_folder()
   (folder / INDEX).unlink()
