@@ -56,7 +56,7 @@ PACKAGES = [
 
 # `flan_jax/mini` holds no Python and is therefore data of `flan_jax`.
 PACKAGE_DATA = {
-  'flan_jax': ['mini/*.json', 'mini/*.jsonl'],
+  'flan_jax': ['macro_values.json', 'mini/*.json', 'mini/*.jsonl'],
   'flan_jax.report': ['*.j2', '*.css', '*.js'],
   'flan_jax.explorer': ['*.css', '*.html.j2', '*.js'],
   'flan_jax.serving': ['page/*'],

@@ -1,13 +1,14 @@
 """The command line: `flan-jax COMMAND …`."""
 
 from collections.abc import Sequence
+import functools
 import importlib
 import os
 import signal
 import sys
 import traceback
 
-from flan_jax import config, flags, macros
+from flan_jax import command_help, config, flags
 from flan_jax.errors import ConfigError, UserError
 from flan_jax.flags import MODULES, MULTIPROCESS, TRAINING
 from flan_jax.runtime import disk, peers, stop_signals
@@ -137,7 +138,7 @@ def _run(command: str, argv: Sequence[str]) -> int:
       f'no command {command!r}; the commands are {", ".join(COMMANDS)}'
     )
   if command == 'help':
-    show([macros.describe(list(argv))])
+    show(command_help.describe(argv))
     return 0
   if command not in _GIN:
     name = MODULES.get(command, command)
@@ -149,6 +150,7 @@ def _run(command: str, argv: Sequence[str]) -> int:
 def _run_with_gin(command: str, argv: Sequence[str]) -> None:
   """Parses flags and gin files, and calls the function that gin binds."""
   parser = flags.command_parser(command, COMMANDS[command])
+  parser.more_help = functools.partial(command_help.macros_of, command)
   arguments, parsed = flags.parse_gin(parser, argv)
   if command in MULTIPROCESS:
     flags.join_processes(parsed)

@@ -3,10 +3,13 @@
 import argparse
 import ast
 from collections.abc import Callable, Sequence
+import contextlib
 import dataclasses
 from typing import Annotated, Any, NoReturn
 
+from flan_jax import everyday_flags
 from flan_jax.errors import ConfigError
+from flan_jax.everyday_flags import RUN_FILES
 from flan_jax.setting_types import Count, CountOrZero, Only, refusal
 
 # The modules of `flan_jax.runs` that are not named as their command.
@@ -60,6 +63,13 @@ class FlagParser(argparse.ArgumentParser):
     super().__init__(
       prog=f'flan-jax {command}', description=description, allow_abbrev=False
     )
+    self.command = command
+    # Returns what follows the flags in the help text.
+    self.more_help: Callable[[], str] | None = None
+
+  def format_help(self) -> str:
+    more = '' if self.more_help is None else f'\n{self.more_help()}\n'
+    return super().format_help() + more
 
   def error(self, message: str) -> NoReturn:
     raise ConfigError(f'{message}; see {self.prog} --help')
@@ -92,6 +102,23 @@ class FlagParser(argparse.ArgumentParser):
   def add_task_module(self) -> None:
     """Adds the flag that names modules of the user's datasets."""
     self._add_list('--task_module', _TASK_MODULE)
+
+  def add_everyday_flags(self) -> None:
+    """Adds the everyday flags of the command, which `parse_gin` expands."""
+    group = self.add_argument_group(
+      'everyday flags',
+      f'With one of them, {RUN_FILES[self.command]} need not be named.',
+    )
+    for one in everyday_flags.of_command(self.command):
+      macro = one.macros[self.command]
+      stands = f' (--gin.{macro})' if macro else ''
+      group.add_argument(
+        one.flag,
+        action='append',
+        default=[],
+        metavar=one.metavar,
+        help=f'{one.meaning}{stands}',
+      )
 
   def add_gin_flags(self) -> None:
     """Adds the flags that `parse_gin` reads."""
@@ -212,12 +239,21 @@ def parse_gin(
     if not equals:
       raise ConfigError(f'{flag} needs a value, as in {flag}=VALUE')
     bindings.append(override(name.removeprefix('--gin.'), value))
+  keys = [one.key for one in everyday_flags.of_command(parser.command)]
+  values = {key: getattr(parsed, key, None) for key in keys}
+  expanded = everyday_flags.expand(
+    parser.command,
+    {key: found for key, found in values.items() if found},
+    dict(map(_as_written, bindings)),
+    parsed.gin_file,
+  )
+  bindings += [override(*macro) for macro in expanded.macros.items()]
   if parsed.allow_missing:
     bindings.append(override('ALLOW_MISSING', 'True'))
   if parsed.pipeline_options is not None:
     bindings.append(f'PIPELINE_OPTIONS = {parsed.pipeline_options!r}')
   arguments = Arguments(
-    gin_files=tuple(parsed.gin_file),
+    gin_files=(*expanded.gin_files, *parsed.gin_file),
     bindings=tuple(bindings),
     search_paths=tuple(
       path for flag in parsed.gin_search_paths for path in flag.split(',')
@@ -228,9 +264,25 @@ def parse_gin(
   return arguments, parsed
 
 
+def _as_written(binding: str) -> tuple[str, str]:
+  """Returns name and value of a binding as `--gin.NAME=VALUE` has them.
+
+  >>> _as_written("MODEL_DIR = '/tmp'"), _as_written('TRAIN_STEPS = 100')
+  (('MODEL_DIR', '/tmp'), ('TRAIN_STEPS', '100'))
+  """
+  name, _, value = (part.strip() for part in binding.partition('='))
+  with contextlib.suppress(
+    ValueError, SyntaxError, RecursionError, MemoryError
+  ):
+    literal = ast.literal_eval(value)
+    value = literal if isinstance(literal, str) else value
+  return name, value
+
+
 def command_parser(command: str, description: str) -> FlagParser:
   """Returns the parser of a command that gin configures."""
   parser = FlagParser(command, description)
+  parser.add_everyday_flags()
   parser.add_gin_flags()
   if command in MULTIPROCESS:
     add_process_flags(parser)

@@ -5,6 +5,7 @@ mistakes in several lines.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+import dataclasses
 import os
 import tokenize
 
@@ -61,6 +62,28 @@ def imported(
     yield from _of_text(binding, f'--gin.{name}', paths, ())
 
 
+def macros_in(path: str, paths: Sequence[str]) -> dict[str, str]:
+  """Returns macro -> its value, as a gin file and those it includes set it.
+
+  Args:
+    path: Path of the file.
+    paths: Folders of the files that it includes.
+
+  Raises:
+    ConfigError: A file cannot be read.
+  """
+  found: dict[str, str] = {}
+  with open(path, encoding='utf-8') as file:
+    statements = _statements(file.read(), path, _Written())
+  for statement in statements:
+    if isinstance(statement, config_parser.IncludeStatement):
+      found |= macros_in(find(statement.filename, paths), paths)
+    elif isinstance(statement, config_parser.BindingStatement):
+      if not statement.arg_name and not statement.scope:
+        found[statement.selector] = repr(statement.value)
+  return found
+
+
 def _of_file(
   path: str, paths: Sequence[str], within: tuple[str, ...]
 ) -> Iterator[tuple[str, str]]:
@@ -92,9 +115,11 @@ def _of_text(
         yield statement.module, f'{source}, line {line}'
 
 
-def _statements(text: str, source: str) -> list:
+def _statements(
+  text: str, source: str, delegate: config_parser.ParserDelegate | None = None
+) -> list:
   try:
-    return list(config_parser.ConfigParser(text, _Nothing()))
+    return list(config_parser.ConfigParser(text, delegate or _Nothing()))
   except _UNREADABLE as error:
     line = getattr(error, 'lineno', None)
     place = f'{source}, line {line}' if line else source
@@ -111,6 +136,26 @@ class _Nothing(config_parser.ParserDelegate):
 
   def macro(self, macro_name):
     return None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Reference:
+  """A reference, which is shown as it is written."""
+
+  text: str
+
+  def __repr__(self) -> str:
+    return self.text
+
+
+class _Written(config_parser.ParserDelegate):
+  """Keeps references as they are written."""
+
+  def configurable_reference(self, scoped_configurable_name, evaluate):
+    return _Reference(f'@{scoped_configurable_name}{"()" if evaluate else ""}')
+
+  def macro(self, macro_name):
+    return _Reference(f'%{macro_name}')
 
 
 def _reason(error: Exception) -> str:

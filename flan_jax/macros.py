@@ -6,11 +6,14 @@ table.
 """
 
 import dataclasses
+import functools
+import json
+import pathlib
 
 from flan_jax import configurables
-from flan_jax.errors import ConfigError, nearest
 from flan_jax.setting_types import words_for
-from flan_jax.terminal.blocks import Row, Table
+
+_VALUES = pathlib.Path(__file__).with_name('macro_values.json')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -287,27 +290,23 @@ MACROS = {
 }
 
 
-def describe(names: list[str]) -> Table:
-  """Returns a row for each macro, with its values if it is named.
+@functools.cache
+def values() -> dict[str, str]:
+  """Returns macro -> the values that it takes, in words.
 
-  >>> print(describe(['EVAL_BASE']))
-  EVAL_BASE  evaluate the initial parameters too, and compare: True or False
-
-  Raises:
-    ConfigError: there is no such macro.
+  They are read from a file, because annotations are in modules that import JAX.
+  `python -m flan_jax.macros` writes it; a test compares both.
   """
-  for name in names:
-    if name not in MACROS:
-      raise ConfigError(f'no macro {name!r}{nearest(name, MACROS)}')
-  if not names:
-    rows = [Row((name, macro.meaning)) for name, macro in MACROS.items()]
-  else:
-    chosen = {name: MACROS[name] for name in names}
-    rows = [Row((n, f'{m.meaning}: {m.values}')) for n, m in chosen.items()]
-  return Table(('', ''), rows, ruled=False)
+  return json.loads(_VALUES.read_text(encoding='utf-8'))
 
 
 def table() -> str:
   """Returns the Markdown table of `docs/settings.md`."""
   rows = [f'| `{n}` | {m.values} | {m.meaning} |' for n, m in MACROS.items()]
   return '\n'.join(['| macro | values | meaning |', '|---|---|---|', *rows])
+
+
+if __name__ == '__main__':
+  _found = {name: macro.values for name, macro in MACROS.items()}
+  _text = json.dumps(_found, indent=1, ensure_ascii=False)
+  _VALUES.write_text(f'{_text}\n', encoding='utf-8')

@@ -3,6 +3,8 @@
 import errno
 import pathlib
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -149,10 +151,44 @@ def test_mistakes_in_flags(capsys, argv, message):
 
 def test_help_describes_macros(capsys):
   assert cli.main(['help', 'TOP_K', 'SEED']) == 0
-  lines = capsys.readouterr().out.splitlines()
-  assert [line.split()[0] for line in lines] == ['TOP_K', 'SEED']
+  out = capsys.readouterr().out
+  top_k, seed = out.split('SEED\n')
+  assert top_k.startswith('TOP_K\n  sample from the k most probable tokens')
+  assert '  takes: an integer of at least 0\n  default 0 in infer' in top_k
+  assert 'default 0 in train, prompt-tune, eval, infer, serve' in seed
   assert cli.main(['help']) == 0
   assert len(capsys.readouterr().out.splitlines()) == len(macros.MACROS)
+
+
+def test_help_lists_macros_with_type_and_default(capsys):
+  with pytest.raises(SystemExit):
+    cli.main(['eval', '--help'])
+  out = ' '.join(capsys.readouterr().out.split())
+  assert (
+    'EVAL_EXAMPLES rows of a subset in examples.jsonl; 0 for none: an integer '
+    'of at least 0; default 8'
+  ) in out
+  assert 'MODEL_DIR' in out and '; required' in out
+  assert '--limit N most rows of a subset that are evaluated' in out
+  assert 'PACK_LENGTH' not in out and '--steps' not in out
+
+
+def test_the_values_that_help_shows_are_those_of_annotations():
+  # `python -m flan_jax.macros` writes them.
+  found = {name: macro.values for name, macro in macros.MACROS.items()}
+  assert macros.values() == found
+
+
+def test_help_needs_neither_jax_nor_tensorflow():
+  code = """
+import sys
+sys.modules['jax'] = sys.modules['tensorflow'] = None
+from flan_jax import cli
+cli.main(['help', 'SEED'])
+cli.main(['train', '--help'])
+"""
+  done = subprocess.run([sys.executable, '-c', code], capture_output=True)
+  assert done.returncode == 0, done.stderr
 
 
 def test_docs_list_every_macro():

@@ -1,12 +1,13 @@
 """`flan-jax plan`: the memory, time and cost of a run, without the hardware."""
 
 from collections.abc import Sequence
+import functools
 import json
 import sys
 
 import gin
 
-from flan_jax import config
+from flan_jax import command_help, config
 from flan_jax.batches.loader import PackingConfig
 from flan_jax.cache.framing import Lengths
 from flan_jax.errors import ConfigError
@@ -51,6 +52,7 @@ def main(argv: Sequence[str]) -> int:
   parser.add_argument('--only', choices=PROGRAMS, help='plan one program')
   parser.add_argument('--format', choices=('text', 'json'), default='text')
   parser.add_gin_flags()
+  parser.more_help = functools.partial(command_help.macros_of, 'plan')
   # The user's files override the first one.
   arguments, flags = parse_gin(parser, ['--gin_file=runs/plan.gin', *argv])
   config.prepare(arguments, 'plan')

@@ -3,14 +3,15 @@
 import argparse
 from collections.abc import Mapping, Sequence
 import dataclasses
+import functools
 import os
 import shlex
 from typing import Any
 
 import gin
 
+from flan_jax import command_help, flags
 from flan_jax import config as config_lib
-from flan_jax import flags
 from flan_jax.errors import ConfigError
 from flan_jax.flags import Arguments
 from flan_jax.runs.study_cell import CellRunner
@@ -109,6 +110,7 @@ def _parser() -> flags.FlagParser:
     help='print one command for each cell, to run in any order and anywhere',
   )
   parser.add_gin_flags()
+  parser.more_help = functools.partial(command_help.macros_of, 'study')
   return parser
 
 

@@ -81,7 +81,12 @@ def test_adapters_resume_bit_for_bit_and_are_evaluated_with_their_base(
       *flags,
     )
 
-  out = cli.check(*_LORA, '--gin.MIXTURE_OR_TASK_NAME=rule', '--dry_run')
+  out = cli.check(
+    *_LORA,
+    '--gin.MIXTURE_OR_TASK_NAME=rule',
+    f'--gin.DATA_DIR={rule_data}',
+    '--dry_run',
+  )
   assert 'of which trained: 11,776, adapters of rank 4 beside query' in out
   for name, steps in (('whole', 6), ('broken', 4)):
     code, _, error = train(name, steps)
