@@ -88,7 +88,7 @@ def _read(files: TableFiles, signature: Any) -> Tables:
     raw = _read_folder(files.splits[0][1][0])
   else:
     raw = _read_files(files)
-  classes = _classes(raw[0][1])
+  noted = _classes(raw[0][1])
   if len(raw) == 1:
     raw = _divided(where, raw[0][1])
   # Whether a column has gaps, and its type, is decided over all splits.
@@ -100,6 +100,8 @@ def _read(files: TableFiles, signature: Any) -> Tables:
     raise TableError(f'{where}: there are no rows')
   with _explained(where):
     simple = _simple_table(whole)
+  if not simple.column_names:
+    raise TableError(f'{where}: no column holds text, numbers or lists')
   splits, start = {}, 0
   for split, table in raw:
     splits[split] = simple.slice(start, len(table))
@@ -108,6 +110,12 @@ def _read(files: TableFiles, signature: Any) -> Tables:
     field.name: str(field.type)
     for field in whole.schema
     if field.name not in simple.column_names
+  }
+  # With gaps, the numbers of classes are text.
+  classes = {
+    name: found
+    for name, found in noted.items()
+    if simple.schema.field(name).type == pa.int64()
   }
   return Tables(splits, classes, left_out)
 
@@ -233,7 +241,9 @@ def _classes(table: Any) -> dict[str, tuple[str, ...]]:
   return {
     name: tuple(about['names'])
     for name, about in noted.get('info', {}).get('features', {}).items()
-    if isinstance(about, dict) and about.get('_type') == 'ClassLabel'
+    if isinstance(about, dict)
+    and about.get('_type') == 'ClassLabel'
+    and name in table.column_names
   }
 
 

@@ -3,6 +3,8 @@
 import json
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import seqio
 
@@ -208,6 +210,25 @@ def test_a_row_without_an_answer_is_named(folder, row, declared, message):
   with pytest.raises(DatasetError, match=message) as error:
     _ = SplitSource(part).class_names
   assert 'row 2 of train' in str(error.value)
+
+
+def test_numbered_classes_are_words_and_hidden_labels_are_named(folder):
+  features = {'label': {'names': ['no', 'yes'], '_type': 'ClassLabel'}}
+  noted = json.dumps({'info': {'features': features}})
+  (folder / 'rows').mkdir()
+  for split, labels in (('train', [1, 0]), ('test', [-1, -1])):
+    table = pa.table({'text': ['a', 'b'], 'label': labels})
+    table = table.replace_schema_metadata({'huggingface': noted})
+    pq.write_table(table, folder / f'rows/{split}.parquet')
+  about = {
+    'source': 'parquet:rows',
+    'choices': {'yes': 'it is', 'no': 'it is not'},
+  }
+  part = _part(**about, splits={'train': 'train'})
+  assert [row['answer'] for row in _read(part)] == [b'it is', b'it is not']
+  part = _part(**about, name='hidden')
+  with pytest.raises(DatasetError, match=r"row 1 of test: .*'label' '-1'"):
+    _read(part)
 
 
 def test_a_file_that_is_not_there_is_named(folder):

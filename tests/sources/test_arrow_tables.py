@@ -83,6 +83,9 @@ def test_parquet_keeps_class_names_and_leaves_bytes_out(folder):
   assert tables.left_out == {'image': 'binary'}
   assert tables.sizes == {'validation': 2, 'train': 2}
   assert peek_columns('parquet:rows') == ['label', 'image']
+  pq.write_table(table.select(['image']), folder / 'images.parquet')
+  with pytest.raises(TableError, match='no column holds text'):
+    _read('parquet:images.parquet')
 
 
 @pytest.mark.parametrize('column', ['_split', 'split'])
