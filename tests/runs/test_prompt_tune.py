@@ -215,7 +215,7 @@ def test_a_prompt_steers_a_frozen_model_that_is_at_chance(cli, steerable_data):
     '--gin.LEARNING_RATE=0.03',
     '--gin.MIXTURE_OR_TASK_NAME=cued_rule.t0',
     '--gin.MODEL_DIR=base',
-    '--gin.TRAIN_STEPS=420',
+    '--gin.TRAIN_STEPS=260',
   )
   cli.check(
     'train',

@@ -3,6 +3,7 @@
 import signal
 
 import jax
+from jax.experimental import multihost_utils
 import pytest
 
 from flan_jax.runtime.stop_signals import Requests, Stopped
@@ -62,3 +63,28 @@ def test_only_the_first_process_reads_the_clock(monkeypatch):
 def test_the_greatest_vote_is_found_on_the_devices():
   # One process holds one of the votes.
   assert int(preemption._greatest(3)) == 3
+
+
+def test_the_preemption_service_stops_all_processes(monkeypatch):
+  monkeypatch.setattr(jax, 'process_count', lambda: 2)
+  monkeypatch.setattr(preemption, '_greatest', lambda vote: vote)
+  # JAX's service answers yes to all processes for one step, the same for all.
+  monkeypatch.setattr(
+    multihost_utils, 'reached_preemption_sync_point', lambda step: step == 3
+  )
+  decisions = Preemption(Requests())
+  found = [decisions.after(step) for step in (1, 2, 3)]
+  assert found == [Decision(), Decision(), Decision(save=True, stop=True)]
+
+
+def test_a_run_without_the_preemption_service_goes_on(monkeypatch):
+  monkeypatch.setattr(jax, 'process_count', lambda: 2)
+  monkeypatch.setattr(preemption, '_greatest', lambda vote: vote)
+
+  def turned_off(step):
+    raise RuntimeError('preemption sync manager is not initialized')
+
+  monkeypatch.setattr(
+    multihost_utils, 'reached_preemption_sync_point', turned_off
+  )
+  assert Preemption(Requests()).after(1) == Decision()
