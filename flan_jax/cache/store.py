@@ -11,6 +11,7 @@ from flan_jax.definitions.mixture_plan import MixturePlan, PlanMember
 from flan_jax.rendering.missing_data import missing_data, missing_parts
 from flan_jax.runtime import child
 from flan_jax.sources.mini import MINI, resolve_data_dir
+from flan_jax.sources.row_checks import check_files
 from flan_jax.terminal.screen import show
 from flan_jax.vocabulary.base import Vocabulary
 
@@ -105,6 +106,7 @@ class CacheStore:
     Raises:
       MissingDataError: Data of theirs is not prepared, and may not be left
         out; names all of it.
+      DatasetError: Files of theirs do not hold what is declared.
     """
     if self.allow_missing or self._imports:
       return
@@ -112,6 +114,8 @@ class CacheStore:
     parts = missing_parts((key.part for key in missing), data_dir)
     if parts:
       raise missing_data(parts, data_dir, '--allow_missing')
+    for part in dict.fromkeys(key.part for key in missing):
+      check_files(part, data_dir)
 
   def digest(self, key: SplitKey) -> str:
     """Returns the digest of a split; raises CacheError if it is missing.

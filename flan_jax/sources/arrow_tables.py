@@ -12,6 +12,7 @@ no types: "01" stays "01". Columns of other types (bytes, images) are left out.
 from collections.abc import Mapping
 import dataclasses
 import functools
+import importlib.util
 import json
 from typing import Any
 
@@ -77,6 +78,10 @@ def read_tables(files: TableFiles) -> Tables:
   Raises:
     TableError: A file cannot be read; names the file.
   """
+  if importlib.util.find_spec('pyarrow') is None:
+    raise TableError(
+      f'{files.paths[0]} is read by pyarrow: pip install pyarrow'
+    )
   return _read(files, files.signature())
 
 

@@ -4,9 +4,25 @@ from collections.abc import Iterator
 import functools
 from typing import Any
 
+from flan_jax.definitions.checks import check_columns
 from flan_jax.definitions.dataset import Dataset, DatasetError
-from flan_jax.sources.arrow_tables import Tables
+from flan_jax.sources.arrow_tables import Tables, read_tables
 from flan_jax.sources.own_dataset import is_correct
+from flan_jax.sources.table_files import find_files, is_table
+
+
+def check_files(part: Dataset, data_dir: str | None) -> None:
+  """Checks columns and answers if the source of a resolved part is of files.
+
+  Raises:
+    DatasetError: See `check_columns` and `check_answers`.
+    TableError: A file cannot be read.
+  """
+  files = find_files(part.source, data_dir) if is_table(part.source) else None
+  if files is not None:
+    tables = read_tables(files)
+    check_columns(part, tables.features)
+    check_answers(part, tables)
 
 
 def check_answers(part: Dataset, tables: Tables) -> None:

@@ -105,3 +105,21 @@ def test_help_lists_the_commands(cli):
 def test_an_unknown_command_is_reported_with_the_list_of_commands(cli):
   code, _, error = cli('trian')
   assert code == 2 and 'the commands are train, ' in error
+
+
+def test_a_dry_run_reads_the_answers_of_files(own_folder, cli):
+  (own_folder / 'rows.csv').write_text('text,label\na,good\nb,bad\n')
+  (own_folder / 'own_rows.py').write_text(
+    "import flan_jax as fj\nfj.dataset('own_rows', 'csv:rows.csv', 'text', "
+    "('good', 'fine'), '{text}\\n{options}')\n"
+  )
+  code, _, error = cli(
+    'train',
+    *TRAIN,
+    '--task_module=own_rows',
+    '--gin.MIXTURE_OR_TASK_NAME=own_rows',
+    '--gin.MODEL_DIR=model',
+    '--gin.CACHE_DIR=cache',
+    '--dry_run',
+  )
+  assert code == 2 and 'row 2 of train: choices has no words for' in error
