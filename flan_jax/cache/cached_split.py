@@ -35,7 +35,7 @@ import numpy as np
 from flan_jax.cache import storage
 from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.cache.identity import LAYOUT, SplitKey, split_folder
-from flan_jax.cache.storage import CacheError
+from flan_jax.cache.storage import CacheError, MissingCacheError
 from flan_jax.definitions.dataset import Dataset
 from flan_jax.definitions.digests import digest, file_digest
 from flan_jax.runtime.local_copies import local_copy
@@ -91,7 +91,8 @@ def find_cached_split(
   has only the cache, there must be exactly one.
 
   Raises:
-    CacheError: the split is missing or ambiguous.
+    MissingCacheError: there is none.
+    CacheError: it is damaged, or there are several.
   """
   root = user_path(config.cache_dir)
   copy = copy_digest(key.part.source, config.data_dir)
@@ -103,7 +104,7 @@ def find_cached_split(
     if fnmatch.fnmatch(folder.name, path.name) and (folder / MANIFEST).exists()
   )
   if not found:
-    raise CacheError(
+    raise MissingCacheError(
       f'no cache of {key} in {root} for these settings: make it with '
       '`flan-jax cache` and the same gin files'
     )

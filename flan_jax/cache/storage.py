@@ -20,6 +20,10 @@ class CacheError(UserError):
   """A cache that is missing, damaged or made with other settings."""
 
 
+class MissingCacheError(CacheError):
+  """A cached split that has not been made yet."""
+
+
 def read_json(path: epath.Path) -> Any | None:
   """Returns the contents of a JSON file, None if there is no such file.
 

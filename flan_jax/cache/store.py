@@ -6,7 +6,7 @@ import dataclasses
 from flan_jax.cache.cached_split import CachedSplit, find_cached_split
 from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.cache.identity import SplitKey
-from flan_jax.cache.storage import CacheError
+from flan_jax.cache.storage import CacheError, MissingCacheError
 from flan_jax.definitions.mixture_plan import MixturePlan, PlanMember
 from flan_jax.rendering.missing_data import missing_data, missing_parts
 from flan_jax.runtime import child
@@ -79,12 +79,16 @@ class CacheStore:
     return Framing.of(self.config, self.vocabulary)
 
   def missing(self, keys: Sequence[SplitKey]) -> list[SplitKey]:
-    """Returns the splits that are not cached yet."""
+    """Returns the splits that are not cached yet.
+
+    Raises:
+      CacheError: A cached one is damaged.
+    """
     found = []
     for key in keys:
       try:
         find_cached_split(key, self.config, self.vocabulary)
-      except CacheError:
+      except MissingCacheError:
         found.append(key)
     return found
 

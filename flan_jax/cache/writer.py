@@ -86,6 +86,7 @@ class CacheWriter:
     self._config = config
     self._vocabulary = vocabulary
     self._sources: dict[SplitKey, SplitSource] = {}
+    self._verified: set[SplitKey] = set()
     self.missing: dict[str, str] = {}
     keys = list(dict.fromkeys(keys))
     parts = missing_parts((key.part for key in keys), config.data_dir)
@@ -108,12 +109,12 @@ class CacheWriter:
     return user_path(self._config.cache_dir) / folder
 
   def plan(self) -> Plan:
-    """Returns what has to be written."""
-    todo = [
-      key
-      for key in self._sources
-      if storage.read_json(self._path(key) / cached_split.MANIFEST) is None
-    ]
+    """Returns what has to be written.
+
+    Raises:
+      CacheError: A split that was written is damaged.
+    """
+    todo = [key for key in self._sources if not self._is_finished(key)]
     tasks = tuple(task for key in todo for task in self._tasks(key))
     return Plan(
       tasks=tasks,
@@ -126,6 +127,16 @@ class CacheWriter:
         for task in tasks
       ),
     )
+
+  def _is_finished(self, key: SplitKey) -> bool:
+    path = self._path(key)
+    if not (path / cached_split.MANIFEST).exists():
+      return False
+    # One in a bucket is compared where it is used, and copied for that.
+    if storage.is_local(path) and key not in self._verified:
+      cached_split.open_cached_split(path).verify()
+      self._verified.add(key)
+    return True
 
   def _tokens_of_a_rendering(self, key: SplitKey) -> int:
     """Returns a rough guess: the bytes of a TFDS row, and an instruction."""

@@ -27,6 +27,7 @@ from flan_jax.evaluation.predictions import (
   predictions_by_template,
 )
 from flan_jax.evaluation.records import RECORDS, RESULTS
+from flan_jax.runtime import recorded_files
 from flan_jax.runtime.paths import user_path
 
 # What reading a damaged file may raise.
@@ -76,8 +77,10 @@ def read_recorded(
   Raises:
     RecordedError: files or cached splits are missing or do not belong to each
       other, or none of the parts was evaluated.
+    DamagedFileError: a file is not as it was written.
   """
   folder, entries = user_path(folder), {}
+  recorded_files.check(folder, RESULTS, RECORDS)
   for entry in _read_results(folder)['parts']:
     if entry['part'] in names and entry.get('null') is None:
       key = entry['part'], entry['format']

@@ -13,6 +13,7 @@ from flan_jax.evaluation.clusters import cluster_means
 from flan_jax.evaluation.comparison import comparison_tables
 from flan_jax.evaluation.evaluator import Evaluation
 from flan_jax.evaluation.part_result import PartResult
+from flan_jax.runtime import recorded_files
 from flan_jax.runtime.paths import user_path, write_whole
 from flan_jax.terminal.blocks import Block, Line, plain, spaced
 
@@ -55,14 +56,16 @@ def write(
     'clusters': cluster_means(evaluation.results),
     'parts': [result.as_json() for result in evaluation.results],
   }
-  write_whole(folder / RECORDS, _json_lines(evaluation.records))
-  if evaluation.examples:
-    write_whole(folder / EXAMPLES, _json_lines(evaluation.examples))
-  else:  # Those of an earlier evaluation would not belong to these results.
-    (folder / EXAMPLES).unlink(missing_ok=True)
-  write_whole(folder / TABLE, plain(blocks) + '\n')
-  write_whole(
-    folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False)
+  # Those of an earlier evaluation would not belong to these results.
+  examples = _json_lines(evaluation.examples) if evaluation.examples else None
+  recorded_files.write(
+    folder,
+    {
+      RECORDS: _json_lines(evaluation.records),
+      EXAMPLES: examples,
+      TABLE: plain(blocks) + '\n',
+      RESULTS: json.dumps(results, indent=1, ensure_ascii=False),
+    },
   )
   return blocks
 
@@ -119,11 +122,14 @@ def write_comparison(
 
   `summary` is from `before_after.screen`.
   """
-  folder = user_path(folder)
   made = spaced(comparison_tables(comparisons, means))
   found = {'datasets': list(comparisons), 'means': list(means)}
-  text = json.dumps(found, indent=1, ensure_ascii=False)
-  write_whole(folder / COMPARISON, text)
-  write_whole(folder / COMPARISON_TABLE, plain(made) + '\n')
-  write_whole(folder / SUMMARY, plain(summary) + '\n')
+  recorded_files.write(
+    folder,
+    {
+      COMPARISON: json.dumps(found, indent=1, ensure_ascii=False),
+      COMPARISON_TABLE: plain(made) + '\n',
+      SUMMARY: plain(summary) + '\n',
+    },
+  )
   return made

@@ -18,7 +18,9 @@ from etils import epath
 from flan_jax.errors import UserError
 from flan_jax.evaluation.part_result import PartResult
 from flan_jax.evaluation.records import COMPARISON, RECORDS, RESULTS
+from flan_jax.runtime.json_text import read_text
 from flan_jax.runtime.paths import user_path
+from flan_jax.runtime.recorded_files import DIGESTS, check, present
 from flan_jax.studies.collect import SCHEMA, STUDY
 from flan_jax.training.trackers import METRICS
 
@@ -182,16 +184,17 @@ def read_evaluation(folder: epath.Path) -> Evaluation:
     UserError: A file cannot be read, or is not what an evaluation writes.
   """
   path, records = folder / RESULTS, folder / RECORDS
-  comparison, examples = folder / COMPARISON, folder / EXAMPLES
+  check(folder, RESULTS)
+  here = present(folder, (RECORDS, COMPARISON, EXAMPLES))
   with _Reading(path):
     values = _object(_load(path))
     evaluation = Evaluation(
       folder=str(folder),
       about={k: v for k, v in values.items() if k not in _RESULT_KEYS},
       results=tuple(part_result(entry) for entry in values['parts']),
-      records_path=str(records) if records.exists() else None,
-      comparison=_comparison(comparison) if comparison.exists() else (),
-      examples=tuple(_examples(examples)) if examples.exists() else (),
+      records_path=str(records) if RECORDS in here else None,
+      comparison=_comparison(folder / COMPARISON) if COMPARISON in here else (),
+      examples=tuple(_examples(folder / EXAMPLES)) if EXAMPLES in here else (),
     )
     evaluation.about['mixture']
   return evaluation
@@ -213,25 +216,28 @@ def part_result(entry: Json) -> PartResult:
 
 def _evaluations(folder: epath.Path) -> Iterator[Evaluation]:
   """Yields the evaluations in a folder, of one checkpoint or of several."""
-  for pattern in (f'*/{RESULTS}', f'*/*/{RESULTS}'):
-    for path in sorted(folder.glob(pattern)):
-      yield read_evaluation(path.parent)
+  for depth in ('*', '*/*'):
+    files = (f for n in (RESULTS, DIGESTS) for f in folder.glob(f'{depth}/{n}'))
+    for found in sorted({file.parent for file in files}):
+      if present(found, [RESULTS]):
+        yield read_evaluation(found)
 
 
 def _read_run(folder: epath.Path) -> TrainingRun:
   metrics, config, data = (folder / n for n in (METRICS, CONFIG, DATA))
-  lines = list(_read_lines(metrics)) if metrics.exists() else []
+  here = present(folder, (METRICS, CONFIG, DATA))
+  lines = list(_read_lines(metrics)) if METRICS in here else []
   with _Reading(metrics):
     for line in lines:
       int(line['step']), str(line['kind'])
   with _Reading(data):
-    facts = _object(_load(data)) if data.exists() else None
+    facts = _object(_load(data)) if DATA in here else None
     for example in (facts or {}).get('loss_example', ()):
       example['part'], [(p['text'], p['weight']) for p in example['pieces']]
   return TrainingRun(
     folder=str(folder),
     metrics=tuple(lines),
-    config=config.read_text() if config.exists() else '',
+    config=read_text(config) if CONFIG in here else '',
     data=facts,
     evaluations=tuple(_evaluations(folder / EVAL)),
     base=tuple(_evaluations(folder / EVAL_BASE)),
@@ -239,6 +245,7 @@ def _read_run(folder: epath.Path) -> TrainingRun:
 
 
 def _read_study(path: epath.Path) -> Study:
+  check(path.parent, path.name)
   with _Reading(path):
     study = _object(_load(path))
     if study['schema'] != SCHEMA:
@@ -262,7 +269,7 @@ def _read_study(path: epath.Path) -> Study:
     evaluations={
       name: read_evaluation(root / name)
       for name in dict.fromkeys(evaluations)
-      if (root / name / RESULTS).exists()
+      if present(root / name, [RESULTS])
     },
     runs={
       name: _read_run(root / name)

@@ -7,9 +7,10 @@ import re
 import gin
 
 from flan_jax.definitions import registry
-from flan_jax.runtime import processes
-from flan_jax.runtime.paths import user_path, write_whole
+from flan_jax.runtime import processes, recorded_files
+from flan_jax.runtime.paths import user_path
 
+_CONFIG = 'config.gin'
 # A binding and the indented lines that continue it.
 _BINDING = re.compile(r'^(\S+) = ?(.*(?:\n[ \t]+.*|\n[)\]}].*)*)', re.MULTILINE)
 _MOST_SHOWN = 200
@@ -22,8 +23,9 @@ def write(model_dir: str | os.PathLike, resumed: bool = False) -> None:
     model_dir: Folder of the run; made if it is missing.
     resumed: Whether to print what differs from what is there.
   """
-  path = user_path(model_dir) / 'config.gin'
-  path.parent.mkdir(parents=True, exist_ok=True)
+  folder = user_path(model_dir)
+  folder.mkdir(parents=True, exist_ok=True)
+  path = folder / _CONFIG
   text = gin.operative_config_str()
   digest = registry.template_set()
   if digest is not None:
@@ -33,7 +35,7 @@ def write(model_dir: str | os.PathLike, resumed: bool = False) -> None:
     before = path.read_bytes().decode('utf-8', 'replace')
     for line in changes(before, text):
       processes.log(line)
-  write_whole(path, text)
+  recorded_files.write(folder, {_CONFIG: text})
 
 
 def changes(before: str, after: str) -> list[str]:

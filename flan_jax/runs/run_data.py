@@ -9,8 +9,7 @@ from flan_jax.batches.loader import BatchPlan
 from flan_jax.cache.cached_split import CachedSplit
 from flan_jax.rendering.exemplars import too_few, too_few_text
 from flan_jax.runs.train_settings import TrainSettings
-from flan_jax.runtime import processes
-from flan_jax.runtime.paths import user_path, write_whole
+from flan_jax.runtime import processes, recorded_files
 from flan_jax.vocabulary.base import Vocabulary
 
 _FILE = 'data.json'
@@ -48,5 +47,5 @@ def write(
 ) -> None:
   """Writes MODEL_DIR/data.json."""
   found = drawn(plan, settings.loop.train_steps, vocabulary)
-  path = user_path(settings.model_dir) / _FILE
-  write_whole(path, f'{json.dumps(found, indent=1)}\n')
+  text = f'{json.dumps(found, indent=1)}\n'
+  recorded_files.write(settings.model_dir, {_FILE: text})

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 import contextlib
 import dataclasses
 import os
+import re
 from typing import Any
 import uuid
 
+from etils import epath
 import jax
 
 from flan_jax.batches.loader import BatchPlan
@@ -143,10 +145,8 @@ class TrainingRun:
     if folder is None:
       return None
     path = user_path(self._settings.model_dir) / _RUN_ID
-    if processes.is_first() and not path.exists():
-      write_whole(path, uuid.uuid4().hex)
-    run_id = path.read_text() if processes.is_first() else None
-    return LocalSnapshots(folder, processes.from_first(run_id).strip())
+    run_id = _run_id(path) if processes.is_first() else None
+    return LocalSnapshots(folder, processes.from_first(run_id))
 
   def _close_checkpointer(self, kind, error, traceback) -> None:
     try:
@@ -281,11 +281,12 @@ class TrainingRun:
     check_adapters(record, self._settings.setup.model, path)
     check_recorded(self._settings.optimizer, record, path)
     model_dir, digest = self._settings.model_dir, self._plan.data_order_digest
-    if record['data_order_digest'] != digest:
+    recorded = record.get('data_order_digest')
+    if recorded != digest:
       raise ConfigError(
         f'{model_dir} was trained with other data, rates, seed, batch shape or '
-        f'PERMUTE_TARGETS (data_order_digest {record["data_order_digest"]}, '
-        f'now {digest}): use the same settings, or another MODEL_DIR'
+        f'PERMUTE_TARGETS (data_order_digest {recorded}, now '
+        f'{digest}): use the same settings, or another MODEL_DIR'
       )
 
   def train(self) -> None:
@@ -378,3 +379,15 @@ class TrainingRun:
   def _trained(self) -> tuple[Any, int]:
     """Returns the parameters to evaluate, and their step."""
     return self._evaluated_params(self._state), int(self._state['step'])
+
+
+def _run_id(path: epath.Path) -> str:
+  """Returns the id of a run, a new one if it has none that can be read."""
+  found = path.read_bytes().decode(errors='replace') if path.exists() else ''
+  if re.fullmatch('[0-9a-f]{32}', found.strip()):
+    return found.strip()
+  if found:
+    note(f'{path} is damaged: copies on local disks are not read')
+  made = uuid.uuid4().hex
+  write_whole(path, made)
+  return made

@@ -17,8 +17,9 @@ from typing import Any
 from etils import epath
 
 from flan_jax.errors import UserError
+from flan_jax.runtime import recorded_files
 from flan_jax.runtime.json_text import read_object
-from flan_jax.runtime.paths import user_path, write_whole
+from flan_jax.runtime.paths import user_path
 from flan_jax.studies.cell_digest import Decides
 
 RUNS, EVALUATIONS, PROMPTS = 'runs', 'evaluations', 'prompts'
@@ -116,7 +117,8 @@ class Archive:
       'data': decides.data,
       **facts,
     }
-    write_whole(folder / FINISHED, json.dumps(facts, indent=1, sort_keys=True))
+    text = json.dumps(facts, indent=1, sort_keys=True)
+    recorded_files.write(folder, {FINISHED: text})
     return Finished(folder, facts)
 
 
@@ -129,6 +131,8 @@ def _read(folder: epath.Path) -> Finished | None:
   if not path.exists():
     return None
   facts = read_object(path, fix=_AGAIN)
+  if reason := recorded_files.problem(folder, FINISHED):
+    raise UserError(f'{path} {reason}: {_AGAIN}')
   if 'settings_digest' not in facts:
     raise UserError(f'{path} has no settings_digest: {_AGAIN}')
   return Finished(folder, facts)

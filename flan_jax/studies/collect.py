@@ -14,7 +14,8 @@ from etils import epath
 from flan_jax import __version__
 from flan_jax.errors import UserError
 from flan_jax.evaluation.records import RECORDS, RESULTS
-from flan_jax.runtime.paths import user_path, write_whole
+from flan_jax.runtime import recorded_files
+from flan_jax.runtime.paths import user_path
 from flan_jax.studies.archive import EVALUATIONS, PROMPTS, RUNS, Finished
 from flan_jax.studies.design import (
   Cell,
@@ -25,6 +26,8 @@ from flan_jax.studies.design import (
 
 STUDY = 'study.json'
 SCHEMA = 1
+# What reading a damaged file may raise.
+_DAMAGE = (OSError, ValueError, RecursionError, recorded_files.DamagedFileError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,8 +114,9 @@ def _prompt(prompts: CellPrompt, task: str, found: Finished) -> dict[str, Any]:
 def _read(found: Finished, folder: str) -> dict[str, Any]:
   path = found.folder / folder / RESULTS
   try:
+    recorded_files.check(path.parent, RESULTS)
     return json.loads(path.read_text())
-  except (OSError, ValueError, RecursionError) as error:
+  except _DAMAGE as error:
     raise _unreadable(path, found, error) from error
 
 
@@ -129,9 +133,10 @@ def records_of(found: Finished, evaluation: CellEvaluation) -> list[dict]:
   """Reads the records of a finished evaluation."""
   path = found.folder / evaluation.mixture / RECORDS
   try:
+    recorded_files.check(path.parent, RECORDS)
     lines = path.read_text(encoding='utf-8').splitlines()
     return [json.loads(line) for line in lines]
-  except (OSError, ValueError, RecursionError) as error:
+  except _DAMAGE as error:
     raise _unreadable(path, found, error) from error
 
 
@@ -168,5 +173,5 @@ def write_study(folder: str, study: Mapping[str, Any]) -> str:
   path = user_path(folder) / f'{study["study"]}-{study["size"]}' / STUDY
   path.parent.mkdir(parents=True, exist_ok=True)
   text = json.dumps(study, indent=1, ensure_ascii=False, allow_nan=False)
-  write_whole(path, text + '\n')
+  recorded_files.write(path.parent, {STUDY: text + '\n'})
   return str(path)

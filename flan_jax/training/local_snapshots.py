@@ -20,6 +20,7 @@ import zlib
 import jax
 import numpy as np
 
+from flan_jax.definitions.digests import digest
 from flan_jax.runtime import processes
 from flan_jax.runtime.watchdog import waiting_for
 from flan_jax.training.checkpoint_errors import CheckpointDamagedError
@@ -76,7 +77,8 @@ class LocalSnapshots:
         checksum = zlib.crc32(data, checksum)
         file.write(data)
     about['checksum'] = checksum
-    (temporary / _ABOUT).write_text(json.dumps(about), encoding='utf-8')
+    text = json.dumps([about, digest(about)])
+    (temporary / _ABOUT).write_text(text, encoding='utf-8')
     final = self._folder / str(step)
     shutil.rmtree(final, ignore_errors=True)
     temporary.rename(final)
@@ -135,9 +137,9 @@ class LocalSnapshots:
   ) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """Returns state and record; None if they are damaged or do not fit."""
     try:
-      about = json.loads((path / _ABOUT).read_text(encoding='utf-8'))
+      about, whole = json.loads((path / _ABOUT).read_text(encoding='utf-8'))
       data = np.fromfile(path / _ARRAYS, np.uint8)
-      if zlib.crc32(data) != about['checksum']:
+      if digest(about) != whole or zlib.crc32(data) != about['checksum']:
         raise CheckpointDamagedError(f'{path} is not as it was written')
       pieces, start = {}, 0
       for name, place, size in about['entries']:
@@ -147,7 +149,7 @@ class LocalSnapshots:
         _restored(name, leaf, pieces)
         for name, leaf in _leaves(abstract_state).items()
       ]
-    except (OSError, ValueError, KeyError, CheckpointDamagedError):
+    except (OSError, ValueError, TypeError, KeyError, CheckpointDamagedError):
       return None  # The durable checkpoint is read instead.
     structure = jax.tree.structure(abstract_state)
     return jax.tree.unflatten(structure, leaves), about['record']

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 import contextlib
+import hashlib
 import importlib.metadata
 import io
 import json
@@ -15,6 +16,8 @@ import uuid
 from etils import epath
 
 from flan_jax.errors import ConfigError, nearest
+from flan_jax.runtime import recorded_files
+from flan_jax.runtime.json_text import read_text
 from flan_jax.runtime.paths import is_local, user_path, write_whole
 
 METRICS = 'metrics.jsonl'
@@ -51,9 +54,16 @@ class JsonLines:
   def __init__(self, folder: epath.Path, first_step: int, about: Any):
     """Opens the file, without the metrics of steps that will be repeated."""
     del about  # `config.gin` has it.
-    self._path = folder / METRICS
+    self._folder, self._path = folder, folder / METRICS
+    damage = recorded_files.problem(folder, METRICS)
+    if damage and first_step:
+      logging.warning(
+        '%s %s: going on with the lines that can be read', self._path, damage
+      )
     text = _text_until(self._path, first_step)
-    write_whole(self._path, text)
+    self._size, self._digest = 0, hashlib.sha256()
+    self._count(text)
+    recorded_files.write(folder, {METRICS: text})
     if is_local(self._path):
       self._file = self._path.open('a')
     else:
@@ -61,13 +71,21 @@ class JsonLines:
       self._file.seek(0, io.SEEK_END)
 
   def write(self, step: int, kind: str, values: Mapping[str, float]) -> None:
-    record = {'step': step, 'kind': kind, **values}
-    self._file.write(json.dumps(record) + '\n')
+    line = json.dumps({'step': step, 'kind': kind, **values}) + '\n'
+    self._count(line)
+    self._file.write(line)
     self._file.flush()
+
+  def _count(self, text: str) -> None:
+    data = text.encode()
+    self._size += len(data)
+    self._digest.update(data)
 
   def flush(self) -> None:
     if isinstance(self._file, io.StringIO):
       write_whole(self._path, self._file.getvalue())
+    written = self._size, self._digest.hexdigest()
+    recorded_files.record(self._folder, {METRICS: written})
 
   def close(self) -> None:
     self.flush()
@@ -118,11 +136,11 @@ class Wandb:
     import wandb
 
     path = folder / _WANDB_ID
-    if not path.exists():
+    if not path.exists() or not read_text(path, ConfigError).strip():
       write_whole(path, uuid.uuid4().hex[:8])
     try:
       self._run = wandb.init(
-        id=path.read_text().strip(),
+        id=read_text(path, ConfigError).strip(),
         resume='allow',
         # wandb writes to local disks only; elsewhere it takes its own default.
         dir=os.fspath(folder) if is_local(folder) else None,

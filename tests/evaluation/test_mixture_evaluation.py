@@ -36,6 +36,7 @@ def test_results_records_and_tables_are_written(tmp_path, capsys):
   folder = tmp_path / 'flan_eval_nli'
   assert {path.name for path in folder.iterdir()} == {
     'answers.jsonl',
+    'digests.json',
     'records.jsonl',
     'results.json',
     'table.txt',

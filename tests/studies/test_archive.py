@@ -5,6 +5,7 @@ import json
 import pytest
 
 from flan_jax.errors import UserError
+from flan_jax.runtime.recorded_files import DIGESTS
 from flan_jax.studies.archive import EVALUATIONS, FINISHED, RUNS, Archive
 from flan_jax.studies.cell_digest import Decides
 
@@ -110,7 +111,12 @@ def test_a_damaged_record_is_named_with_the_fix(archive, tmp_path, text):
       reader.find(RUNS, decides)
 
 
-def test_a_record_is_readable_and_leaves_nothing_beside_it(archive):
+def test_a_record_is_readable_and_another_one_is_noticed(archive):
   made = archive.finish(RUNS, _DECIDES, {'params': 7})
-  assert [path.name for path in made.folder.iterdir()] == [FINISHED]
-  assert json.loads((made.folder / FINISHED).read_text())['params'] == 7
+  found = {path.name for path in made.folder.iterdir()}
+  assert found == {FINISHED, DIGESTS}
+  path = made.folder / FINISHED
+  assert json.loads(path.read_text())['params'] == 7
+  path.write_text(path.read_text().replace('7', '8'))
+  with pytest.raises(UserError, match=f'{FINISHED} is not as it was.*remove'):
+    archive.find(RUNS, _DECIDES)

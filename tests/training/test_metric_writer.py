@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from flan_jax.runtime.recorded_files import DIGESTS
 from flan_jax.training.metric_writer import Console, MetricWriter
 from flan_jax.training.trackers import METRICS
 
@@ -24,7 +25,7 @@ def test_only_the_trackers_that_are_named_are_opened(tmp_path):
   writer = MetricWriter(tmp_path, first_step=0, trackers=('jsonl',))
   writer.write(1, 'train', {'loss': 2.0})
   writer.close()
-  assert [path.name for path in tmp_path.iterdir()] == [METRICS]
+  assert {path.name for path in tmp_path.iterdir()} == {METRICS, DIGESTS}
 
 
 @pytest.mark.parametrize(
