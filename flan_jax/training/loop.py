@@ -267,7 +267,7 @@ class Loop:
     sharding = self._program.batch_sharding
     batch = abstract_batch(self._plan, sharding)
     whole = rules.replicated(sharding.mesh)
-    window = self._config.model.window
+    window = self._program.model.window
     count = jax.jit(
       lambda batch: batch_counts(batch, window), out_shardings=whole
     )
