@@ -20,7 +20,9 @@ class OwnSide:
     size = load_vocabulary(task['checkpoint']).size
     self._generators = {
       # No token is negative, so that nothing ends an answer.
-      case: Generator(config, mesh, -1 if end is None else end, vocab_size=size)
+      case: Generator(
+        config, mesh, [-1 if end is None else end], vocab_size=size
+      )
       for case, end in task['ends'].items()
     }
 

@@ -18,7 +18,11 @@ from flan_jax.interop.safetensors_folder import INDEX
 from flan_jax.interop.tokenizer_json import CONTEXT
 from flan_jax.model import DecoderConfig
 from flan_jax.vocabulary.base import Vocabulary
-from flan_jax.vocabulary.hugging_face import read_config, token_name
+from flan_jax.vocabulary.hugging_face import (
+  GENERATION_CONFIG,
+  read_config,
+  token_name,
+)
 
 # Larger models are split into several files; a larger tensor has its own. One
 # file is in memory at a time.
@@ -123,16 +127,17 @@ def write_settings(
   """
   tokenizer = read_config(folder)
   pad = token_name(tokenizer, 'pad_token')
+  ends = vocabulary.end_ids
   ids = {
     'bos_token_id': vocabulary.bos_id,
-    'eos_token_id': vocabulary.eos_id,
+    'eos_token_id': ends[0] if len(ends) == 1 else list(ends),
     'pad_token_id': vocabulary.special.get(pad),
   }
   ids = {name: number for name, number in ids.items() if number is not None}
   context = tokenizer.get(CONTEXT) or _CONTEXT
   settings = to_hf_config(family, config, context)
   write_json(folder / 'config.json', {**settings, 'torch_dtype': dtype, **ids})
-  write_json(folder / 'generation_config.json', ids)
+  write_json(folder / GENERATION_CONFIG, ids)
 
 
 def write_readme(folder: pathlib.Path, prompt_format: str | None) -> None:

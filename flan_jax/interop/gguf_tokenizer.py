@@ -6,8 +6,10 @@ from typing import Any
 
 from flan_jax.interop import tokenizer_json
 from flan_jax.interop.model_source import InteropError
+from flan_jax.interop.output_folder import write_json
 from flan_jax.interop.tokenizer_json import SPLITTINGS
 from flan_jax.runtime.json_text import shown
+from flan_jax.vocabulary.hugging_face import GENERATION_CONFIG, stated_ends
 
 Field = Callable[..., Any]
 
@@ -63,6 +65,11 @@ def write(field: Field, folder: pathlib.Path) -> None:
         )
       settings[f'{ours}_token'] = pieces.names[number]
   tokenizer_json.save(tokenizer, folder, settings)
+  # The end token first, then those of a chat's turn and message.
+  found = (field(f'{_PREFIX}{use}_token_id') for use in ('eos', 'eot', 'eom'))
+  ends = {'eos_token_id': [number for number in found if number is not None]}
+  stated_ends(ends, 'the tokenizer')
+  write_json(folder / GENERATION_CONFIG, ends)
 
 
 def _merges(field: Field) -> list[str]:

@@ -94,7 +94,7 @@ class FlanJaxLM(LM):
       lambda sampling: Generator(
         config,
         mesh,
-        self._vocabulary.eos_id,
+        self._vocabulary.end_ids,
         tokens_per_batch,
         sampling,
         self._vocabulary.size,

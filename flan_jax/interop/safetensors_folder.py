@@ -13,9 +13,14 @@ import safetensors
 from flan_jax.interop.config_types import check_types
 from flan_jax.interop.families import find_family
 from flan_jax.interop.model_source import Index, InteropError
+from flan_jax.interop.output_folder import write_json
 from flan_jax.runtime.json_text import read_object, shown
 from flan_jax.vocabulary.base import SENTENCEPIECE_MODEL, TOKENIZER_JSON
-from flan_jax.vocabulary.hugging_face import TOKENIZER_CONFIG
+from flan_jax.vocabulary.hugging_face import (
+  GENERATION_CONFIG,
+  TOKENIZER_CONFIG,
+  stated_ends,
+)
 
 INDEX = 'model.safetensors.index.json'
 
@@ -67,6 +72,13 @@ class SafetensorsFolder:
 
   def write_tokenizer(self, folder: pathlib.Path) -> None:
     copy_tokenizer(self.path, folder)
+    # As transformers, which reads the first of them that states it.
+    for name in (GENERATION_CONFIG, 'config.json'):
+      path = self.path / name
+      config = read_object(path, InteropError) if path.is_file() else {}
+      if ends := stated_ends(config, str(path)):
+        write_json(folder / GENERATION_CONFIG, {'eos_token_id': ends})
+        break
 
 
 def _open(path: pathlib.Path) -> Any:

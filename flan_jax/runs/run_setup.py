@@ -84,9 +84,9 @@ class RunSetup:
     mesh = make_mesh(self.mesh)
     flags = arguments and arguments.flags()
     store = CacheStore(self.cache_config, vocabulary, flags, self.allow_missing)
-    tokens, end = self.tokens_per_batch, vocabulary.eos_id
+    tokens, ends = self.tokens_per_batch, vocabulary.end_ids
     generator = _generator(
-      self.model, mesh, end, tokens, sampling, vocabulary.size
+      self.model, mesh, ends, tokens, sampling, vocabulary.size
     )
     models = Models(
       config=self.model,

@@ -120,8 +120,8 @@ def _known(asked: _Asked, scored: Scored | None, engine: Engine) -> Piece:
   top = scored.targets[0][-1].top
   token, log_prob = top[0]
   predicted = (Predicted(log_prob, top),)
-  if token == engine.served.vocabulary.eos_id:
-    return Piece((), predicted, 'stop')
+  if token in engine.served.vocabulary.end_ids:
+    return Piece((), predicted, 'stop', token)
   return Piece((token,), predicted, 'length')
 
 
@@ -142,7 +142,7 @@ def _choice(
     prompt = prompt if isinstance(prompt, str) else decode(tokens)
     text, start = prompt + text, len(prompt)
   if request.logprobs is not None:
-    ids, predicted = _with_end(piece, served.vocabulary.eos_id)
+    ids, predicted = _with_end(piece)
     if scored is not None:
       ids = [*tokens, *ids]
       predicted = [None, *scored.targets[0][:-1], *predicted]
@@ -156,10 +156,10 @@ def _choice(
   }
 
 
-def _with_end(piece: Piece, end: int) -> tuple[list[int], Sequence[Predicted]]:
+def _with_end(piece: Piece) -> tuple[list[int], Sequence[Predicted]]:
   """Returns the tokens that have predictions, among them an end token."""
   extra = len(piece.predicted) - len(piece.answer)
-  return [*piece.answer, *[end] * extra], piece.predicted
+  return [*piece.answer, *[piece.end] * extra], piece.predicted
 
 
 def _usage(asked: _Asked, made: int) -> dict[str, int]:
@@ -222,9 +222,7 @@ class Stream:
     count = self._asked.request.logprobs
     if count is None:
       return None
-    ids, predicted = _with_end(
-      piece, self._desk.engine.served.vocabulary.eos_id
-    )
+    ids, predicted = _with_end(piece)
     first, offset = self._sent[index]
     if len(ids) <= first:
       return None

@@ -55,9 +55,9 @@ class Engine:
   def __init__(self, served: Served):
     """Initializes the programs; each compiles on first use."""
     self.served = served
-    size, end = served.vocabulary.size, served.vocabulary.eos_id
+    size, ends = served.vocabulary.size, served.vocabulary.end_ids
     about = served.config, served.mesh
-    self._slots = SlotPrograms(*about, end, size)
+    self._slots = SlotPrograms(*about, ends, size)
     self._scoring = ScoringPrograms(*about, served.tokens_per_batch, size)
     self._lanes: dict[tuple[int, int], Lane] = {}
 

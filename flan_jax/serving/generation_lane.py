@@ -112,4 +112,5 @@ class GenerationLane:
         slot, finish = job.slot, None
         if done:
           finish = 'stop' if slot.ended else 'length'
-        job.deliver(Piece(tuple(slot.answer), tuple(slot.predicted), finish))
+        made = tuple(slot.answer), tuple(slot.predicted)
+        job.deliver(Piece(*made, finish, slot.end))

@@ -17,11 +17,13 @@ class Piece:
     answer: All its tokens so far.
     predicted: As many as tokens if they were asked for; none otherwise.
     finish: 'stop' or 'length' of a whole answer; None if it continues.
+    end: The end token, if one ended the answer.
   """
 
   answer: tuple[int, ...]
   predicted: tuple[Predicted, ...]
   finish: str | None = None
+  end: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

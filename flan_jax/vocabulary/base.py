@@ -42,6 +42,11 @@ class Vocabulary(abc.ABC):
   special: Mapping[str, int]
   digest: str
 
+  @property
+  def end_ids(self) -> tuple[int, ...]:
+    """Ids that end a generated text; the first is `eos_id`."""
+    return (self.eos_id,)
+
   @abc.abstractmethod
   def encode(self, text: str) -> list[int]:
     """Returns the ids of a text. Names of special tokens are plain text."""

@@ -8,6 +8,8 @@ from typing import Any
 from flan_jax.runtime.json_text import read_object, shown
 from flan_jax.vocabulary.base import Vocabulary, VocabularyError
 
+# Names the tokens that end a generated text.
+GENERATION_CONFIG = 'generation_config.json'
 TOKENIZER_CONFIG = 'tokenizer_config.json'
 # The files that name special tokens; the first that names one takes precedence.
 CONFIGS = (TOKENIZER_CONFIG, 'special_tokens_map.json')
@@ -43,6 +45,7 @@ class TokenizerVocabulary(Vocabulary):
         f'{path} does not define an end token: set "eos_token" in '
         f'{TOKENIZER_CONFIG}, in the same folder'
       )
+    self._other_ends = self._find_other_ends(path.parent / GENERATION_CONFIG)
     self.bos_id = self._find_bos(config)
     # Text that looks like a special token is text.
     self._tokenizer.encode_special_tokens = True
@@ -60,6 +63,27 @@ class TokenizerVocabulary(Vocabulary):
         f'{TOKENIZER_CONFIG}, in the same folder'
       )
     return number
+
+  @property
+  def end_ids(self) -> tuple[int, ...]:
+    return (self.eos_id, *self._other_ends)
+
+  def _find_other_ends(self, path: pathlib.Path) -> tuple[int, ...]:
+    """Returns the ids that also end a generated text, such as a chat's turn.
+
+    They do not change how texts are tokenized, so the digest has no part of
+    them.
+    """
+    if not path.is_file():
+      return ()
+    stated = stated_ends(read_object(path, VocabularyError), str(path))
+    for number in stated:
+      if number >= self.size:
+        raise VocabularyError(
+          f'{path}: eos_token_id has {number}, but {self.path} has {self.size} '
+          'tokens: correct it, or get the file again'
+        )
+    return tuple(number for number in stated if number != self.eos_id)
 
   def _find_bos(self, config: Mapping[str, Any]) -> int | None:
     """Returns the token that the tokenizer starts a sequence with, or None."""
@@ -86,6 +110,27 @@ class TokenizerVocabulary(Vocabulary):
   def decode(self, ids: Sequence[int]) -> str:
     ids = [int(i) for i in ids if i < self.size]
     return self._tokenizer.decode(ids, skip_special_tokens=True)
+
+
+def stated_ends(config: Mapping[str, Any], where: str) -> list[int]:
+  """Returns `eos_token_id` of a generation_config.json or config.json.
+
+  Args:
+    config: The contents of the file.
+    where: The file, for the error.
+
+  Raises:
+    VocabularyError: it is neither an id nor a list of ids.
+  """
+  stated = config.get('eos_token_id')
+  ids = stated if isinstance(stated, list) else [stated]
+  ids = [] if stated is None else ids
+  if any(type(number) is not int or number < 0 for number in ids):
+    raise VocabularyError(
+      f'{where}: eos_token_id is {shown(stated)}; it must be the id of a '
+      'token, or a list of ids'
+    )
+  return list(dict.fromkeys(ids))
 
 
 def _read(path: pathlib.Path) -> Any:

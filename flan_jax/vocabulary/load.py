@@ -11,11 +11,16 @@ from flan_jax.vocabulary.base import (
   Vocabulary,
   VocabularyError,
 )
-from flan_jax.vocabulary.hugging_face import CONFIGS, TokenizerVocabulary
+from flan_jax.vocabulary.hugging_face import (
+  CONFIGS,
+  GENERATION_CONFIG,
+  TokenizerVocabulary,
+)
 from flan_jax.vocabulary.sentence_piece import SentencePieceVocabulary
 
 MINI = 'mini'
-_FILES = (TOKENIZER_JSON, SENTENCEPIECE_MODEL, *CONFIGS)
+_SETTINGS = (*CONFIGS, GENERATION_CONFIG)
+_FILES = (TOKENIZER_JSON, SENTENCEPIECE_MODEL, *_SETTINGS)
 MINI_MODEL = pathlib.Path(__file__).parent / 'mini_4096.model'
 
 
@@ -39,7 +44,7 @@ def load_vocabulary(spec: str) -> Vocabulary:
       f'no vocabulary at {spec}: VOCABULARY must be {MINI!r}, a SentencePiece '
       f'.model file, a Hugging Face {TOKENIZER_JSON}, or a folder with one'
     )
-  files = [path, *(path.with_name(name) for name in CONFIGS)]
+  files = [path, *(path.with_name(name) for name in _SETTINGS)]
   stats = [file.stat() for file in files if file.is_file()]
   versions = tuple((x.st_ino, x.st_mtime_ns, x.st_size) for x in stats)
   return _load(spec, path, versions)

@@ -96,7 +96,7 @@ class Trainer:
     self.models = Models(
       _MODEL,
       Scorer(_MODEL, self.mesh),
-      _BriefGenerator(_MODEL, self.mesh, self.vocabulary.eos_id),
+      _BriefGenerator(_MODEL, self.mesh, self.vocabulary.end_ids),
       self.vocabulary,
       self.framing,
     )

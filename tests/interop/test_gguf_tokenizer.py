@@ -39,6 +39,14 @@ def _metadata(folder, pre):
   }
 
 
+def test_tokens_of_a_turn_end_a_generated_text(tmp_path):
+  tiny_models.write_tokenizer(tmp_path)
+  metadata = _metadata(tmp_path, 'gpt-2') | {'tokenizer.ggml.eot_token_id': 2}
+  target = tmp_path / 'rebuilt'
+  target.mkdir()
+  assert _rebuilt(metadata, target).end_ids == (1, 2)
+
+
 def _rebuilt(metadata, folder):
   gguf_tokenizer.write(metadata.get, folder)
   return load_vocabulary(str(folder))

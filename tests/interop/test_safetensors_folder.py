@@ -65,6 +65,19 @@ def test_two_files_with_the_same_tensor_are_refused(make_folder):
     open_source(str(folder))
 
 
+def test_end_tokens_are_those_of_generation_before_the_model_s(
+  make_folder, tmp_path
+):
+  folder = make_folder(eos_token_id=[2, 7])
+  source = open_source(str(folder))
+  ends = tmp_path / 'generation_config.json'
+  source.write_tokenizer(tmp_path)
+  assert json.loads(ends.read_text()) == {'eos_token_id': [2, 7]}
+  (folder / ends.name).write_text('{"eos_token_id": 5, "top_k": 3}')
+  source.write_tokenizer(tmp_path)
+  assert json.loads(ends.read_text()) == {'eos_token_id': [5]}
+
+
 def test_a_folder_without_a_tokenizer_is_refused(make_folder, tmp_path):
   folder = make_folder()
   (folder / 'tokenizer.json').unlink()

@@ -134,7 +134,7 @@ def test_golden_continuations(golden, last_logits):
 def test_generation_gives_the_golden_continuations(golden, model, vocabulary):
   config, params = model
   continued = [p for p in golden['prompts'] if 'continuation' in p]
-  generator = Generator(config, import_mesh(config), vocabulary.eos_id)
+  generator = Generator(config, import_mesh(config), vocabulary.end_ids)
   # `test_golden_continuations` checks all of their tokens.
   limits = [8] * len(continued)
   answers = generate(generator, params, [p['ids'] for p in continued], limits)

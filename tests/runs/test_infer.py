@@ -46,7 +46,7 @@ def answered(tmp_path_factory):
   Checkpointer.save_params(folder, params, record)
   framing = Framing.of(CacheConfig('cache'), vocabulary)
   generator = Generator(
-    _MODEL, mesh, vocabulary.eos_id, 2048, vocab_size=vocabulary.size
+    _MODEL, mesh, vocabulary.end_ids, 2048, vocab_size=vocabulary.size
   )
   encode = vocabulary.encode
   tokens = generate(

@@ -38,7 +38,7 @@ def _expected(model, limit, sampling=None):
   generator = Generator(
     served.config,
     served.mesh,
-    vocabulary.eos_id,
+    vocabulary.end_ids,
     served.tokens_per_batch,
     sampling,
     vocabulary.size,
@@ -174,7 +174,7 @@ def test_log_probabilities_are_those_of_the_scorer(client):
   choice = _ask(client, prompt=_PROMPTS[1], max_tokens=6, logprobs=5)
   tokens = served.vocabulary.encode
   prompt = served.framing.prompt(tokens(_PROMPTS[1]))
-  generator = Generator(served.config, served.mesh, -1, 2048)
+  generator = Generator(served.config, served.mesh, [-1], 2048)
   params = served.checkpoints['first']
   (answer,) = generate(generator, params, [prompt], [6])
   ((expected,),) = score(

@@ -47,6 +47,27 @@ def test_pieces_are_the_text_of_ids_with_names_of_special_tokens(vocabulary):
   assert '🙂' in pieces and '\N{REPLACEMENT CHARACTER}' not in ''.join(pieces)
 
 
+def test_several_tokens_end_a_generated_text(folder, tmp_path, vocabulary):
+  assert vocabulary.end_ids == (1,)
+  ends = tmp_path / 'several/generation_config.json'
+  plain = _edited(folder, ends.parent)
+  for stated, expected in (
+    (2, (1, 2)),
+    ([2, 1, 5, 2], (1, 2, 5)),
+    (None, (1,)),
+  ):
+    ends.write_text(json.dumps({'eos_token_id': stated}))
+    found = TokenizerVocabulary(plain.path)
+    assert (found.end_ids, found.digest) == (expected, vocabulary.digest)
+  for stated, named in (
+    ('</s>', 'must be the id of a token, or'),
+    ([2, 9999], '9999, but .* tokens: correct it'),
+  ):
+    ends.write_text(json.dumps({'eos_token_id': stated}))
+    with pytest.raises(VocabularyError, match=named):
+      TokenizerVocabulary(plain.path)
+
+
 def test_what_starts_a_sequence_is_what_the_tokenizer_adds(
   folder, tmp_path, vocabulary
 ):

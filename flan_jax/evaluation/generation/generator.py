@@ -30,7 +30,7 @@ class Generator:
     self,
     config: DecoderConfig,
     mesh: jax.sharding.Mesh,
-    end: int,
+    ends: Sequence[int],
     tokens_per_batch: int = 8192,
     sampling: Sampling | None = None,
     vocab_size: int | None = None,
@@ -40,7 +40,7 @@ class Generator:
     Args:
       config: Shape of the decoder.
       mesh: Slots are sharded over its data axes.
-      end: The token that ends an answer.
+      ends: The tokens that end an answer.
       tokens_per_batch: Tokens that all slots hold together, over all devices.
       sampling: How tokens are drawn; None takes the most probable.
       vocab_size: Number of ids that may be drawn; None for all rows of the
@@ -49,7 +49,7 @@ class Generator:
     self._tokens_per_batch = tokens_per_batch
     self._sampling = sampling or Sampling()
     vocab_size = vocab_size or config.vocab_size
-    self._programs = SlotPrograms(config, mesh, end, vocab_size)
+    self._programs = SlotPrograms(config, mesh, ends, vocab_size)
 
   def answers(
     self,

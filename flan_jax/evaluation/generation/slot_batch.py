@@ -39,8 +39,9 @@ class Continuation:
     stop: Decides whether the answer is whole.
     asked: Whether alternatives to the tokens are kept.
     answer: Tokens so far; when it has finished, without what ended it.
-    predicted: As many as tokens, if asked, and one for an end token.
-    ended: Whether the end token or `stop` ended it, not the limit.
+    predicted: As many as tokens, if asked, and one for the end token.
+    ended: Whether an end token or `stop` ended it, not the limit.
+    end: The end token, if one ended it.
   """
 
   prompt: Sequence[int]
@@ -52,6 +53,7 @@ class Continuation:
   answer: list[int] = dataclasses.field(default_factory=list)
   predicted: list[Predicted] = dataclasses.field(default_factory=list)
   ended: bool = False
+  end: int | None = None
 
   def add(self, tokens: np.ndarray, predicted: Sequence[np.ndarray]) -> None:
     """Adds chosen tokens [C] and what was predicted in their places."""
@@ -64,13 +66,14 @@ class Continuation:
           Predicted(log_prob, tuple(zip(*top, strict=True)))
         )
 
-  def finish(self, end: int) -> bool:
+  def finish(self, ends: Sequence[int]) -> bool:
     """Returns whether the answer is whole; if so, drops what is beyond it."""
     reached = len(self.answer) >= self.limit
     tokens = self.answer
-    ended = end in tokens
+    first = next((i for i, n in enumerate(tokens) if n in ends), None)
+    ended = first is not None
     if ended:
-      tokens = tokens[: tokens.index(end)]
+      self.end, tokens = tokens[first], tokens[:first]
     whole = self.stop(tokens)
     if whole is not None:
       tokens = tokens[:whole]
@@ -202,7 +205,7 @@ class SlotBatch:
     """Empties the slots whose answers are whole, and returns these."""
     found = []
     for n, slot in enumerate(self._slots):
-      if slot is not None and slot.finish(self._programs.end):
+      if slot is not None and slot.finish(self._programs.ends):
         self._slots[n] = None
         found.append(slot)
     return found

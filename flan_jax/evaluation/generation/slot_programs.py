@@ -1,6 +1,6 @@
 """The device programs of generation: read prompts, insert them, add tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import functools
 from typing import Any, NamedTuple
 
@@ -47,19 +47,19 @@ class SlotPrograms:
 
   Attributes:
     shards: Number of shards that the slots are divided among.
-    end: The token that ends an answer.
+    ends: The tokens that end an answer.
   """
 
   def __init__(
     self,
     config: DecoderConfig,
     mesh: jax.sharding.Mesh,
-    end: int,
+    ends: Sequence[int],
     vocab_size: int,
   ):
     """Initializes the programs; see `Generator` for the arguments."""
     self.shards = batch_shards(mesh)
-    self.end = end
+    self.ends = tuple(ends)
     self._mesh = mesh
     self._sharding = batch_sharding(mesh)
     self._config = resolve_attention(config, mesh)
@@ -169,7 +169,7 @@ class SlotPrograms:
         'position': state['position'] + active,
         'made': count,
         'active': active
-        & (chosen.tokens != self.end)
+        & ~jnp.isin(chosen.tokens, jnp.array(self.ends))
         & (count < state['limit']),
       }
       return step + 1, cache, state, made

@@ -57,7 +57,7 @@ def test_generation_is_greedy_and_the_same_in_any_batch(position):
     for prompt, limit in zip(prompts, limits, strict=True)
   ]
   for tokens_per_batch in (256, 4096):
-    generator = Generator(config, mesh, _END, tokens_per_batch)
+    generator = Generator(config, mesh, [_END], tokens_per_batch)
     assert generate(generator, params, prompts, limits) == wanted
 
 
@@ -67,13 +67,13 @@ def test_generation_over_eight_devices():
   one, eight = _mesh(), _mesh(8)
   limits = [_LIMIT] * 6
   alone = generate(
-    Generator(config, one, _END),
+    Generator(config, one, [_END]),
     init_params(config, 0, one),
     _prompts(),
     limits,
   )
   together = generate(
-    Generator(config, eight, _END),
+    Generator(config, eight, [_END]),
     init_params(config, 0, eight),
     _prompts(),
     limits,
@@ -81,13 +81,13 @@ def test_generation_over_eight_devices():
   assert together == alone
 
 
-def test_an_end_token_ends_an_answer_before_its_limit():
+def test_any_end_token_ends_an_answer_before_its_limit():
   config, mesh = tiny_config('rope', vocab_size=30), _mesh()
   params = init_params(config, 0, mesh)
-  (free,) = generate(Generator(config, mesh, -1), params, [[5, 6]], [_LIMIT])
-  # Its third token serves as the end token.
+  (free,) = generate(Generator(config, mesh, [-1]), params, [[5, 6]], [_LIMIT])
+  # Its third token serves as one of two end tokens.
   (ended,) = generate(
-    Generator(config, mesh, free[2]), params, [[5, 6]], [_LIMIT]
+    Generator(config, mesh, [-1, free[2]]), params, [[5, 6]], [_LIMIT]
   )
   assert len(free) == _LIMIT
   assert ended == free[: free.index(free[2])]
@@ -101,7 +101,7 @@ def test_slots_are_filled_again_until_all_prompts_are_answered():
   limits = rng.integers(0, 30, 23).tolist()
   # Two slots for 23 prompts whose answers differ in length, or one for each.
   few, many = (
-    generate(Generator(config, mesh, _END, tokens), params, prompts, limits)
+    generate(Generator(config, mesh, [_END], tokens), params, prompts, limits)
     for tokens in (512, 8192)
   )
   assert few == many
@@ -116,7 +116,7 @@ def test_draws_depend_on_seed_prompt_and_place_and_not_on_the_batch():
 
   def draw(tokens_per_batch, **sampling):
     generator = Generator(
-      config, mesh, -1, tokens_per_batch, Sampling(1.0, **sampling)
+      config, mesh, [-1], tokens_per_batch, Sampling(1.0, **sampling)
     )
     return generate(generator, params, prompts, limits)
 
@@ -129,7 +129,9 @@ def test_draws_depend_on_seed_prompt_and_place_and_not_on_the_batch():
 def test_ids_beyond_the_vocabulary_never_come():
   config, mesh = tiny_config('rope', vocab_size=30), _mesh()
   params = init_params(config, 0, mesh)
-  generator = Generator(config, mesh, -1, sampling=Sampling(5.0), vocab_size=3)
+  generator = Generator(
+    config, mesh, [-1], sampling=Sampling(5.0), vocab_size=3
+  )
   (tokens,) = generate(generator, params, [[5, 6]], [40])
   assert set(tokens) == {0, 1, 2}
 
@@ -137,7 +139,7 @@ def test_ids_beyond_the_vocabulary_never_come():
 def test_a_stop_ends_an_answer():
   config, mesh = tiny_config('rope', vocab_size=30), _mesh()
   params = init_params(config, 0, mesh)
-  generator = Generator(config, mesh, -1)
+  generator = Generator(config, mesh, [-1])
   (free,) = generate(generator, params, [[5, 6]], [20])
   cut = free.index(free[4])
   (stopped,) = generate(

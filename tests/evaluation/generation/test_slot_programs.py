@@ -19,7 +19,7 @@ _CONFIG = tiny_config()
 def test_only_active_slots_add_tokens_and_only_up_to_their_limit():
   mesh = make_mesh(MeshConfig(), jax.devices()[:1])
   params = init_params(_CONFIG, 0, mesh)
-  programs = SlotPrograms(_CONFIG, mesh, -1, _CONFIG.vocab_size)
+  programs = SlotPrograms(_CONFIG, mesh, [-1], _CONFIG.vocab_size)
   batch = empty_batch(1, Capacity(64, 1, 8))
   fill_row(batch, 0, [Example([5, 6, 7], ())])
   first, read = programs.prefill(
