@@ -442,7 +442,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
   parser.add_argument('--seed', type=int, default=0)
   parser.add_argument('--only', nargs='*', help='names of subjects')
-  parser.add_argument('--every', type=int, default=1, help='every nth case')
+  parser.add_argument('--share', type=float, default=1.0, help='of all cases')
   flags = parser.parse_args(argv)
   counts: dict[str, collections.Counter] = {}
   with tempfile.TemporaryDirectory() as name:
@@ -452,9 +452,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     campaign = Campaign(folder, flags.seed)
     campaign.prepare()
     chosen = [s for s in subjects() if not flags.only or s.name in flags.only]
-    for case in itertools.islice(
-      campaign.cases(chosen), flags.seed % flags.every, None, flags.every
-    ):
+    drawn = random.Random(flags.seed)
+    for case in campaign.cases(chosen):
+      if drawn.random() >= flags.share:
+        continue
       outcome = campaign.outcome(case)
       kind = outcome.partition(':')[0]
       counts.setdefault(case.subject.name, collections.Counter())[kind] += 1
