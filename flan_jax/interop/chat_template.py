@@ -1,4 +1,4 @@
-"""Turns the chat template of a model into a PROMPT_FORMAT."""
+"""Turns the chat template of a model into a PROMPT_FORMAT, and back."""
 
 from collections.abc import Mapping
 import json
@@ -9,13 +9,30 @@ import sys
 from typing import Any
 
 from flan_jax.interop import template_child
+from flan_jax.interop.output_folder import write_json
 from flan_jax.runtime.json_text import read_text
 from flan_jax.vocabulary.base import VocabularyError
-from flan_jax.vocabulary.hugging_face import TOKENS, read_config, token_name
+from flan_jax.vocabulary.hugging_face import (
+  TOKENIZER_CONFIG,
+  TOKENS,
+  read_config,
+  token_name,
+)
 
 # Takes the place of the input while a template is rendered.
 _MARK = '\x00input\x00'
 CHAT_TEMPLATE = 'chat_template.jinja'
+# The template of a PROMPT_FORMAT. The model was tuned on single answers.
+_TEMPLATE = (
+  '{% for message in messages %}'
+  "{% if message['role'] == 'user' %}"
+  "{{ BEFORE + message['content'] + AFTER }}"
+  "{% elif message['role'] == 'assistant' %}"
+  "{{ message['content'] + eos_token }}"
+  '{% else %}'
+  "{{ raise_exception('only user and assistant have messages') }}"
+  '{% endif %}{% endfor %}'
+)
 # A longer one leaves no room in a prompt, in characters.
 _LONGEST = 10_000
 
@@ -46,6 +63,32 @@ def chat_prompt_format(folder: pathlib.Path, adds_bos: bool) -> str | None:
   if adds_bos and bos:
     text = text.removeprefix(bos)
   return text.replace(_MARK, '{input}')
+
+
+def write_chat_template(
+  folder: pathlib.Path, prompt: str, adds_bos: bool
+) -> None:
+  """Makes the chat template of a tokenizer that of a PROMPT_FORMAT.
+
+  A template that already yields this prompt stays: it may know of more, such as
+  system messages.
+
+  Args:
+    folder: Folder of the tokenizer.
+    prompt: The PROMPT_FORMAT.
+    adds_bos: As for `chat_prompt_format`.
+  """
+  if chat_prompt_format(folder, adds_bos) == prompt:
+    return
+  (folder / CHAT_TEMPLATE).unlink(missing_ok=True)
+  # Jinja reads the escapes of JSON, but not halves of pairs.
+  before, after = (
+    json.dumps(text, ensure_ascii=False) for text in prompt.split('{input}')
+  )
+  template = _TEMPLATE.replace('BEFORE', before).replace('AFTER', after)
+  start = '{{ bos_token }}' if adds_bos else ''
+  config = {**read_config(folder), 'chat_template': start + template}
+  write_json(folder / TOKENIZER_CONFIG, config)
 
 
 def _render(template: str, config: Mapping[str, Any]) -> str:

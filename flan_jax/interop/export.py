@@ -11,6 +11,7 @@ from flax import traverse_util
 import ml_dtypes  # noqa: F401
 import numpy as np
 
+from flan_jax.interop.chat_template import write_chat_template
 from flan_jax.interop.families import Family, Mapped, mapped_arrays
 from flan_jax.interop.hf_config import to_hf_config
 from flan_jax.interop.output_folder import write_json, write_tensors
@@ -39,7 +40,28 @@ Fine-tuned with flan_jax. A prompt is this Python format string,
     {prompt!r}
 
 and an answer ends with `{end}`. The input and the text around it were tokenized
-separately.
+separately, as here:
+
+```python
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+folder = '.'  # The path of this folder.
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForCausalLM.from_pretrained(folder)
+texts = ({before!r}, 'Is the sky blue?', {after!r})
+tokens = {start}
+for text in texts:
+  tokens += tokenizer.encode(text, add_special_tokens=False)
+prompt = torch.tensor([tokens])
+made = model.generate(
+  prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=32
+)
+print(tokenizer.decode(made[0, len(tokens) :], skip_special_tokens=True))
+```
+
+The chat template makes the same text of a user's message. Where it is tokenized
+as a whole, tokens may reach across the ends of the input.
 """
 
 
@@ -140,9 +162,29 @@ def write_settings(
   write_json(folder / GENERATION_CONFIG, ids)
 
 
-def write_readme(folder: pathlib.Path, prompt_format: str | None) -> None:
-  """Writes a README.md that states the PROMPT_FORMAT of the training run."""
+def write_usage(
+  folder: pathlib.Path, vocabulary: Vocabulary, prompt_format: str | None
+) -> None:
+  """Makes a model's folder say how it is prompted.
+
+  Writes the chat template, and a README.md with an example.
+
+  Args:
+    folder: The folder of model and tokenizer.
+    vocabulary: Vocabulary of the model.
+    prompt_format: PROMPT_FORMAT of the training run.
+  """
   end = token_name(read_config(folder), 'eos_token')
   prompt = '{input}' + end if prompt_format is None else prompt_format
-  text = _README.format(name=folder.name, prompt=prompt, end=end)
+  adds_bos = vocabulary.bos_id is not None
+  write_chat_template(folder, prompt, adds_bos)
+  before, after = prompt.split('{input}')
+  text = _README.format(
+    name=folder.name,
+    prompt=prompt,
+    end=end,
+    before=before,
+    after=after,
+    start='[tokenizer.bos_token_id]' if adds_bos else '[]',
+  )
   (folder / 'README.md').write_text(text, encoding='utf-8')

@@ -105,7 +105,7 @@ def _export_model(flags: argparse.Namespace) -> None:
     export.write_weights(out, family, config, params, flags.dtype)
     export.write_settings(out, family, config, vocabulary, flags.dtype)
     if 'prompt_format' in record:
-      export.write_readme(out, prompt_format)
+      export.write_usage(out, vocabulary, prompt_format)
   count = f'{config.param_count():,} parameters'
   show([f'{out}: {family.architecture}, {count}'])
 

@@ -1,12 +1,14 @@
 """Importing and exporting preserves every bit."""
 
 import json
+import re
 
 import jax
 import numpy as np
 import pytest
 from safetensors import numpy as safetensors_numpy
 
+from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.interop import (
   FAMILIES,
   InteropError,
@@ -14,10 +16,13 @@ from flan_jax.interop import (
   family_for,
   import_params,
 )
+from flan_jax.interop.export_tokenizer import write_tokenizer
 from flan_jax.interop.params import import_mesh
 from flan_jax.interop.safetensors_folder import INDEX
 from flan_jax.model import DecoderConfig
 from flan_jax.sharding import MeshConfig, make_mesh
+from flan_jax.testing import tiny_models
+from flan_jax.vocabulary.load import load_vocabulary
 
 
 def _export(source, family, config, folder, dtype='float32', **about):
@@ -120,3 +125,52 @@ def test_the_configuration_decides_the_family(settings, name):
 def test_models_without_a_class_are_refused(settings, reason):
   with pytest.raises(InteropError, match=reason):
     family_for(DecoderConfig(**_SIZES, **settings))
+
+
+@pytest.mark.parametrize(
+  ('prompt_format', 'adds_bos', 'chat'),
+  [
+    ('<|user|>"Q":\n{input} 🦊\\n', True, None),
+    (None, False, None),
+    ('Q {input} A', False, 'Q {{ messages[0].content }} A'),
+  ],
+)
+def test_an_exported_folder_says_how_it_is_prompted(
+  prompt_format, adds_bos, chat, make_folder, open_model, tmp_path, monkeypatch
+):
+  transformers = pytest.importorskip('transformers')
+  folder = make_folder(eos_token_id=[1, 2])
+  tiny_models.write_tokenizer(folder, adds_bos)
+  settings = json.loads((folder / 'tokenizer_config.json').read_text())
+  other = {'chat_template': chat or 'X{{ messages[0].content }}'}
+  (folder / 'tokenizer_config.json').write_text(json.dumps(settings | other))
+  source, family, config = open_model(folder)
+  out = _export(source, family, config, tmp_path / 'out')
+  base = tmp_path / 'base'
+  base.mkdir()
+  source.write_tokenizer(base)
+  vocabulary = load_vocabulary(str(base))
+  write_tokenizer(vocabulary, out)
+  export.write_settings(out, family, config, vocabulary, 'float32')
+  export.write_usage(out, vocabulary, prompt_format)
+
+  (example,) = re.findall(
+    '```python\n(.*?)```', (out / 'README.md').read_text(), re.S
+  )
+  names = {}
+  monkeypatch.chdir(out)
+  exec(example, names)
+  framing = Framing.of(
+    CacheConfig('.', prompt_format=prompt_format), vocabulary
+  )
+  question = 'Is the sky blue?'
+  assert names['tokens'] == framing.prompt(vocabulary.encode(question))
+  tokenizer = transformers.AutoTokenizer.from_pretrained(out)
+  messages = [{'role': 'user', 'content': question}]
+  text = tokenizer.apply_chat_template(messages, tokenize=False)
+  start = '<|start|>' if adds_bos else ''
+  around = prompt_format or '{input}<|end|>'
+  assert text == start + around.replace('{input}', question)
+  assert tokenizer.chat_template == chat or chat is None
+  ends = names['model'].generation_config.eos_token_id
+  assert tuple(ends) == vocabulary.end_ids == (1, 2)
