@@ -16,9 +16,33 @@ if (_ROOT / 'setup.py').exists() and (_ROOT / 'tasks/__init__.py').exists():
 
 # Imported on first use, so that `import flan_jax` takes no time.
 _LAZY = {
+  'CacheConfig': 'flan_jax.cache.framing',
+  'OptimizerConfig': 'flan_jax.training.optimizer',
+  'PackingConfig': 'flan_jax.batches.loader',
+  'Sampling': 'flan_jax.evaluation.generation.sampling',
   'Template': 'flan_jax.definitions.template',
   'dataset': 'flan_jax.sources.own_dataset',
+  'generate': 'flan_jax.interop.loaded_model',
+  'import_model': 'flan_jax.runs.from_python',
+  'load_model': 'flan_jax.interop.loaded_model',
+  'rank': 'flan_jax.interop.loaded_model',
+  'render': 'flan_jax.runs.from_python',
+  'train': 'flan_jax.runs.from_python',
 }
+__all__ = [
+  'CacheConfig',
+  'OptimizerConfig',
+  'PackingConfig',
+  'Sampling',
+  'Template',
+  'dataset',
+  'generate',
+  'import_model',
+  'load_model',
+  'rank',
+  'render',
+  'train',
+]
 
 
 def __getattr__(name: str) -> _Any:
