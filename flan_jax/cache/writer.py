@@ -17,6 +17,7 @@ from flan_jax.cache.cached_split import CachedSplit
 from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.identity import LAYOUT, SplitKey, split_folder
 from flan_jax.cache.shard import ShardTask, write_shard
+from flan_jax.definitions.dataset import Dataset
 from flan_jax.definitions.digests import digest
 from flan_jax.rendering.lengths import renderings_of
 from flan_jax.rendering.missing_data import missing_data, missing_parts
@@ -232,7 +233,7 @@ class CacheWriter:
       'format': key.part.format,
       'source': key.part.source,
       'slice': key.part.splits[key.split],
-      'adapted': source.slices[key.split].reason,
+      'adapted': _adapted(key.part, source.slices[key.split].reason),
       'templates_used': key.templates,
       'template_set': key.part.template_set,
       'vocabulary': {
@@ -282,6 +283,14 @@ def counted(counts: Mapping[str, int]) -> str:
   if_any = ('rows_filtered', 'inputs_shortened', 'prompts_cut', 'targets_cut')
   names = [*always, *(name for name in if_any if counts[name])]
   return ', '.join(f'{counts[x]:,} {x.replace("_", " ")}' for x in names)
+
+
+def _adapted(part: Dataset, reason: str) -> str:
+  """Returns how a split differs from the recorded one.
+
+  Of a user's own rows nothing is recorded, so they cannot differ.
+  """
+  return reason if part.rows or part.on_training_rows else ''
 
 
 def _summary(manifest: Mapping[str, Any]) -> str:

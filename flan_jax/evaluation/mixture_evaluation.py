@@ -129,12 +129,6 @@ class MixtureEvaluation:
     for result in evaluation.results:
       if result.null is not None:
         yield f'{result.part} was not evaluated: {result.null}'
-    adapted = [result for result in evaluation.results if result.adapted]
-    if adapted:
-      yield 'not the recorded rows, so not comparable with the paper:'
-    for result in adapted:
-      reasons = ', '.join(f'{k}: {v}' for k, v in result.adapted.items())
-      yield f'  {result.part}: {reasons}'
 
   def print_comparison(
     self, before: Evaluation, after: Evaluation, folder: str | os.PathLike

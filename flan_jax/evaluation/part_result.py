@@ -8,6 +8,8 @@ from flan_jax.evaluation.eval_parts import EvalPart
 from flan_jax.evaluation.metrics import intervals, text_metrics
 from flan_jax.rendering.exemplars import too_few
 
+NOT_SHOWN = 'not shown'
+
 
 @dataclasses.dataclass(frozen=True)
 class PartResult:
@@ -112,13 +114,30 @@ class PartResult:
     return shown is not None and too_few(self.shots, shown['mean'])
 
   @property
+  def verdict(self) -> str:
+    """Whether the accuracy is shown to differ from the majority's.
+
+    `above majority`, `below majority`, `not shown` or `too few rows`; empty for
+    other metrics, and where rows have their own options.
+    """
+    if self.too_few and self.null is None:
+      return intervals.TOO_FEW
+    if self.metric != 'accuracy' or self.majority_rate is None:
+      return ''
+    low, high = self.known_interval or (0, 100)
+    if low > self.majority_rate:
+      return 'above majority'
+    return 'below majority' if high < self.majority_rate else NOT_SHOWN
+
+  @property
   def split(self) -> str:
     """`recorded`, or `adapted` if the test rows are those of a small copy."""
     return 'adapted' if 'test' in self.adapted else 'recorded'
 
   def as_json(self) -> dict[str, Any]:
     """Returns the entry of `results.json`; `null` only if not evaluated."""
-    values = dataclasses.asdict(self) | {'split': self.split}
+    values = dataclasses.asdict(self)
+    values |= {'split': self.split, 'verdict': self.verdict}
     if self.null is None:
       del values['null']
     return values

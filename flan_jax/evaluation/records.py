@@ -85,7 +85,10 @@ def tables(results: Sequence[PartResult]) -> list[Block]:
   """Returns the tables of parts, written answers, clean rows and means."""
   return spaced(
     [
-      [table.results_table(results), *table.exemplar_warnings(results)],
+      [
+        table.results_table(results),
+        *table.legend(results),
+      ],
       table.written_table(results),
       table.clean_table(results),
       table.clusters_table(cluster_means(results)),

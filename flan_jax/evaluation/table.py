@@ -1,25 +1,33 @@
 """The tables that evaluations print."""
 
 from collections.abc import Mapping, Sequence
+import dataclasses
 from typing import Any
 
 from flan_jax.evaluation import aggregation
 from flan_jax.evaluation.metrics.intervals import TOO_FEW
 from flan_jax.evaluation.part_result import PartResult
 from flan_jax.rendering.exemplars import too_few_text
-from flan_jax.terminal.blocks import Paragraph, Table
+from flan_jax.terminal.blocks import Block, Paragraph, Table
 
 # What narrow terminals leave out first. Files have all columns.
-_LEAST = ('top share', 'macro F1', 'majority')
+_LEAST = ('macro F1', 'top share', 'majority')
+_LEGEND = (
+  'best: the test score of the template that is best on validation rows, and '
+  'its number. majority: share of the most frequent right answer, which needs '
+  'no model. macro F1: mean F1 over classes. top share: share of the most '
+  'frequent prediction; near 100, the model gives one answer to all rows. '
+  'verdict: whether the 95 % interval of an accuracy lies above the majority.'
+)
+_STYLES = {'above majority': 'green', 'below majority': 'red'}
 
 
 def results_table(results: Sequence[PartResult]) -> Table:
-  """Returns results as a table; `docs/evaluation.md` describes the columns."""
+  """Returns results as a table; `legend` describes the columns."""
   lines = []
   few_shot = any(result.shots for result in results)
   for result in results:
-    best = result.best_validation or {'test': None, 'template': None}
-    templates = result.templates.values()
+    best, templates = result.best_validation, result.templates.values()
     lines.append(
       {
         **_labels(result),
@@ -27,19 +35,35 @@ def results_table(results: Sequence[PartResult]) -> Table:
         **({'exemplars': _exemplars(result)} if few_shot else {}),
         'mean': _number(result.mean),
         '(std)': f'({_number(result.std)})',
-        '95 % interval': _interval(result.interval),
-        'best validation': _number(best['test']),
-        'template': '-' if best['template'] is None else f't{best["template"]}',
+        '95 % interval': _interval(result.known_interval),
+        'best': (
+          f'{_number(best["test"])} t{best["template"]}' if best else '-'
+        ),
         'majority': _number(result.majority_rate),
         'macro F1': _mean([t.get('macro_f1') for t in templates]),
         'top share': _mean([t['most_frequent_prediction'] for t in templates]),
-        'split': result.split,
+        'verdict': result.verdict or '-',
       }
     )
   return Table.of(
     lines,
-    optional=(*_LEAST, 'template', 'split', 'best validation', '(std)', 'rows'),
+    optional=(*_LEAST, 'best', '(std)', 'rows'),
+    styles=[_STYLES.get(result.verdict, '') for result in results],
   )
+
+
+def legend(results: Sequence[PartResult]) -> list[Block]:
+  """Returns what the columns of `results_table` mean, and what to beware of."""
+  if not results:
+    return []
+  adapted = [result for result in results if result.adapted]
+  found: list[Block] = ['', Paragraph(_LEGEND), *exemplar_warnings(results)]
+  if adapted:
+    found.append('not the recorded rows, so not comparable with the paper:')
+  for result in adapted:
+    reasons = ', '.join(f'{k}: {v}' for k, v in result.adapted.items())
+    found.append(f'  {result.name}: {reasons}')
+  return found
 
 
 def exemplar_warnings(results: Sequence[PartResult]) -> list[Paragraph]:
@@ -93,15 +117,21 @@ def clusters_table(means: Sequence[Mapping[str, Any]]) -> Table:
         '95 % interval': _interval(mean['interval']),
         'best validation': _number(mean['best_validation']),
         'FLAN 137B': _number(mean['paper']),
-        'missing': ', '.join(_missing(mean)) or '-',
       }
     )
-  return Table.of(lines, optional=('figure', 'missing', 'best validation'))
+  made = Table.of(lines, optional=('figure', 'best validation'))
+  rows = [
+    dataclasses.replace(row, note=_missing(mean))
+    for row, mean in zip(made.rows, means, strict=True)
+  ]
+  return dataclasses.replace(made, rows=rows)
 
 
-def _missing(mean: Mapping[str, Any]) -> list[str]:
-  few = mean['too_few']
-  return [f'{m} ({TOO_FEW})' if m in few else m for m in mean['missing']]
+def _missing(mean: Mapping[str, Any]) -> Paragraph | None:
+  """Returns which members a mean of the paper lacks."""
+  few, missing = mean['too_few'], mean['missing']
+  names = [f'{m} ({TOO_FEW})' if m in few else m for m in missing]
+  return Paragraph(f'missing: {", ".join(names)}', '  ') if names else None
 
 
 def clean_table(results: Sequence[PartResult]) -> Table:

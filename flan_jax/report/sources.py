@@ -206,7 +206,8 @@ def part_result(entry: Json) -> PartResult:
   Raises:
     KeyError, TypeError, ValueError: It has not the keys of an entry.
   """
-  values = {key: value for key, value in entry.items() if key != 'split'}
+  derived = ('split', 'verdict')
+  values = {k: value for k, value in entry.items() if k not in derived}
   templates = {int(t): v for t, v in values.pop('templates').items()}
   result = PartResult(**values, templates=templates)
   for template in templates.values():

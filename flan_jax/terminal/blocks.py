@@ -8,6 +8,8 @@ import dataclasses
 import textwrap
 
 _WIDTH = 80
+# Wider tables leave out what is optional.
+_MOST_COLUMNS = 100
 
 
 def wrapped(text: str, indent: str = '', width: int = _WIDTH) -> list[str]:
@@ -76,7 +78,7 @@ class Table:
       right.
     ruled: Whether a line follows the titles.
     optional: Titles of columns that a narrow terminal leaves out, in this
-      order.
+      order; plain text does if it has more than 100 characters a line.
   """
 
   titles: Sequence[str]
@@ -120,10 +122,14 @@ class Table:
     if not self.rows:
       return ''
     cells = [self.titles, *(row.cells for row in self.rows)]
-    widths = [
-      max(len(row[n]) for row in cells if n < len(row))
+    widths = {
+      n: max(len(row[n]) for row in cells if n < len(row))
       for n in range(len(self.titles))
-    ]
+    }
+    for title in self.optional:
+      if sum(widths.values()) + 2 * (len(widths) - 1) > _MOST_COLUMNS:
+        if title in self.titles:
+          del widths[list(self.titles).index(title)]
     lines = [_aligned(row, widths, self.left) for row in cells]
     text = [lines[0]] if any(self.titles) else []
     if self.ruled:
@@ -140,11 +146,12 @@ Block = str | Line | Paragraph | Table
 
 
 def _aligned(
-  cells: Sequence[str], widths: Sequence[int], left: frozenset[int]
+  cells: Sequence[str], widths: Mapping[int, int], left: frozenset[int]
 ) -> str:
   return '  '.join(
-    cell.ljust(width) if n in left else cell.rjust(width)
-    for n, (cell, width) in enumerate(zip(cells, widths, strict=False))
+    cells[n].ljust(width) if n in left else cells[n].rjust(width)
+    for n, width in widths.items()
+    if n < len(cells)
   ).rstrip()
 
 

@@ -42,9 +42,13 @@ def learning_rate(
       peak, decay_steps - warmup_steps, final / peak
     )
   elif schedule == 'rsqrt':
-    # Optax has none.
-    decay = lambda count: peak * jax.lax.rsqrt(1.0 + count / warm)  # noqa: E731
+    decay = _rsqrt_schedule(peak, warm)
   else:
     decay = optax.constant_schedule(peak)
   after = jnp.maximum(step - 1 - warmup_steps, 0)
   return decay(after) * jnp.minimum(step / warm, 1.0)
+
+
+def _rsqrt_schedule(peak: float, warm: int) -> optax.Schedule:
+  # Optax has none.
+  return lambda count: peak * jax.lax.rsqrt(1.0 + count / warm)

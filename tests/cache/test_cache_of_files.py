@@ -29,6 +29,8 @@ def test_a_changed_file_makes_another_cache(own_folder):
 
   first = make()
   assert sum(len(split.rows) for split in first) < 40
+  # No rows are recorded that they could differ from.
+  assert not any(split.manifest['adapted'] for split in first)
   with pytest.raises(CacheError, match=r'no cache of own\.validation'):
     find_cached_split(SplitKey(part, 'validation'), config, vocabulary)
   _write(own_folder, 'of other words')

@@ -8,10 +8,12 @@ from flan_jax.evaluation import aggregation
 from flan_jax.evaluation.table import (
   clean_table,
   exemplar_warnings,
+  legend,
   results_table,
   templates_table,
   written_table,
 )
+from flan_jax.terminal.blocks import plain
 from tests.evaluation.splits import (
   part,
   ranked,
@@ -92,7 +94,7 @@ def test_the_table_has_one_line_for_each_part():
   lines = str(results_table([found])).split('\n')
   assert len(lines) == 3
   assert lines[2].split()[:5] == ['rte', 'accuracy', '2', '75.0', '(35.4)']
-  assert lines[2].endswith('adapted')
+  assert lines[2].endswith('too few rows')
 
 
 def test_every_template_has_a_line_and_the_chosen_one_a_star():
@@ -231,3 +233,34 @@ def test_accuracy_under_each_rule_is_a_mean_over_templates():
     ],
   )
   assert found.accuracies == {'acc': 25, 'acc_norm': 100}
+
+
+def test_a_verdict_compares_the_interval_with_the_majority():
+  golds = [0, 1] * 50
+  split = ranked_split(golds)
+  for chosen, verdict in (
+    (golds, 'above majority'),
+    ([0] * 100, 'not shown'),
+    ([1 - gold for gold in golds], 'below majority'),
+  ):
+    found = result(part(split), ranked(t0=chosen))
+    assert found.verdict == found.as_json()['verdict'] == verdict
+    assert str(results_table([found])).endswith(verdict)
+  few = result(part(ranked_split([0, 1] * 9)), ranked(t0=[0, 1] * 9))
+  assert few.verdict == 'too few rows'
+  other = result(part(split, metrics=('macro_f1',)), ranked(t0=golds))
+  assert other.verdict == ''
+
+
+def test_tables_have_at_most_100_columns_and_are_explained():
+  found = result(part(ranked_split([0, 1] * 50)), ranked(t0=[0, 1] * 50))
+  names = 'wmt16_translate_deen', 'rte'
+  results = [
+    dataclasses.replace(found, part=name, adapted={'test': 'a smaller copy'})
+    for name in names
+  ]
+  text = plain([results_table(results), *legend(results)])
+  assert max(map(len, text.splitlines())) <= 100
+  for word in ('best:', 'majority:', 'top share:', 'verdict:'):
+    assert word in text
+  assert '  rte: test: a smaller copy' in text

@@ -9,7 +9,12 @@ import pytest
 
 from flan_jax import sharding
 from flan_jax.errors import ConfigError
-from flan_jax.model import adapters, init_params, target_log_probs
+from flan_jax.model import (
+  abstract_params,
+  adapters,
+  init_params,
+  target_log_probs,
+)
 from tests.model.tiny_decoders import (
   BIASED,
   RELATIVE,
@@ -64,6 +69,16 @@ def test_new_adapters_change_nothing_and_are_the_same_on_every_mesh():
   assert found['query_lora_b'] == P(None, (), ('model',))
   assert found['down_lora_a'] == P(None, ('model',), ())
   assert found['down_lora_b'] == P(None, (), ('fsdp',))
+
+
+def test_adapters_stand_beside_the_projections_that_a_model_has():
+  for config in (RELATIVE, dataclasses.replace(RELATIVE, gated=False)):
+    adapted = _adapted(config)
+    own = adapters.only(abstract_params(adapted))['layers']
+    assert sum(leaf.size for leaf in own.values()) == adapted.lora_count()
+    assert ('gate_lora_a' in own) == config.gated
+    added = adapted.param_count() - config.param_count()
+    assert added == adapted.lora_count()
 
 
 @pytest.mark.parametrize(
