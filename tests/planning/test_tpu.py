@@ -71,6 +71,28 @@ def test_splash_attention_compiles(devices):
   assert planned['run']['dollars'][0] > 0
 
 
+@pytest.mark.slow
+def test_splash_attention_with_windows_and_caps_compiles(devices):
+  # As in Gemma 2, whose layers alternate.
+  gemma = dataclasses.replace(
+    _REQUEST.model,
+    activation='gelu',
+    scale_embedding=True,
+    norm_place='both',
+    norm_from_one=True,
+    window=128,
+    global_every=2,
+    attention_softcap=50.0,
+    logits_softcap=30.0,
+  )
+  request = dataclasses.replace(_REQUEST, model=gemma)
+  mesh = check(request, devices)
+  program = plan_program(request, 'train', mesh)
+  assert program['fits'] is True and program['step']['memory_s'] > 0
+  text = lower(request, 'train', mesh).lowered.as_text()
+  assert 'tpu_custom_call' in text and 'stablehlo.case' in text
+
+
 def test_a_program_that_is_too_large_does_not_fit(devices):
   large = dataclasses.replace(
     _REQUEST,
