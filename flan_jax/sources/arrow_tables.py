@@ -18,6 +18,7 @@ from typing import Any
 
 from etils import epath, epy
 
+from flan_jax.sources.datasets_folder import read_folder
 from flan_jax.sources.table_files import (
   HUB,
   SPLIT_WORDS,
@@ -90,7 +91,7 @@ def _read(files: TableFiles, signature: Any) -> Tables:
   del signature  # A changed file is read again.
   where = ', '.join(path.name for path in files.paths[:3])
   if files.kind == HUB:
-    raw = _read_folder(files.splits[0][1][0])
+    raw = read_folder(files.splits[0][1][0])
   else:
     raw = _read_files(files)
   noted = _classes(raw[0][1])
@@ -203,40 +204,6 @@ class _explained:
     if isinstance(error, pa.ArrowException | UnicodeDecodeError):
       reason = ' '.join(str(error).split())
       raise TableError(f'{self._name}: {reason}{self._fix}') from error
-
-
-def _read_folder(folder: epath.Path) -> list[tuple[str, Any]]:
-  """Has the `datasets` library read a local folder; uses no network."""
-  try:
-    import datasets
-  except ModuleNotFoundError as error:
-    raise TableError(
-      f'hf:{folder} needs the `datasets` library: pip install flan_jax[hf]'
-    ) from error
-  try:
-    if (folder / 'dataset_dict.json').exists() or (
-      folder / 'state.json'
-    ).exists():
-      found = datasets.load_from_disk(str(folder))
-    else:
-      found = datasets.load_dataset(str(folder))
-  except Exception as error:  # The library and its readers raise anything.
-    reason = ' '.join(str(error).split())
-    raise TableError(
-      f'hf:{folder}: {type(error).__name__}: {reason}'
-    ) from error
-  if not isinstance(found, dict):
-    found = {'train': found}
-  return [
-    (SPLIT_WORDS.get(split, split), _with_classes(rows))
-    for split, rows in found.items()
-  ]
-
-
-def _with_classes(rows: Any) -> Any:
-  """Returns rows of the `datasets` library as a table with class names."""
-  table = rows.with_format('arrow')[:]
-  return table.replace_schema_metadata(rows.features.arrow_schema.metadata)
 
 
 def _classes(table: Any) -> dict[str, tuple[str, ...]]:

@@ -168,3 +168,15 @@ def test_a_local_folder_is_read_by_the_datasets_library(folder, monkeypatch):
   saved = datasets.Dataset.from_dict({'x': [1], 'z': ['q']}, features)
   saved.save_to_disk(str(folder / 'saved'))
   assert _read('hf:./saved').features == {'x': ['n', 'p'], 'z': 'text'}
+
+
+def test_a_folder_that_names_files_elsewhere_is_refused(folder):
+  pytest.importorskip('datasets')
+  (folder / 'rows').mkdir()
+  (folder / 'rows/train.jsonl').write_text('{"x": "a"}\n')
+  (folder / 'rows/README.md').write_text(
+    '---\nlicense_link: https://example.com\nconfigs:\n- config_name: a\n'
+    '  data_files: https://example.com/x.csv\n---\nRows.\n'
+  )
+  with pytest.raises(TableError, match=r'README\.md names files outside'):
+    _read('hf:./rows')
