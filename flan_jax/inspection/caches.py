@@ -94,7 +94,9 @@ def _describe(root: epath.Path, folder: str, name: str) -> dict[str, Any]:
     cached_split.open_cached_split(str(path)).verify()
   # A damaged file may raise anything.
   except Exception as error:
-    kind = '' if isinstance(error, UserError) else f'{type(error).__name__}: '
+    kind = ''
+    if not isinstance(error, UserError):
+      kind = f'{manifest_path} is damaged: {type(error).__name__}: '
     return _row(name, DAMAGED, f'{kind}{error}', folder=folder)
   return _row(
     name,
