@@ -162,13 +162,24 @@ def _run(code: str, **environment: str) -> list[str]:
   return done.stdout.split()
 
 
+_REGISTER_ALL = (
+  'import seqio, flan_jax.tasks.register_all\n'
+  'print(*seqio.TaskRegistry.names(), *seqio.MixtureRegistry.names())'
+)
+
+
+@pytest.mark.slow
+def test_register_all_leaves_out_what_is_not_prepared(mini_data, tmp_path):
+  copy = tmp_path / 'winogrande'
+  copy.symlink_to(pathlib.Path(mini_data) / 'winogrande')
+  registered = _run(_REGISTER_ALL, FLAN_JAX_DATA_DIR=str(tmp_path))
+  assert {'winogrande', 'flan_holdout_nli'} <= set(registered)
+  assert 'rte' not in registered and 'flan_eval_nli' not in registered
+
+
 @pytest.mark.slow
 def test_register_all_expands_every_name(mini_data):
-  registered = _run(
-    'import seqio, flan_jax.tasks.register_all\n'
-    'print(*seqio.TaskRegistry.names(), *seqio.MixtureRegistry.names())',
-    FLAN_JAX_DATA_DIR=mini_data,
-  )
+  registered = _run(_REGISTER_ALL, FLAN_JAX_DATA_DIR=mini_data)
   mixtures = {m.name for m in registry.mixtures() if m.name[:4] == 'flan'}
   parts = {
     name
