@@ -110,11 +110,13 @@ class OwnSide:
 
   def every_sequence(self) -> set[bytes]:
     """Returns all sequences of the cache, as bytes of int32."""
-    return {
-      np.concatenate(self._spans(split, index)).tobytes()
-      for split in self.splits()
-      for index in range(len(split.renderings))
-    }
+    return {np.concatenate(spans).tobytes() for spans in self.every_rendering()}
+
+  def every_rendering(self) -> Iterator[list[np.ndarray]]:
+    """Yields prompt and target of each rendering of the cache, int32."""
+    for split in self.splits():
+      for index in range(len(split.renderings)):
+        yield self._spans(split, index)
 
   def _spans(self, split: CachedSplit, index: int) -> list[np.ndarray]:
     """Returns prompt and target of a rendering, int32."""

@@ -1,7 +1,8 @@
 """SeqIO's input: rows rendered while reading, and tasks that it has cached."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 import contextlib
+import pathlib
 import sys
 import time
 
@@ -74,29 +75,43 @@ def batches(task: Task, renderings: str | None = None) -> Iterator[Batch]:
 
 
 def make_cache(task: Task, renderings: str) -> float:
-  """Caches training rows with SeqIO's own Beam pipeline; returns the seconds.
+  """Caches the training rows and registers their mixture; returns the seconds.
 
-  The `renderings` of a row are `several`, those that this project caches, or
-  `one`, under a template chosen for the row.
+  Takes what `cached_tasks` takes.
   """
-  import apache_beam as beam
-  from seqio.scripts import cache_tasks_main
-
   folder = task.folder / 'seqio_cache'
-  folder.mkdir(parents=True, exist_ok=True)
   seqio.set_global_cache_dirs([str(folder)])
-  tasks = [
-    _cached_task(task, member, renderings)
-    for member in names.resolve(task.mixture).members
-  ]
+  tasks = cached_tasks(task, renderings)
   rates = [
     (cached, mixing_rate(cached.num_input_examples('train')))
     for cached in tasks
   ]
   seqio.MixtureRegistry.add(f'{task.mixture}_cached_{renderings}', rates)
+  begin = time.perf_counter()
+  write_caches(tasks, folder)
+  return time.perf_counter() - begin
+
+
+def cached_tasks(task: Task, renderings: str) -> list[seqio.Task]:
+  """Registers a task for the training rows of each member of the mixture.
+
+  The `renderings` of a row are `several`, those that this project caches, or
+  `one`, under a template chosen for the row.
+  """
+  return [
+    _cached_task(task, member, renderings)
+    for member in names.resolve(task.mixture).members
+  ]
+
+
+def write_caches(tasks: Sequence[seqio.Task], folder: pathlib.Path) -> None:
+  """Runs SeqIO's own Beam pipeline in this process."""
+  import apache_beam as beam
+  from seqio.scripts import cache_tasks_main
+
+  folder.mkdir(parents=True, exist_ok=True)
   if not flags.FLAGS.is_parsed():  # The pipeline reads absl flags.
     flags.FLAGS(['data_pipeline'])
-  begin = time.perf_counter()
   with (
     contextlib.redirect_stdout(sys.stderr),
     beam.Pipeline('FnApiRunner') as pipeline,
@@ -104,7 +119,6 @@ def make_cache(task: Task, renderings: str) -> float:
     cache_tasks_main.run_pipeline(
       pipeline, [cached.name for cached in tasks], str(folder)
     )
-  return time.perf_counter() - begin
 
 
 class _TrainingRows(SplitSource):

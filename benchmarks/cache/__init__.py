@@ -1,0 +1,1 @@
+"""How fast rows become token caches."""
