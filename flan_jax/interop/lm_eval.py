@@ -16,21 +16,14 @@ from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 import numpy as np
 
 from flan_jax.batches.packing import Example
-from flan_jax.cache.framing import CacheConfig, Framing
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.generation.generator import Generator
 from flan_jax.evaluation.generation.sampling import Sampling
 from flan_jax.evaluation.generation.stopping import stop_at, text_before
 from flan_jax.evaluation.scoring.rank import Scorer
-from flan_jax.interop.recorded_vocabulary import open_vocabulary
+from flan_jax.interop.loaded_model import load_model
 from flan_jax.model import target_outputs
 from flan_jax.model.adapters import base_config
-from flan_jax.sharding import MeshConfig, make_mesh
-from flan_jax.training.checkpoint import Checkpointer
-from flan_jax.training.checkpoint_record import (
-  check_no_prompt,
-  recorded_model,
-)
 from flan_jax.training.model_checkpoint import restore_model
 
 # What the harness's own models generate at most if a task does not say.
@@ -80,24 +73,21 @@ class FlanJaxLM(LM):
     unknown = set(unused) - {'batch_size', 'max_batch_size', 'device'}
     if unknown:
       raise ConfigError(f'flan_jax: unknown argument {sorted(unknown)[0]!r}')
-    record = Checkpointer.read_record(checkpoint)
-    check_no_prompt(record, checkpoint)
-    config = base_config(recorded_model(record, checkpoint))
-    mesh = make_mesh(MeshConfig())
-    self._vocabulary = open_vocabulary(record, checkpoint, vocabulary)
-    settings = CacheConfig('.', prompt_format=record.get('prompt_format'))
-    self._framing = Framing.of(settings, self._vocabulary)
+    model = load_model(checkpoint, vocabulary)
+    self._vocabulary, self._framing = model.vocabulary, model.framing
     self._framed, self._max_length = framed, max_length
-    self._params = restore_model(checkpoint, config, mesh)
-    self._scorer = Scorer(config, mesh, tokens_per_batch, _log_probs_and_hits)
+    self._params = model.params
+    self._scorer = Scorer(
+      model.config, model.mesh, tokens_per_batch, _log_probs_and_hits
+    )
     self._generator = functools.cache(
       lambda sampling: Generator(
-        config,
-        mesh,
-        self._vocabulary.end_ids,
+        model.config,
+        model.mesh,
+        model.vocabulary.eos_id,
         tokens_per_batch,
         sampling,
-        self._vocabulary.size,
+        model.vocabulary.size,
       )
     )
 
