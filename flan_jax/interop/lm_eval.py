@@ -23,8 +23,6 @@ from flan_jax.evaluation.generation.stopping import stop_at, text_before
 from flan_jax.evaluation.scoring.rank import Scorer
 from flan_jax.interop.loaded_model import load_model
 from flan_jax.model import target_outputs
-from flan_jax.model.adapters import base_config
-from flan_jax.training.model_checkpoint import restore_model
 
 # What the harness's own models generate at most if a task does not say.
 _MAX_NEW_TOKENS = 256
@@ -84,7 +82,7 @@ class FlanJaxLM(LM):
       lambda sampling: Generator(
         model.config,
         model.mesh,
-        model.vocabulary.eos_id,
+        model.vocabulary.end_ids,
         tokens_per_batch,
         sampling,
         model.vocabulary.size,

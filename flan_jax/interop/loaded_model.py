@@ -146,11 +146,10 @@ def generate(
     stop: Texts that end an answer, besides the end token.
     sampling: How tokens are drawn; None takes the most probable.
   """
-  end = model.vocabulary.eos_id
   generator = Generator(
     model.config,
     model.mesh,
-    end,
+    model.vocabulary.end_ids,
     sampling=sampling,
     vocab_size=model.vocabulary.size,
   )
