@@ -156,6 +156,7 @@ def _run_with_gin(command: str, argv: Sequence[str]) -> None:
     flags.join_processes(parsed)
     stop_signals.listen()  # JAX installs a handler of its own.
   name = MODULES.get(command, command)
+  arguments = config.import_models(arguments, command)
   config.prepare(arguments, name)
   check_buckets(config.bucket_paths())
   function = getattr(importlib.import_module(f'flan_jax.runs.{name}'), name)

@@ -4,9 +4,12 @@ Library code takes arguments and works without gin. This module binds gin to
 dataclasses and run functions.
 """
 
+import ast
+import dataclasses
 import logging
 import os
 import pathlib
+from typing import Any
 
 import gin
 
@@ -14,6 +17,7 @@ from flan_jax import configurables, gin_files
 from flan_jax.bindings import check_bindings
 from flan_jax.definitions import registry, template_set
 from flan_jax.errors import ConfigError, nearest
+from flan_jax.everyday_flags import EVAL, IMPORT
 from flan_jax.flags import Arguments
 from flan_jax.runtime import user_modules
 from flan_jax.runtime.paths import BUCKETS
@@ -40,6 +44,52 @@ def prepare(arguments: Arguments, run: str) -> None:
   if arguments.template_set is not None:
     # After gin, because a gin file may register datasets.
     template_set.apply(arguments.template_set)
+
+
+def import_models(arguments: Arguments, command: str) -> Arguments:
+  """Imports a model that `--model` names, and returns the arguments with it.
+
+  The checkpoint is kept in CACHE_DIR. `eval` evaluates it.
+
+  Raises:
+    UserError: There is no such model, or it cannot be imported.
+  """
+  files, bindings = list(arguments.gin_files), list(arguments.bindings)
+  for place, name in enumerate(files):
+    if name.startswith(IMPORT):
+      # Loads JAX, and is rarely needed.
+      from flan_jax.interop import base_model
+
+      cache_dir = _written('CACHE_DIR', arguments)
+      folder = base_model.locate_any(name.removeprefix(IMPORT), cache_dir)
+      files[place] = os.path.join(folder, base_model.NAME)
+      macros = {binding.partition(' =')[0] for binding in bindings}
+      if command == EVAL and 'CHECKPOINT_PATH' not in macros:
+        bindings.append(f'CHECKPOINT_PATH = {folder!r}')
+  return dataclasses.replace(
+    arguments, gin_files=tuple(files), bindings=tuple(bindings)
+  )
+
+
+def _written(macro: str, arguments: Arguments) -> Any:
+  """Returns the value of a macro that the arguments set, before they are read.
+
+  The value is a literal; that of a flag counts before those of files.
+  """
+  paths = [os.getcwd(), str(shipped_gin_dir()), *arguments.search_paths]
+  found = {}
+  for name in arguments.gin_files:
+    if not name.startswith(IMPORT):
+      found |= gin_files.macros_in(gin_files.find(name, paths), paths)
+  for binding in arguments.bindings:
+    name, _, value = binding.partition('=')
+    found[name.strip()] = value.strip()
+  try:
+    return ast.literal_eval(found[macro])
+  except (KeyError, ValueError, SyntaxError) as error:
+    raise ConfigError(
+      f'{macro} must be a path, to import a model: --gin.{macro}=DIR'
+    ) from error
 
 
 def parse(arguments: Arguments, run: str) -> None:

@@ -12,9 +12,13 @@ import re
 from flan_jax.errors import ConfigError, UserError
 from flan_jax.runtime.paths import user_path
 
+EVAL = 'eval'
 MIXTURE, MODEL, FEWSHOT = '--mixture', '--model', '--num_fewshot'
 _NAME_MACRO, _CHECKPOINT = 'MIXTURE_OR_TASK_NAME', 'CHECKPOINT_PATH'
 _MODEL_FILE = 'model.gin'  # What `flan-jax import` writes.
+# Before a model in the place of a gin file: `config.import_models` imports it.
+IMPORT = 'import:'
+_PACKAGE = 'package:'
 # Suffixes that follow the number of exemplars in a name.
 _LAST = ('plain', 'named', 'rank')
 _SHOTS = re.compile(r'(?:\d+|fit)shot')
@@ -61,8 +65,9 @@ FLAGS = (
   EverydayFlag(
     MODEL,
     'MODEL',
-    'a shipped model file such as tiny, a gin file, or a folder that `flan-jax '
-    'import` wrote, which eval evaluates',
+    'a shipped model file such as tiny, a gin file, or a pretrained model, '
+    'which eval evaluates: a Hugging Face folder, a GGUF file, package:NAME, '
+    'or a folder that `flan-jax import` wrote',
     dict.fromkeys((*_TRAIN, *_ASK), ''),
   ),
   EverydayFlag(
@@ -154,7 +159,7 @@ def expand(
   if 'model' in single:
     files.append(_model_file(single['model'], gin_files))
     imported = os.path.basename(files[-1]) == _MODEL_FILE
-    if command == 'eval' and imported and _CHECKPOINT not in given:
+    if command == EVAL and imported and _CHECKPOINT not in given:
       macros[_CHECKPOINT] = os.path.dirname(files[-1])
   if 'num_fewshot' in single:
     name = macros.get(_NAME_MACRO, given.get(_NAME_MACRO))
@@ -176,6 +181,8 @@ def _model_file(model: str, gin_files: Sequence[str]) -> str:
   path = user_path(model)
   if model.endswith('.gin'):
     found = model
+  elif model.startswith(_PACKAGE) or path.suffix == '.gguf':
+    found = f'{IMPORT}{model}'
   elif not path.is_dir():
     if '/' in model:
       raise UserError(f'--model={model}: there is no such folder')
@@ -183,10 +190,7 @@ def _model_file(model: str, gin_files: Sequence[str]) -> str:
   elif (path / _MODEL_FILE).is_file():
     found = str(path / _MODEL_FILE)
   else:
-    raise UserError(
-      f'--model={model} is a folder without {_MODEL_FILE}: import the model '
-      f'with `flan-jax import --from={model} --out=DIR`, and name DIR'
-    )
+    found = f'{IMPORT}{model}'
   for other in gin_files:
     folder, name = os.path.split(other)
     is_model = os.path.basename(folder) == 'models' or name == _MODEL_FILE

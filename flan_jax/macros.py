@@ -218,6 +218,9 @@ MACROS = {
     'evaluate.prompts_from',
     'soft prompts to evaluate: MODEL_DIRs of prompt-tune',
   ),
+  'RECORD_PROMPTS': Macro(
+    'EvalConfig.record_prompts', 'whether records.jsonl holds the prompts'
+  ),
   'REPORT': Macro(
     'TrainSettings.report',
     'end a run with a report of its results in MODEL_DIR/report',

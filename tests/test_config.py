@@ -1,11 +1,14 @@
 """Mistakes in a configuration are reported before anything runs."""
 
+import dataclasses
+
 import gin
 import pytest
 
 from flan_jax import config
 from flan_jax.errors import ConfigError
 from flan_jax.flags import Arguments
+from flan_jax.interop import base_model
 
 
 @pytest.fixture(autouse=True)
@@ -98,3 +101,32 @@ def test_search_paths_and_user_macros(tmp_path):
   _parse(files=(*_TRAIN, 'mine.gin'), search_paths=(str(tmp_path),))
   rate = gin.get_bindings('OptimizerConfig')['learning_rate']
   assert rate == 0.5
+
+
+def test_a_pretrained_model_is_evaluated_from_its_import(tmp_path, monkeypatch):
+  asked = []
+
+  def locate(spec, cache_dir):
+    asked.append((spec, cache_dir))
+    return str(tmp_path)
+
+  monkeypatch.setattr(base_model, 'locate_any', locate)
+  arguments = Arguments(
+    gin_files=('runs/eval.gin', 'import:folder'), bindings=('SEED = 1',)
+  )
+  found = config.import_models(arguments, 'eval')
+  assert found.gin_files == ('runs/eval.gin', f'{tmp_path}/model.gin')
+  assert f'CHECKPOINT_PATH = {str(tmp_path)!r}' in found.bindings
+  # Training starts from it, by its gin file.
+  assert config.import_models(arguments, 'train').bindings == ('SEED = 1',)
+  given = dataclasses.replace(
+    arguments, bindings=("CACHE_DIR = 'mine'", "CHECKPOINT_PATH = 'x'")
+  )
+  assert config.import_models(given, 'eval').bindings == given.bindings
+  assert [cache for _, cache in asked] == [
+    *2 * ['~/.cache/flan_jax'],
+    'mine',
+  ]
+  given = dataclasses.replace(arguments, bindings=('CACHE_DIR = %DATA_DIR',))
+  with pytest.raises(ConfigError, match='CACHE_DIR must be a path'):
+    config.import_models(given, 'eval')

@@ -57,9 +57,12 @@ def test_a_folder_that_import_wrote_is_a_model(tmp_path):
   assert files == ['runs/train.gin', file] and not bindings
   _, bindings = _parsed('eval', f'--model={tmp_path}')
   assert bindings == {f'CHECKPOINT_PATH = {str(tmp_path)!r}'}
-  (tmp_path / 'model.gin').unlink()
-  with pytest.raises(UserError, match='flan-jax import --from='):
-    _parsed('eval', f'--model={tmp_path}')
+
+
+def test_a_pretrained_model_is_imported_later(tmp_path):
+  for model in (str(tmp_path), 'package:pytest', 'some/model.gguf'):
+    files, bindings = _parsed('eval', f'--model={model}')
+    assert files == ['runs/eval.gin', f'import:{model}'] and not bindings
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ class EvalConfig:
       options. Results then report how often it writes one of the options.
     examples: Most rows of a part and group of templates that are described for
       people to read, with a free-text answer; 0 for none.
+    record_prompts: Whether the records hold the text of each prompt, which
+      makes up most of their size.
     contaminated: JSON file of part -> ids of test rows that pretraining may
       have seen. Results then also cover the remaining rows alone.
     require_held_out: Whether to refuse a model that was trained on what is
@@ -35,6 +37,7 @@ class EvalConfig:
   stop: Text | Texts | None = ()
   write_options: bool = False
   examples: CountOrZero = 0
+  record_prompts: bool = True
   contaminated: Path | None = None
   require_held_out: bool = False
 

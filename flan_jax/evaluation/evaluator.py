@@ -8,7 +8,7 @@ from flan_jax.evaluation.aggregation import part_results
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.evaluation.eval_parts import EvalPart
-from flan_jax.evaluation.examples import choose, describe
+from flan_jax.evaluation.examples import choose, describe, prompt_text
 from flan_jax.evaluation.models import Session
 from flan_jax.evaluation.part_result import PartResult
 from flan_jax.evaluation.predictions import Answer
@@ -63,6 +63,9 @@ def evaluate(
     answers.setdefault(id(request.split), []).append(
       Answer.recorded(request.row_index, record)
     )
+  if config.record_prompts and processes.is_first():
+    for request, record in answered:
+      record['prompt'] = prompt_text(request, session)
   results = []
   for part in parts if processes.is_first() else ():
     results += part_results(

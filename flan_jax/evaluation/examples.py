@@ -65,7 +65,7 @@ def describe(
   texts = _written(chosen, answered, session, stop)
   found = []
   for request, text in zip(chosen, texts, strict=True):
-    record, vectors = records[id(request)], _soft_prompt(request, session)
+    record = records[id(request)]
     options = record.get('options')
     if options is None:
       gold = record['references'][0]
@@ -79,9 +79,7 @@ def describe(
         'shots': record['shots'],
         'template': record['template'],
         'row_id': record['id'],
-        'prompt': session.models.vocabulary.decode_markup(
-          request.example.prompt[vectors:]
-        ),
+        'prompt': prompt_text(request, session),
         'gold': gold,
         'options': options and [option['text'] for option in options],
         'scores': options and [option['total'] for option in options],
@@ -96,9 +94,15 @@ def _group(request: Request) -> str | None:
   return request.split.part.templates[request.template].group
 
 
-def _soft_prompt(request: Request, session: Session) -> int:
-  """Returns the number of prompt vectors, which are not text."""
-  return len(request.framing.start) - len(session.models.framing.start)
+def prompt_text(request: Request, session: Session) -> str:
+  """Returns what the model sees, special tokens by name.
+
+  Vectors of a soft prompt are not text; they are left out.
+  """
+  framing = session.models.framing
+  vectors = len(request.framing.start) - len(framing.start)
+  tokens = request.example.prompt[vectors:]
+  return session.models.vocabulary.decode_markup(tokens)
 
 
 def _written(

@@ -36,6 +36,7 @@ _DO_NOT_DECIDE = frozenset(
     'local_checkpoint_period',
     'mesh',
     'model_dir',
+    'record_prompts',
     'report',
     'require_held_out',
     # Without it, a run that skips a step would not finish.

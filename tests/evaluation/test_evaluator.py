@@ -37,6 +37,15 @@ def test_options_are_ranked_and_free_text_is_written():
   assert [len(answers) for _, answers in found.answers] == [2, 2]
 
 
+def test_records_hold_the_prompts_unless_they_are_not_to():
+  found = evaluate([_ranked(), _free_text()], _session())
+  shown = [record['prompt'] for record in found.records]
+  assert all(shown) and shown[0] == shown[2]  # Both are of row 0.
+  config = EvalConfig(record_prompts=False)
+  found = evaluate([_ranked(), _free_text()], _session(), config)
+  assert not any('prompt' in record for record in found.records)
+
+
 def test_options_are_also_written_on_request():
   session = _session()
   found = evaluate([_ranked()], session, EvalConfig(write_options=True))

@@ -1,5 +1,7 @@
 """A base model in an installed package is imported on first use."""
 
+import pathlib
+
 import pytest
 
 from flan_jax.errors import ConfigError
@@ -43,3 +45,27 @@ def test_a_package_is_imported_once_and_completely(tmp_path, monkeypatch):
   assert base_model.locate('package:pytest', tmp_path) == folder
   assert calls == ['pytest', 'pytest']
   assert folder.startswith(str(tmp_path / 'imported/pytest-'))
+
+
+def test_a_folder_or_file_is_imported_again_if_it_changes(
+  tmp_path, monkeypatch
+):
+  source, calls = tmp_path / 'model.gguf', []
+  source.write_bytes(b'one')
+
+  def fake(command, arguments):
+    calls.append(arguments[0])
+    folder = pathlib.Path(arguments[1].partition('=')[2])
+    folder.mkdir(parents=True)
+    (folder / 'model.gin').write_text('')
+    return True
+
+  monkeypatch.setattr(child, 'succeeds', fake)
+  first = base_model.locate_any(str(source), tmp_path)
+  assert base_model.locate_any(str(source), tmp_path) == first
+  assert calls == [f'--from={source}']
+  assert first.startswith(str(tmp_path / 'imported/model-'))
+  source.write_bytes(b'other')
+  assert base_model.locate_any(str(source), tmp_path) != first
+  with pytest.raises(ConfigError, match='no such file or folder'):
+    base_model.locate_any(str(tmp_path / 'nowhere'), tmp_path)

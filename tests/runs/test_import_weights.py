@@ -158,3 +158,31 @@ def test_mistakes_are_user_errors(tmp_path):
     _import(source, 'gs://bucket/base')
   with pytest.raises(UserError, match='--out'):
     import_weights.main([f'--from={source}'])
+
+
+@pytest.mark.slow
+def test_a_folder_of_hugging_face_is_evaluated_directly(cli, rule_data):
+  _write_model(cli.folder / 'source')
+  flags = (
+    'eval',
+    '--model=source',
+    '--mixture=rule.t0',
+    '--limit=4',
+    '--out=results',
+    RULE,
+    LENGTHS,
+    f'--gin.DATA_DIR={rule_data}',
+    '--gin.CACHE_DIR=cache',
+    '--gin.EVAL_EXAMPLES=0',
+  )
+  assert 'imported' in cli.check(*flags)
+  folder = cli.folder / 'results/eval/rule.t0'
+  results = json.loads((folder / 'results.json').read_text())
+  assert results['not_held_out'] == [] and results['trained_on'] is None
+  assert str(cli.folder / 'cache/imported/source-') in results['checkpoint']
+  lines = (folder / 'records.jsonl').read_text().splitlines()
+  record = json.loads(lines[0])
+  assert 'Is there an animal in this list?' in record['prompt']
+  # The second time, the import is at hand.
+  assert 'writing' not in cli.check(*flags)
+  assert len(list((cli.folder / 'cache/imported').iterdir())) == 1
