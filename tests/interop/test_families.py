@@ -141,7 +141,20 @@ def _make(family, settings, folder):
   return model.eval()
 
 
-@pytest.fixture(scope='module', params=list(_CASES))
+# Combinations of what other cases have.
+_SLOW = {
+  *('llama-one-group', 'llama-linear', 'llama-biases', 'mistral-window'),
+  *('qwen2-tied', 'qwen3-tied', 'gpt-neox-serial'),
+}
+
+
+@pytest.fixture(
+  scope='module',
+  params=[
+    pytest.param(name, marks=[pytest.mark.slow] * (name in _SLOW))
+    for name in _CASES
+  ],
+)
 def case(request, tmp_path_factory):
   """A `transformers` model, and ours with the same weights."""
   family, settings = _CASES[request.param]

@@ -98,13 +98,19 @@ def test_other_architectures_are_refused(convert):
     ({'llama.rope.scaling.type': 'longrope'}, "rope scaling 'longrope'"),
     ({'llama.rope.dimension_count': 6}, r'partial_rotary_factor of 0\.5'),
     ({'llama.expert_count': 8}, 'mixture of experts'),
-    ({'llama.attention.sliding_window': 32}, 'attention window'),
   ],
 )
 def test_unsupported_features_are_named(fields, named, convert):
   _, _, path = convert(fields=fields)
   with pytest.raises(InteropError, match=named):
     decoder_config(FAMILIES['llama'], open_source(str(path)).config)
+
+
+def test_a_window_is_read(convert):
+  # That of Mistral, whose files are of this architecture.
+  _, _, path = convert(fields={'llama.attention.sliding_window': 32})
+  config = decoder_config(FAMILIES['llama'], open_source(str(path)).config)
+  assert (config.window, config.global_every) == (32, None)
 
 
 @pytest.mark.parametrize('kind', ['linear', 'yarn'])

@@ -2,7 +2,14 @@
 
 import pytest
 
-from flan_jax.interop import FAMILIES, InteropError, decoder_config, find_family
+from flan_jax.interop import (
+  FAMILIES,
+  InteropError,
+  decoder_config,
+  family_for,
+  find_family,
+)
+from flan_jax.interop.hf_config import to_hf_config
 from tests.interop.tiny_config import CONFIG
 
 
@@ -106,6 +113,19 @@ def test_layers_with_a_window():
   for types, named in (([near], 'of 1 layers'), (['linear'] * 3, "'linear'")):
     with pytest.raises(InteropError, match=named):
       _config('gemma2', layer_types=types)
+
+
+def test_a_window_without_an_effect_is_stated_where_it_has_to_be():
+  family = FAMILIES['gemma2']
+  config = _config('gemma2', sliding_window=32, context=32)
+  stated = to_hf_config(family, config, 32)
+  assert stated['sliding_window'] == 32
+  assert set(stated['layer_types']) == {'full_attention'}
+  assert decoder_config(family, stated) == config
+  assert family_for(config) is family
+  # A Llama with a window is a Mistral.
+  config = _config('llama', sliding_window=32)
+  assert family_for(config) is FAMILIES['mistral']
 
 
 def test_rotations_of_gemma_3_in_older_and_newer_files():

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from flan_jax.interop import InteropError, open_source
 from flan_jax.interop.safetensors_folder import INDEX, copy_tokenizer
@@ -54,6 +55,19 @@ def test_weights_that_can_run_code_are_to_be_converted(tmp_path):
   (tmp_path / 'config.json').write_text(json.dumps({'model_type': 'gpt2'}))
   with pytest.raises(InteropError, match="type 'gpt2' cannot be imported"):
     open_source(str(tmp_path))
+
+
+def test_masks_that_older_versions_saved_are_not_read(make_folder):
+  folder = make_folder('gpt_neox')
+  (folder / INDEX).unlink()
+  shapes = open_source(str(folder)).shapes
+  attention = 'gpt_neox.layers.0.attention'
+  masks = {
+    f'{attention}.bias': np.tri(8, dtype=bool)[None, None],
+    f'{attention}.masked_bias': np.array([-1e9], np.float32),
+  }
+  save_file(masks, folder / 'masks.safetensors')
+  assert open_source(str(folder)).shapes == shapes
 
 
 def test_two_files_with_the_same_tensor_are_refused(make_folder):
