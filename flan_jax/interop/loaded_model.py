@@ -77,7 +77,8 @@ def load_model(
     path: What `import_model` or training wrote: a checkpoint, or a folder of
       checkpoints for its newest one.
     vocabulary: Path of its vocabulary; None for what the checkpoint records.
-    prompt_format: Text around '{input}'; None for what it records.
+    prompt_format: Text around '{input}'; None for what it records. An imported
+      model records none; the `model.gin` beside it has one.
 
   Raises:
     UserError: There is no such model, or its vocabulary cannot be opened.
