@@ -125,6 +125,18 @@ def has_adapters(record: Mapping[str, Any]) -> bool:
   return 'base' in record and not is_prompt(record)
 
 
+def recorded_base(record: Mapping[str, Any], path: Any) -> str:
+  """Returns where the base model of adapters was.
+
+  Raises:
+    CheckpointError: The record does not say; names the path.
+  """
+  base = record['base'].get('checkpoint')
+  if not isinstance(base, str):
+    raise CheckpointError(f'{path} does not record the base of its adapters')
+  return base
+
+
 def check_no_prompt(record: Mapping[str, Any], path: Any) -> None:
   """Raises ConfigError if a checkpoint holds a soft prompt, not a model."""
   if is_prompt(record):

@@ -69,7 +69,7 @@ def restore_model(
   if not record_lib.has_adapters(record):
     shapes = abstract_params(model, mesh)
     return Checkpointer.restore_params(path, shapes, average)
-  base = base or record['base']['checkpoint']
+  base = base or record_lib.recorded_base(record, path)
   try:
     params = restore_model(base, model, mesh)
   except CheckpointError as error:

@@ -107,7 +107,11 @@ _CASES = {
   ),
   'a prompt of nothing': (_record(base=None), _DAMAGED),
   'a prompt of a text': (_record(base='x'), _DAMAGED),
-  'a prompt of an empty model': (_record(base={}), 'holds a soft prompt'),
+  'adapters of nothing': (_record(base={}), 'record the base of its adapters'),
+  'adapters of a number': (
+    _record(base={'checkpoint': 3}),
+    'record the base of its adapters',
+  ),
 }
 
 

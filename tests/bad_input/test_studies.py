@@ -14,7 +14,7 @@ _CASES = (
   ('panel', "'nope'", "'nope'; the panels are main, "),
   ('holdouts', "'nli'", 'it must be a list'),
   ('holdouts', '()', 'study.holdouts is empty'),
-  ('holdouts', "('nope',)", "unknown task 'flan_holdout_nope'"),
+  ('holdouts', "('nope',)", "unknown task 'flan_eval_nope'"),
   ('holdouts', "('nli', 'nli')", 'lists different values'),
   ('holdouts', "(['nli'],)", 'each item a text'),
   ('holdouts', "('../x',)", 'is not a task name'),
