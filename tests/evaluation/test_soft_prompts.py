@@ -68,7 +68,7 @@ def _models(mesh):
   return Models(
     config=_CONFIG,
     scorer=Scorer(_CONFIG, mesh),
-    generator=Generator(_CONFIG, mesh, end=1),
+    generator=Generator(_CONFIG, mesh, ends=(1,)),
     vocabulary=_Vocabulary(),
     framing=Framing((), (1,), (1,), ()),
   )
