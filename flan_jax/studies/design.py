@@ -177,7 +177,7 @@ class StudyDesign:
     found = [
       cell for name, arm in arms.items() for cell in self._cells_of(name, arm)
     ]
-    for mixture in {name for cell in found for name in cell.mixtures()}:
+    for mixture in sorted({m for cell in found for m in cell.mixtures()}):
       names.resolve(mixture)
     return sorted(found, key=lambda cell: cell.train is not None)
 
