@@ -287,6 +287,7 @@ def find_family(config: Mapping[str, Any]) -> Family:
   raise InteropError(
     f'models of type {name!r}'
     + (' (mixture of experts)' if mixture else '')
+    + (' (with images)' if f'{name}_text' in FAMILIES else '')
     + f' cannot be imported; supported are {", ".join(FAMILIES)}'
   )
 

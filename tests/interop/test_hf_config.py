@@ -161,5 +161,7 @@ def test_a_missing_size_is_named():
 def test_other_families_are_refused():
   with pytest.raises(InteropError, match="type 'gemma'"):
     find_family({'model_type': 'gemma'})
+  with pytest.raises(InteropError, match=r"'gemma3' \(with images\) cannot"):
+    find_family({'model_type': 'gemma3'})
   with pytest.raises(InteropError, match=r"'mixtral' \(mixture of experts\)"):
     find_family({'model_type': 'mixtral', 'num_local_experts': 8})
