@@ -151,9 +151,9 @@ def _check_unread(checked: set[str]) -> None:
     if _is(binding.value, _MACRO):
       name = binding.value.config_key[0]
       readers.setdefault(name, []).append(binding.kind)
-  # A macro that refers to another is not to blame for the other's value.
-  unread = sorted(set(MACROS) - checked)
-  for name in sorted(unread, key=lambda name: _is(_value_of(name), _MACRO)):
+  for name in sorted(set(MACROS) - checked):
+    if _is(_value_of(name), _MACRO):
+      continue  # The other macro is to blame, if this one is ever read.
     value = _resolved(_value_of(name))
     if value is _UNKNOWN:
       continue
