@@ -22,7 +22,7 @@ from tests.docs.fences import Page
       'TRAIN_STEP',
     ),
     ('<!-- not run: slow -->\n```python\nx = (\n```', 'never closed'),
-    ('```python\nx = 1\n```\n\n```python\nassert x == 2\n```', ''),
+    ('```python\nx = 1\n```\n\n```python\nassert x == 2\n```', None),
     ('```json\n{"a": 1,}\n```', 'JSON|property name|trailing'),
   ],
 )
