@@ -142,7 +142,12 @@ def _check_unread(checked: set[str]) -> None:
 
   A macro may have any value that the table or some loaded file allows.
   """
-  others = [b for key, values in _config().items() for b in _typed(key, values)]
+  others = [
+    binding
+    for key, values in _config().items()
+    if key[1] != _MACRO
+    for binding in _typed(key, values)
+  ]
   for binding in others:
     if binding.kind is not Any and not _macros_in(binding.value):
       _check(binding)

@@ -7,6 +7,7 @@ from typing import Any
 from flan_jax.cache.framing import Framing
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.eval_parts import EvalPart
+from flan_jax.evaluation.examples import prompt_text
 from flan_jax.evaluation.generation.stopping import stop_texts
 from flan_jax.evaluation.models import Session
 from flan_jax.evaluation.prompts import ENDED, GENERATED, PROMPT, Prompt
@@ -86,8 +87,7 @@ def answer_rows(
       record = next(records)
     else:
       record = written_record(request, fields[GENERATED])
-    prompt = session.models.vocabulary.decode(request.example.prompt)
-    found.append({**record, PROMPT: prompt, **fields})
+    found.append({**record, PROMPT: prompt_text(request, session), **fields})
   return found
 
 
