@@ -94,7 +94,7 @@ def _evaluated(folder: pathlib.Path) -> Any:
   (path,) = folder.rglob('records.jsonl')
   records = map(json.loads, path.read_text().splitlines())
   return [
-    (r['part'], r['row'], [round(o['total'], 3) for o in r['options']])
+    (r['id'], r['template'], [round(o['total'], 3) for o in r['options']])
     for r in records
   ]
 

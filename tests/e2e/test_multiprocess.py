@@ -52,8 +52,8 @@ def assert_same(got, expected):
       if name in theirs:
         np.testing.assert_allclose(mine[name], theirs[name], rtol=2e-4)
   for mine, theirs in zip(got[1], expected[1], strict=True):
-    for name in ('part', 'template', 'row'):
-      assert mine.get(name) == theirs.get(name)
+    for name in ('split', 'template', 'id'):
+      assert mine[name] == theirs[name]
     scores, expected_scores = (
       [option['total'] for option in record['options']]
       for record in (mine, theirs)
