@@ -1,7 +1,6 @@
 """A damaged file is survived, or refused in one line that names it."""
 
 import random
-import shutil
 
 import pytest
 
@@ -12,13 +11,9 @@ _CASES = 12
 
 @pytest.mark.slow
 @pytest.mark.usefixtures('compiled')
-def test_a_short_campaign_of_damages_finds_nothing_wrong(
-  tmp_path, rule_data, shared_cache
-):
+def test_a_short_campaign_of_damages_finds_nothing_wrong(tmp_path, rule_data):
   # `python -m tests.e2e.damage_campaign` is the long one.
   (tmp_path / 'data').symlink_to(rule_data)
-  if (shared_cache / 'rule').exists():
-    shutil.copytree(shared_cache / 'rule', tmp_path / 'cache/rule')
   campaign = damage_campaign.Campaign(tmp_path)
   campaign.prepare(studies=False)
   subjects = [s for s in damage_campaign.subjects() if s.name != 'study']
