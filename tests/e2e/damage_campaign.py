@@ -290,8 +290,13 @@ class Case:
   def is_named(self, text: str) -> bool:
     """Returns whether a text names the file, or the folder that it is of."""
     parts = self.path.parts
-    # A checkpoint, a cached split or an evaluation is at least so deep.
-    names = {'/'.join(parts[:depth]) for depth in range(3, len(parts) + 1)}
+    # A checkpoint, a cached split or an evaluation is at least so deep. What is
+    # listed may be named below the folder that is.
+    names = {
+      '/'.join(parts[start:depth])
+      for start in (0, 1)
+      for depth in range(3, len(parts) + 1)
+    }
     return any(name in text for name in names | {str(self.path)})
 
 
