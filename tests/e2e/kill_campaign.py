@@ -61,12 +61,14 @@ class Workload:
     flags: Command and flags; `{out}` is the folder that it makes.
     found: Returns what it leaves in that folder, to compare.
     processes: Number of its processes.
+    is_whole: Whether a folder is finished, of a command that refuses one.
   """
 
   name: str
   flags: Sequence[str]
   found: Callable[[pathlib.Path], Any]
   processes: int = 1
+  is_whole: Callable[[pathlib.Path], bool] = lambda folder: False
 
 
 def _trained(folder: pathlib.Path) -> Any:
@@ -102,6 +104,10 @@ def _evaluated(folder: pathlib.Path) -> Any:
 def _imported(folder: pathlib.Path) -> Any:
   gin_file = (folder / 'model.gin').read_text().replace(folder.name, '')
   return Checkpointer.digests(folder), gin_file
+
+
+def _is_imported(folder: pathlib.Path) -> bool:
+  return folder.exists() and not (folder / '.unfinished').exists()
 
 
 def _studied(folder: pathlib.Path) -> Any:
@@ -155,7 +161,7 @@ def workloads(steps: int = 60) -> list[Workload]:
     Workload('training in two processes', train, _trained, processes=2),
     Workload('caching', caching, _cached),
     Workload('evaluation', evaluate, _evaluated),
-    Workload('importing', importing, _imported),
+    Workload('importing', importing, _imported, is_whole=_is_imported),
     Workload(
       'a study',
       ('study', 'tiny', *data, '--gin.CACHE_DIR=cache', '--study_dir={out}'),
@@ -262,9 +268,13 @@ class Campaign:
     return killed
 
   def _compare(self, workload: Workload, whole: Any) -> None:
-    broken = self._finish(workload, 'broken')
+    folder = self._folder / 'broken'
+    if workload.is_whole(folder):  # It was killed after its work.
+      broken = workload.found(folder)
+    else:
+      broken = self._finish(workload, 'broken')
     assert broken == whole, f'{workload.name}: other results'
-    shutil.rmtree(self._folder / 'broken')
+    shutil.rmtree(folder)
 
 
 def _end(running: Sequence[subprocess.Popen]) -> list[int]:
