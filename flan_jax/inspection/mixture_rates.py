@@ -107,8 +107,9 @@ def lines(found: Mapping[str, Any]) -> Iterator[Block]:
       yield Paragraph(f'not trained on, {what}: {", ".join(kept_out)}')
   here = sum(member['status'] == PREPARED for member in members)
   yield Paragraph(
-    f'{found["split"]} rows before filters: {here} subsets as prepared in '
-    f'{found["data_dir"]}, {len(members) - here} as recorded'
+    f'{found["split"]} rows before filters; subsets counted in their files: '
+    f'{here}, as recorded: {len(members) - here}; '
+    f'TFDS data: {found["data_dir"]}'
   )
   if any(member['rows_from'] == ESTIMATE for member in members):
     yield '~: estimated, because a split is divided by groups of rows'

@@ -96,7 +96,7 @@ def _import(
         'token; they take part in the softmax, as in transformers'
       ]
     )
-  show([f'Pass this file to train, eval and infer: --gin_file={path}'])
+  show([f'train, eval and infer take this model by --gin_file={path}'])
   return params, vocabulary
 
 

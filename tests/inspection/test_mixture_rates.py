@@ -53,6 +53,7 @@ def test_rows_of_prepared_copies_take_precedence(tmp_path):
   assert lines['snli'][1:4] == ['30,000', 'recorded', '3,000']
   assert f'{found["sum_of_rates"]:,}' in lines['sum']
   assert 'not trained on, clusters: sentiment' in out
+  assert 'subsets counted in their files: 3, as recorded: ' in out
 
 
 def test_a_dataset_held_out_alone_is_named(tmp_path):
