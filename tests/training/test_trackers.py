@@ -6,6 +6,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -145,6 +146,10 @@ def test_a_resumed_run_stays_one_run_of_wandb(tmp_path, monkeypatch):
   assert len(runs) == 2
   # Two runs of one second are told apart by a number behind the id.
   assert {run.name.split('-')[3] for run in runs} == {name}
+  # wandb's own process may write a while after a run is closed.
+  deadline = time.monotonic() + 60
+  while not all(map(_history, runs)) and time.monotonic() < deadline:
+    time.sleep(0.1)
   assert [_history(run) for run in runs] == [
     {'_step': step, 'train/loss': 0.5, 'validation/accuracy/rte': 0.25}
     for step in (1, 2)
