@@ -60,7 +60,7 @@ def test_texts_of_rows_are_no_markup(report):
 
 def test_markdown_has_the_tables_and_figures(report):
   text = (report / 'report.md').read_text()
-  assert '| rte | nli | accuracy | 8 | 50.0 | 51.0 |' in text
+  assert '| rte | nli | accuracy | 80 | 50.0 | 51.0 |' in text
   assert '](figures/dataset_means.png)' in text
   assert '- tuned: yes (yes 81.8 %, no 18.2 %); writes freely: yes.' in text
   assert "    MIXTURE_OR_TASK_NAME = 'flan_holdout_nli'" in text
