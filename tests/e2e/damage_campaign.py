@@ -297,7 +297,10 @@ class Case:
       for start in (0, 1)
       for depth in range(3, len(parts) + 1)
     }
-    return any(name in text for name in names | {str(self.path)})
+    names.add(str(self.path))
+    if self.damage == 'removed':  # Nobody knows where it was.
+      names.add(self.path.name)
+    return any(name in text for name in names)
 
 
 class _Hangs(BaseException):
