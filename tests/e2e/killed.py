@@ -24,7 +24,7 @@ PHASES = {
   # With four answers on disk.
   'evaluating': (Journal, 'add', 5),
   # Before anything is written.
-  'collecting': (collect, 'write_whole', 1),
+  'collecting': (collect, 'write_study', 1),
 }
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from flan_jax.report.differences import NO_INTERVAL
+from flan_jax.evaluation.comparison import NO_INTERVAL
 from tests.command_line import RULE
 from tests.studies.shipped import TINY
 
