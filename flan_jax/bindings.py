@@ -7,7 +7,6 @@ as gin does when it calls it.
 from collections.abc import Iterable, Iterator
 import dataclasses
 import graphlib
-import inspect
 import typing
 from typing import Annotated, Any
 
@@ -45,7 +44,6 @@ def check_bindings(run: str) -> None:
   _check_names()
   _check_circles()
   read, macros = _reachable(('', f'flan_jax.{run}'))
-  _check_complete(run, read)
   _check_required(macros)
   checked = set()
   for binding in read:
@@ -98,21 +96,6 @@ def _check_circles() -> None:
 def _words(key: _Key) -> str:
   scope, selector = key
   return scope if selector == _MACRO else f'@{_short(selector)}()'
-
-
-def _check_complete(run: str, read: Iterable[_Binding]) -> None:
-  """Raises ConfigError for parameters of the run function without a value."""
-  function = gin.config._REGISTRY[f'flan_jax.{run}'].wrapped
-  needed = {
-    f'{run}.{name}'
-    for name, parameter in inspect.signature(function).parameters.items()
-    if parameter.default is parameter.empty
-  }
-  if missing := sorted(needed - {binding.name for binding in read}):
-    raise ConfigError(
-      f'no gin file gives {missing[0]} a value: name the run file of the '
-      'command, such as --gin_file=runs/train.gin'
-    )
 
 
 def _check_required(macros: Iterable[str]) -> None:

@@ -127,8 +127,3 @@ def test_shipped_files_are_accepted_by_all_runs():
     gin.clear_config()
     config.parse(Arguments(gin_files=(f'runs/{name}.gin',)), 'train')
   assert bindings.check_bindings('train') is None
-
-
-def test_a_run_without_its_run_file_says_so():
-  with pytest.raises(ConfigError, match=r'infer\.\w+ a value: name the run'):
-    config.parse(Arguments(gin_files=('models/tiny.gin',)), 'infer')
