@@ -48,7 +48,12 @@ def main(argv: Sequence[str]) -> int:
   show(
     spaced(
       [
-        [*_warnings(before), *_warnings(after), Line(title, 'bold')],
+        [
+          *_warnings(before),
+          *_warnings(after),
+          *_other_prompts(before, after),
+          Line(title, 'bold'),
+        ],
         *comparison.comparison_tables(lines, means),
         [Paragraph(f'not compared: {note}') for note in notes],
       ]
@@ -102,6 +107,23 @@ def _warnings(system: System) -> list[Block]:
     Line(f'{evaluation.folder}: {found}', 'yellow')
     for evaluation in system.evaluations
     if (found := headline(evaluation.about.get('not_held_out')))
+  ]
+
+
+def _other_prompts(before: System, after: System) -> list[Block]:
+  """Returns a line if the models saw other text around their inputs."""
+  one, other = (
+    sorted({repr(e.about.get('prompt_format')) for e in s.evaluations})
+    for s in (before, after)
+  )
+  if one == other:
+    return []
+  return [
+    Line(
+      f'PROMPT_FORMAT differs: {", ".join(one)} before, {", ".join(other)} '
+      'after',
+      'yellow',
+    )
   ]
 
 

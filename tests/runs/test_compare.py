@@ -91,3 +91,11 @@ def test_what_cannot_be_compared_is_said(cli, write):
   assert code == 2 and 'there is no records.jsonl' in error
   code, _, error = cli('compare', first, 'nowhere')
   assert code == 2 and 'nowhere' in error
+
+
+def test_other_prompt_formats_are_named(cli, write):
+  first = write('first', 60, 60, prompt_format='{input} ')
+  second = write('second', 90, 62, prompt_format=None)
+  out = cli.check('compare', first, second)
+  assert "PROMPT_FORMAT differs: '{input} ' before, None after" in out
+  assert 'PROMPT_FORMAT' not in cli.check('compare', second, second)
