@@ -85,14 +85,19 @@ def without_repeats(
   """
 
   def hook(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-      keys = [key for key, _ in pairs]
-      twice = next(key for key in keys if keys.count(key) > 1)
+    if (twice := repeated_key(pairs)) is not None:
       raise error(f'{where}: the key {shown(twice)} occurs twice: remove one')
-    return found
+    return dict(pairs)
 
   return hook
+
+
+def repeated_key(pairs: list[tuple[str, Any]]) -> str | None:
+  """Returns the first key of an object that occurs twice, None without one."""
+  keys = [key for key, _ in pairs]
+  if len(set(keys)) == len(keys):
+    return None
+  return next(key for key in keys if keys.count(key) > 1)
 
 
 def read_json(

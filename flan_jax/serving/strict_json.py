@@ -3,7 +3,12 @@
 import codecs
 from typing import Any, NoReturn
 
-from flan_jax.runtime.json_text import NotJsonError, decode_json, shown
+from flan_jax.runtime.json_text import (
+  NotJsonError,
+  decode_json,
+  repeated_key,
+  shown,
+)
 from flan_jax.serving.api_error import ApiError
 
 # Levels of lists and objects; a request has three.
@@ -33,12 +38,9 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-  found = dict(pairs)
-  if len(found) < len(pairs):
-    names = [name for name, _ in pairs]
-    twice = next(name for name in names if names.count(name) > 1)
+  if (twice := repeated_key(pairs)) is not None:
     raise _malformed(f'the key {shown(twice)} is there twice')
-  return found
+  return dict(pairs)
 
 
 def _refuse_constant(name: str) -> NoReturn:
