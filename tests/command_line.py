@@ -14,6 +14,7 @@ import pytest
 
 from flan_jax import cli
 from flan_jax.definitions import registry
+from flan_jax.model import DecoderConfig
 from flan_jax.runtime import child
 from tests.compile_flags import CHEAP_PROGRAMS
 
@@ -26,6 +27,16 @@ SMALL = (
   '--gin.DecoderConfig.d_model=64',
   '--gin.DecoderConfig.d_ff=256',
   '--gin.DecoderConfig.head_dim=16',
+)
+# The shape that it sets, but for position and activation.
+SMALL_SHAPE = DecoderConfig(
+  vocab_size=4096,
+  num_layers=2,
+  d_model=64,
+  d_ff=256,
+  num_heads=4,
+  num_kv_heads=4,
+  head_dim=16,
 )
 LENGTHS = "--gin.TASK_FEATURE_LENGTHS={'inputs': 128, 'targets': 16}"
 TRAIN = (

@@ -5,21 +5,11 @@ import json
 import jax
 import pytest
 
-from flan_jax.model import DecoderConfig, init_params
+from flan_jax.model import init_params
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.training.checkpoint import Checkpointer
-from tests.command_line import LENGTHS, RULE, SMALL, TRAIN
+from tests.command_line import LENGTHS, RULE, SMALL, SMALL_SHAPE, TRAIN
 
-# The shape that `SMALL` sets.
-_SHAPE = DecoderConfig(
-  vocab_size=4096,
-  num_layers=2,
-  d_model=64,
-  d_ff=256,
-  num_heads=4,
-  num_kv_heads=4,
-  head_dim=16,
-)
 _FORMAT = '--gin.PROMPT_FORMAT={input} Answer:'
 _LORA = (
   'train',
@@ -58,7 +48,7 @@ def test_adapters_resume_bit_for_bit_and_are_evaluated_with_their_base(
 ):
   mesh = make_mesh(MeshConfig(), jax.devices()[:1])
   for seed, name in enumerate(('base', 'other')):
-    params = init_params(_SHAPE, seed, mesh)
+    params = init_params(SMALL_SHAPE, seed, mesh)
     Checkpointer.save_params(cli.folder / name, params, {})
 
   def train(name, steps, *flags):

@@ -8,24 +8,14 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
-from flan_jax.model import DecoderConfig, init_params
+from flan_jax.model import init_params
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.testing import cued_rule, rule
 from flan_jax.testing.row_files import write_rows
 from flan_jax.training.checkpoint import Checkpointer
-from tests.command_line import LENGTHS, RULE, SMALL, TRAIN
+from tests.command_line import LENGTHS, RULE, SMALL, SMALL_SHAPE, TRAIN
 from tests.shared_folders import code_digest, make_once
 
-# The shape that `SMALL` sets.
-_SHAPE = DecoderConfig(
-  vocab_size=4096,
-  num_layers=2,
-  d_model=64,
-  d_ff=256,
-  num_heads=4,
-  num_kv_heads=4,
-  head_dim=16,
-)
 _TUNE = (
   'prompt-tune',
   *SMALL,
@@ -46,7 +36,7 @@ def base(cli):
   """Random base models in the test's folder: `base` and `other`."""
   mesh = make_mesh(MeshConfig(), jax.devices()[:1])
   for seed, name in enumerate(('base', 'other')):
-    params = init_params(_SHAPE, seed, mesh)
+    params = init_params(SMALL_SHAPE, seed, mesh)
     Checkpointer.save_params(cli.folder / name, params, {})
 
 

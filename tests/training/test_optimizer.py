@@ -120,19 +120,21 @@ def test_warm_up_grows_linearly_and_keeps_the_structure():
   assert structures[0] == structures[1]
 
 
+_AXES = {
+  'embedding': ('vocab', 'embed'),
+  'norm': ('norm',),
+  'layers': {
+    'up': ('layers', 'embed', 'mlp'),
+    'down': ('layers', 'mlp', 'embed'),
+    'n': ('layers', 'norm'),
+  },
+}
+
+
 def test_sharding_of_the_factored_state():
   mesh = sharding.make_mesh(sharding.MeshConfig(data=2, fsdp=2, model=2))
-  axes = {
-    'embedding': ('vocab', 'embed'),
-    'norm': ('norm',),
-    'layers': {
-      'up': ('layers', 'embed', 'mlp'),
-      'down': ('layers', 'mlp', 'embed'),
-      'n': ('layers', 'norm'),
-    },
-  }
   params = random_tree(0)
-  shardings = sharding.rules.tree_shardings(mesh, axes, params)
+  shardings = sharding.rules.tree_shardings(mesh, _AXES, params)
   optimizer = make_optimizer(CONFIG)
   state = jax.eval_shape(optimizer.init, params)
   got = optimizer_sharding(optimizer, params, shardings)
@@ -219,17 +221,8 @@ def test_adamw_is_that_of_optax_and_decays_no_vectors():
 
 def test_moments_and_average_of_adamw_are_sharded_as_their_parameters():
   mesh = sharding.make_mesh(sharding.MeshConfig(data=2, fsdp=2, model=2))
-  axes = {
-    'embedding': ('vocab', 'embed'),
-    'norm': ('norm',),
-    'layers': {
-      'up': ('layers', 'embed', 'mlp'),
-      'down': ('layers', 'mlp', 'embed'),
-      'n': ('layers', 'norm'),
-    },
-  }
   params = random_tree(0)
-  shardings = sharding.rules.tree_shardings(mesh, axes, params)
+  shardings = sharding.rules.tree_shardings(mesh, _AXES, params)
   config = OptimizerConfig(
     optimizer='adamw', ema_decay=0.9, frozen=('layers/down', 'norm')
   )
