@@ -151,7 +151,7 @@ EXTRAS_REQUIRE = {
   'tpu': ['jax[tpu]'],
   # Trains on rendered rows, in a test.
   'trl': ['datasets>=4.0', 'torch>=2.4', 'trl>=1.0'],
-  'wandb': ['wandb>=0.20,<0.31'],
+  'wandb': ['wandb>=0.20'],
   'zstd': ['zstandard'],
 }
 
