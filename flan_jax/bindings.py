@@ -7,6 +7,7 @@ as gin does when it calls it.
 from collections.abc import Iterable, Iterator
 import dataclasses
 import graphlib
+import itertools
 import typing
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from flan_jax.setting_types import check, refusal, shown
 _MACRO = 'gin.macro'
 _CONSTANT = 'gin.constant'
 _DEEPEST = 100  # References that lead from one to the next.
+_NAMED = 4  # Parameters that an error names.
 
 # What gin calls a configurable or macro: (scope, selector).
 _Key = tuple[str, str]
@@ -43,12 +45,38 @@ def check_bindings(run: str) -> None:
   """
   _check_names()
   _check_circles()
-  read, macros = _reachable(('', f'flan_jax.{run}'))
-  _check_required(macros)
+  keys = _reachable(run)
+  _check_required(scope for scope, selector in keys if selector == _MACRO)
   checked = set()
-  for binding in read:
+  for binding in itertools.chain.from_iterable(map(_bound, keys)):
     checked |= _check(binding)
   _check_unread(checked)
+
+
+def check_complete(run: str, run_file: str) -> None:
+  """Checks that gin gives a value to all that a call of a run function needs.
+
+  Args:
+    run: Its name; `check_bindings` has accepted what is bound.
+    run_file: The shipped file that binds its parameters.
+
+  Raises:
+    ConfigError: A parameter of the function, or of what gin makes for it, has
+      neither a default nor a value; names the file that gives it one.
+  """
+  for key in _reachable(run):
+    name = _short(key[1])
+    needed = [f'{name}.{one}' for one in configurables.needed(key[1])]
+    given = {binding.name for binding in _bound(key)}
+    if missing := [one for one in needed if one not in given]:
+      what, file = 'run', run_file
+      if name == 'DecoderConfig':
+        what, file = 'model', 'models/tiny.gin'
+      more = ' and others' if len(missing) > _NAMED else ''
+      raise ConfigError(
+        f'nothing gives a value to {", ".join(missing[:_NAMED])}{more}: name '
+        f'the file of the {what}, such as --gin_file={file}'
+      )
 
 
 def _check_names() -> None:
@@ -223,19 +251,17 @@ def _typed(key: _Key, values: dict[str, Any]) -> Iterator[_Binding]:
     yield _Binding(f'{name}.{parameter}', kinds.get(parameter, Any), value)
 
 
-def _reachable(run: _Key) -> tuple[list[_Binding], list[str]]:
-  """Returns the bindings and macros that a run function reads."""
-  found, todo, seen = [], [run], set()
+def _reachable(run: str) -> list[_Key]:
+  """Returns the configurables and macros that a run function reads."""
+  todo = [('', f'flan_jax.{run}')]
+  seen: dict[_Key, None] = {}
   while todo:
     key = todo.pop()
     if key in seen:
       continue
-    seen.add(key)
-    bindings = list(_bound(key))
-    todo += [ref.config_key for b in bindings for ref in _references(b.value)]
-    if key[1] != _MACRO:
-      found += bindings
-  return found, [scope for scope, selector in seen if selector == _MACRO]
+    seen[key] = None
+    todo += [r.config_key for b in _bound(key) for r in _references(b.value)]
+  return list(seen)
 
 
 def _references(value: Any) -> list[Any]:

@@ -14,11 +14,11 @@ from typing import Any
 import gin
 
 from flan_jax import configurables, gin_files
-from flan_jax.bindings import check_bindings
+from flan_jax.bindings import check_bindings, check_complete
 from flan_jax.definitions import registry, template_set
 from flan_jax.errors import ConfigError, nearest
-from flan_jax.everyday_flags import EVAL, IMPORT
-from flan_jax.flags import Arguments
+from flan_jax.everyday_flags import EVAL, IMPORT, RUN_FILES
+from flan_jax.flags import MODULES, Arguments
 from flan_jax.runtime import user_modules
 from flan_jax.runtime.paths import BUCKETS
 
@@ -37,10 +37,13 @@ def prepare(arguments: Arguments, run: str) -> None:
   """Registers the user's datasets, parses gin and applies the template set.
 
   Raises:
-    UserError: There is a mistake in any of them.
+    UserError: There is a mistake in any of them, or the run file is missing.
   """
   registry.load(arguments.task_modules)
   parse(arguments, run)
+  # Not in `parse`: what only reads a model names no run file.
+  files = {MODULES.get(name, name): file for name, file in RUN_FILES.items()}
+  check_complete(run, files[run])
   if arguments.template_set is not None:
     # After gin, because a gin file may register datasets.
     template_set.apply(arguments.template_set)

@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import inspect
 from typing import Any
 
 import gin
@@ -63,6 +64,19 @@ def kinds(selector: str) -> dict[str, Any]:
   if not selector.startswith(_PACKAGE) or selector.count('.') != 1:
     return {}
   return kinds_of(gin.config._REGISTRY[selector].wrapped)
+
+
+def needed(selector: str) -> list[str]:
+  """Returns the parameters of a configurable that have no default.
+
+  Args:
+    selector: Its full name; one that is not this project's needs none.
+  """
+  if not kinds(selector):
+    return []
+  function = gin.config._REGISTRY[selector].wrapped
+  parameters = inspect.signature(function).parameters.items()
+  return [name for name, one in parameters if one.default is one.empty]
 
 
 @functools.cache

@@ -89,6 +89,20 @@ def test_a_command_requires_only_what_it_reads():
   config.parse(Arguments(gin_files=_TRAIN, bindings=(_SET[0],)), 'cache')
 
 
+@pytest.mark.parametrize(
+  'files, run, message',
+  [
+    (_TRAIN[:1], 'infer', 'infer.setup, .*=runs/infer.gin$'),
+    (_TRAIN[:1], 'evaluate', 'evaluate.mixture, .*=runs/eval.gin$'),
+    # What its run file makes is there, but not all that this needs.
+    (_TRAIN[1:], 'train', 'DecoderConfig.vocab_size, .*=models/tiny.gin$'),
+  ],
+)
+def test_a_run_without_its_file_or_that_of_a_model_says_so(files, run, message):
+  with pytest.raises(ConfigError, match=message):
+    config.prepare(Arguments(gin_files=files, bindings=_SET), run)
+
+
 def test_a_missing_file_is_reported_with_the_search_flag():
   with pytest.raises(ConfigError, match='--gin_search_paths'):
     _parse(files=('runs/trian.gin',))

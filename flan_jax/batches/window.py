@@ -1,13 +1,16 @@
 """Windows: decide which examples come at which step, ahead of time."""
 
+from collections.abc import Mapping
 from concurrent import futures
 import dataclasses
 import threading
+from typing import Any
 
 import numpy as np
 
 from flan_jax.batches.packing import Capacity, pack_rows, sizes_in
 from flan_jax.batches.sampler import Draws, Sampler
+from flan_jax.errors import ConfigError
 from flan_jax.rendering.permutation import key_of, permute
 
 # Number of plans held: that of the current window, and the next.
@@ -20,6 +23,24 @@ class WindowStart:
 
   window: int = 0
   step: int = 0
+
+  @classmethod
+  def recorded(cls, record: Mapping[str, Any], path: Any) -> 'WindowStart':
+    """Returns the start that a checkpoint records.
+
+    Raises:
+      ConfigError: It is none; names the path.
+    """
+    found = record.get('window', {})
+    window, step = found.get('window'), found.get('step')
+    numbers = type(window) is type(step) is int and len(found) == 2
+    # A window has a step, at least.
+    if not numbers or not 0 <= window <= step:
+      raise ConfigError(
+        f'{path} does not record which window of examples comes next: start in '
+        'another MODEL_DIR with INITIAL_CHECKPOINT_PATH'
+      )
+    return cls(window, step)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,11 @@ from typing import Any
 import numpy as np
 
 from flan_jax.evaluation.eval_parts import EvalPart
-from flan_jax.evaluation.metrics import intervals, text_metrics
+from flan_jax.evaluation.metrics import (
+  choice_metrics,
+  intervals,
+  text_metrics,
+)
 from flan_jax.evaluation.predictions import (
   Answer,
   by_group,
@@ -244,7 +248,9 @@ _LEGEND = (
   'out of five. reversed: how probably another template reverses the sign. A '
   'model is better or worse if the p value, corrected for the number of lines '
   "by Holm's method, is at most 5 %, and the difference is detectable. no "
-  'interval: templates apply to different rows.'
+  'interval: templates apply to different rows. An interval is left out of too '
+  f'few rows, fewer than {intervals.MOST_TOO_FEW}, and where it would leave '
+  'what is possible, because the formula does not describe so few rows.'
 )
 
 
@@ -282,12 +288,31 @@ def comparison_tables(
   ]
 
 
+def shown_interval(one: Mapping[str, Any]) -> tuple[float, float] | None:
+  """Returns the interval of a judged comparison that tables and figures show.
+
+  There is none of too few rows. Where Student's interval leaves the range of
+  differences, his distribution does not describe the rows: the bound within is
+  no better than the one that could be cut.
+  """
+  interval = one['interval']
+  if interval is None or one['verdict'] == intervals.TOO_FEW:
+    return None
+  if one['metric'] not in text_metrics.LOWER_IS_BETTER:
+    most = 200 if one['metric'] in choice_metrics.CORRELATIONS else 100
+    if max(map(abs, interval)) > most + 1e-6:
+      return None
+  return tuple(interval)
+
+
 def _name(one: Mapping[str, Any]) -> str:
   return ' '.join(filter(None, (one['part'], one['group'])))
 
 
 def _cells(one: Mapping[str, Any]) -> dict[str, str]:
-  interval, detectable = one['interval'], one['detectable']
+  interval, detectable = shown_interval(one), one['detectable']
+  if one['verdict'] == intervals.TOO_FEW:
+    detectable = None
   return {
     'metric': one['metric'],
     'rows': str(one['rows']),

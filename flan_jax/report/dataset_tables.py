@@ -321,6 +321,6 @@ def _changes(
     if mean is not None and mean['datasets'] == len(names):
       lines[key] = mean
   for key, line in zip(lines, comparison.judged(lines.values()), strict=True):
-    found[key]['difference interval'] = line['interval']
+    found[key]['difference interval'] = comparison.shown_interval(line)
     found[key][VERDICT] = line['verdict']
   return found

@@ -11,7 +11,6 @@ from flan_jax.errors import UserError
 from flan_jax.evaluation import comparison
 from flan_jax.evaluation.eval_parts import EvalPart
 from flan_jax.evaluation.metrics import text_metrics
-from flan_jax.evaluation.metrics.intervals import TOO_FEW
 from flan_jax.evaluation.part_result import PartResult
 from flan_jax.evaluation.predictions import Answer
 from flan_jax.report.sources import Evaluation
@@ -37,10 +36,8 @@ class Difference:
 
   @property
   def interval(self) -> tuple[float, float] | None:
-    """The 95 % interval; None if it is not known, or too few rows gave it."""
-    if self.line is None or self.verdict == TOO_FEW:
-      return None
-    return self.line['interval'] and tuple(self.line['interval'])
+    """The 95 % interval; None for none, see `shown_interval`."""
+    return self.line and comparison.shown_interval(self.line)
 
   @property
   def verdict(self) -> str:

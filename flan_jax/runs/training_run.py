@@ -30,6 +30,7 @@ from flan_jax.runs.checkpoint_paths import accept_newest
 from flan_jax.runtime import processes
 from flan_jax.runtime.folder_lock import FolderLock
 from flan_jax.runtime.paths import user_path, write_whole
+from flan_jax.setting_types import CountOrZero, check
 from flan_jax.sharding import batch_sharding
 from flan_jax.terminal.screen import note
 from flan_jax.training.averaging import averaged_params
@@ -272,7 +273,8 @@ class TrainingRun:
 
   def _follow(self, record: Mapping[str, Any]) -> None:
     """Continues the order of examples that a checkpoint records."""
-    self._plan.windows.start_at(WindowStart(**record['window']))
+    start = WindowStart.recorded(record, self._settings.model_dir)
+    self._plan.windows.start_at(start)
     self._skipped = record.get('skipped', 0)
 
   def _accept(self, record: Mapping[str, Any], path: Any) -> None:
@@ -280,6 +282,8 @@ class TrainingRun:
     self._checked.workspace.expected.check(record, path)
     check_adapters(record, self._settings.setup.model, path)
     check_recorded(self._settings.optimizer, record, path)
+    WindowStart.recorded(record, path)
+    check(f'{path}: skipped', CountOrZero, record.get('skipped', 0))
     model_dir, digest = self._settings.model_dir, self._plan.data_order_digest
     recorded = record.get('data_order_digest')
     if recorded != digest:

@@ -8,8 +8,6 @@ import dataclasses
 import textwrap
 
 _WIDTH = 80
-# Wider tables leave out what is optional.
-_MOST_COLUMNS = 100
 
 
 def wrapped(text: str, indent: str = '', width: int = _WIDTH) -> list[str]:
@@ -78,7 +76,7 @@ class Table:
       right.
     ruled: Whether a line follows the titles.
     optional: Titles of columns that a narrow terminal leaves out, in this
-      order; plain text does if it has more than 100 characters a line.
+      order; plain text has all columns.
   """
 
   titles: Sequence[str]
@@ -126,10 +124,6 @@ class Table:
       n: max(len(row[n]) for row in cells if n < len(row))
       for n in range(len(self.titles))
     }
-    for title in self.optional:
-      if sum(widths.values()) + 2 * (len(widths) - 1) > _MOST_COLUMNS:
-        if title in self.titles:
-          del widths[list(self.titles).index(title)]
     lines = [_aligned(row, widths, self.left) for row in cells]
     text = [lines[0]] if any(self.titles) else []
     if self.ruled:

@@ -35,7 +35,7 @@ _FILE = 'metadata'
 _OLD = {'digests', 'record'}
 _KEYS = {*_OLD, 'trees', 'score', 'digest'}
 # Keys of a record that hold objects, if they are there.
-_OBJECTS = ('model', 'vocabulary', 'window', 'base', 'prompt')
+_OBJECTS = ('model', 'vocabulary', 'window', 'optimizer', 'base', 'prompt')
 # Fields of a model that change its speed or its training, but no score beyond
 # rounding; and those of soft prompts and adapters, which have checkpoints of
 # their own.

@@ -17,6 +17,7 @@ from flan_jax.batches.sampler import Sampler
 from flan_jax.batches.window import Windows, WindowStart, plan_window
 from flan_jax.cache.cached_split import RENDERING
 from flan_jax.cache.framing import Framing
+from flan_jax.errors import ConfigError
 
 _FRAMING = Framing(start=(), separator=(1,), end=(1,), between=(1,))
 
@@ -170,6 +171,22 @@ def test_known_start_saves_planning_earlier_windows():
   plan, place = windows.find(first[2])
   assert place == 0
   assert _columns(plan.draws) == _columns(_windows()[0].find(first[2])[0].draws)
+
+
+@pytest.mark.parametrize(
+  'window',
+  [
+    {},
+    {'window': 1, 'step': 2, 'more': 3},
+    {'window': 'x', 'step': 2},
+    {'window': True, 'step': True},
+    {'window': -1, 'step': 2},
+    {'window': 10**30, 'step': 2},
+  ],
+)
+def test_a_start_that_cannot_be_is_refused(window):
+  with pytest.raises(ConfigError, match='a/4 does not record which'):
+    WindowStart.recorded({'window': window}, 'a/4')
 
 
 def test_at_most_two_plans_are_kept_in_memory():

@@ -81,6 +81,22 @@ def test_few_rows_have_no_verdict():
     part(ranked_split(golds)), ranked(t0=wrong), ranked(t0=golds)
   )
   assert (found['difference'], found['verdict']) == (100, 'too few rows')
+  tables = comparison_tables([found | {'label': 'a' * 40}], [])
+  titles, _, line = str(tables[0]).splitlines()
+  # A long name takes no column from what a pipe reads.
+  assert 'before' in titles and 'detectable' in titles
+  assert line.split()[5:] == ['+100.0', '-', '-', '-', 'too', 'few', 'rows']
+
+
+def test_an_interval_that_cannot_be_is_not_shown():
+  line = {'metric': 'accuracy', 'verdict': 'better', 'interval': [80, 101]}
+  assert comparison.shown_interval(line) is None
+  assert comparison.shown_interval(line | {'interval': [80, 99]}) == (80, 99)
+  # A correlation may change from -100 to 100, and a distance by any number.
+  for metric in ('pearson', 'word_edit_distance'):
+    assert comparison.shown_interval(line | {'metric': metric}) == (80, 101)
+  few = line | {'verdict': 'too few rows', 'interval': [80, 99]}
+  assert comparison.shown_interval(few) is None
 
 
 def test_the_same_groups_are_drawn_for_both_models():

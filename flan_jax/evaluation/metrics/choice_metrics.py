@@ -137,6 +137,8 @@ def spearman(predictions: Predictions) -> float:
   return _correlation(predictions, 'spearmanr')
 
 
+# From -100 to 100.
+CORRELATIONS = frozenset({'matthews', 'pearson', 'spearman'})
 _METRICS = {
   metric.__name__: metric
   for metric in (accuracy, exact_by_item, macro_f1, matthews, pearson, spearman)
