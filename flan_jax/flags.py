@@ -148,7 +148,8 @@ class FlagParser(argparse.ArgumentParser):
     self.add_argument(
       '--allow_missing',
       action='store_true',
-      help='leave out data that is not prepared; results list it',
+      help='leave out data that is not prepared or has no rows; results '
+      'list it',
     )
     self.add_argument(
       '--pipeline_options',

@@ -37,7 +37,8 @@ class Macro:
 
 MACROS = {
   'ALLOW_MISSING': Macro(
-    'RunSetup.allow_missing', 'leave out members whose data is not prepared'
+    'RunSetup.allow_missing',
+    'leave out members that are not prepared or have no rows',
   ),
   'BASE_CHECKPOINT_PATH': Macro(
     'RunSetup.base_checkpoint',

@@ -12,6 +12,7 @@ from flan_jax.rendering.missing_data import missing_data, missing_parts
 from flan_jax.runtime import child
 from flan_jax.sources.mini import MINI, resolve_data_dir
 from flan_jax.sources.row_checks import check_files
+from flan_jax.terminal.blocks import counted
 from flan_jax.terminal.screen import show
 from flan_jax.vocabulary.base import Vocabulary
 
@@ -20,6 +21,7 @@ def split_keys(
   plans: Iterable[MixturePlan | None],
   training: bool = True,
   scored: bool = True,
+  only: str | None = None,
 ) -> list[SplitKey]:
   """Returns the splits needed to train on mixtures, or to evaluate them.
 
@@ -27,14 +29,18 @@ def split_keys(
     plans: The mixtures; None is skipped.
     training: Whether datasets and tasks are trained on as well.
     scored: Whether validation rows are scored while a mixture is trained on.
+    only: The split to read; None for all that are needed.
   """
   keys = []
   for plan in filter(None, plans):
     needed = plan.splits_needed(training, scored)
+    # Rows that are trained on are exemplars of each other.
+    with_pool = 'test' in needed if only is None else only != 'train'
+    needed = needed if only is None else (only,)
     for member in plan.members:
       declared = [split for split in needed if split in member.part.splits]
       keys += [split_key(member, split) for split in declared]
-      if member.shots and member.exemplar_part and 'test' in needed:
+      if member.shots and member.exemplar_part and with_pool:
         keys.append(SplitKey(member.exemplar_part, 'train'))
   return list(dict.fromkeys(keys))
 
@@ -100,7 +106,8 @@ class CacheStore:
     if self.flags is None:
       self.find(missing[0])
     self.check_data(missing)
-    show([f'starting `flan-jax cache` for {len(missing)} splits'])
+    splits = counted(len(missing), 'split')
+    show([f'starting `flan-jax cache` for {splits}'])
     if not child.succeeds('cache', self.flags):
       raise CacheError('the cache could not be made, see above')
 
@@ -142,7 +149,7 @@ class CacheStore:
   def available(
     self, members: Sequence[PlanMember], split: str
   ) -> list[PlanMember]:
-    """Returns the members whose split is cached.
+    """Returns the members whose split is cached and has rows.
 
     These are all members, unless missing ones may be left out. Those left out
     are added to `left_out`.
@@ -150,9 +157,13 @@ class CacheStore:
     found = []
     for member in members:
       key = split_key(member, split)
-      declared = split in member.part.splits
-      if self.allow_missing and declared and self.missing([key]):
+      if not self.allow_missing or split not in member.part.splits:
+        found.append(member)
+      elif self.missing([key]):
         self.left_out.append(str(key))
+      elif not find_cached_split(key, self.config, self.vocabulary).num_rows:
+        # A small copy whose rows serve other splits, or are filtered out.
+        self.left_out.append(f'{key} (no rows)')
       else:
         found.append(member)
     return found

@@ -277,7 +277,7 @@ def make_cached_splits(
   return writer.open()
 
 
-def counted(counts: Mapping[str, int]) -> str:
+def in_words(counts: Mapping[str, int]) -> str:
   """Returns the counts of cached splits in words."""
   always = ('rows', 'renderings', 'tokens')
   if_any = ('rows_filtered', 'inputs_shortened', 'prompts_cut', 'targets_cut')
@@ -297,4 +297,4 @@ def _summary(manifest: Mapping[str, Any]) -> str:
   name, counts = f'{manifest["part"]}.{manifest["split"]}', manifest['counts']
   adapted = manifest['adapted']
   note = f' | split adapted: {adapted}' if adapted else ''
-  return f'cached {name}: {counted(counts)}{note}'
+  return f'cached {name}: {in_words(counts)}{note}'

@@ -11,11 +11,11 @@ from flan_jax.report.drawing import (
   INK,
   LOOKS,
   Drawing,
-  counted,
   new_canvas,
   shorten,
 )
 from flan_jax.report.systems import System, row_name
+from flan_jax.terminal.blocks import counted
 
 _CELL = 0.27  # Inches.
 _WORD = 12  # Characters of the name of a class.

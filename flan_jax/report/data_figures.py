@@ -9,10 +9,10 @@ from flan_jax.report.drawing import (
   LOOKS,
   Drawing,
   add_legend,
-  counted,
   new_canvas,
   shorten,
 )
+from flan_jax.terminal.blocks import counted
 
 _BAR = 0.26  # Of the distance between clusters.
 _FIELDS = {'inputs': 'input_lengths', 'targets': 'target_lengths'}

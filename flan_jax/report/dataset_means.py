@@ -13,7 +13,6 @@ from flan_jax.report.drawing import (
   INK,
   Drawing,
   add_legend,
-  counted,
   listed,
   look,
   paper_marker,
@@ -23,6 +22,7 @@ from flan_jax.report.protocol import AskedRows, rows_note
 from flan_jax.report.row_chart import row_chart
 from flan_jax.report.systems import System, rows_of
 from flan_jax.studies import paper
+from flan_jax.terminal.blocks import counted
 
 _TICK = {
   'marker': '|',

@@ -240,15 +240,6 @@ def listed(texts: Sequence[str]) -> str:
   return f'{", ".join(first)} and {last}' if first else last
 
 
-def counted(number: int, noun: str) -> str:
-  """Returns a number with its noun, which takes an s in the plural.
-
-  >>> counted(1, 'dataset'), counted(2, 'dataset')
-  ('1 dataset', '2 datasets')
-  """
-  return f'{number} {noun}{"" if number == 1 else "s"}'
-
-
 def save(drawing: Drawing) -> Figure:
   """Returns a drawing as SVG and PNG; call it inside `style`."""
   canvas, svg, png = drawing.canvas, io.StringIO(), io.BytesIO()

@@ -11,6 +11,7 @@ from flan_jax.definitions import names
 from flan_jax.errors import UserError
 from flan_jax.report.sources import Evaluation, Sources, Study, TrainingRun
 from flan_jax.report.tables import COUNT, TEXT, Column, Table
+from flan_jax.terminal.blocks import counted
 
 _MACRO = re.compile(r'([A-Z][A-Z0-9_]*) = (.*)')
 _TRAIN = ('flan-jax', 'train', '--gin_file=runs/train.gin')
@@ -187,13 +188,9 @@ def _tuned_on(trained: str) -> str:
   datasets = {member.dataset.name for member in members}
   clusters = {member.part.cluster for member in members}
   return (
-    f'{trained}: {_counted(len(datasets), "dataset")} in '
-    f'{_counted(len(clusters), "cluster")}'
+    f'{trained}: {counted(len(datasets), "dataset")} in '
+    f'{counted(len(clusters), "cluster")}'
   )
-
-
-def _counted(count: int, noun: str) -> str:
-  return f'{count:,} {noun}{"" if count == 1 else "s"}'
 
 
 def _progress(metrics: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -229,7 +226,7 @@ def _data_lines(
     lines.append(
       (
         'adapted splits',
-        f'{_counted(len(adapted), "dataset")}, not comparable with the paper',
+        f'{counted(len(adapted), "dataset")}, not comparable with the paper',
       )
     )
   return lines

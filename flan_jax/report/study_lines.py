@@ -9,7 +9,6 @@ import numpy as np
 from flan_jax.report.drawing import (
   Drawing,
   add_legend,
-  counted,
   look,
   new_canvas,
   paper_marker,
@@ -22,6 +21,7 @@ from flan_jax.report.protocol import (
   rows_note,
   rows_of_study,
 )
+from flan_jax.terminal.blocks import counted
 
 _SETTINGS = {'0': 'zero_shot_mean', '16': 'few_shot_mean'}
 _UNITS = {'M': 1e6, 'B': 1e9}

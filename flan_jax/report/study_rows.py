@@ -12,12 +12,12 @@ from flan_jax.report.drawing import (
   LOOKS,
   Drawing,
   add_legend,
-  counted,
   look,
   paper_marker,
 )
 from flan_jax.report.protocol import StudyJson, rows_note, rows_of_study
 from flan_jax.report.row_chart import row_chart, stay_in_percent
+from flan_jax.terminal.blocks import counted
 
 # Series -> its columns in the tables of datasets and of clusters.
 _SERIES = {

@@ -12,11 +12,11 @@ from flan_jax.report.drawing import (
   INK,
   Drawing,
   add_legend,
-  counted,
   look,
 )
 from flan_jax.report.row_chart import row_chart
 from flan_jax.report.systems import System, rows_of
+from flan_jax.terminal.blocks import counted
 
 
 def by_template(part: PartResult) -> dict[int, float]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 import dataclasses
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import gin
 
@@ -11,6 +11,7 @@ from flan_jax.cache.cached_split import token_dtype
 from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.store import split_keys
 from flan_jax.definitions import names
+from flan_jax.definitions.dataset import SPLITS
 from flan_jax.errors import ConfigError
 from flan_jax.interop import base_model
 from flan_jax.runtime.tensorflow_start import (
@@ -20,6 +21,7 @@ from flan_jax.runtime.tensorflow_start import (
 from flan_jax.setting_types import CountOrZero, Name, Names, Path
 from flan_jax.sources.mini import open_data_dir
 from flan_jax.terminal.bar import Bar
+from flan_jax.terminal.blocks import counted
 from flan_jax.terminal.screen import show
 from flan_jax.vocabulary.load import load_vocabulary
 
@@ -43,6 +45,7 @@ def cache(
   allow_missing: bool = False,
   pipeline_options: str | None = None,
   eval_period: CountOrZero | None = None,
+  only: Literal[SPLITS] | None = None,
   verbose: bool = False,
   dry_run: bool = False,
 ) -> None:
@@ -57,6 +60,7 @@ def cache(
       process for few rows, all cores of this machine for many.
     eval_period: EVAL_PERIOD of a training run. With 0, it scores no validation
       rows, and those of training mixtures are not made.
+    only: The split to make, with its exemplars; None for all that are needed.
     verbose: Prints a line for each split.
     dry_run: Only prints what would be made.
 
@@ -69,11 +73,11 @@ def cache(
       'nothing to cache: name a mixture or task, or a list of them, with '
       '--gin.MIXTURE_OR_TASK_NAME'
     )
-  keys = split_keys(plans, scored=eval_period != 0)
+  keys = split_keys(plans, scored=eval_period != 0, only=only)
   cache_dir = cache_config.cache_dir
   loaded = load_vocabulary(base_model.locate(vocabulary, cache_dir))
   with quiet_start():
-    from flan_jax.cache.writer import CacheWriter, counted
+    from flan_jax.cache.writer import CacheWriter, in_words
     from flan_jax.vocabulary.seqio import as_seqio
 
     as_seqio(loaded).encode_tf('')  # Creates what it needs on first use.
@@ -90,22 +94,26 @@ def cache(
   with Bar('caching', plan.rows, 'row') as bar:
     log = bar.log if verbose else lambda line: None
     counts = writer.make(log, run, bar.update)
-  show([f'Cached {plan.splits} splits: {counted(counts)}'])
+  show([f'Cached {counted(plan.splits, "split")}: {in_words(counts)}'])
 
 
 def _print_plan(plan: 'Plan', token_bytes: int) -> None:
-  needed = plan.splits + plan.finished
-  line = f'Caching {needed} splits ({plan.finished} found)'
-  if plan.tasks:
-    seconds = (
-      plan.renderings / _RENDERINGS_A_SECOND + plan.splits * _SECONDS_A_SPLIT
-    )
-    line += (
-      f': {plan.rows:,} rows, up to {plan.renderings:,} renderings, roughly '
-      f'{plan.tokens * token_bytes / 1e6:,.0f} MB and {seconds / 60:,.0f} min '
-      'on one core'
-    )
-  show([line])
+  found = counted(plan.finished, 'split')
+  if not plan.tasks:
+    show([f'{found} found: nothing to cache'])
+    return
+  seconds = (
+    plan.renderings / _RENDERINGS_A_SECOND + plan.splits * _SECONDS_A_SPLIT
+  )
+  more = f' ({plan.finished} more found)' if plan.finished else ''
+  show(
+    [
+      f'Caching {counted(plan.splits, "split")}{more}: reading '
+      f'{counted(plan.rows, "row")}, up to {plan.renderings:,} renderings, '
+      f'roughly {plan.tokens * token_bytes / 1e6:,.0f} MB and '
+      f'{seconds / 60:,.0f} min on one core'
+    ]
+  )
 
 
 def _runner(rows: int, pipeline_options: str | None) -> 'Runner':

@@ -10,7 +10,7 @@ from flan_jax.batches.training_splits import training_splits, with_exemplars
 from flan_jax.cache.cached_split import CachedSplit
 from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.identity import SplitKey
-from flan_jax.cache.store import CacheStore, split_key
+from flan_jax.cache.store import CacheStore, split_key, split_keys
 from flan_jax.definitions import names, registry, template_set
 from flan_jax.definitions.dataset import SPLITS
 from flan_jax.definitions.mixture_plan import MixturePlan
@@ -27,7 +27,7 @@ from flan_jax.interop.row_output import check_row_file, row_file
 from flan_jax.rendering.lengths import DEFAULT_LENGTHS
 from flan_jax.setting_types import Seed
 from flan_jax.terminal.bar import Bar
-from flan_jax.terminal.blocks import Block, Paragraph
+from flan_jax.terminal.blocks import Block, Paragraph, counted
 from flan_jax.terminal.screen import show
 from flan_jax.vocabulary.load import MINI, load_vocabulary
 
@@ -73,7 +73,8 @@ def main(argv: Sequence[str]) -> int:
         if len(named[part]) < _NAMED:
           named[part][row_id] = None
       bar.update()
-  show([f'wrote {count:,} rows of {len(splits)} subsets to {flags.out}'])
+  subsets = counted(len(splits), 'subset')
+  show([f'wrote {counted(count, "row")} of {subsets} to {flags.out}'])
   show(_unfit_lines(unfit, named, flags))
   if store.left_out:
     show([Paragraph(f'left out: {", ".join(store.left_out)}')])
@@ -113,7 +114,10 @@ def _store(flags: argparse.Namespace) -> CacheStore:
   }
   arguments = Arguments(
     gin_files=('runs/cache.gin',),
-    bindings=tuple(f'{name} = {value!r}' for name, value in macros.items()),
+    bindings=(
+      *(f'{name} = {value!r}' for name, value in macros.items()),
+      f'cache.only = {flags.split!r}',
+    ),
     task_modules=tuple(flags.task_module),
     template_set=flags.template_set,
   )
@@ -134,17 +138,11 @@ def _splits(
   store: CacheStore, plan: MixturePlan, flags: argparse.Namespace
 ) -> list[CachedSplit]:
   """Opens the splits to draw from; has missing ones made."""
-  members = [m for m in plan.members if flags.split in m.part.splits]
-  keys = [split_key(member, flags.split) for member in members]
-  keys += [
-    SplitKey(member.exemplar_part, 'train')
-    for member in members
-    if member.shots and member.exemplar_part and flags.split != 'train'
-  ]
-  store.ensure(keys)
+  store.ensure(split_keys([plan], only=flags.split))
   if flags.split == 'train':
     return training_splits(store, plan, flags.seed)
   found = []
+  members = [m for m in plan.members if flags.split in m.part.splits]
   for member in store.available(members, flags.split):
     pool = None
     if member.shots and member.exemplar_part:

@@ -22,6 +22,15 @@ def wrapped(text: str, indent: str = '', width: int = _WIDTH) -> list[str]:
   )
 
 
+def counted(number: int, noun: str) -> str:
+  """Returns a number with its noun, which takes an s in the plural.
+
+  >>> counted(1, 'dataset'), counted(2, 'dataset')
+  ('1 dataset', '2 datasets')
+  """
+  return f'{number:,} {noun}{"" if number == 1 else "s"}'
+
+
 @dataclasses.dataclass(frozen=True)
 class Line:
   """A line of text that is one line in a file too.

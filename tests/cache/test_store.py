@@ -1,8 +1,11 @@
 """What cannot be trained on or evaluated is refused by name."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from flan_jax.batches.training_splits import training_splits
+from flan_jax.cache import store as store_lib
 from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.storage import CacheError
 from flan_jax.cache.store import CacheStore, split_key, split_keys
@@ -53,6 +56,28 @@ def test_validation_rows_that_nobody_scores_are_not_needed():
   assert 'cb.validation' in every and 'cb.validation' not in needed
   # A task may be evaluated, and its template is chosen on validation rows.
   assert 'rte.validation' in needed
+
+
+def test_one_split_may_be_asked_for_with_its_exemplars():
+  def splits(name: str, only: str) -> list[str]:
+    return [str(key) for key in split_keys([resolve(name)], only=only)]
+
+  assert splits('rte', 'train') == ['rte.train']
+  assert splits('rte.2shot', 'train') == ['rte.train']
+  assert splits('rte.2shot', 'test') == ['rte.test', 'rte.train']
+  assert 'rte.validation' not in splits('flan_all', 'train')
+
+
+def test_a_copy_without_rows_may_be_left_out(store, monkeypatch):
+  def find(key, *_):
+    return SimpleNamespace(num_rows=len(key.part.name) - 2)
+
+  monkeypatch.setattr(store_lib, 'find_cached_split', find)
+  members = [*resolve('rte').members, *resolve('cb').members]
+  assert store.available(members, 'train') == members
+  store.allow_missing = True
+  assert store.available(members, 'train') == members[:1]
+  assert store.left_out == ['cb.train (no rows)']
 
 
 def test_only_training_is_limited_to_the_templates_of_a_member():

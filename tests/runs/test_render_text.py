@@ -7,9 +7,12 @@ import pytest
 
 from flan_jax.batches.training_splits import training_splits
 from flan_jax.cache.framing import CacheConfig
+from flan_jax.cache.storage import CacheError
 from flan_jax.cache.store import CacheStore
 from flan_jax.definitions import names, registry
 from flan_jax.inspection import rows as inspected
+from flan_jax.runs import render_text
+from flan_jax.runtime import child
 from flan_jax.testing.tiny_models import write_model, write_tokenizer
 from flan_jax.vocabulary.load import load_vocabulary
 
@@ -60,6 +63,17 @@ def test_the_text_is_what_training_sees(render, cli, mini_data):
     shown = ''.join(f'{text}\n{answer}\n\n' for text, answer in pairs)
     assert row['prompt'] == f'{shown}{turns[-2]}\n'
     assert row['completion'] == turns[-1]
+
+
+def test_only_the_split_that_is_written_is_cached(
+  mini_data, tmp_path, monkeypatch
+):
+  asked = []
+  monkeypatch.setattr(child, 'succeeds', lambda _, flags: asked.append(flags))
+  folders = f'--data_dir={mini_data}', f'--cache_dir={tmp_path}'
+  with pytest.raises(CacheError):
+    render_text.main(['rte', '--out=rows.jsonl', *folders])
+  assert "--gin_bindings=cache.only = 'train'" in asked[0]
 
 
 @pytest.mark.slow
