@@ -37,7 +37,7 @@ class PackingConfig:
     pack_length: Tokens of a row (PACK_LENGTH). The paper's batch of 8,192
       tokens is 4 rows of 2,048.
     target_budget: Predicted tokens of a row (TARGET_BUDGET); None for three
-      times the mean, at least 257.
+      times the mean, at least 257 or a row.
     max_segments: Examples of a row.
   """
 
@@ -69,7 +69,7 @@ class BatchPlan:
     self.batch_rows = config.batch_rows
     tokens, targets = sampler.expected()
     budget = config.target_budget or _target_budget(
-      config.pack_length * targets / tokens
+      config.pack_length, targets / tokens
     )
     self.capacity = Capacity(
       tokens=config.pack_length, targets=budget, segments=config.max_segments
@@ -132,10 +132,18 @@ class BatchPlan:
     return float(used / (window.rows * self.capacity.tokens))
 
 
-def _target_budget(mean: float) -> int:
-  """Returns the default budget, a multiple of 8."""
-  budget = max(_LEAST_TARGET_BUDGET, _TARGET_SPREAD * mean)
-  return math.ceil(budget / 8) * 8
+def _target_budget(pack_length: int, share: float) -> int:
+  """Returns the default budget, a multiple of 8 unless it is a whole row.
+
+  >>> _target_budget(2048, 0.1), _target_budget(160, 0.1)
+  (616, 160)
+
+  Args:
+    pack_length: Tokens of a row.
+    share: The share of tokens that are predicted.
+  """
+  budget = max(_LEAST_TARGET_BUDGET, _TARGET_SPREAD * pack_length * share)
+  return min(math.ceil(budget / 8) * 8, pack_length)
 
 
 class Loader:

@@ -95,9 +95,8 @@ class MixtureEvaluation:
           **self.about,
         },
       )
-      title = Line(f'{self.mixture}, in percent:', 'bold')
       exceptions = self._exceptions(evaluation)
-      show(['', title, *tables, *exceptions, f'results: {folder}'])
+      show(['', *tables, *exceptions, f'results: {folder}'])
     return evaluation
 
   def _journal(self, folder: str, params: Any) -> Journal:

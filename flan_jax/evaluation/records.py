@@ -32,19 +32,17 @@ def write(
   """Writes an evaluation and returns its tables, by template and by part.
 
   `about` is recorded as well: mixture, checkpoint, step, …. Its `not_held_out`
-  is the first line above the tables, its `left_out` the last one below them.
+  is the first line above the title, its `left_out` the last one below the
+  tables.
   The folder is created if missing.
   """
   folder = user_path(folder)
   folder.mkdir(parents=True, exist_ok=True)
+  title = Line(f'{about["mixture"]}, in percent:', 'bold')
   by_template = table.templates_table(evaluation.results)
-  blocks = spaced(
-    [
-      *_warnings(about),
-      by_template,
-      tables(evaluation.results),
-    ]
-  )
+  blocks = spaced([by_template, tables(evaluation.results)])
+  # The title is next to its table, and what matters more is above both.
+  blocks = spaced([*_warnings(about), [title, *blocks]])
   if about.get('left_out'):
     names = ', '.join(about['left_out'])
     blocks.append(f'left out because not prepared: {names}')

@@ -21,6 +21,7 @@ from flan_jax.runtime.tensorflow_start import (
   start_tensorflow,
 )
 from flan_jax.setting_types import Only
+from flan_jax.sources.data_dir import data_root
 from flan_jax.sources.mini import MINI, open_data_dir
 from flan_jax.tasks import CLUSTERS
 from flan_jax.terminal.bar import Bar
@@ -46,6 +47,7 @@ def main(argv: Sequence[str]) -> int:
   if flags.template_set:
     template_set.apply(flags.template_set)
   parts = _parts(flags.name)
+  _check_data_dir(flags.data_dir)
   path = _output(flags.out)
   data = _described(parts, flags)
   write_whole(path, explorer_page.html(data))
@@ -69,6 +71,16 @@ def _parts(names: Sequence[str]) -> list[Dataset]:
     return every
   chosen = {part.name for name in names for part in prepared.parts_of(name)}
   return [part for part in every if part.name in chosen]
+
+
+def _check_data_dir(data_dir: str | None) -> None:
+  """Raises ConfigError for a directory that is not there; no rows are in it."""
+  if data_dir != MINI and is_local(str(root := data_root(data_dir))):
+    if not root.is_dir():
+      raise ConfigError(
+        f'{root} is no folder: prepare datasets in it with `flan-jax prepare`, '
+        'or name another --data_dir'
+      )
 
 
 def _output(out: str) -> Any:

@@ -48,12 +48,14 @@ def test_results_records_and_tables_are_written(tmp_path, capsys):
   assert results['not_held_out'] == [breach]
   assert results['trained_on'] == 'rte'
   table = (folder / 'table.txt').read_text()
-  assert table.startswith('not held out: rte\n')
+  # The title is directly above its table.
+  head = 'not held out: rte\n\nflan_eval_nli, in percent:\npart '
+  assert table.startswith(head)
   summary = {'mean': 50, 'interval': None, 'parts': 1}
   assert results['summary'] == {'accuracy': summary}
   assert results['parts'][0]['accuracies']['acc_with_end'] == 50
   assert 'left out because not prepared: cb' in table
-  assert 'flan_eval_nli, in percent' in capsys.readouterr().out
+  assert f'\n{head}' in capsys.readouterr().out
 
 
 def test_the_same_parameters_are_not_asked_again(tmp_path, capsys):

@@ -42,6 +42,7 @@ def test_the_page_has_users_datasets_and_is_the_same_twice(cli, rule_data):
     (['rtee'], 'nearest: rte'),
     (['--rows=0'], "'0' is not an integer of at least 1"),
     (['--shots=17'], 'is not an integer from 0 to 16'),
+    (['--data_dir=nowhere'], 'nowhere is no folder: prepare'),
   ),
 )
 def test_mistakes_in_flags(cli, flags, message):
