@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 import dataclasses
 from typing import Any
 
+from flan_jax.report import commands
+from flan_jax.report.commands import Recipe, recipes
 from flan_jax.report.dataset_tables import (
   Contrast,
   cluster_table,
@@ -17,24 +19,15 @@ from flan_jax.report.figures import figures
 from flan_jax.report.paper_tables import cluster_means_table, paper_tables
 from flan_jax.report.run_facts import (
   Facts,
-  Recipe,
   digest_table,
   facts,
-  recipes,
-  study_command,
   version_table,
 )
-from flan_jax.report.sources import Sources, Study
+from flan_jax.report.sources import Sources
 from flan_jax.report.study_tables import few_shot_systems, study_tables
 from flan_jax.report.systems import find_systems
 from flan_jax.report.tables import Table
 
-_TRAIN = (
-  'flan-jax train --gin_file=runs/train.gin --gin_file=models/tiny.gin '
-  '--gin.MIXTURE_OR_TASK_NAME=flan_holdout_nli '
-  '--gin.EVAL_MIXTURE=flan_eval_nli --gin.DATA_DIR=tfds/ '
-  '--gin.MODEL_DIR=model/'
-)
 # Beginning of a figure's name -> the section that shows it.
 _SECTION_OF = {
   'training': 'training',
@@ -141,7 +134,7 @@ def make_document(sources: Sources) -> Document:
   examples, left_out = _examples(found)
   loss_examples = _loss_examples(sources)
   absent = [one for one in drawn if isinstance(one, Absent)]
-  absent += _absent(found, examples, loss_examples, sources.studies)
+  absent += _absent(found, examples, loss_examples, sources)
   return Document(
     facts=tuple(facts(sources)),
     summary=Section(
@@ -268,19 +261,15 @@ def _absent(
   found: Sequence[Contrast],
   examples: Sequence[Card],
   loss_examples: Sequence[Any],
-  studies: Sequence[Study],
+  sources: Sources,
 ) -> Iterable[Absent]:
   if not any(contrast.base for contrast in found):
-    command = f'{_TRAIN} --gin.EVAL_BASE=True'
+    command = commands.to_compare(sources)
     yield Absent('base', 'The model before tuning', command)
   if not examples:
     # The smallest size of a study describes none unless it is asked to.
-    evaluate = _TRAIN.replace(' train ', ' eval ').replace(
-      'runs/train.gin', 'runs/eval.gin'
-    )
-    command = study_command(studies[0]) if studies else evaluate
-    yield Absent(
-      'examples', 'Examples of answers', f'{command} --gin.EVAL_EXAMPLES=8'
-    )
+    command = commands.to_evaluate(sources, '--gin.EVAL_EXAMPLES=8')
+    yield Absent('examples', 'Examples of answers', command)
   if not loss_examples:
-    yield Absent('loss_example', 'Which tokens carry loss', _TRAIN)
+    command = commands.to_train(sources)
+    yield Absent('loss_example', 'Which tokens carry loss', command)

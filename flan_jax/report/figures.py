@@ -7,6 +7,7 @@ import re
 import shlex
 
 from flan_jax.definitions import registry
+from flan_jax.report import commands
 from flan_jax.report.confusions import confusions, read_counts
 from flan_jax.report.data_figures import cluster_shares, lengths
 from flan_jax.report.dataset_means import dataset_means, valid_answers
@@ -49,16 +50,6 @@ _STUDIES: dict[str, tuple[str, Callable[[str, StudyJson], Drawing | None]]] = {
   'controls': ('Controls', control_rows),
 }
 _BESIDE = 3  # Most models whose matrices are side by side.
-_PLACES = '--gin.DATA_DIR=tfds/ --gin.MODEL_DIR=model/'
-_TRAIN = (
-  'flan-jax train --gin_file=runs/train.gin --gin_file=models/tiny.gin '
-  '--gin.MIXTURE_OR_TASK_NAME=flan_holdout_nli '
-  f'--gin.EVAL_MIXTURE=flan_eval_nli --gin.EVAL_BASE=True {_PLACES}'
-)
-_EVALUATE = (
-  'flan-jax eval --gin_file=runs/eval.gin --gin_file=models/tiny.gin '
-  f'--gin.MIXTURE_OR_TASK_NAME={{mixture}} {_PLACES}'
-)
 
 
 def figures(sources: Sources) -> list[Figure | Absent]:
@@ -85,7 +76,7 @@ def figures(sources: Sources) -> list[Figure | Absent]:
 def drawings(sources: Sources) -> Iterator[Drawing | Absent]:
   """Yields the figures before they are saved; use it inside `style`."""
   yield from _of_runs(sources)
-  yield from _of_systems(find_systems(sources))
+  yield from _of_systems(find_systems(sources), sources)
   yield from _of_studies(sources.studies)
 
 
@@ -103,7 +94,7 @@ def _of_runs(sources: Sources) -> Iterator[Drawing | Absent]:
       about = f'{title}: {folder}' if len(folders) > 1 else title
       drawn = facts and draw(f'{kind}{suffix}', about, facts)
       found += [drawn] if drawn else []
-    yield from found or [Absent(kind, title, _TRAIN)]
+    yield from found or [Absent(kind, title, commands.to_train(sources))]
 
 
 def _suffixes(texts: Sequence[str]) -> list[str]:
@@ -123,11 +114,12 @@ def _suffixes(texts: Sequence[str]) -> list[str]:
   return found
 
 
-def _of_systems(systems: Sequence[System]) -> Iterator[Drawing | Absent]:
+def _of_systems(
+  systems: Sequence[System], sources: Sources
+) -> Iterator[Drawing | Absent]:
   """Yields what compares models by dataset."""
   shown, note = _first(systems, len(LOOKS))
-  mixture = next((e.mixture for s in shown for e in s.evaluations), None)
-  evaluate = _EVALUATE.format(mixture=mixture or 'flan_eval_nli')
+  evaluate = commands.to_evaluate(sources)
   for name, title, command, drawn in (
     (
       *('dataset_means', 'Results by dataset', evaluate),
@@ -139,12 +131,12 @@ def _of_systems(systems: Sequence[System]) -> Iterator[Drawing | Absent]:
     ),
     (
       *('valid_answers', 'Valid answers'),
-      f'{evaluate} --gin.WRITE_OPTIONS=True',
+      commands.to_evaluate(sources, '--gin.WRITE_OPTIONS=True'),
       valid_answers('valid_answers', shown),
     ),
   ):
     yield _with_note(drawn, note) if drawn else Absent(name, title, command)
-  yield from _rank_flips(shown)
+  yield from _rank_flips(shown, commands.to_compare(sources))
   yield from _confusions(systems, evaluate)
 
 
@@ -161,7 +153,9 @@ def _with_note(drawn: Drawing, note: str) -> Drawing:
   return dataclasses.replace(drawn, caption=drawn.caption + note)
 
 
-def _rank_flips(systems: Sequence[System]) -> Iterator[Drawing | Absent]:
+def _rank_flips(
+  systems: Sequence[System], command: str
+) -> Iterator[Drawing | Absent]:
   """Yields each tuned model against the model before tuning."""
   pairs = [(base_of(s, systems), s) for s in systems if not s.is_base]
   pairs = [(base, other) for base, other in pairs if base is not None]
@@ -172,7 +166,7 @@ def _rank_flips(systems: Sequence[System]) -> Iterator[Drawing | Absent]:
   ]
   title = 'Which model is better depends on the wording'
   yield from [drawn for drawn in found if drawn] or [
-    Absent('rank_flips', title, _TRAIN)
+    Absent('rank_flips', title, command)
   ]
 
 

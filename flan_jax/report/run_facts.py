@@ -1,10 +1,9 @@
-"""What was tuned, on what, and how to do it again."""
+"""What was tuned, on what, and with which software."""
 
 from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
 import pathlib
 import re
-import shlex
 from typing import Any
 
 from flan_jax.definitions import names
@@ -14,8 +13,6 @@ from flan_jax.report.tables import COUNT, TEXT, Column, Table
 from flan_jax.terminal.blocks import counted
 
 _MACRO = re.compile(r'([A-Z][A-Z0-9_]*) = (.*)')
-_TRAIN = ('flan-jax', 'train', '--gin_file=runs/train.gin')
-_EVALUATE = ('flan-jax', 'eval', '--gin_file=runs/eval.gin')
 _SMOKE = 'smoke: it shows that the study runs; its numbers mean nothing'
 _FIELD = re.compile(r'DecoderConfig\.(\w+) = (.*)')
 
@@ -31,23 +28,6 @@ class Facts:
 
   title: str
   lines: tuple[tuple[str, str], ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-  """How to make a result again.
-
-  Attributes:
-    title: What it makes.
-    command: The command.
-    file: Name of the gin file that the command reads; empty if it reads none.
-    gin: Its content: the operative configuration.
-  """
-
-  title: str
-  command: str
-  file: str
-  gin: str
 
 
 def macros(gin: str) -> dict[str, str]:
@@ -230,41 +210,6 @@ def _data_lines(
       )
     )
   return lines
-
-
-def study_command(study: Study) -> str:
-  """Returns the command that runs a study, without settings of the user."""
-  about = study.json
-  return shlex.join(
-    ['flan-jax', 'study', about['study'], f'--size={about["size"]}']
-  )
-
-
-def recipes(sources: Sources) -> list[Recipe]:
-  """Returns the commands that make the results again."""
-  found = []
-  for run in sources.runs:
-    name = pathlib.PurePath(run.folder).name
-    file = f'{name}.gin'
-    command = [*_TRAIN, f'--gin_file={file}', '--gin.MODEL_DIR=again/']
-    found.append(
-      Recipe(f'Training run: {name}', shlex.join(command), file, run.config)
-    )
-  for study in sources.studies:
-    about = study.json
-    config = next((run.config for run in study.runs.values()), '')
-    title = f'Study: {about["study"]}, size {about["size"]}'
-    found.append(Recipe(title, study_command(study), '', config))
-  for evaluation in sources.evaluations:
-    gin = '\n'.join(evaluation.about.get('configuration', ()))
-    file = f'{evaluation.mixture}.gin'
-    command = [*_EVALUATE, f'--gin_file={file}', '--gin.MODEL_DIR=again/']
-    checkpoint = evaluation.about.get('checkpoint')
-    if checkpoint:
-      command.append(f'--gin.CHECKPOINT_PATH={checkpoint}')
-    title = f'Evaluation: {evaluation.folder}'
-    found.append(Recipe(title, shlex.join(command), file, gin))
-  return found
 
 
 def _all_evaluations(sources: Sources) -> list[Evaluation]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 import json
 import os
+import pathlib
 from typing import Any
 
 from etils import epath
@@ -62,8 +63,13 @@ class Evaluation:
 
   @property
   def is_base(self) -> bool:
-    """Whether it is of parameters before any tuning."""
-    return self.about.get('step') == 0
+    """Whether it is of parameters before any tuning.
+
+    An imported model, which has no steps, is known to be tuned on nothing.
+    """
+    about = self.about
+    known = about.get('not_held_out') is not None and 'trained_on' in about
+    return about.get('step') == 0 or (known and about['trained_on'] is None)
 
   def records(self) -> Iterator[Json]:
     """Yields the records of `records.jsonl`; none if it is absent.
@@ -198,6 +204,20 @@ def read_evaluation(folder: epath.Path) -> Evaluation:
     )
     evaluation.about['mixture']
   return evaluation
+
+
+def model_dir(folder: str) -> str | None:
+  """Returns the MODEL_DIR of the folder of an evaluation, by its name.
+
+  >>> model_dir('runs/small/eval/flan_eval_nli')
+  'runs/small'
+  """
+  parts = pathlib.PurePath(folder).parts
+  for name in (EVAL, EVAL_BASE):
+    if name in parts[1:]:
+      last = len(parts) - 1 - parts[::-1].index(name)
+      return str(pathlib.PurePath(*parts[:last]))
+  return None
 
 
 def part_result(entry: Json) -> PartResult:

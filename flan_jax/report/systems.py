@@ -7,12 +7,11 @@ import pathlib
 from flan_jax.evaluation.part_result import PartResult
 from flan_jax.report.drawing import shorten
 from flan_jax.report.sources import (
-  EVAL,
-  EVAL_BASE,
   Evaluation,
   Sources,
   Study,
   TrainingRun,
+  model_dir,
   part_result,
 )
 from flan_jax.studies import main_panel
@@ -117,11 +116,7 @@ def _origin(folder: str) -> str:
   >>> _origin('runs/small/eval/flan_eval_nli')
   'small'
   """
-  parts = pathlib.PurePath(folder).parts
-  for name in (EVAL, EVAL_BASE):
-    if name in parts[1:]:
-      return parts[len(parts) - 2 - parts[::-1].index(name)]
-  return parts[-1]
+  return pathlib.PurePath(model_dir(folder) or folder).name
 
 
 def _of_run(run: TrainingRun) -> Iterator[System]:

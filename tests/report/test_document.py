@@ -38,5 +38,5 @@ def test_what_is_absent_has_a_command(document, tmp_path):
   absent = {one.name: one.command for one in alone.absent}
   assert absent['examples'].startswith('flan-jax eval ')
   assert absent['examples'].endswith('--gin.EVAL_EXAMPLES=8')
-  assert 'EVAL_BASE=True' in absent['base']
+  assert 'CHECKPOINT_PATH=BASE' in absent['base']
   assert absent['loss_example'].startswith('flan-jax train ')

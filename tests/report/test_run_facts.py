@@ -58,12 +58,6 @@ def test_an_unknown_mixture_is_named_only(run):
   assert lines['tuned on'] == 'mine'
 
 
-def test_a_recipe_reads_the_operative_configuration(run):
-  (recipe,) = run_facts.recipes(read_sources([run]))
-  assert recipe.gin == (run / 'config.gin').read_text()
-  assert f'--gin_file={recipe.file}' in recipe.command
-
-
 def test_digests_and_versions_are_listed_once(run):
   sources = read_sources([run])
   (row,) = run_facts.digest_table(sources).rows

@@ -29,6 +29,19 @@ def _labels(systems):
   return {system.label: [*system.parts] for system in systems}
 
 
+def test_an_imported_model_is_a_base_though_it_has_no_step():
+  known = {'mixture': 'a', 'step': None, 'not_held_out': [], 'trained_on': None}
+  base = Evaluation('base/eval/a', known, (_RTE,), None, (), ())
+  assert base.is_base
+  # Of another checkpoint without a step, it is not known.
+  for about in ({'not_held_out': None}, {'trained_on': 'flan_holdout_nli'}):
+    other = Evaluation('x', known | about, (_RTE,), None, (), ())
+    assert not other.is_base
+  tuned = _run('m', [_evaluation('m/eval/a', _RTE, step=9)])
+  found = find_systems(Sources((base,), (tuned,)))
+  assert [system.label for system in found] == ['base', 'tuned']
+
+
 def test_a_run_is_a_base_and_a_tuned_model_and_the_base_comes_first():
   run = _run(
     'model',
