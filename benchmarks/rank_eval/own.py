@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.common import figures, weights
 from benchmarks.common.side_process import serve
 from flan_jax.batches.packing import Capacity, Example
-from flan_jax.evaluation.scoring import rank, rank_batches
+from flan_jax.evaluation.scoring import rank, rank_batches, trunks
 
 # Rows of one option are the shortest of these tokens, doubled any number of
 # times, that hold it; the capacity of their targets is a multiple of 16.
@@ -115,12 +115,18 @@ def counted() -> Iterator[dict[str, int]]:
   make = rank_batches.batches
 
   def counting(*arguments):
-    for batch, owners in make(*arguments):
-      tokens['needed'] += int(np.count_nonzero(batch['segments']))
-      tokens['computed'] += batch['tokens'].size
-      tokens['logits'] += batch['target_positions'].size
+    trunk = ()
+    for batch in make(*arguments):
+      arrays = batch.arrays
+      if batch.trunk != trunk:
+        trunk = batch.trunk
+        tokens['needed'] += len(trunk)
+        tokens['computed'] += trunks.padded_length(len(trunk))
+      tokens['needed'] += int(np.count_nonzero(arrays['segments']))
+      tokens['computed'] += arrays['tokens'].size
+      tokens['logits'] += arrays['target_positions'].size
       tokens['batches'] += 1
-      yield batch, owners
+      yield batch
 
   with mock.patch.object(rank_batches, 'batches', counting):
     yield tokens

@@ -213,7 +213,10 @@ def empty_batch(rows: int, capacity: Capacity) -> dict[str, np.ndarray]:
 
 
 def fill_row(
-  batch: dict[str, np.ndarray], row: int, examples: Sequence[Example]
+  batch: dict[str, np.ndarray],
+  row: int,
+  examples: Sequence[Example],
+  start: int = 0,
 ) -> list[list[slice]]:
   """Writes examples into one row of a batch.
 
@@ -239,6 +242,8 @@ def fill_row(
     batch: From `empty_batch`; changed in place.
     row: Index of an empty row.
     examples: Examples that fit.
+    start: Position of their first tokens: what precedes all of them has as
+      many tokens.
 
   Returns:
     For each example and target, its slice of the target axis.
@@ -249,7 +254,7 @@ def fill_row(
     end = at + example.length
     batch['segments'][row, at:end] = segment
     batch['tokens'][row, at : at + prompt] = example.prompt
-    batch['positions'][row, at : at + prompt] = np.arange(prompt)
+    batch['positions'][row, at : at + prompt] = start + np.arange(prompt)
     last = at + prompt - 1
     at += prompt
     places.append([])
@@ -258,7 +263,7 @@ def fill_row(
       read = slice(at, at + count - 1)
       batch['tokens'][row, read] = target[:-1]
       batch['branches'][row, read] = branch
-      batch['positions'][row, read] = np.arange(prompt, prompt + count - 1)
+      batch['positions'][row, read] = start + prompt + np.arange(count - 1)
       predicted = slice(slot, slot + count)
       sources = [last, *range(read.start, read.stop)]
       batch['target_positions'][row, predicted] = sources

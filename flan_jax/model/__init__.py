@@ -1,6 +1,6 @@
 """The decoder: configuration, parameters and computation."""
 
-from flan_jax.model.decoder import hidden_states
+from flan_jax.model.decoder import hidden_states, read_trunk
 from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.model.multihead import resolve_attention
 from flan_jax.model.parameters import (

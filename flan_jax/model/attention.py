@@ -19,6 +19,17 @@ from flan_jax.model.decoder_config import DecoderConfig
 HIDDEN = -1e30
 
 
+class Trunk(NamedTuple):
+  """Keys and values of tokens that precede every example of a batch.
+
+  Their positions rise from 0; those of the examples go on from `length`.
+  """
+
+  keys: Float[Array, '*N P K h']  # Rotated by RoPE, if configured.
+  values: Float[Array, '*N P K h']
+  length: Int[Array, '']  # Tokens that are there; the others are padding.
+
+
 class AttentionContext(NamedTuple):
   """The inputs of attention other than queries, keys and values."""
 
@@ -35,6 +46,8 @@ class AttentionContext(NamedTuple):
   bias_table: Float[Array, 'H Q W'] | None = None
   # Whether this layer has the window of the rule; None if all layers have it.
   windowed: Bool[Array, ''] | None = None
+  # What precedes all examples, in this layer; None if nothing does.
+  trunk: Trunk | None = None
 
 
 class Rule(NamedTuple):
@@ -98,6 +111,18 @@ def seen_keys(
   return visible & is_near(distance, rule, context.windowed)
 
 
+def seen_trunk(
+  context: AttentionContext, rule: Rule, queries: slice = slice(None)
+) -> Bool[Array, 'B Q P']:
+  """Returns which keys of the trunk are seen; B = Q = 1 without a window."""
+  index_P = jnp.arange(context.trunk.keys.shape[0])
+  visible = (index_P < context.trunk.length)[None, None]
+  if rule.window is None:
+    return visible
+  distance = context.positions[:, queries, None] - index_P[None, None]
+  return visible & is_near(distance, rule, context.windowed)
+
+
 def is_near(
   distance: Int[Array, '...'], rule: Rule, windowed: Bool[Array, ''] | None
 ) -> Bool[Array, '...']:
@@ -128,14 +153,28 @@ def attend_reference(
   groups = heads // key_BxLxKxh.shape[2]
   query = query_BxLxHxh.reshape(batch, length, -1, groups, width)
   product = functools.partial(jnp.einsum, preferred_element_type=jnp.float32)
-  logits = product('BQKGh,BSKh->BKGQS', query, key_BxLxKxh)
   rule = rule or Rule(width**-0.5)
+  visible, places_BxS = seen_keys(context, rule), context.positions
+  if context.trunk is not None:
+    trunk, before = context.trunk, seen_trunk(context, rule)
+    key_BxLxKxh = _after(trunk.keys, key_BxLxKxh)
+    value_BxLxKxh = _after(trunk.values, value_BxLxKxh)
+    places_BxS = _after(jnp.arange(len(trunk.keys)), places_BxS)
+    before = jnp.broadcast_to(before, (*visible.shape[:2], before.shape[2]))
+    visible = jnp.concatenate([before, visible], axis=2)
+  logits = product('BQKGh,BSKh->BKGQS', query, key_BxLxKxh)
   logits = capped(logits * rule.scale, rule.softcap)
   if context.bias is not None:
-    bias = position.relative_bias(context.bias, context.positions)
+    distance = context.positions[:, :, None] - places_BxS[:, None]
+    bias = position.look_up(context.bias, distance)
     logits = logits + bias.reshape(logits.shape)
-  visible = seen_keys(context, rule)
   logits = jnp.where(visible[:, None, None], logits, HIDDEN)
   weights = jax.nn.softmax(logits, axis=-1).astype(value_BxLxKxh.dtype)
   mixed = jnp.einsum('BKGQS,BSKh->BQKGh', weights, value_BxLxKxh)
   return mixed.reshape(query_BxLxHxh.shape)
+
+
+def _after(shared, of_rows):
+  """Puts what rows share [P, ...] before what each has [B, L, ...]."""
+  shared = jnp.broadcast_to(shared, (len(of_rows), *shared.shape))
+  return jnp.concatenate([shared, of_rows], axis=1)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 import numpy as np
 
-from flan_jax.model import position
+from flan_jax.model import position, trunk_attention
 from flan_jax.model.attention import (
   HIDDEN,
   AttentionContext,
@@ -64,16 +64,23 @@ def attend_in_blocks(
   if pieces:
     rows = max(1, _PIECE // (heads * block * length), -(-batch // _MOST_PIECES))
 
-  of_all_rows = {'bias': None, 'bias_table': None, 'windowed': None}
-  by_row = (query, key, value, context._replace(**of_all_rows))
-  windowed = context.windowed
+  distance_bias = context.bias
+  of_all_rows = {'windowed': context.windowed, 'trunk': context.trunk}
+  nothing = dict.fromkeys(('bias', 'bias_table', *of_all_rows))
+  by_row = (query, key, value, context._replace(**nothing))
 
   def piece(first):
     query, key, value, context = jax.tree.map(
       lambda x: x[first : first + rows], by_row
     )
-    context = context._replace(windowed=windowed)
-    return _attend(query, key, value, bias, context, block, rule)
+    context = context._replace(**of_all_rows)
+    if context.trunk is None:
+      return _attend(query, key, value, bias, context, block, rule)
+    # Nobody asks for the gradient.
+    mixed, kept = _forward(query, key, value, bias, context, block, rule)
+    return trunk_attention.attend_further(
+      query, (mixed, kept[-1]), distance_bias, context, rule
+    )
 
   mixed = jnp.concatenate([piece(first) for first in range(0, batch, rows)])
   return mixed.transpose(0, 3, 1, 2, 4).reshape(batch, length, heads, width)

@@ -3,7 +3,8 @@
 A batch is a dictionary of arrays. tokens, segments, positions and optionally
 branches [B, L] are the input (see `attention.visible_keys`). target_positions
 and target_labels [B, T] give the indices in the row that predict a token, and
-that token.
+that token. An optional `attention.Trunk` of all layers, trunk, precedes every
+example of the batch.
 """
 
 from collections.abc import Callable, Mapping
@@ -69,9 +70,11 @@ def forward(
     x_BxLxD = rules.constrain(x_BxLxD, 'batch', 'length', 'residual')
 
     def layer(x_BxLxD, numbered):
-      weights, number = numbered
+      weights, number, before = numbered
       kept = []
       context, rotations = of_layer(number)
+      if before is not None:
+        context = context._replace(trunk=attention.Trunk(*before, trunk.length))
 
       def attend(query, key, value):
         kept.append((key, value))
@@ -84,10 +87,27 @@ def forward(
       x_BxLxD = rules.constrain(x_BxLxD, 'batch', 'length', 'residual')
       return x_BxLxD, kept[0] if keep_heads else None
 
-    numbered = (params['layers'], jnp.arange(config.num_layers))
-    x_BxLxD, heads = run_layers(config, layer, x_BxLxD, numbered)
+    numbers, trunk = jnp.arange(config.num_layers), batch.get('trunk')
+    before = trunk and (trunk.keys, trunk.values)
+    x_BxLxD, heads = run_layers(
+      config, layer, x_BxLxD, (params['layers'], numbers, before)
+    )
     x_BxLxD = layers.normalize(config, params, 'final_norm', x_BxLxD)
     return x_BxLxD, heads
+
+
+def read_trunk(
+  config: DecoderConfig, params: Params, batch: Batch
+) -> attention.Trunk:
+  """Reads the trunk of later batches.
+
+  Every row of the batch holds the tokens of the trunk, followed by padding, and
+  no branches. One row is enough; where devices divide rows, each reads one.
+  """
+  _, heads = forward(config, params, batch, keep_heads=True)
+  keys, values = (x_NxBxPxKxh[:, 0] for x_NxBxPxKxh in heads)
+  length = jnp.sum(jnp.asarray(batch['segments'])[0] > 0)
+  return attention.Trunk(keys, values, length)
 
 
 def run_layers(

@@ -67,14 +67,14 @@ def attend(
 ) -> Float[Array, 'B L H h']:
   """Computes attention as configured; see `attention.attend_reference`.
 
-  Falls back to blocks for an unresolved 'auto', and for branches, which the
-  kernels do not support.
+  Falls back to blocks for an unresolved 'auto', and for branches and trunks,
+  which the kernels do not support.
   """
   heads = (query_BxLxHxh, key_BxLxKxh, value_BxLxKxh)
   rule = attention.Rule.of(config)
   if config.attention == 'reference':
     return attention.attend_reference(*heads, context, rule)
-  if context.branches is None:
+  if context.branches is None and context.trunk is None:
     if config.attention == 'splash':
       return kernel_attention.attend_splash(*heads, context, rule)
     if config.attention == 'cudnn':

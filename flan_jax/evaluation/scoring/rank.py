@@ -1,9 +1,9 @@
 """Rank classification: the log-likelihood of every option of a prompt.
 
 A prompt and its options form one example whose options are branches, so that
-the prompt is read once. Examples of all tasks form one queue, are packed into
-rows of few lengths and scored in float32. Scores do not depend on batching or
-packing.
+the prompt is read once. So is what many prompts begin with. Examples of all
+tasks form one queue, are packed into rows of few lengths and scored in float32.
+Scores do not depend on batching or packing.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,9 +14,20 @@ from typing import Any
 import jax
 import numpy as np
 
-from flan_jax.batches.packing import Example
-from flan_jax.evaluation.scoring import rank_batches
-from flan_jax.model import DecoderConfig, resolve_attention, target_log_probs
+from flan_jax.batches.packing import (
+  Capacity,
+  Example,
+  empty_batch,
+  fill_row,
+)
+from flan_jax.evaluation.scoring import rank_batches, trunks
+from flan_jax.model import (
+  DecoderConfig,
+  read_trunk,
+  resolve_attention,
+  target_log_probs,
+)
+from flan_jax.model.attention import Trunk
 from flan_jax.sharding import batch_sharding, batch_shards, place, replicated
 
 
@@ -63,6 +74,7 @@ class Scorer:
     self._predict = jax.jit(
       functools.partial(predict, self._config), out_shardings=replicated(mesh)
     )
+    self._read_trunk = jax.jit(functools.partial(read_trunk, self._config))
 
   def scored(
     self, params: Any, examples: Sequence[Example]
@@ -88,11 +100,15 @@ class Scorer:
     """Yields batches, each when the device already computes the next one."""
     longest = max(1, self._tokens_per_batch // self._shards)
     groups = rank_batches.groups_of(examples, self._config, longest)
-    pending = None
-    for batch, owners in rank_batches.batches(
+    pending, read = None, ((), None)
+    for batch, owners, trunk in rank_batches.batches(
       groups, self._tokens_per_batch, self._shards
     ):
+      if trunk != read[0]:
+        read = trunk, self._read(params, trunk)
       device_batch = place(batch, self._sharding)
+      if trunk:
+        device_batch['trunk'] = read[1]
       with jax.set_mesh(self._mesh):
         current = (self._predict(params, device_batch), owners)
       if pending is not None:
@@ -100,6 +116,19 @@ class Scorer:
       pending = current
     if pending is not None:
       yield pending
+
+  def _read(self, params: Any, trunk: Sequence[int]) -> Trunk | None:
+    """Reads a trunk, once on every device; None if it has no tokens."""
+    if not trunk:
+      return None
+    capacity = Capacity(trunks.padded_length(len(trunk)), 1, 1)
+    batch = empty_batch(self._shards, capacity)
+    for row in range(self._shards):
+      fill_row(batch, row, [Example(trunk, ())])
+    wanted = ('tokens', 'segments', 'positions')
+    batch = place({name: batch[name] for name in wanted}, self._sharding)
+    with jax.set_mesh(self._mesh):
+      return self._read_trunk(params, batch)
 
 
 def option_scores(

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 import dataclasses
 import functools
+from typing import NamedTuple
 
 import numpy as np
 
 from flan_jax.batches import packing
+from flan_jax.evaluation.scoring import trunks
 from flan_jax.model import DecoderConfig
 
 # Examples are grouped by the row that they need: 256 tokens, or that doubled
@@ -26,6 +28,8 @@ _SHAPE_COST = 4096
 # Cost of an operation of attention, relative to one of a large matrix product.
 # Measured on CPUs, where the weights of pairs are small matrices.
 _ATTENTION = 1.5
+# Cost of one more batch, in tokens: the weights are read once more.
+_BATCH_COST = 128
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,20 +39,23 @@ class Item:
   Attributes:
     index: Index of the whole example in the queue.
     first: Index of the first of these options.
-    example: The prompt and these options.
+    example: The prompt, without what precedes it as a trunk, and these options.
+    trunk: Number of the trunk.
   """
 
   index: int
   first: int
   example: packing.Example
+  trunk: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-  """Items that are packed into rows of one shape."""
+  """Items that are packed into rows of one shape, after the same trunk."""
 
   items: tuple[Item, ...]
   capacity: packing.Capacity
+  trunk: tuple[int, ...] = ()
 
   @functools.cached_property
   def rows(self) -> list[list[int]]:
@@ -60,13 +67,21 @@ class Group:
 Owner = tuple[int, Item, list[slice]]
 
 
+class Batch(NamedTuple):
+  """Rows, who owns them, and the tokens that precede all examples."""
+
+  arrays: dict[str, np.ndarray]
+  owners: list[Owner]
+  trunk: tuple[int, ...]
+
+
 def batches(
   groups: Sequence[Group], tokens_per_batch: int, shards: int
-) -> Iterator[tuple[dict[str, np.ndarray], list[Owner]]]:
-  """Yields batches and the owners of their rows.
+) -> Iterator[Batch]:
+  """Yields the batches of groups, those after one trunk together.
 
-  All batches of a group have one shape. Its rows are spread evenly over them to
-  save padding.
+  All batches of a shape have as many rows. They are spread evenly to save
+  padding.
 
   Args:
     groups: From `groups_of`.
@@ -74,24 +89,44 @@ def batches(
       more.
     shards: The number of rows of a batch is a multiple of this.
   """
+  by_shape: dict[tuple[packing.Capacity, int], list[int]] = {}
+  for group in groups:
+    by_shape.setdefault(_shape(group), []).append(len(group.rows))
   for group in groups:
     most = max(1, tokens_per_batch // group.capacity.tokens // shards) * shards
-    number = -(-len(group.rows) // most)
-    count = -(-len(group.rows) // number)
-    count = -(-count // shards) * shards
+    count = _row_count(by_shape[_shape(group)], group.capacity, most, shards)
     for first in range(0, len(group.rows), count):
       batch, owners = packing.empty_batch(count, group.capacity), []
       for row, chosen in enumerate(group.rows[first : first + count]):
         items = [group.items[i] for i in chosen]
-        places = packing.fill_row(batch, row, [item.example for item in items])
+        examples = [item.example for item in items]
+        places = packing.fill_row(batch, row, examples, len(group.trunk))
         owners += [(row, i, p) for i, p in zip(items, places, strict=True)]
-      yield batch, owners
+      yield Batch(batch, owners, group.trunk)
+
+
+def _shape(group: Group) -> tuple[packing.Capacity, int]:
+  return group.capacity, trunks.padded_length(len(group.trunk))
+
+
+def _row_count(
+  numbers: Sequence[int], capacity: packing.Capacity, most: int, shards: int
+) -> int:
+  """Returns the rows of a batch that suit groups of these numbers of rows."""
+
+  def cost(count: int) -> int:
+    batches = sum(-(-number // count) for number in numbers)
+    return batches * (count * capacity.tokens + _BATCH_COST)
+
+  return min(range(shards, most + 1, shards), key=cost)
 
 
 def groups_of(
   examples: Sequence[packing.Example], config: DecoderConfig, longest: int
 ) -> list[Group]:
   """Groups examples so that scoring them takes the fewest operations.
+
+  What many prompts begin with is a trunk, which is read once.
 
   Args:
     examples: Prompts with their options.
@@ -100,17 +135,42 @@ def groups_of(
       fit are divided among several rows, each with the prompt. A prompt that
       does not fit with one option gets a longer row.
   """
+  tokens, by_padding = [], {}
+  found = trunks.shared([example.prompt for example in examples])
+  for number, one in enumerate(found):
+    tokens.append(tuple(examples[one.members[0]].prompt[: one.length]))
+    items = by_padding.setdefault(trunks.padded_length(one.length), [])
+    for index in one.members:
+      example = examples[index]
+      rest = packing.Example(example.prompt[one.length :], example.targets)
+      for item in _split(index, rest, longest):
+        items.append(dataclasses.replace(item, trunk=number))
+  groups = []
+  for before, items in by_padding.items():
+    for group in _of_one_padding(items, config, before):
+      by_trunk: dict[int, list[Item]] = {}
+      for item in group.items:
+        by_trunk.setdefault(item.trunk, []).append(item)
+      for number, own in by_trunk.items():
+        groups.append(Group(tuple(own), group.capacity, tokens[number]))
+  # A trunk is read when its first group comes, and forgotten after its last.
+  return sorted(groups, key=lambda group: group.items[0].trunk)
+
+
+def _of_one_padding(
+  items: Sequence[Item], config: DecoderConfig, before: int
+) -> list[Group]:
+  """Groups items by length, after trunks of `before` tokens with padding."""
   by_length: dict[int, list[Item]] = {}
-  for index, example in enumerate(examples):
-    for item in _split(index, example, longest):
-      by_length.setdefault(row_length(item.example.length), []).append(item)
+  for item in items:
+    by_length.setdefault(row_length(item.example.length), []).append(item)
   groups: list[Group] = []
-  for _, items in sorted(by_length.items(), reverse=True):
-    group = _cheapest(items, config)
+  for _, alike in sorted(by_length.items(), reverse=True):
+    group = _cheapest(alike, config, before)
     if groups:
-      both = _cheapest([*groups[-1].items, *items], config)
-      apart = _cost(groups[-1], config) + _cost(group, config)
-      if _cost(both, config) < apart:
+      both = _cheapest([*groups[-1].items, *alike], config, before)
+      apart = _cost(groups[-1], config, before) + _cost(group, config, before)
+      if _cost(both, config, before) < apart:
         groups[-1] = both
         continue
     groups.append(group)
@@ -152,7 +212,9 @@ def _rounded(targets: int) -> int:
   return -(-targets // _TARGET_ROUND) * _TARGET_ROUND
 
 
-def _cheapest(items: Sequence[Item], config: DecoderConfig) -> Group:
+def _cheapest(
+  items: Sequence[Item], config: DecoderConfig, before: int
+) -> Group:
   """Packs items into the rows that cost least on a sample of them."""
   length = row_length(max(item.example.length for item in items))
   step = -(-len(items) // _SAMPLE)
@@ -167,12 +229,12 @@ def _cheapest(items: Sequence[Item], config: DecoderConfig) -> Group:
   }
   best = min(
     sorted(tried, key=dataclasses.astuple),
-    key=lambda capacity: _cost(Group(tuple(sample), capacity), config),
+    key=lambda capacity: _cost(Group(tuple(sample), capacity), config, before),
   )
   return Group(tuple(items), best)
 
 
-def _cost(group: Group, config: DecoderConfig) -> float:
+def _cost(group: Group, config: DecoderConfig, before: int) -> float:
   """Returns the operations of a group's rows, in tokens of the layers."""
   tables = 1 if config.tie_embeddings else 2
   table = config.vocab_size * config.d_model
@@ -180,5 +242,5 @@ def _cost(group: Group, config: DecoderConfig) -> float:
   attention = config.num_layers * config.num_heads * config.head_dim
   attention *= _ATTENTION
   length, targets = group.capacity.tokens, group.capacity.targets
-  row = length * (layers + attention * length) + targets * table
+  row = length * (layers + attention * (length + before)) + targets * table
   return len(group.rows) * row / layers + _SHAPE_COST

@@ -1,28 +1,35 @@
 """Scores do not depend on how examples share rows, batches and devices."""
 
+from unittest import mock
+
 import jax
 import numpy as np
 import pytest
 
 from flan_jax.batches.packing import Example
-from flan_jax.evaluation.scoring import rank
+from flan_jax.evaluation.scoring import rank, rank_batches, trunks
 from flan_jax.model import init_params, target_log_probs
 from flan_jax.sharding import MeshConfig, make_mesh
 from tests.evaluation.in_order import score
 from tests.evaluation.stub_models import tiny_config
 
 _ROW = 352
+# What the prompts of a dataset begin with.
+_BEGIN = tuple(np.random.default_rng(7).integers(3, 50, 70).tolist())
 _log_probs = jax.jit(target_log_probs, static_argnums=0)
 
 
-def _examples(seed=0, count=30) -> list[Example]:
+def _examples(seed=0, count=30, begin=()) -> list[Example]:
   generator = np.random.default_rng(seed)
 
   def tokens(low, high):
     return generator.integers(3, 50, generator.integers(low, high)).tolist()
 
   return [
-    Example(tokens(1, 90), tuple(tokens(1, 7) for _ in range(2 + index % 4)))
+    Example(
+      [*begin, *tokens(1, 90)],
+      tuple(tokens(1, 7) for _ in range(2 + index % 4)),
+    )
     for index in range(count)
   ]
 
@@ -72,6 +79,27 @@ def test_shared_packed_scores_equal_one_option_per_row(position):
   _assert_equal(_sums(scored), _sums(plain))
 
 
+@pytest.mark.parametrize('position', ['relative_bias', 'rope'])
+def test_a_beginning_that_is_read_once_does_not_change_scores(position):
+  config, mesh = tiny_config(position), _mesh()
+  params = init_params(config, 0, mesh)
+  # Half of them begin as the others do, and go on alike.
+  examples = _examples(count=20, begin=_BEGIN)
+  examples += _examples(1, count=20, begin=(*_BEGIN, *_BEGIN[::-1]))
+  groups = rank_batches.groups_of(examples, config, 8192)
+  assert sorted({len(group.trunk) for group in groups}) == [70, 140]
+  scored = score(rank.Scorer(config, mesh), params, examples)
+  _assert_equal(_sums(scored), _sums(_unshared(config, mesh, params, examples)))
+
+
+def _unshared(config, mesh, params, examples):
+  def alone(prompts):
+    return [trunks.Shared(0, tuple(range(len(prompts))))]
+
+  with mock.patch.object(trunks, 'shared', alone):
+    return score(rank.Scorer(config, mesh), params, examples)
+
+
 def test_scores_do_not_depend_on_batch_size_or_order():
   config, mesh = tiny_config('relative_bias'), _mesh()
   params = init_params(config, 0, mesh)
@@ -99,11 +127,9 @@ def test_scores_do_not_depend_on_the_order_of_branches():
 )
 def test_scores_do_not_depend_on_the_mesh(shape):
   config = tiny_config('rope')
-  examples = _examples()
+  examples = _examples(begin=_BEGIN)
   one = _mesh()
-  scored = score(
-    rank.Scorer(config, one), init_params(config, 0, one), examples
-  )
+  scored = _unshared(config, one, init_params(config, 0, one), examples)
   mesh = _mesh(8, **shape)
   params = init_params(config, 0, mesh)
   _assert_equal(
