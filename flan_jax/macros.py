@@ -107,6 +107,10 @@ MACROS = {
     'CacheConfig.exemplar_separator',
     'text after an exemplar; None for the end token',
   ),
+  'FEWSHOT_EXEMPLARS': Macro(
+    'RunSetup.exemplars',
+    "'per_row': each evaluated row has its own; 'shared': all have the same",
+  ),
   'FINAL_LEARNING_RATE': Macro(
     'OptimizerConfig.final_learning_rate',
     "rate at the end of the schedules 'linear' and 'cosine'",

@@ -15,7 +15,13 @@ import numpy as np
 from flan_jax.cache.cached_split import CachedSplit
 from flan_jax.cache.framing import Framing
 from flan_jax.definitions.digests import digest
-from flan_jax.rendering.exemplars import choose, exemplar_keys, most_tokens
+from flan_jax.rendering.exemplars import (
+  PER_ROW,
+  Exemplars,
+  choose,
+  exemplar_keys,
+  most_tokens,
+)
 
 
 class FewShotSplit(CachedSplit):
@@ -28,6 +34,7 @@ class FewShotSplit(CachedSplit):
     shots: int,
     seed: int,
     framing: Framing,
+    kind: Exemplars = PER_ROW,
   ):
     """Opens the view.
 
@@ -37,6 +44,7 @@ class FewShotSplit(CachedSplit):
       shots: Maximum number of exemplars of an example.
       seed: Chooses the exemplars.
       framing: Tokens between the spans.
+      kind: Whether all rows have the same exemplars, if they are evaluated.
 
     Raises:
       ValueError: The pool is not a training split of the dataset.
@@ -49,12 +57,15 @@ class FewShotSplit(CachedSplit):
     self.shots = shots
     self._seed = seed
     self._framing = framing
+    self._kind = kind
     self._exemplars = self._fit(self._choose())
 
   @property
   def digest(self) -> str:
     about = [super().digest, self.pool.digest, self.shots, self._seed]
     framing = dataclasses.asdict(self._framing)
+    if self._kind != PER_ROW:
+      about.append(self._kind)
     return digest([*about, framing, self._most_tokens])
 
   @property
@@ -64,10 +75,10 @@ class FewShotSplit(CachedSplit):
   def _choose(self) -> np.ndarray:
     """Returns exemplars of every rendering, int32 [n, shots]; -1 for none."""
     chosen = np.full((len(self.renderings), self.shots), -1, np.int32)
-    groups, keys = _groups_and_keys(self, self._seed)
+    groups, keys = _groups_and_keys(self, self._seed, self._kind)
     pool_groups = groups
     if self.pool.path != self.path:
-      pool_groups, _ = _groups_and_keys(self.pool, self._seed)
+      pool_groups, _ = _groups_and_keys(self.pool, self._seed, self._kind)
     templates = self.renderings['template']
     for template in np.unique(templates):
       members = np.flatnonzero(self.pool.renderings['template'] == template)
@@ -123,10 +134,11 @@ def _exemplar_lengths(pool: CachedSplit, framing: Framing) -> np.ndarray:
 
 
 def _groups_and_keys(
-  split: CachedSplit, seed: int
+  split: CachedSplit, seed: int, kind: Exemplars
 ) -> tuple[np.ndarray, np.ndarray]:
   """Returns group and key of every rendering's row, uint64 [renderings]."""
   about = [(row['id'], int(row['group'], 16)) for row in split.read_rows()]
   ids, groups = zip(*about, strict=True) if about else ((), ())
   rows = split.renderings['row']
-  return np.array(groups, np.uint64)[rows], exemplar_keys(ids, seed)[rows]
+  keys = exemplar_keys(ids, seed, kind)
+  return np.array(groups, np.uint64)[rows], keys[rows]

@@ -7,6 +7,7 @@ from flan_jax.cache.framing import Framing
 from flan_jax.cache.store import CacheStore, split_key
 from flan_jax.definitions.mixture_plan import MixturePlan
 from flan_jax.errors import ConfigError
+from flan_jax.rendering.exemplars import PER_ROW, Exemplars
 
 
 def training_splits(
@@ -44,6 +45,9 @@ def with_exemplars(
   shots: int,
   seed: int,
   framing: Framing,
+  kind: Exemplars = PER_ROW,
 ) -> CachedSplit:
   """Returns a split with exemplars from a pool; unchanged without shots."""
-  return FewShotSplit(split, pool, shots, seed, framing) if shots else split
+  if not shots:
+    return split
+  return FewShotSplit(split, pool, shots, seed, framing, kind)

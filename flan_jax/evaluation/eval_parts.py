@@ -11,6 +11,7 @@ from flan_jax.definitions.dataset import Dataset
 from flan_jax.definitions.mixture_plan import MixturePlan, PlanMember
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.metrics import choice_metrics, text_metrics
+from flan_jax.rendering.exemplars import PER_ROW, Exemplars
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,9 +42,18 @@ class EvalPart:
 
 
 def eval_parts(
-  store: CacheStore, plan: MixturePlan, seed: int = 0
+  store: CacheStore,
+  plan: MixturePlan,
+  seed: int = 0,
+  exemplars: Exemplars = PER_ROW,
 ) -> list[EvalPart]:
-  """Opens the test and validation splits of a mixture; `seed` draws exemplars.
+  """Opens the test and validation splits of a mixture.
+
+  Args:
+    store: Finds the splits.
+    plan: The mixture.
+    seed: Draws exemplars.
+    exemplars: Whether all rows of a split have the same.
 
   Raises:
     ConfigError: a member has no test rows, or an unknown metric.
@@ -59,12 +69,16 @@ def eval_parts(
     test = store.find(SplitKey(part, 'test'))
     if not test.num_rows:
       raise ConfigError(f'{plan.name}: no test rows of {part.name} are left')
-    parts.append(_eval_part(store, member, test, seed))
+    parts.append(_eval_part(store, member, test, seed, exemplars))
   return parts
 
 
 def _eval_part(
-  store: CacheStore, member: PlanMember, test: CachedSplit, seed: int
+  store: CacheStore,
+  member: PlanMember,
+  test: CachedSplit,
+  seed: int,
+  exemplars: Exemplars,
 ) -> EvalPart:
   pool, shots = None, member.shots
   if shots:
@@ -74,7 +88,7 @@ def _eval_part(
     pool = store.find(SplitKey(member.exemplar_part, 'train'))
   validation = validation_split(store, member.part)
   test, validation = (
-    split and with_exemplars(split, pool, shots, seed, store.framing)
+    split and with_exemplars(split, pool, shots, seed, store.framing, exemplars)
     for split in (test, validation)
   )
   return EvalPart(test, validation, member.templates, shots)

@@ -12,6 +12,7 @@ from flan_jax.evaluation.eval_parts import eval_parts, validation_split
 from flan_jax.evaluation.models import Models, Session
 from flan_jax.evaluation.ranked import gold_scores
 from flan_jax.evaluation.requests import Request, requests
+from flan_jax.rendering.exemplars import PER_ROW, Exemplars
 
 ACCURACY, LOSS = 'accuracy', 'loss'
 
@@ -71,11 +72,13 @@ def make_validation(
   models: Models,
   max_rows: int | None,
   seed: int,
+  exemplars: Exemplars = PER_ROW,
 ) -> ValidationEvaluation | None:
   """Returns what scores the validation rows of a mixture.
 
   Without a mixture, these are the validation rows of the `trained` splits, at
-  most `max_rows` of each; None are all. Exemplars are drawn by `seed`.
+  most `max_rows` of each; None are all. `seed` draws `exemplars`, see
+  `eval_parts`.
 
   Returns:
     None if no part has validation rows.
@@ -83,7 +86,8 @@ def make_validation(
   if mixture is None:
     splits = [validation_split(store, split.part) for split in trained]
   else:
-    splits = [part.validation for part in eval_parts(store, mixture, seed)]
+    parts = eval_parts(store, mixture, seed, exemplars)
+    splits = [part.validation for part in parts]
   queue = [
     request
     for split in splits

@@ -1,6 +1,7 @@
 """Which training rows precede a query as exemplars (FLAN, section 4.4)."""
 
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 import numpy as np
 
@@ -9,6 +10,12 @@ from flan_jax.rendering.permutation import key_of, permute
 
 # FLAN keeps exemplars and query within 960 of 1,024 input tokens.
 MARGIN = 64
+
+# Whether each row has exemplars of its own (FLAN), or all rows the same ones.
+# The key then is the same for all, and `choose` passes over those of the
+# query's own group.
+PER_ROW, SHARED = 'per_row', 'shared'
+Exemplars = Literal['per_row', 'shared']
 
 # What texts for people have where tokens have the end token: after an input and
 # after the target of an exemplar.
@@ -49,8 +56,18 @@ def too_few_text(name: str, asked: int, shown: float) -> str:
   )
 
 
-def exemplar_keys(ids: Iterable[str], seed: int) -> np.ndarray:
-  """Returns the key of each row id that `choose` draws by, uint64 [ids]."""
+def exemplar_keys(
+  ids: Iterable[str], seed: int, kind: Exemplars = PER_ROW
+) -> np.ndarray:
+  """Returns the key of each row id that `choose` draws by, uint64 [ids].
+
+  >>> len(set(exemplar_keys(['a', 'b'], 0).tolist()))
+  2
+  >>> len(set(exemplar_keys(['a', 'b'], 0, SHARED).tolist()))
+  1
+  """
+  if kind == SHARED:
+    return np.full(len(list(ids)), key_of('exemplars', seed))
   return np.array([key_of('exemplars', seed, row) for row in ids], np.uint64)
 
 

@@ -11,6 +11,7 @@ from flan_jax.errors import UserError
 from flan_jax.evaluation import comparison
 from flan_jax.evaluation.part_result import PartResult
 from flan_jax.flags import FlagParser
+from flan_jax.rendering.exemplars import PER_ROW
 from flan_jax.report.differences import Difference, differences
 from flan_jax.report.sources import Evaluation, read_sources
 from flan_jax.report.systems import System, row_name
@@ -52,6 +53,7 @@ def main(argv: Sequence[str]) -> int:
           *_warnings(before),
           *_warnings(after),
           *_other_prompts(before, after),
+          *_other_exemplars(before, after),
           Line(title, 'bold'),
         ],
         *comparison.comparison_tables(lines, means),
@@ -112,16 +114,32 @@ def _warnings(system: System) -> list[Block]:
 
 def _other_prompts(before: System, after: System) -> list[Block]:
   """Returns a line if the models saw other text around their inputs."""
+  return _other('PROMPT_FORMAT', before, after, 'prompt_format', None)
+
+
+def _other_exemplars(before: System, after: System) -> list[Block]:
+  """Returns a line if the models saw exemplars that were drawn otherwise."""
+  shown = (*before.parts.values(), *after.parts.values())
+  if not any(result.shots for result in shown):
+    return []
+  return _other(
+    'FEWSHOT_EXEMPLARS', before, after, 'fewshot_exemplars', PER_ROW
+  )
+
+
+def _other(
+  setting: str, before: System, after: System, key: str, default: str | None
+) -> list[Block]:
+  """Returns a line if evaluations record other values of a setting."""
   one, other = (
-    sorted({repr(e.about.get('prompt_format')) for e in s.evaluations})
+    sorted({repr(e.about.get(key, default)) for e in s.evaluations})
     for s in (before, after)
   )
   if one == other:
     return []
   return [
     Line(
-      f'PROMPT_FORMAT differs: {", ".join(one)} before, {", ".join(other)} '
-      'after',
+      f'{setting} differs: {", ".join(one)} before, {", ".join(other)} after',
       'yellow',
     )
   ]

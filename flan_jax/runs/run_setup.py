@@ -24,6 +24,7 @@ from flan_jax.evaluation.soft_prompts import SoftPrompts
 from flan_jax.flags import Arguments
 from flan_jax.interop import base_model
 from flan_jax.model import DecoderConfig
+from flan_jax.rendering.exemplars import PER_ROW, Exemplars
 from flan_jax.runtime import processes
 from flan_jax.runtime.code_version import code_version
 from flan_jax.runtime.compilation import keep_compiled
@@ -58,6 +59,7 @@ class RunSetup:
       evaluated, answers and is served, in place of the parameters.
     base_checkpoint: Where the base model of adapters is; None for the place
       that their checkpoint records.
+    exemplars: Whether all rows that are evaluated have the same.
   """
 
   model: DecoderConfig
@@ -70,6 +72,7 @@ class RunSetup:
   compilation_cache: Path | None = None
   use_ema: bool = False
   base_checkpoint: Path | None = None
+  exemplars: Exemplars = PER_ROW
 
   def open(
     self, arguments: Arguments | None, sampling: Sampling | None = None
@@ -180,7 +183,8 @@ class Workspace:
 
   def parts(self, mixture: MixturePlan) -> list[EvalPart]:
     """Opens the parts of a mixture, which must be cached."""
-    return eval_parts(self.store, mixture, self.setup.seed)
+    setup = self.setup
+    return eval_parts(self.store, mixture, setup.seed, setup.exemplars)
 
   def evaluation(
     self,
@@ -198,6 +202,7 @@ class Workspace:
       parts = prompts.before(parts)
     about = {
       'prompt_format': self.setup.cache_config.prompt_format,
+      'fewshot_exemplars': self.setup.exemplars,
       'left_out': self.store.left_out,
       'configuration': gin.operative_config_str().splitlines(),
     }

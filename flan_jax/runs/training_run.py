@@ -172,6 +172,7 @@ class TrainingRun:
         checked.workspace.models,
         checked.settings.evaluation.validation_rows,
         checked.settings.setup.seed,
+        checked.settings.setup.exemplars,
       )
 
   def _batch_plan(self, framing: Framing) -> BatchPlan:

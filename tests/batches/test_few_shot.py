@@ -15,7 +15,7 @@ from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
 from flan_jax.definitions.names import resolve
 from flan_jax.rendering import seqio_tasks
-from flan_jax.rendering.exemplars import most_tokens
+from flan_jax.rendering.exemplars import SHARED, most_tokens
 from flan_jax.testing.cached_splits import named_split
 from flan_jax.vocabulary.load import load_vocabulary
 
@@ -111,6 +111,36 @@ def test_lengths_of_training_examples_include_exemplars(
   assert (draws[0] == draws[1]).all()
   other = _view(splits, 'anli_r1', 'train', framing, seed=1)
   assert len({plain.digest, view.digest, other.digest}) == 3
+
+
+@pytest.mark.parametrize('part', ['anli_r1', 'multirc'])
+def test_shared_exemplars_are_those_of_all_rows(
+  splits, config, vocabulary, part
+):
+  framing = Framing.of(config, vocabulary)
+
+  def view(split, seed=0):
+    about = splits[part, split], splits[part, 'train'], 3, seed, framing
+    return FewShotSplit(*about, kind=SHARED)
+
+  test, own = view('test'), _view(splits, part, 'test', framing, shots=3)
+  assert test.digest != own.digest
+  assert test.digest == view('test').digest != view('test', seed=1).digest
+  for template in np.unique(test.renderings['template']):
+    members = np.flatnonzero(test.renderings['template'] == template)
+    shown = [tuple(test.exemplars(index)) for index in members]
+    longest = max(shown, key=len)
+    # Of a prompt that is too long, some are missing at the end.
+    assert all(one == longest[: len(one)] for one in shown)
+    ids = [test.pool.rows[test.pool.renderings[m]['row']] for m in longest]
+    groups = {row['group'] for row in test.rows}
+    assert not groups & {row['group'] for row in ids}
+  # Training rows pass over their own group.
+  train = view('train')
+  for index, rendering in enumerate(train.renderings):
+    group = train.rows[rendering['row']]['group']
+    about = train.pool.renderings[train.exemplars(index)]['row']
+    assert group not in {train.pool.rows[row]['group'] for row in about}
 
 
 def test_exemplar_separator_is_configurable(splits, config, vocabulary):

@@ -34,11 +34,13 @@ def _records(right, part='rte', templates=2):
 def write(cli):
   """Writes an evaluation of two datasets with so many right rows."""
 
-  def run(name, rte, cb, **about):
+  def run(name, rte, cb, shots=0, **about):
     results, records = [], []
     for part, right in (('rte', rte), ('cb', cb)):
       values = [100 * (right - less) / _ROWS for less in (10, 0)]
-      results.append(files.part(part, values, rows=_ROWS, groups=_ROWS))
+      results.append(
+        files.part(part, values, rows=_ROWS, groups=_ROWS, shots=shots)
+      )
       records += _records(right, part)
     files.write_evaluation(
       cli.folder / name,
@@ -99,3 +101,12 @@ def test_other_prompt_formats_are_named(cli, write):
   out = cli.check('compare', first, second)
   assert "PROMPT_FORMAT differs: '{input} ' before, None after" in out
   assert 'PROMPT_FORMAT' not in cli.check('compare', second, second)
+
+
+def test_other_exemplars_are_named(cli, write):
+  first = write('first', 60, 60, shots=2)  # An older one does not record them.
+  second = write('second', 90, 62, shots=2, fewshot_exemplars='shared')
+  out = cli.check('compare', first, second)
+  assert "FEWSHOT_EXEMPLARS differs: 'per_row' before, 'shared' after" in out
+  zero = write('zero', 60, 60), write('one', 60, 62, fewshot_exemplars='shared')
+  assert 'FEWSHOT_EXEMPLARS' not in cli.check('compare', *zero)
