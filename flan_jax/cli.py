@@ -158,6 +158,7 @@ def _run_with_gin(command: str, argv: Sequence[str]) -> None:
   name = MODULES.get(command, command)
   arguments = config.import_models(arguments, command)
   config.prepare(arguments, name)
+  config.check_callable(name)
   check_buckets(config.bucket_paths())
   function = getattr(importlib.import_module(f'flan_jax.runs.{name}'), name)
   given = {k: v for k, v in vars(parsed).items() if v is not None}

@@ -37,16 +37,25 @@ def prepare(arguments: Arguments, run: str) -> None:
   """Registers the user's datasets, parses gin and applies the template set.
 
   Raises:
-    UserError: There is a mistake in any of them, or the run file is missing.
+    UserError: There is a mistake in any of them.
   """
   registry.load(arguments.task_modules)
   parse(arguments, run)
-  # Not in `parse`: what only reads a model names no run file.
-  files = {MODULES.get(name, name): file for name, file in RUN_FILES.items()}
-  check_complete(run, files[run])
   if arguments.template_set is not None:
     # After gin, because a gin file may register datasets.
     template_set.apply(arguments.template_set)
+
+
+def check_callable(run: str) -> None:
+  """Checks that gin gives a value to all that a call of a run function needs.
+
+  It is not part of `prepare`: what only looks at settings needs not all files.
+
+  Raises:
+    ConfigError: The run file of the command, or that of a model, is missing.
+  """
+  files = {MODULES.get(name, name): file for name, file in RUN_FILES.items()}
+  check_complete(run, files[run])
 
 
 def import_models(arguments: Arguments, command: str) -> Arguments:

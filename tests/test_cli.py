@@ -140,6 +140,7 @@ def test_help_of_a_command_lists_its_flags(capsys, command):
     (['trian'], "no command 'trian'; the commands are train, prompt-tune"),
     (['train', '--lerning_rate=3'], "unknown flag '--lerning_rate=3'"),
     (['train', '--process_index=1'], 'go together'),
+    (['infer', '--gin_file=models/tiny.gin'], '--gin_file=runs/infer.gin'),
     (['help', 'SEDE'], "no macro 'SEDE'; nearest: SEED"),
   ],
 )

@@ -99,8 +99,9 @@ def test_a_command_requires_only_what_it_reads():
   ],
 )
 def test_a_run_without_its_file_or_that_of_a_model_says_so(files, run, message):
+  config.prepare(Arguments(gin_files=files, bindings=_SET), run)
   with pytest.raises(ConfigError, match=message):
-    config.prepare(Arguments(gin_files=files, bindings=_SET), run)
+    config.check_callable(run)
 
 
 def test_a_missing_file_is_reported_with_the_search_flag():

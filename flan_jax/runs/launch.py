@@ -146,6 +146,7 @@ def _checked(flags: argparse.Namespace, command: list[str]) -> Arguments:
       '--process_count and --process_index'
     )
   config.prepare(arguments, MODULES.get(name, name))
+  config.check_callable(MODULES.get(name, name))
   if flags.target != 'slurm':
     _check_reach(flags.target, arguments)
   return arguments

@@ -56,6 +56,7 @@ def main(argv: Sequence[str]) -> int:
   # The user's files override the first one.
   arguments, flags = parse_gin(parser, ['--gin_file=runs/plan.gin', *argv])
   config.prepare(arguments, 'plan')
+  config.check_callable('plan')
   override = {} if flags.topology is None else {'hardware': flags.topology}
   programs = PROGRAMS if flags.only is None else (flags.only,)
   request = plan(**override, devices=flags.devices, programs=programs)

@@ -1,11 +1,15 @@
 """What tuning changed fits one screen and states what it rests on."""
 
+import html
+import re
+
 from flan_jax.evaluation.before_after import screen
 from flan_jax.evaluation.comparison import compare, judged
 from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.evaluation.evaluator import evaluate
 from flan_jax.evaluation.models import Session
 from flan_jax.terminal.blocks import plain
+from tests.command_line import ROOT
 from tests.evaluation.splits import part, request_split
 from tests.evaluation.stub_models import stub_models
 
@@ -93,3 +97,10 @@ def test_a_long_prompt_keeps_whole_words_of_its_beginning_and_its_end():
   assert first.startswith('prompt  20 300 ') and first.endswith(' 300 …')
   assert last.startswith('        … 300 ') and last.endswith(' 300 40')
   assert len(last) <= 79
+
+
+def test_the_picture_of_the_quickstart_closes_as_it_does():
+  text = (ROOT / 'docs/images/quickstart.svg').read_text(encoding='utf-8')
+  shown = ' '.join(html.unescape(re.sub('<[^>]*>', ' ', text)).split())
+  remark = _screen(_parts(1)).partition('Numbers in ')[2].split()
+  assert ' '.join(remark) in shown
