@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 import contextlib
+import datetime
 import importlib.metadata
 import json
 import os
 import pathlib
 import platform
 import re
+import shlex
 import statistics
+import sys
 import tempfile
 from typing import Any
 
@@ -16,6 +19,31 @@ from typing import Any
 def print_line(**fields: Any) -> None:
   """Prints one line of JSON."""
   print(json.dumps(fields), flush=True)
+
+
+def finish(out: str | None, **fields: Any) -> None:
+  """Prints the last line, and writes it to a file if one is named.
+
+  The file also has the date and the command.
+  """
+  print_line(**fields)
+  if out is None:
+    return
+  path = pathlib.Path(out).expanduser()
+  path.parent.mkdir(parents=True, exist_ok=True)
+  now = datetime.datetime.now(datetime.UTC)
+  about = {
+    'date': now.isoformat(timespec='seconds'),
+    'command': shlex.join(['python', '-m', *_command()]),
+  }
+  path.write_text(f'{json.dumps({**about, **fields}, indent=1)}\n')
+
+
+def _command() -> list[str]:
+  """Returns the module that runs, and its flags."""
+  module = sys.modules['__main__'].__spec__
+  name = module.name.removesuffix('.__main__') if module else sys.argv[0]
+  return [name, *sys.argv[1:]]
 
 
 def spread(values: Sequence[float]) -> dict[str, float] | None:

@@ -32,6 +32,13 @@ def add_choice(
   parser.add_argument(flag, type=parse, default=','.join(known), help=help)
 
 
+def add_out(parser: argparse.ArgumentParser) -> None:
+  """Adds the flag that names a file for the result, see `figures.finish`."""
+  parser.add_argument(
+    '--out', help='JSON file for the last line, such as results/NAME.json'
+  )
+
+
 def add_batch_sizes(parser: argparse.ArgumentParser, peer: str) -> None:
   """Adds the flag that lists the batch sizes at which a peer is tried."""
   parser.add_argument(

@@ -13,8 +13,8 @@ import pathlib
 from benchmarks.common import figures, flags
 from benchmarks.common.comparison import Comparison, Runner
 from benchmarks.common.side_process import started
-from benchmarks.rank_eval import results
-from benchmarks.rank_eval.results import DATASETS, HARNESS, OWN, SIDES
+from benchmarks.rank_eval import datasets, results
+from benchmarks.rank_eval.results import HARNESS, OWN, SIDES
 
 # Names an interpreter that has the harness.
 _INTERPRETER = 'FLAN_JAX_LM_EVAL_PYTHON'
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
       del modules[HARNESS]
       left_out[HARNESS] = f'pip install lm_eval torch, or set {_INTERPRETER}'
   with figures.work_folder(settings.work_dir, 'rank_eval') as folder:
-    named = ('model', 'data_dir', 'datasets', 'rows', 'templates')
+    named = ('model', 'data_dir', 'datasets', 'rows', 'templates', 'shots')
     task = {name: getattr(settings, name) for name in named}
     maker = {'requests': 'benchmarks.rank_eval.requests'}
     with started(maker, {**task, 'folder': str(folder)}) as processes:
@@ -64,7 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
           runners += [Runner(HARNESS, size) for size in sizes[dataset]]
           work = dict.fromkeys(runners, len(rows))
           comparison.take_turns(sides, dataset, number, work)
-  figures.print_line(
+  figures.finish(
+    settings.out,
     **results.summary(comparison, requests),
     left_out=left_out,
     rounds=settings.rounds,
@@ -82,9 +83,20 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
   add = parser.add_argument
   add('--model', default=flags.MODEL, help='as in flan-jax import --from')
   add('--data_dir', default='mini', help='TFDS data directory')
-  flags.add_choice(parser, '--datasets', DATASETS, 'what is scored')
+  add(
+    '--datasets',
+    type=datasets.parse,
+    default=','.join(datasets.DEFAULT),
+    help='what is scored: datasets or subsets with options',
+  )
   add('--rows', type=int, default=12, help='rows of each dataset')
   add('--templates', type=int, default=1, help='templates of each row')
+  add(
+    '--shots',
+    type=int,
+    default=0,
+    help='exemplars before each row, the same for all of a subset',
+  )
   flags.add_choice(parser, '--sides', SIDES, 'who is measured', required=OWN)
   add('--rounds', type=int, default=3, help='turns of every side per dataset')
   flags.add_batch_sizes(parser, HARNESS)
@@ -95,6 +107,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     help="TOKENS_PER_EVAL_BATCH of this project's scorers",
   )
   add('--work_dir', help='keeps what is made; default: a temporary folder')
+  flags.add_out(parser)
   return parser.parse_args(arguments)
 
 

@@ -10,11 +10,15 @@ from typing import Any
 
 from benchmarks.common import weights
 from benchmarks.common.side_process import serve
-from benchmarks.rank_eval.results import DATASETS
+from benchmarks.rank_eval.datasets import ranked_parts
+from flan_jax.batches.training_splits import with_exemplars
 from flan_jax.cache.framing import CacheConfig, Framing
+from flan_jax.cache.identity import SplitKey
 from flan_jax.cache.writer import make_cached_splits
 from flan_jax.definitions import registry
+from flan_jax.errors import ConfigError
 from flan_jax.evaluation.requests import Request, requests
+from flan_jax.rendering.exemplars import SHARED
 from flan_jax.sources.mini import open_data_dir
 from flan_jax.testing.cached_splits import named_split
 from flan_jax.vocabulary.base import Vocabulary
@@ -22,6 +26,9 @@ from flan_jax.vocabulary.load import load_vocabulary
 
 # Validation rows are used where a small copy has too few test rows.
 _SPLITS = ('test', 'validation')
+# Between an exemplar and what follows, as in the harness.
+_BETWEEN = '\n\n'
+_SEED = 0
 
 
 class RequestMaker:
@@ -42,13 +49,14 @@ class RequestMaker:
       cache_dir=str(self._folder),
       data_dir=open_data_dir(self._task['data_dir'], str(self._folder)),
       prompt_format=weights.PROMPT_FORMAT,
+      exemplar_separator=_BETWEEN,
     )
     vocabulary = load_vocabulary(str(checkpoint))
     path = self._folder / 'requests.json'
     datasets = {
       dataset: [
         as_harness(request, vocabulary)
-        for part, rows in shares(self._task['rows'], DATASETS[dataset])
+        for part, rows in shares(self._task['rows'], ranked_parts(dataset))
         for request in self._requests(part, rows, config, vocabulary)
       ]
       for dataset in self._task['datasets']
@@ -61,10 +69,18 @@ class RequestMaker:
   def _requests(
     self, part: str, rows: int, config: CacheConfig, vocabulary: Vocabulary
   ) -> Iterator[Request]:
-    splits = registry.find_part(part)[1].splits
-    keys = [named_split(part, split) for split in _SPLITS if split in splits]
-    framing = Framing.of(config, vocabulary)
+    declared, shots = registry.find_part(part)[1], self._task['shots']
+    keys = [
+      named_split(part, name) for name in _SPLITS if name in declared.splits
+    ]
+    framing, pool = Framing.of(config, vocabulary), None
+    if shots:
+      if declared.exemplar_part is None:
+        raise ConfigError(f'{part} has no training rows: use --shots=0')
+      key = SplitKey(declared.exemplar_part, 'train')
+      (pool,) = make_cached_splits([key], config, vocabulary)
     for split in make_cached_splits(keys, config, vocabulary):
+      split = with_exemplars(split, pool, shots, _SEED, framing, SHARED)
       numbers = sorted({int(found['template']) for found in split.renderings})
       chosen = numbers[: self._task['templates']]
       yield from requests(split, framing, chosen, rows)
@@ -100,6 +116,7 @@ def as_harness(request: Request, vocabulary: Vocabulary) -> dict[str, Any]:
       for option in options
     ],
     'gold': list(request.row['correct']),
+    'shots': request.about(example.targets[0])['shots'],
     'texts': [(text, option) for option in options],
   }
 

@@ -1,20 +1,14 @@
 """The last line of `rank_eval`."""
 
 from collections.abc import Mapping, Sequence
+import statistics
 from typing import Any
 
 from benchmarks.common import figures
 from benchmarks.common.comparison import Comparison
+from flan_jax.evaluation.scoring import trunks
 
 SIDES = OWN, PLAIN, HARNESS = 'flan_jax', 'flan_jax_plain', 'lm_eval'
-
-# Each dataset with its subsets, which share its rows.
-DATASETS = {
-  'hellaswag': ('hellaswag',),
-  'arc': ('arc_easy', 'arc_challenge'),
-  'piqa': ('piqa',),
-  'anli': ('anli_r1', 'anli_r2', 'anli_r3'),
-}
 
 # Difference of a log-likelihood, in nats, that rounding can cause.
 _TIE = 1e-3
@@ -55,6 +49,10 @@ def summary(comparison: Comparison, requests: Requests) -> dict[str, Any]:
     'saved_tokens_allow_to_harness': allowed[HARNESS],
     'ratios': ratios,
     'agreement': agreed,
+    'exemplars': {
+      name: round(statistics.mean(row['shots'] for row in rows), 2)
+      for name, rows in requests.items()
+    },
     'sides': {side: _described(comparison, requests, side) for side in SIDES},
     'failed': comparison.failures(),
     'versions': {
@@ -93,7 +91,7 @@ def _described(
     described[dataset] = {
       'examples_per_second': figures.spread(rates),
       'examples_per_cpu_second': figures.spread(cpu_rates),
-      'tokens': {'needed': needed(rows)[side], **facts['tokens']},
+      'tokens': shares({'needed': needed(rows)[side], **facts['tokens']}),
       'batch_size': runner.batch_size,
       'settings': facts.get('settings'),
     }
@@ -109,15 +107,29 @@ def _described(
   return described or None
 
 
+def shares(tokens: Mapping[str, int]) -> dict[str, Any]:
+  """Adds the shares of computed positions that are needed, and have logits."""
+  computed = tokens['computed']
+  return {
+    **tokens,
+    'fill': round(tokens['needed'] / computed, 3),
+    'padding': round(1 - tokens['needed'] / computed, 3),
+    'logits_share': round(tokens.get('logits', computed) / computed, 3),
+  }
+
+
 def needed(rows: Rows) -> dict[str, int]:
   """Returns the tokens that each side has to read of some prompts.
 
-  `flan_jax` reads a prompt once with all its options, and `flan_jax_plain` once
-  for each option. The harness reads what precedes the last token once, and so
-  reads a prompt once for all options of a single token.
+  `flan_jax` reads a prompt once with all its options, and what many prompts
+  begin with once; `flan_jax_plain` reads a prompt once for each option. The
+  harness reads what precedes the last token once, and so reads a prompt once
+  for all options of a single token.
   """
   tokens = dict.fromkeys(SIDES, 0)
   before = set()
+  for one in trunks.shared([row['prompt'] for row in rows]):
+    tokens[OWN] -= one.length * (len(one.members) - 1)
   for row in rows:
     prompt, options = row['prompt'], row['options']
     tokens[OWN] += len(prompt) + sum(len(option) - 1 for option in options)
@@ -135,23 +147,26 @@ def agreement(
   Returns:
     `rows`; `alike`, the rows where both choose the same option; `ties`, those
     where the choices differ, but each side scores both choices the same up to
-    rounding; and the largest difference of a score, in nats.
+    rounding; and the largest difference of a score, in nats and relative to
+    the score where that is above 1.
   """
   alike = ties = 0
-  largest = 0.0
+  largest = relative = 0.0
   for one, other in zip(mine, theirs, strict=True):
     choices = [values.index(max(values)) for values in (one, other)]
     if choices[0] == choices[1]:
       alike += 1
     elif all(max(v) - min(v[c] for c in choices) <= _TIE for v in (one, other)):
       ties += 1
-    gaps = [abs(a - b) for a, b in zip(one, other, strict=True)]
-    largest = max(largest, *gaps)
+    for a, b in zip(one, other, strict=True):
+      largest = max(largest, abs(a - b))
+      relative = max(relative, abs(a - b) / max(1, abs(a)))
   return {
     'rows': len(mine),
     'alike': alike,
     'ties': ties,
     'largest_difference': float(f'{largest:.3g}'),
+    'largest_relative_difference': float(f'{relative:.3g}'),
   }
 
 

@@ -1,5 +1,7 @@
 """Spreads, and the folders that benchmarks work in."""
 
+import json
+
 from benchmarks.common import figures
 
 
@@ -13,6 +15,20 @@ def test_spread_of_several_of_one_and_of_nothing():
   }
   assert set(figures.spread([0.123456]).values()) == {0.1235}
   assert figures.spread([]) is None
+
+
+def test_the_last_line_is_written_with_date_and_command(
+  tmp_path, monkeypatch, capsys
+):
+  monkeypatch.setattr('sys.argv', ['tool', '--rows=2', '--out=a b'])
+  out = tmp_path / 'results' / 'one.json'
+  figures.finish(str(out), ratio=2)
+  assert json.loads(capsys.readouterr().out) == {'ratio': 2}
+  written = json.loads(out.read_text())
+  assert written['ratio'] == 2 and written['date'].endswith('+00:00')
+  assert written['command'].endswith(" --rows=2 '--out=a b'")
+  figures.finish(None, ratio=3)
+  assert len(list(out.parent.iterdir())) == 1
 
 
 def test_a_package_that_is_not_installed_has_no_version():

@@ -1,6 +1,7 @@
 """All sides score the same."""
 
 import importlib.util
+import json
 
 import pytest
 
@@ -16,7 +17,9 @@ def test_the_last_line_holds_what_is_documented(tmp_path):
     'rank_eval',
     f'--model={write_tiny_model(tmp_path / "source")}',
     f'--work_dir={tmp_path}',
-    '--datasets=piqa,anli',
+    '--datasets=piqa,anli,rte',
+    '--shots=2',
+    f'--out={tmp_path / "result.json"}',
     '--rows=3',
     '--rounds=1',
     '--batch_sizes=1,4',
@@ -26,12 +29,16 @@ def test_the_last_line_holds_what_is_documented(tmp_path):
   # Three options of ANLI, two of PIQA: prompts are read once, not so often.
   assert 1 < summary['saved_tokens_allow_by_dataset']['piqa'] < 2
   assert 2 < summary['saved_tokens_allow_by_dataset']['anli'] < 3
-  for dataset in ('piqa', 'anli'):
+  assert set(summary['exemplars'].values()) == {2}
+  written = json.loads((tmp_path / 'result.json').read_text())
+  assert written['command'].startswith('python -m benchmarks.rank_eval --model')
+  assert {name: written[name] for name in summary} == summary
+  for dataset in ('piqa', 'anli', 'rte'):
     agreement = summary['agreement'][PLAIN][dataset]
     assert agreement['alike'] + agreement['ties'] == 3
     assert agreement['largest_difference'] < 1e-3
     tokens = summary['sides'][OWN][dataset]['tokens']
-    assert tokens['needed'] <= tokens['computed']
+    assert 0 < tokens['fill'] == pytest.approx(1 - tokens['padding']) <= 1
     if _HAS_HARNESS:
       assert summary['ratio_by_dataset'][dataset] > 0
       agreement = summary['agreement'][HARNESS][dataset]
@@ -41,4 +48,4 @@ def test_the_last_line_holds_what_is_documented(tmp_path):
       assert summary['ratio_by_dataset'][dataset] is None
   assert (HARNESS in summary['left_out']) != _HAS_HARNESS
   turns = [line['turn'] for line in lines if 'turn' in line]
-  assert [t['side'] for t in turns if t['side'] == OWN] == [OWN] * 2
+  assert [t['side'] for t in turns if t['side'] == OWN] == [OWN] * 3

@@ -21,6 +21,7 @@ def test_white_space_before_an_option_is_part_of_it(tmp_path):
     ),
     ended=(True, False),
     row={'correct': [1]},
+    about=lambda target: {'shots': 2},
   )
   found = requests.as_harness(request, vocabulary)
   assert found['prompt'] == vocabulary.encode('on the inn:')
@@ -28,7 +29,7 @@ def test_white_space_before_an_option_is_part_of_it(tmp_path):
   # A space and the word after it are one token.
   assert [len(option) for option in found['options']] == [1, 2]
   assert found['texts'] == [('on the inn: ', 'the'), ('on the inn: ', 'an')]
-  assert found['gold'] == [1]
+  assert (found['gold'], found['shots']) == ([1], 2)
 
 
 def test_the_rows_of_a_dataset_are_divided_among_its_subsets():

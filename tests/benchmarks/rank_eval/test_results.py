@@ -7,8 +7,13 @@ from benchmarks.rank_eval import results
 from benchmarks.rank_eval.results import HARNESS, OWN, PLAIN
 
 _ROWS = [
-  {'prompt': [5, 6, 7], 'options': [[8], [9], [10, 11]], 'gold': [0]},
-  {'prompt': [5, 6], 'options': [[8, 9], [9, 9, 9]], 'gold': [1]},
+  {
+    'prompt': [5, 6, 7],
+    'options': [[8], [9], [10, 11]],
+    'gold': [0],
+    'shots': 1,
+  },
+  {'prompt': [5, 6], 'options': [[8, 9], [9, 9, 9]], 'gold': [1], 'shots': 0},
 ]
 _REQUESTS = {'arc': _ROWS, 'piqa': _ROWS}
 # Seconds of each turn.
@@ -48,6 +53,10 @@ def test_the_harness_is_taken_at_its_best(comparison):
   assert summary['sides'][OWN]['arc']['examples_per_second']['median'] == 2
   assert summary['saved_tokens_allow'] == pytest.approx(17 / 9, abs=1e-3)
   assert summary['agreement'][HARNESS]['arc']['alike'] == 2
+  assert summary['exemplars'] == {'arc': 0.5, 'piqa': 0.5}
+  # Nine of twenty positions are needed, and all have logits.
+  tokens = summary['sides'][OWN]['arc']['tokens']
+  assert (tokens['fill'], tokens['padding']) == (0.45, 0.55)
 
 
 def test_a_side_that_fails_midway_has_no_figures(comparison):
@@ -68,12 +77,20 @@ def test_the_harness_reads_once_what_precedes_the_last_token():
   assert results.needed(rows) == {OWN: 5, PLAIN: 9, HARNESS: 5}
 
 
+def test_what_many_prompts_begin_with_is_needed_once():
+  rows = [{'prompt': [*range(40), n], 'options': [[3]]} for n in range(50)]
+  assert results.needed(rows)[OWN] == 40 + 50
+  assert results.needed(rows)[PLAIN] == 41 * 50
+
+
 def test_ties_are_told_from_differences():
   close, apart = [-1.0, -1.0002], [-1.0, -1.5]
   assert results.agreement([close], [close[::-1]])['ties'] == 1
   found = results.agreement([apart, apart], [apart[::-1], apart])
   assert (found['alike'], found['ties']) == (1, 0)
   assert found['largest_difference'] == 0.5
+  long = results.agreement([[-100.0]], [[-101.0]])
+  assert long['largest_relative_difference'] == 0.01
 
 
 def test_only_batch_sizes_that_may_be_the_best_are_measured_again():
