@@ -20,9 +20,11 @@ from flan_jax.evaluation.scoring.rank import (
   option_scores,
 )
 from flan_jax.evaluation.written import write
+from flan_jax.interop import model_gin
 from flan_jax.interop.recorded_vocabulary import open_vocabulary
 from flan_jax.model import DecoderConfig
 from flan_jax.model.adapters import base_config
+from flan_jax.runtime.paths import user_path
 from flan_jax.sharding import MeshConfig, make_mesh
 from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.training.checkpoint_record import (
@@ -77,16 +79,19 @@ def load_model(
     path: What `import_model` or training wrote: a checkpoint, or a folder of
       checkpoints for its newest one.
     vocabulary: Path of its vocabulary; None for what the checkpoint records.
-    prompt_format: Text around '{input}'; None for what it records. An imported
-      model records none; the `model.gin` beside it has one.
+    prompt_format: Text around '{input}'; None for what the checkpoint records,
+      or, of an imported model, the `model.gin` beside it.
 
   Raises:
-    UserError: There is no such model, or its vocabulary cannot be opened.
+    UserError: There is no such model, its vocabulary cannot be opened, or
+      nothing says its prompt format.
   """
   path = str(path)
   record = Checkpointer.read_record(path)
   check_no_prompt(record, path)
   config = base_config(recorded_model(record, path))
+  if prompt_format is None and 'imported' in record:
+    prompt_format = model_gin.prompt_format(user_path(path))
   mesh = make_mesh(MeshConfig())
   return Model(
     path=path,

@@ -1,11 +1,18 @@
 """The gin file of an imported model."""
 
+import ast
+import contextlib
 import dataclasses
 import pathlib
+import re
 
+from etils import epath
+
+from flan_jax.errors import ConfigError
 from flan_jax.model import DecoderConfig
 
 NAME = 'model.gin'
+_PROMPT_FORMAT = re.compile(r'^PROMPT_FORMAT = (.+)$', re.MULTILINE)
 
 _TEXT = """\
 # {title}
@@ -60,6 +67,23 @@ def write(
     encoding='utf-8',
   )
   return path
+
+
+def prompt_format(folder: epath.Path) -> str:
+  """Returns the PROMPT_FORMAT that the gin file in a folder sets.
+
+  Raises:
+    ConfigError: There is no such file, or it sets none.
+  """
+  path = folder / NAME
+  written = _PROMPT_FORMAT.findall(path.read_text()) if path.exists() else []
+  with contextlib.suppress(ValueError, SyntaxError):
+    if written and isinstance(found := ast.literal_eval(written[-1]), str):
+      return found
+  raise ConfigError(
+    f'{folder} holds an imported model, and {NAME} beside it does not say its '
+    "PROMPT_FORMAT: name one, such as '{input}\\n'"
+  )
 
 
 def _one_line(text: str) -> str:

@@ -4,6 +4,7 @@ import gin
 import pytest
 
 from flan_jax import configurables
+from flan_jax.errors import ConfigError
 from flan_jax.interop import model_gin
 from flan_jax.model import DecoderConfig
 
@@ -39,6 +40,18 @@ def test_it_configures_the_model(tmp_path):
   assert made == _CONFIG
   assert gin.query_parameter('VOCABULARY/macro.value') == str(tmp_path)
   assert gin.query_parameter('PROMPT_FORMAT/macro.value') == '{input}\n'
+
+
+def test_the_prompt_format_is_read_again(tmp_path):
+  path = model_gin.write(tmp_path, 'A model.', _CONFIG, '<u>{input}<a>')
+  assert model_gin.prompt_format(tmp_path) == '{input}\n'
+  # As a user may choose it.
+  path.write_text(path.read_text() + "PROMPT_FORMAT = 'Q: {input}'  # mine\n")
+  assert model_gin.prompt_format(tmp_path) == 'Q: {input}'
+  for text in ('PROMPT_FORMAT = %MINE', 'PROMPT_FORMAT = None', ''):
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r'model\.gin .* PROMPT_FORMAT: name'):
+      model_gin.prompt_format(tmp_path)
 
 
 def test_the_chat_template_is_a_comment(tmp_path):
