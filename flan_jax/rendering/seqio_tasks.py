@@ -124,7 +124,11 @@ def _with_hint(get: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 if not hasattr(seqio.get_mixture_or_task, '__wrapped__'):
+  # The second name is what `seqio.get_dataset` and `seqio.Evaluator` call. Both
+  # explain once this module is imported; an import of SeqIO alone stays as it
+  # is.
   seqio.get_mixture_or_task = _with_hint(seqio.get_mixture_or_task)
+  seqio.dataset_providers.get_mixture_or_task = seqio.get_mixture_or_task
 
 
 def _prepared(

@@ -190,11 +190,15 @@ def test_register_all_expands_every_name(mini_data):
   assert len(mixtures) > 20 and mixtures <= set(registered)
 
 
-def test_an_unregistered_name_is_explained():
+@pytest.mark.parametrize(
+  'get',
+  [seqio.get_mixture_or_task, seqio.dataset_providers.get_mixture_or_task],
+)
+def test_an_unregistered_name_is_explained(get):
   with pytest.raises(
     ValueError, match='registered on first use: call flan_jax'
   ):
-    seqio.get_mixture_or_task('flan_holdout_struct_to_text')
+    get('flan_holdout_struct_to_text')
   with pytest.raises(ValueError, match=r"'no_such_name'\.$"):
     seqio.get_mixture_or_task('no_such_name')
 
