@@ -28,6 +28,7 @@ PACKAGES = [
   *PACKAGE_DIR,
   'flan_jax.batches',
   'flan_jax.cache',
+  'flan_jax.command_flags',
   'flan_jax.definitions',
   'flan_jax.evaluation',
   'flan_jax.evaluation.generation',

@@ -8,7 +8,7 @@ import signal
 import sys
 import traceback
 
-from flan_jax import command_help, config, flags
+from flan_jax import command_flags, command_help, config, flags
 from flan_jax.errors import ConfigError, UserError
 from flan_jax.flags import MODULES, MULTIPROCESS, TRAINING
 from flan_jax.runtime import disk, peers, stop_signals
@@ -141,10 +141,21 @@ def _run(command: str, argv: Sequence[str]) -> int:
     show(command_help.describe(argv))
     return 0
   if command not in _GIN:
+    if _asks_for_help(argv):
+      command_flags.parser(command).parse_args(['--help'])
     name = MODULES.get(command, command)
     return importlib.import_module(f'flan_jax.runs.{name}').main(argv)
   _run_with_gin(command, argv)
   return 0
+
+
+def _asks_for_help(argv: Sequence[str]) -> bool:
+  """Returns whether the flags are asked for, which are found without JAX.
+
+  `inspect --cache` has flags of its own.
+  """
+  own = argv[: argv.index('--')] if '--' in argv else argv
+  return bool({'-h', '--help'} & set(own)) and '--cache' not in own
 
 
 def _run_with_gin(command: str, argv: Sequence[str]) -> None:

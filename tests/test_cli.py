@@ -9,7 +9,10 @@ import sys
 import pytest
 
 from flan_jax import cli, macros
+from flan_jax.command_flags import plan_flags, render_flags
 from flan_jax.errors import UserError
+from flan_jax.interop import rendered_rows
+from flan_jax.planning import request
 from flan_jax.runs import inspect, launch
 
 _DOCS = pathlib.Path(__file__).resolve().parents[1] / 'docs'
@@ -132,6 +135,29 @@ def test_help_of_a_command_lists_its_flags(capsys, command):
   assert ('--coordinator_address' in out) == (
     command in ('train', 'prompt-tune', 'eval', 'infer')
   )
+
+
+_HELP = """
+import contextlib, io, sys
+from flan_jax import cli
+for command in cli.COMMANDS:
+  out = io.StringIO()
+  with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+    cli.main([command, '--help'])
+  if command != 'help':
+    assert f'usage: flan-jax {command} ' in out.getvalue(), command
+  assert not {'jax', 'tensorflow'} & set(sys.modules), command
+"""
+
+
+def test_help_loads_neither_jax_nor_tensorflow():
+  done = subprocess.run([sys.executable, '-c', _HELP], cwd=_DOCS.parent)
+  assert done.returncode == 0
+
+
+def test_flags_take_what_the_rooms_have_that_they_do_not_load():
+  assert render_flags.FORMATS == tuple(rendered_rows.FORMATS)
+  assert plan_flags.PROGRAMS == request.PROGRAMS
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ _ROOMS = (
   'gin_files',
   'config',
   'command_help',
+  'command_flags',
   'runs',
   'cli',
   '__main__',

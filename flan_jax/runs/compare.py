@@ -5,12 +5,12 @@ import dataclasses
 import json
 from typing import Any
 
+from flan_jax.command_flags.compare_flags import make_parser
 from flan_jax.definitions import registry, template_set
 from flan_jax.definitions.held_out import headline
 from flan_jax.errors import UserError
 from flan_jax.evaluation import comparison
 from flan_jax.evaluation.part_result import PartResult
-from flan_jax.flags import FlagParser
 from flan_jax.rendering.exemplars import PER_ROW
 from flan_jax.report.differences import Difference, differences
 from flan_jax.report.sources import Evaluation, read_sources
@@ -25,7 +25,7 @@ def main(argv: Sequence[str]) -> int:
   Raises:
     UserError: A result cannot be read, or the runs have no rows in common.
   """
-  flags = _parser().parse_args(argv)
+  flags = make_parser().parse_args(argv)
   registry.load(flags.task_module)
   if flags.template_set:
     template_set.apply(flags.template_set)
@@ -143,22 +143,3 @@ def _other(
       'yellow',
     )
   ]
-
-
-def _parser() -> FlagParser:
-  parser = FlagParser(
-    'compare',
-    'Compares two evaluations of the same rows, pair by pair: differences by '
-    'dataset and cluster with 95 % intervals, verdicts that are corrected for '
-    'the number of comparisons, the smallest difference that the rows can '
-    'show, and how probably another template reverses the sign.',
-  )
-  run = 'a MODEL_DIR, or the folder of an evaluation'
-  parser.add_argument('run_a', metavar='RUN_A', help=run)
-  parser.add_argument('run_b', metavar='RUN_B', help=run)
-  parser.add_argument('--format', choices=('text', 'json'), default='text')
-  parser.add_argument(
-    '--template_set', help='the file of templates that both were asked with'
-  )
-  parser.add_task_module()
-  return parser

@@ -3,19 +3,17 @@
 import argparse
 from collections.abc import Mapping, Sequence
 import functools
-import os
 import shlex
 import sys
-from typing import Annotated
 
 from flan_jax import __version__
+from flan_jax.command_flags.contamination_flags import make_parser
 from flan_jax.definitions import registry, template_set
 from flan_jax.definitions.dataset import Dataset
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation import contamination_report
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.recorded import read_recorded
-from flan_jax.flags import FlagParser, integer
 from flan_jax.inspection import prepared
 from flan_jax.overlap import corpus_search
 from flan_jax.overlap.corpus_files import corpus_files, corpus_ranges
@@ -24,15 +22,10 @@ from flan_jax.overlap.gram_index import GramIndex
 from flan_jax.rendering.splits import MissingDataError
 from flan_jax.runtime.paths import user_path
 from flan_jax.runtime.tensorflow_start import start_tensorflow
-from flan_jax.setting_types import Only
 from flan_jax.sources.mini import open_data_dir
 from flan_jax.terminal.bar import Bar
 from flan_jax.terminal.blocks import Line, Paragraph
 from flan_jax.terminal.screen import show
-
-_Processes = Annotated[
-  int, Only('an integer from 1 to 1024', lambda n: 1 <= n <= 1024)
-]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -43,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
   Raises:
     UserError: a flag is wrong, a file cannot be read, or rows are not prepared.
   """
-  flags = _parse(argv)
+  flags = make_parser().parse_args(argv)
   registry.load(flags.task_module)
   if flags.template_set:
     template_set.apply(flags.template_set)
@@ -154,57 +147,3 @@ def _search(index, shares, folder, run, flags) -> tuple[dict[int, Hit], int]:
       flags.text_key,
       lambda task: bar.update(task.size),
     )
-
-
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
-  parser = FlagParser(
-    'contamination',
-    'Searches a pretraining corpus for the test rows of a mixture or task. A '
-    'row counts as contaminated if it shares n words in a row with the corpus '
-    'or, if it is shorter, if the corpus has all of it.',
-  )
-  parser.add_data_flags()
-  add = parser.add_argument
-  add('name', help='a mixture, a dataset or a task')
-  add(
-    '--corpus',
-    action='append',
-    required=True,
-    metavar='PATH',
-    help='file, folder or pattern of text or JSON Lines (.jsonl), also '
-    'compressed (.gz, .zst); may be repeated',
-  )
-  add('--out', required=True, help='folder to write')
-  add('--n', type=integer(), default=13, help='words in a row; default 13')
-  add('--text_key', default='text', help='key of the text in JSON Lines')
-  add(
-    '--processes',
-    type=integer(_Processes),
-    default=os.cpu_count() or 1,
-    help='processes of this machine; default: one per core',
-  )
-  add(
-    '--pipeline_options',
-    metavar='OPTIONS',
-    help='instead of --processes: options of an Apache Beam runner, such as '
-    "'--runner=DataflowRunner'; all workers must reach --out",
-  )
-  add(
-    '--results',
-    metavar='EVAL_FOLDER',
-    help='an evaluation of the same rows, such as MODEL_DIR/eval/MIXTURE: also '
-    'shows its scores on clean rows',
-  )
-  add(
-    '--cache_dir',
-    default='~/.cache/flan_jax',
-    help='the token cache of --results, and where --data_dir=mini is imported '
-    'to',
-  )
-  add('--template_set', help='the template set of --results, if it had one')
-  add(
-    '--allow_missing',
-    action='store_true',
-    help='leave out data that is not prepared; results list it',
-  )
-  return parser.parse_args(argv)

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import functools
 import os
 import sys
-from typing import Annotated, Any
+from typing import Any
 
 from flan_jax import __version__
+from flan_jax.command_flags.explore_flags import FILE, make_parser
 from flan_jax.definitions import registry, template_set
 from flan_jax.definitions.dataset import Dataset
 from flan_jax.errors import ConfigError
 from flan_jax.explorer import catalog, explorer_page
-from flan_jax.flags import FlagParser, integer
 from flan_jax.inspection import prepared
 from flan_jax.runtime.paths import is_local, user_path, write_whole
 from flan_jax.runtime.tensorflow_start import (
@@ -20,17 +20,12 @@ from flan_jax.runtime.tensorflow_start import (
   skip_graph_optimization,
   start_tensorflow,
 )
-from flan_jax.setting_types import Only
 from flan_jax.sources.data_dir import data_root
 from flan_jax.sources.mini import MINI, open_data_dir
 from flan_jax.tasks import CLUSTERS
 from flan_jax.terminal.bar import Bar
 from flan_jax.terminal.screen import show
-from flan_jax.vocabulary.load import MINI as MINI_VOCABULARY
 from flan_jax.vocabulary.load import load_vocabulary
-
-_FILE = 'explorer.html'
-_Shots = Annotated[int, Only('an integer from 0 to 16', lambda n: 0 <= n <= 16)]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -42,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
   Raises:
     UserError: a flag or a name is wrong, or `--out` cannot be written.
   """
-  flags = _parse(argv)
+  flags = make_parser().parse_args(argv)
   registry.load(flags.task_module)
   if flags.template_set:
     template_set.apply(flags.template_set)
@@ -95,7 +90,7 @@ def _output(out: str) -> Any:
     raise ConfigError(
       f'--out={out} cannot be written: it is a file, or a folder is read-only'
     )
-  return folder / _FILE
+  return folder / FILE
 
 
 def _described(
@@ -138,44 +133,3 @@ def _origin(data_dir: str | None) -> str:
   if data_dir == MINI:
     return 'the shipped mini corpus, which was written for this project'
   return f'{data_dir or "the data directory of TFDS"}'
-
-
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
-  parser = FlagParser(
-    'explore',
-    'Makes a page that shows datasets, their templates on rows, and the '
-    'mixtures that hold them. It opens in a browser, without a network.',
-  )
-  parser.add_data_flags(MINI)
-  add = parser.add_argument
-  add(
-    'name',
-    nargs='*',
-    help='datasets, tasks or mixtures to show; default: all datasets',
-  )
-  add('--out', required=True, help=f'folder to write {_FILE} to')
-  add(
-    '--cache_dir',
-    default='~/.cache/flan_jax',
-    help='where the mini corpus is imported to',
-  )
-  add(
-    '--rows',
-    type=integer(),
-    default=2,
-    help='rows under each template; default 2',
-  )
-  add(
-    '--shots',
-    type=integer(_Shots),
-    default=2,
-    help='most exemplars of a few-shot prompt; default 2. With 0, only the '
-    'first training rows are read, which is faster',
-  )
-  add(
-    '--vocabulary',
-    default=MINI_VOCABULARY,
-    help='vocabulary that decides what fits; default mini',
-  )
-  add('--template_set', help='file of templates that replace the declared ones')
-  return parser.parse_args(argv)

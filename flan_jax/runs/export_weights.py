@@ -10,8 +10,8 @@ import numpy as np
 
 from flan_jax import interop
 from flan_jax.cache.framing import CacheConfig
+from flan_jax.command_flags.export_flags import make_parser
 from flan_jax.evaluation.soft_prompts import SoftPrompt
-from flan_jax.flags import FlagParser
 from flan_jax.interop import base_model, export
 from flan_jax.interop.export_tokenizer import write_tokenizer
 from flan_jax.interop.output_folder import check_output, new_output
@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
   Raises:
     UserError: the model cannot be exported.
   """
-  flags = _parser().parse_args(argv)
+  flags = make_parser().parse_args(argv)
   check_output(flags.out)
   if flags.prompt is not None:
     _export_prompt(flags.prompt, flags.base, flags.dtype, flags.out)
@@ -109,54 +109,3 @@ def _export_model(flags: argparse.Namespace) -> None:
       export.write_usage(out, vocabulary, prompt_format)
   count = f'{config.param_count():,} parameters'
   show([f'{out}: {family.architecture}, {count}'])
-
-
-def _parser() -> FlagParser:
-  parser = FlagParser(
-    'export',
-    'Writes a checkpoint as a folder that transformers loads, or a soft prompt '
-    'or adapters as one that peft loads.',
-  )
-  add = parser.add_argument
-  source = parser.add_mutually_exclusive_group(required=True)
-  source.add_argument(
-    '--checkpoint',
-    help='a checkpoint, or a model directory (its newest checkpoint)',
-  )
-  source.add_argument(
-    '--prompt',
-    help='a soft prompt: a checkpoint of prompt-tune, or its model directory '
-    '(its best checkpoint)',
-  )
-  source.add_argument(
-    '--adapters',
-    help='adapters (LORA_RANK) to write by themselves, for peft; --checkpoint '
-    'merges them into their base',
-  )
-  add(
-    '--base',
-    help='folder of the exported base model, for --prompt and --adapters',
-  )
-  add(
-    '--base_checkpoint',
-    help='checkpoint of the base model of adapters, if it has moved',
-  )
-  add(
-    '--ema',
-    action='store_true',
-    help='the moving average of the parameters (EMA_DECAY)',
-  )
-  add('--out', required=True, help='folder to write')
-  types = ('float32', 'bfloat16')
-  add('--dtype', choices=types, default=types[0], help='type of the weights')
-  add(
-    '--vocabulary',
-    help='the vocabulary, if it is outside of the checkpoint: a path, or '
-    'package:NAME',
-  )
-  add(
-    '--cache_dir',
-    default='~/.cache/flan_jax',
-    help='where the model of package:NAME is imported',
-  )
-  return parser

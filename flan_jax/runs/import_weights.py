@@ -7,8 +7,8 @@ import pathlib
 from typing import Any
 
 from flan_jax import interop
+from flan_jax.command_flags.import_flags import make_parser
 from flan_jax.errors import ConfigError
-from flan_jax.flags import FlagParser
 from flan_jax.interop import model_gin, reference
 from flan_jax.interop.chat_template import chat_prompt_format
 from flan_jax.interop.families import Family
@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
   Raises:
     UserError: the model cannot be imported.
   """
-  flags = _parser().parse_args(argv)
+  flags = make_parser().parse_args(argv)
   prompts = reference.read_prompts(flags.prompts)
   if flags.check:
     reference.check_installed()
@@ -98,33 +98,3 @@ def _import(
     )
   show([f'train, eval and infer take this model by --gin_file={path}'])
   return params, vocabulary
-
-
-def _parser() -> FlagParser:
-  parser = FlagParser(
-    'import',
-    'Converts a pretrained model into a checkpoint to start from, with its '
-    f'tokenizer and a gin file. Families: {", ".join(interop.FAMILIES)}.',
-  )
-  add = parser.add_argument
-  add(
-    '--from',
-    dest='source',
-    required=True,
-    help='a Hugging Face folder, a GGUF file, or an installed package with one',
-  )
-  add('--out', required=True, help='folder to write')
-  add(
-    '--dtype',
-    choices=('float32', 'bfloat16'),
-    default='float32',
-    help='type of the saved parameters; training uses float32 in either case',
-  )
-  add(
-    '--context',
-    type=int,
-    help='longest sequence to be read, in tokens (default: context length)',
-  )
-  add('--check', action='store_true', help='compare logits with transformers')
-  add('--prompts', help='file of prompts for --check, one per line')
-  return parser

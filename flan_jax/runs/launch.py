@@ -2,9 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
-import contextlib
 import dataclasses
-import math
 import pathlib
 import shlex
 import shutil
@@ -13,14 +11,13 @@ import subprocess
 import gin
 
 from flan_jax import config
+from flan_jax.command_flags.launch_flags import make_parser
 from flan_jax.errors import ConfigError, UserError
 from flan_jax.flags import (
   MODULES,
   MULTIPROCESS,
   Arguments,
-  FlagParser,
   command_parser,
-  integer,
   parse_gin,
 )
 from flan_jax.launching import targets
@@ -32,15 +29,12 @@ from flan_jax.planning.request import PROGRAMS, Request
 from flan_jax.planning.topology import Topology
 from flan_jax.runs.plan import NoHardwareError, plan
 from flan_jax.runtime.paths import is_local, user_path
-from flan_jax.setting_types import CountOrZero
 from flan_jax.terminal.bar import Bar
 from flan_jax.terminal.screen import show
 
-_TARGETS = ('cloud_tpu', 'gke', 'slurm')
 # Macros that name what must outlive the machines.
 _LASTING = ('MODEL_DIR', 'CACHE_DIR')
 _TRAINS = ('train',)
-_PACKAGE = 'flan_jax[gcp,tpu]'
 
 
 def main(argv: Sequence[str]) -> int:
@@ -52,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
   """
   argv = list(argv)
   split = argv.index('--') if '--' in argv else len(argv)
-  flags, command = _parser().parse_args(argv[:split]), argv[split + 1 :]
+  flags, command = make_parser().parse_args(argv[:split]), argv[split + 1 :]
   arguments = _checked(flags, command)
   request = _request(arguments, flags.hardware, command[0])
   job = _job(flags, command, Topology.parse(request.topology))
@@ -68,61 +62,6 @@ def main(argv: Sequence[str]) -> int:
     show(_described(folder, launch))
     return 0
   return _run(folder, launch)
-
-
-def _parser() -> FlagParser:
-  parser = FlagParser(
-    'launch',
-    'Runs a command on other machines, and again where it was interrupted. '
-    'Without --dry_run it writes a folder of files and runs the commands that '
-    'it prints.',
-  )
-  parser.usage = f'{parser.prog} TARGET [flags] -- COMMAND flags of the command'
-  add = parser.add_argument
-  add('target', metavar='TARGET', choices=_TARGETS, help=', '.join(_TARGETS))
-  add('--name', default='flan', help='name of the job (default: flan)')
-  add('--hardware', help='instead of HARDWARE, such as v5e:4x4 or h100:16')
-  add('--out', metavar='DIR', help='folder of the files (default: launch-NAME)')
-  add('--setup', help='shell commands that each machine runs first')
-  add(
-    '--package',
-    default=_PACKAGE,
-    help='cloud_tpu: what is installed without --setup, as for pip, or a wheel '
-    f'gs://… (default: {_PACKAGE})',
-  )
-  add(
-    '--restarts',
-    type=integer(CountOrZero),
-    default=20,
-    help='starts after the first (20)',
-  )
-  add('--price_per_chip_hour', type=_price, help='US dollars (default: listed)')
-  add(
-    '--spot', action='store_true', help='TPUs that may be taken away, cheaper'
-  )
-  add('--zone', help='cloud_tpu: zone of the TPUs')
-  add('--project', help="cloud_tpu: project that pays (default: gcloud's)")
-  add('--service_account', help='cloud_tpu, gke: account of the machines')
-  add('--image', help='gke: container image with flan_jax')
-  add('--gpus_per_node', type=integer(), default=8, help='slurm: of a node (8)')
-  add(
-    '--sbatch',
-    action='append',
-    default=[],
-    metavar='NAME=VALUE',
-    help='slurm: option of sbatch, such as time=24:00:00; may be repeated',
-  )
-  add(
-    '--dry_run', action='store_true', help='print all files and commands only'
-  )
-  return parser
-
-
-def _price(text: str) -> float:
-  with contextlib.suppress(ValueError):
-    if 0 <= (price := float(text)) < math.inf:
-      return price
-  raise argparse.ArgumentTypeError(f'{text!r} is not a price in dollars')
 
 
 def _checked(flags: argparse.Namespace, command: list[str]) -> Arguments:

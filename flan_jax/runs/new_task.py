@@ -1,14 +1,13 @@
 """`flan-jax new-task`: writes a task module for a file of rows."""
 
-import argparse
 from collections.abc import Sequence
 import json
 import pathlib
 
+from flan_jax.command_flags.new_task_flags import make_parser
 from flan_jax.definitions import registry
 from flan_jax.definitions.template import FIELD_NAME
 from flan_jax.errors import ConfigError
-from flan_jax.flags import FlagParser
 from flan_jax.runtime.paths import user_path
 from flan_jax.sources.arrow_tables import read_tables
 from flan_jax.sources.skeleton import write_module
@@ -29,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
   Raises:
     UserError: The file cannot be read, the name is taken, or the module exists.
   """
-  flags = _parse(argv)
+  flags = make_parser().parse_args(argv)
   name, source = flags.name, _source(flags.rows)
   if not FIELD_NAME.match(name) or not name.isidentifier():
     raise ConfigError(
@@ -79,21 +78,3 @@ def _source(rows: str) -> str:
     ending for endings in ENDINGS.values() for ending in endings
   )
   raise ConfigError(f'--from={rows}: the name of a file ends in {known}')
-
-
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
-  parser = FlagParser(
-    'new-task',
-    'Writes NAME.py, a module that declares a dataset of your own rows with '
-    'one template, in the working directory.',
-  )
-  parser.add_argument('name', help='name of the dataset, such as tickets')
-  parser.add_argument(
-    '--from',
-    dest='rows',
-    required=True,
-    metavar='ROWS',
-    help='file of rows (.csv, .tsv, .jsonl, .parquet), folder of such files, '
-    'or source such as hf:./folder',
-  )
-  return parser.parse_args(argv)

@@ -1,18 +1,18 @@
 """`flan-jax plan`: the memory, time and cost of a run, without the hardware."""
 
 from collections.abc import Sequence
-import functools
 import json
 import sys
 
 import gin
 
-from flan_jax import command_help, config
+from flan_jax import config
 from flan_jax.batches.loader import PackingConfig
 from flan_jax.cache.framing import Lengths
+from flan_jax.command_flags.plan_flags import make_parser
 from flan_jax.errors import ConfigError
 from flan_jax.evaluation.scoring.rank_batches import row_length
-from flan_jax.flags import FlagParser, integer, parse_gin
+from flan_jax.flags import parse_gin
 from flan_jax.model import DecoderConfig
 from flan_jax.planning import plan_text
 from flan_jax.planning.plan_worker import plan_in_process
@@ -35,24 +35,7 @@ def main(argv: Sequence[str]) -> int:
   Raises:
     UserError: A flag or setting is wrong.
   """
-  parser = FlagParser(
-    'plan',
-    'Compiles the programs of a run for hardware that need not be present, and '
-    'prints the memory, time and cost of the run. A model file and a hardware '
-    'file suffice; all other settings are those of train.',
-  )
-  parser.add_argument(
-    '--topology', help='hardware instead of HARDWARE, such as v5p:4x4x4'
-  )
-  parser.add_argument(
-    '--devices',
-    type=integer(),
-    help='number of devices for the CPU to simulate, without libtpu',
-  )
-  parser.add_argument('--only', choices=PROGRAMS, help='plan one program')
-  parser.add_argument('--format', choices=('text', 'json'), default='text')
-  parser.add_gin_flags()
-  parser.more_help = functools.partial(command_help.macros_of, 'plan')
+  parser = make_parser()
   # The user's files override the first one.
   arguments, flags = parse_gin(parser, ['--gin_file=runs/plan.gin', *argv])
   config.prepare(arguments, 'plan')

@@ -3,10 +3,10 @@
 import argparse
 from collections.abc import Iterator, Sequence
 
+from flan_jax.command_flags.prepare_flags import make_parser
 from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import Dataset
 from flan_jax.errors import ConfigError
-from flan_jax.flags import FlagParser
 from flan_jax.inspection import prepared
 from flan_jax.inspection.prepared import DOWNLOAD, MANUAL
 from flan_jax.sources.download import (
@@ -103,25 +103,7 @@ def _check_file(part: Dataset) -> None:
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
-  parser = FlagParser(
-    'prepare',
-    'Has TFDS download and prepare what a mixture or task reads, one source '
-    'after the other, and lists what has to be downloaded manually.',
-  )
-  parser.add_data_flags()
-  parser.add_argument('name', nargs='+', help='mixtures, datasets or tasks')
-  parser.add_argument(
-    '--from',
-    dest='origin',
-    choices=('tfds', HUB),
-    default='tfds',
-    help='where datasets of TFDS are downloaded from: by TFDS, or (hf) from '
-    'copies on the Hugging Face hub; needs flan_jax[hf]',
-  )
-  parser.add_argument(
-    '--dry_run', action='store_true', help='only print what would be downloaded'
-  )
-  flags = parser.parse_args(argv)
+  flags = make_parser().parse_args(argv)
   if flags.data_dir == MINI:
     raise ConfigError('--data_dir=mini ships with flan_jax: nothing to prepare')
   return flags

@@ -11,11 +11,11 @@ from flan_jax.cache.cached_split import CachedSplit
 from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.identity import SplitKey
 from flan_jax.cache.store import CacheStore, split_key, split_keys
+from flan_jax.command_flags.render_flags import make_parser
 from flan_jax.definitions import names, registry, template_set
-from flan_jax.definitions.dataset import SPLITS
 from flan_jax.definitions.mixture_plan import MixturePlan
 from flan_jax.errors import ConfigError
-from flan_jax.flags import Arguments, FlagParser, integer
+from flan_jax.flags import Arguments
 from flan_jax.interop import base_model
 from flan_jax.interop.rendered_rows import (
   FORMATS,
@@ -24,15 +24,11 @@ from flan_jax.interop.rendered_rows import (
   check_lossless,
 )
 from flan_jax.interop.row_output import check_row_file, row_file
-from flan_jax.rendering.lengths import DEFAULT_LENGTHS
-from flan_jax.setting_types import Seed
 from flan_jax.terminal.bar import Bar
 from flan_jax.terminal.blocks import Block, Paragraph, counted
 from flan_jax.terminal.screen import show
-from flan_jax.vocabulary.load import MINI, load_vocabulary
+from flan_jax.vocabulary.load import load_vocabulary
 
-# What TRL's SFTTrainer keeps of an example by default.
-_MAX_LENGTH = 1024
 # Rows of a part that are named; the column `fits` marks all of them.
 _NAMED = 3
 
@@ -47,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
     UserError: a flag or a name is wrong, rows are not prepared, or `--out`
       cannot be written.
   """
-  flags = _parse(argv)
+  flags = make_parser().parse_args(argv)
   check_row_file(flags.out)
   registry.load(flags.task_module)
   if flags.template_set:
@@ -169,81 +165,3 @@ def _unfit_lines(
   )
   for part, count in sorted(unfit.items()):
     yield Paragraph(f'{part}: {count:,}, as of {", ".join(named[part])}', '  ')
-
-
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
-  parser = FlagParser(
-    'render',
-    'Writes the examples of a mixture or task as text, mixed, in the order of '
-    'training, for a trainer that tokenizes by itself.',
-  )
-  parser.add_data_flags()
-  add = parser.add_argument
-  add('name', help='a mixture, a dataset or a task')
-  add('--out', required=True, help='file to write: .jsonl or .parquet')
-  add(
-    '--format',
-    choices=tuple(FORMATS),
-    default='prompt-completion',
-    help='columns of a row; default prompt-completion',
-  )
-  length = parser.add_mutually_exclusive_group()
-  length.add_argument('--rows', type=integer(), help='rows to write')
-  length.add_argument(
-    '--epochs',
-    type=integer(),
-    help='mixture epochs to write, of min(rows, 3,000) draws from each subset; '
-    'default 1',
-  )
-  add(
-    '--seed',
-    type=integer(Seed),
-    default=0,
-    help='decides order and exemplars, as SEED of training; default 0',
-  )
-  add(
-    '--split',
-    choices=SPLITS,
-    default='train',
-    help='split of the rows; default train',
-  )
-  add(
-    '--vocabulary',
-    default=MINI,
-    help='vocabulary that decides what fits; default mini',
-  )
-  for side, most in DEFAULT_LENGTHS.items():
-    add(
-      f'--{side}',
-      type=integer(),
-      default=most,
-      help=f'most tokens of `{side}`, as in TASK_FEATURE_LENGTHS; default '
-      f'{most}',
-    )
-  add(
-    '--max_length',
-    type=integer(),
-    default=_MAX_LENGTH,
-    help='tokens of a row that the other trainer keeps; rows with a longer '
-    f"prompt are counted and marked; default {_MAX_LENGTH}, TRL's",
-  )
-  add(
-    '--prompt_format',
-    help="text around '{input}'; default: a line break after it",
-  )
-  add(
-    '--exemplar_separator',
-    help='text after an exemplar; default: an empty line',
-  )
-  add(
-    '--cache_dir',
-    default='~/.cache/flan_jax',
-    help='the token cache, which training shares',
-  )
-  add('--template_set', help='file of templates that replace the declared ones')
-  add(
-    '--allow_missing',
-    action='store_true',
-    help='leave out data that is not prepared, and say what',
-  )
-  return parser.parse_args(argv)

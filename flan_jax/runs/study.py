@@ -3,15 +3,15 @@
 import argparse
 from collections.abc import Mapping, Sequence
 import dataclasses
-import functools
 import os
 import shlex
 from typing import Any
 
 import gin
 
-from flan_jax import command_help, flags
 from flan_jax import config as config_lib
+from flan_jax import flags
+from flan_jax.command_flags.study_flags import make_parser
 from flan_jax.errors import ConfigError
 from flan_jax.flags import Arguments
 from flan_jax.runs.study_cell import CellRunner
@@ -21,8 +21,6 @@ from flan_jax.studies import panels
 from flan_jax.studies.archive import Archive
 from flan_jax.studies.design import Cell, StudyDesign, find_cells
 from flan_jax.terminal.screen import show
-
-SIZES = ('smoke', 'small', 'paper')
 
 
 @gin.configurable(module='flan_jax')
@@ -44,7 +42,7 @@ def study(
 
 def main(argv: Sequence[str]) -> int:
   """Runs the command; returns its exit code."""
-  parser = _parser()
+  parser = make_parser()
   arguments, parsed = flags.parse_gin(parser, argv)
   if arguments.template_set:
     raise ConfigError('a study names the template sets of its arms in gin')
@@ -70,48 +68,6 @@ def main(argv: Sequence[str]) -> int:
   else:
     show(run.collect(cells))
   return 0
-
-
-def _parser() -> flags.FlagParser:
-  parser = flags.FlagParser('study', 'run an experiment of the paper')
-  parser.add_argument(
-    'name', help='a file of gin/experiments without .gin, such as main'
-  )
-  parser.add_argument(
-    '--size',
-    choices=SIZES,
-    default='smoke',
-    help='smoke: minutes on a CPU, shows that it runs; small: a model of 135 '
-    "million parameters on your data; paper: the paper's (default: smoke)",
-  )
-  parser.add_argument(
-    '--study_dir',
-    default='studies',
-    help='folder of all results, which studies share (default: studies)',
-  )
-  parser.add_argument(
-    '--from',
-    dest='others',
-    metavar='STUDY_DIR',
-    action='append',
-    default=[],
-    help='also read what is finished there; may be repeated',
-  )
-  parser.add_argument(
-    '--cell',
-    action='append',
-    default=[],
-    metavar='ARM/HOLDOUT/SEED',
-    help='run only this cell; may be repeated',
-  )
-  parser.add_argument(
-    '--print_commands',
-    action='store_true',
-    help='print one command for each cell, to run in any order and anywhere',
-  )
-  parser.add_gin_flags()
-  parser.more_help = functools.partial(command_help.macros_of, 'study')
-  return parser
 
 
 def _with_files(arguments: Arguments, name: str, size: str) -> Arguments:

@@ -1,13 +1,12 @@
 """All figures of a report, and the commands that would make absent ones."""
 
-import importlib
 import shlex
 from xml.etree import ElementTree
 
 import gin
 import pytest
 
-from flan_jax import cli, config, flags
+from flan_jax import cli, command_flags, config, flags
 from flan_jax.definitions import registry
 from flan_jax.report.drawing import Absent, Figure, style
 from flan_jax.report.figures import drawings, figures
@@ -135,7 +134,7 @@ def _parse(command: str) -> None:
   if name in cli._GIN:
     parser.add_gin_flags()
   else:
-    parser = importlib.import_module(f'flan_jax.runs.{module}')._parser()
+    parser = command_flags.parser(name)
   arguments, parsed = flags.parse_gin(parser, argv)
   if name == 'study':
     from flan_jax.runs.study import _with_files
