@@ -24,6 +24,7 @@ from flan_jax.model import (
   soft_prompt,
 )
 from flan_jax.model.decoder_config import DecoderConfig
+from flan_jax.model.key_values import KeyValues
 from flan_jax.model.parameters import Params
 from flan_jax.sharding import rules
 
@@ -62,15 +63,18 @@ def forward(
   dropout_key: Array | None = None,
   keep_heads: bool = False,
 ) -> tuple[Float[Array, 'B L D'], Any]:
-  """Returns `hidden_states`, and keys and values [N, B, L, K, h] or None."""
+  """Returns `hidden_states`, and keys and values [N, B, L, K, h] or None.
+
+  Keys and values are tuples of arrays if the layers are.
+  """
   with layers.matmul_precision(config):
     of_layer = attention_contexts(config, params, batch)
     x_BxLxD = soft_prompt.embed(config, params, batch['tokens'])
     x_BxLxD = layers.dropout(config, x_BxLxD, dropout_key, config.num_layers, 0)
     x_BxLxD = rules.constrain(x_BxLxD, 'batch', 'length', 'residual')
 
-    def layer(x_BxLxD, numbered):
-      weights, number, before = numbered
+    def layer(x_BxLxD, own):
+      weights, before, number = own
       kept = []
       context, rotations = of_layer(number)
       if before is not None:
@@ -87,10 +91,10 @@ def forward(
       x_BxLxD = rules.constrain(x_BxLxD, 'batch', 'length', 'residual')
       return x_BxLxD, kept[0] if keep_heads else None
 
-    numbers, trunk = jnp.arange(config.num_layers), batch.get('trunk')
-    before = trunk and (trunk.keys, trunk.values)
+    trunk = batch.get('trunk')
+    before = trunk and KeyValues(trunk.keys, trunk.values)
     x_BxLxD, heads = run_layers(
-      config, layer, x_BxLxD, (params['layers'], numbers, before)
+      config, layer, x_BxLxD, params['layers'], before
     )
     x_BxLxD = layers.normalize(config, params, 'final_norm', x_BxLxD)
     return x_BxLxD, heads
@@ -105,18 +109,29 @@ def read_trunk(
   no branches. One row is enough; where devices divide rows, each reads one.
   """
   _, heads = forward(config, params, batch, keep_heads=True)
-  keys, values = (x_NxBxPxKxh[:, 0] for x_NxBxPxKxh in heads)
+  keys, values = jax.tree.map(lambda x: x[..., 0, :, :, :], heads)
   length = jnp.sum(jnp.asarray(batch['segments'])[0] > 0)
   return attention.Trunk(keys, values, length)
 
 
 def run_layers(
-  config: DecoderConfig, layer: Callable, carry: Any, per_layer: Any
+  config: DecoderConfig, layer: Callable, carry: Any, *per_layer: Any
 ) -> tuple[Any, Any]:
   """Runs the layers in order, as a scan or unrolled.
 
-  Like `jax.lax.scan`, passes a carry from layer to layer and stacks outputs.
+  Args:
+    config: Shape of the decoder.
+    layer: Maps a carry and (what `per_layer` has for the layer, its number) to
+      the carry for the next layer, and outputs.
+    carry: For the first layer.
+    *per_layer: Weights, and what else layers have: arrays that are stacked, or
+      tuples of arrays.
+
+  Returns:
+    The last carry, and the outputs, stacked or as tuples like the weights.
   """
+  if isinstance(per_layer[0], tuple):
+    return _run_apart(layer, carry, *per_layer)
   if config.remat != 'none':
     layer = jax.checkpoint(
       layer,
@@ -125,8 +140,25 @@ def run_layers(
       prevent_cse=not config.scan_layers,
     )
   return jax.lax.scan(
-    layer, carry, per_layer, unroll=1 if config.scan_layers else True
+    layer,
+    carry,
+    (*per_layer, jnp.arange(config.num_layers)),
+    unroll=1 if config.scan_layers else True,
   )
+
+
+def _run_apart(layer, carry, weights, *others):
+  outputs = []
+  for number in range(len(weights)):
+    own = jax.tree.map(
+      lambda each, n=number: each[n],
+      others,
+      # Not a NamedTuple of them.
+      is_leaf=lambda node: type(node) is tuple and node is not others,
+    )
+    carry, output = layer(carry, (weights[number], *own, number))
+    outputs.append(output)
+  return carry, jax.tree.map(lambda *each: each, *outputs)
 
 
 def attention_contexts(

@@ -1,7 +1,10 @@
-"""Decodes token by token, with cached keys and values."""
+"""Decodes token by token, with cached keys and values.
+
+Several steps are decoded before the cache changes: their keys and values are
+in a buffer, at the same index for all sequences.
+"""
 
 import functools
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,29 +19,38 @@ from flan_jax.model import (
   soft_prompt,
 )
 from flan_jax.model.decoder_config import DecoderConfig
+from flan_jax.model.key_values import KeyValues
 from flan_jax.model.parameters import Params
 
 
-class KeyValues(NamedTuple):
-  """Keys (rotated by RoPE, if configured) and values of all layers."""
+def empty(
+  config: DecoderConfig, rows: int, length: int, apart: bool = False
+) -> KeyValues:
+  """Returns an empty cache for `rows` sequences [B] of `length` tokens [S].
 
-  keys: Float[Array, 'N B K S h']
-  values: Float[Array, 'N B K S h']
-
-
-def empty(config: DecoderConfig, rows: int, length: int) -> KeyValues:
-  """Returns an empty cache for `rows` sequences [B] of `length` tokens [S]."""
+  Layers are stacked, or a tuple if they are kept `apart`.
+  """
   heads, width = config.num_kv_heads, config.head_dim
-  shape = (config.num_layers, rows, heads, length, width)
   dtype = jnp.dtype(config.compute_dtype)
-  return KeyValues(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
+
+  def zeros():
+    if apart:
+      shape = (rows, heads, length, width)
+      return tuple(jnp.zeros(shape, dtype) for _ in range(config.num_layers))
+    return jnp.zeros((config.num_layers, rows, heads, length, width), dtype)
+
+  return KeyValues(zeros(), zeros())
 
 
 def grow(cache: KeyValues, rows: int) -> KeyValues:
   """Returns a cache with room for `rows` sequences, the old ones first."""
-  added = rows - cache.keys.shape[1]
-  widths = ((0, 0), (0, added), (0, 0), (0, 0), (0, 0))
-  return jax.tree.map(lambda old: jnp.pad(old, widths), cache)
+
+  def padded(old):
+    widths = [(0, 0)] * old.ndim
+    widths[-4] = (0, rows - old.shape[-4])
+    return jnp.pad(old, widths)
+
+  return jax.tree.map(padded, cache)
 
 
 def prefill(
@@ -47,129 +59,209 @@ def prefill(
   """Reads packed prompts, with the arguments of `decoder.hidden_states`.
 
   Returns:
-    Hidden states, and keys and values [S = L].
+    Hidden states, and keys and values [S = L], without those of a trunk.
   """
   hidden, heads = decoder.forward(config, params, batch, keep_heads=True)
-  return hidden, KeyValues(*(x.transpose(0, 1, 3, 2, 4) for x in heads))
+  return hidden, jax.tree.map(lambda x: x.swapaxes(-2, -3), KeyValues(*heads))
 
 
 def decode_step(
   config: DecoderConfig,
   params: Params,
   cache: KeyValues,
+  recent: KeyValues,
   tokens_B: Int[Array, ' B'],
-  positions_B: Int[Array, ' B'],
+  starts_B: Int[Array, ' B'],
+  step: Int[Array, ''],
 ) -> tuple[Float[Array, 'B V'], KeyValues]:
   """Reads one more token of each sequence and predicts the next.
 
   Args:
     config: Shape of the decoder.
-    params: From `parameters.init_params`.
-    cache: Holds the tokens before, indexed by their positions.
+    params: From `parameters.init_params`, or laid out by `transposed`.
+    cache: Holds the tokens before these steps, indexed by their positions.
+    recent: Holds the tokens of these steps, by the number of the step [S = C].
     tokens_B: The tokens to read.
-    positions_B: Their positions, which must be below the cache's length.
+    starts_B: The number of tokens in the cache, at most its length.
+    step: Number of this step, from 0; the tokens' positions are `starts_B`
+      plus it.
 
   Returns:
-    Logits in float32, and the cache with the tokens added.
+    Logits in float32, and `recent` with the tokens added.
   """
-  positions_Bx1 = positions_B[:, None]
+  positions_Bx1 = starts_B[:, None] + step
   batch = {'positions': positions_Bx1, 'segments': jnp.ones_like(positions_Bx1)}
+  past, new = (jax.tree.leaves(x)[0].shape[-2] for x in (cache, recent))
+  # The index of a key in the cache is its position.
+  distance_BxS = jnp.concatenate(
+    [
+      positions_Bx1 - jnp.arange(past)[None],
+      jnp.broadcast_to(step - jnp.arange(new), (len(starts_B), new)),
+    ],
+    axis=1,
+  )
+  known_BxS = jnp.concatenate(
+    [
+      jnp.arange(past)[None] < starts_B[:, None],
+      jnp.broadcast_to(jnp.arange(new) <= step, (len(starts_B), new)),
+    ],
+    axis=1,
+  )
   with layers.matmul_precision(config):
     of_layer = decoder.attention_contexts(config, params, batch)
     bias_BxHxS = None
     context, _ = of_layer(0)
-    if context.bias is not None:  # The index of a key is its position.
-      index_S = jnp.arange(cache.keys.shape[3])
-      bias_BxHxS = position.look_up(context.bias, positions_Bx1 - index_S[None])
+    if context.bias is not None:
+      bias_BxHxS = position.look_up(context.bias, distance_BxS)
     x_Bx1xD = soft_prompt.read(config, params['embedding'], tokens_B[:, None])
+    rule = attention.Rule.of(config)
 
     def layer(x_Bx1xD, own):
-      weights, before, number = own
+      weights, before, added, number = own
       context, rotations = of_layer(number)
-      new = []
+      kept = []
 
-      def attend(query, key, value):
-        new.append((key[:, 0], value[:, 0]))
-        cached = before, positions_B, bias_BxHxS, context.windowed
-        return _attend(rule, query, key, value, *cached)
+      def attend(query, *heads):
+        kept.extend(
+          jax.lax.dynamic_update_slice_in_dim(
+            old, own.swapaxes(1, 2), step, axis=2
+          )
+          for old, own in zip(added, heads, strict=True)
+        )
+        seen_BxS = known_BxS
+        if rule.window is not None:
+          seen_BxS &= attention.is_near(distance_BxS, rule, context.windowed)
+        parts = before, KeyValues(*kept)
+        return _attend(rule, query, parts, seen_BxS, bias_BxHxS)
 
       x_Bx1xD = layers.layer(config, weights, x_Bx1xD, rotations, attend)
-      return x_Bx1xD, KeyValues(*new[0])
+      return x_Bx1xD, KeyValues(*kept)
 
-    rule = attention.Rule.of(config)
-    numbers = jnp.arange(config.num_layers)
-    x_Bx1xD, new = decoder.run_layers(
-      config, layer, x_Bx1xD, (params['layers'], cache, numbers)
+    x_Bx1xD, recent = decoder.run_layers(
+      config, layer, x_Bx1xD, params['layers'], cache, recent
     )
     x_Bx1xD = layers.normalize(config, params, 'final_norm', x_Bx1xD)
-  logits_BxV = prediction.target_logits(config, params, x_Bx1xD)[:, 0]
-  return logits_BxV, _append(cache, new, positions_B)
+  return prediction.target_logits(config, params, x_Bx1xD)[:, 0], recent
 
 
-def _attend(
-  rule, query_Bx1xHxh, key, value, before, positions_B, bias_BxHxS, windowed
-):
-  """Attends with one query per sequence to the cache and the token itself."""
-  rows, _, kv_heads, width = key.shape
+def _attend(rule, query_Bx1xHxh, parts, seen_BxS, bias_BxHxS):
+  """Attends with one query per sequence to parts of keys and values."""
+  rows, kv_heads, _, width = parts[0].keys.shape
   query = query_Bx1xHxh.reshape(rows, kv_heads, -1, width) * rule.scale
   product = functools.partial(jnp.einsum, preferred_element_type=jnp.float32)
-  past = product('BKGh,BKSh->BKGS', query, before.keys)
-  own = product('BKGh,BKh->BKG', query, key[:, 0])[..., None]
-  past, own = (attention.capped(x, rule.softcap) for x in (past, own))
+  logits = jnp.concatenate(
+    [product('BKGh,BKSh->BKGS', query, part.keys) for part in parts], axis=-1
+  )
+  logits = attention.capped(logits, rule.softcap)
   if bias_BxHxS is not None:
-    past += bias_BxHxS.reshape(past.shape)
-    # A token's distance to itself is 0, like that of a key at its index.
-    at_itself = jnp.take_along_axis(
-      bias_BxHxS, positions_B[:, None, None], axis=-1
+    logits += bias_BxHxS.reshape(logits.shape)
+  logits = jnp.where(seen_BxS[:, None, None], logits, attention.HIDDEN)
+  dtype = parts[0].values.dtype
+  weights = jax.nn.softmax(logits, axis=-1).astype(dtype)
+  first = parts[0].keys.shape[2]
+  mixed = sum(
+    product('BKGS,BKSh->BKGh', own, part.values)
+    for own, part in zip(
+      jnp.split(weights, [first], axis=-1), parts, strict=True
     )
-    own += at_itself.reshape(own.shape)
-  length = past.shape[-1]
-  distance_BxS = positions_B[:, None] - jnp.arange(length)[None]
-  known_BxS = distance_BxS > 0
-  if rule.window is not None:
-    known_BxS &= attention.is_near(distance_BxS, rule, windowed)
-  past = jnp.where(known_BxS[:, None, None], past, attention.HIDDEN)
-  weights = jax.nn.softmax(jnp.concatenate([past, own], axis=-1), axis=-1)
-  weights = weights.astype(value.dtype)
-  mixed = product('BKGS,BKSh->BKGh', weights[..., :length], before.values)
-  mixed += product('BKG,BKh->BKGh', weights[..., length], value[:, 0])
-  return mixed.astype(value.dtype).reshape(query_Bx1xHxh.shape)
+  )
+  return mixed.astype(dtype).reshape(query_Bx1xHxh.shape)
 
 
-def _append(cache, new, positions_B):
-  """Writes new keys or values [N, B, K, h] at each sequence's position."""
-  rows_B = jnp.arange(positions_B.shape[0])
+def first_tokens(cache: KeyValues, length: int) -> KeyValues:
+  """Returns the first tokens of all sequences, at least `length`."""
 
-  def write(old, own):
-    # K is between the indexed axes, so NumPy's rules put rows first.
-    return old.at[:, rows_B, :, positions_B].set(own.swapaxes(0, 1))
+  def cut(x):
+    # A copy of nearly everything saves nothing.
+    return x[..., :length, :] if 4 * length <= 3 * x.shape[-2] else x
 
-  return jax.tree.map(write, cache, new)
+  return jax.tree.map(cut, cache)
+
+
+def append(
+  cache: KeyValues, recent: KeyValues, starts_B: Int[Array, ' B']
+) -> KeyValues:
+  """Writes the tokens of some steps behind those of each sequence.
+
+  The cache must have room for all of `recent` after the tokens that count;
+  see `decode_step`. What `recent` does not hold yet is written, too.
+  """
+
+  @functools.partial(jax.vmap, in_axes=(-4, -4, 0), out_axes=-4)
+  def write(old, new, start):
+    return jax.lax.dynamic_update_slice_in_dim(old, new, start, axis=-2)
+
+  return jax.tree.map(lambda old, new: write(old, new, starts_B), cache, recent)
+
+
+def padded_for(
+  read: KeyValues, length: int, trunk: attention.Trunk | None
+) -> KeyValues:
+  """Returns what `insert` can copy to sequences of a length [S].
+
+  That is keys and values with as much room before them as the trunk of the
+  prompts has, and with room for a sequence after them.
+  """
+  before = 0 if trunk is None else jax.tree.leaves(trunk.keys)[0].shape[-3]
+
+  def padded(x):
+    widths = [*[(0, 0)] * (x.ndim - 2), (before, length), (0, 0)]
+    return jnp.pad(x, widths)
+
+  return jax.tree.map(padded, read)
 
 
 def insert(
   cache: KeyValues,
   read: KeyValues,
-  slot: Int[Array, ''],
-  row: Int[Array, ''],
-  start: Int[Array, ''],
+  trunk: attention.Trunk | None,
+  slots_P: Int[Array, ' P'],
+  rows_P: Int[Array, ' P'],
+  starts_P: Int[Array, ' P'],
 ) -> KeyValues:
-  """Copies a prompt that was read into one sequence of the cache.
+  """Copies prompts that were read into sequences of the cache.
 
   Args:
     cache: Cache of the sequences being decoded.
-    read: From `prefill`, at least as long as the cache.
-    slot: Sequence of the cache to fill.
-    row: Row of the prompt in `read`.
-    start: Index of the prompt's first token in the row.
+    read: From `padded_for`.
+    trunk: What precedes all prompts, or None.
+    slots_P: Sequence of the cache to fill; one too large is left out.
+    rows_P: Row of each prompt in `read`.
+    starts_P: Index of each prompt's first token in its row.
   """
-  depth, _, heads, length, width = cache.keys.shape
-  size = (depth, 1, heads, length, width)
+  if trunk is not None:
+    room = jax.tree.leaves(trunk.keys)[0].shape[-3]
+    starts_P = starts_P + room - trunk.length
 
-  def move(old, new):
-    # Pad, because `dynamic_slice` would move a slice that overruns the end.
-    new = jnp.pad(new, ((0, 0), (0, 0), (0, 0), (0, length), (0, 0)))
-    part = jax.lax.dynamic_slice(new, (0, row, 0, start, 0), size)
-    return jax.lax.dynamic_update_slice(old, part, (0, slot, 0, 0, 0))
+  def move(old, new, *trunks):
+    size = old.shape[-2]
 
-  return jax.tree.map(move, cache, read)
+    @functools.partial(jax.vmap, in_axes=(None, 0, 0), out_axes=-4)
+    def cut(new, row, start):
+      one = jax.lax.dynamic_index_in_dim(new, row, axis=-4, keepdims=False)
+      return jax.lax.dynamic_slice_in_dim(one, start, size, axis=-2)
+
+    # Only what was cut moves between devices.
+    taken = cut(new, rows_P, starts_P)
+    for text in trunks:
+      text = jnp.expand_dims(text.swapaxes(-2, -3), -4)
+      after = size - text.shape[-2]
+      text = jnp.pad(text, [*[(0, 0)] * (text.ndim - 2), (0, after), (0, 0)])
+      before_S = jnp.arange(size) < trunk.length
+      taken = jnp.where(_along(before_S, taken), text, taken)
+    return _write(old, taken, slots_P)
+
+  trunks = () if trunk is None else (KeyValues(trunk.keys, trunk.values),)
+  return jax.tree.map(move, cache, read, *trunks)
+
+
+def _along(values_S, x):
+  """Returns values with as many axes as `x`, along the last but one."""
+  return values_S.reshape(*[1] * (x.ndim - 2), -1, 1)
+
+
+def _write(old, new, slots_P):
+  """Writes sequences in the places of others."""
+  if old.ndim == 4:
+    return old.at[slots_P].set(new, mode='drop')
+  return old.at[:, slots_P].set(new, mode='drop')

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from flan_jax.model import rope
 from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.model.parameters import LORA_A, LORA_B
+from flan_jax.model.transposed import Transposed
 from flan_jax.sharding import rules
 
 Weights = Mapping[str, Array]
@@ -159,15 +160,21 @@ def _added(config, weights, block, x_BxLxD):
 
 def _linear(config, weights, name, x_BxLxX):
   """Computes a projection with its adapter and bias, if it has them."""
-  projected = _project(x_BxLxX, weights[name])
+  projected = _times(x_BxLxX, weights[name])
   if name + LORA_A in weights:
-    low_BxLxr = _project(x_BxLxX, weights[name + LORA_A])
-    added = _project(low_BxLxr, weights[name + LORA_B])
+    low_BxLxr = _times(x_BxLxX, weights[name + LORA_A])
+    added = _times(low_BxLxr, weights[name + LORA_B])
     projected = projected + config.lora_scale * added
   bias = weights.get(f'{name}_bias')
   if bias is None:
     return projected
   return projected + bias.astype(projected.dtype)[None, None]
+
+
+def _times(x_BxLxX, matrix):
+  if isinstance(matrix, Transposed):
+    return matrix.times(x_BxLxX)
+  return _project(x_BxLxX, matrix)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float
 from flan_jax.model import attention, decoder, layers
 from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.model.parameters import Params
+from flan_jax.model.transposed import Transposed
 from flan_jax.sharding import rules
 
 
@@ -62,9 +63,13 @@ def target_logits(
   hidden_BxTxD: Float[Array, 'B T D'],
 ) -> Float[Array, 'B T V']:
   """Returns float32 logits for hidden states at selected positions."""
-  table, product = _table(config, params)
+  table = params.get('unembedding')
   with layers.matmul_precision(config):
-    logits_BxTxV = _logits(product, hidden_BxTxD, table)
+    if isinstance(table, Transposed):
+      logits_BxTxV = table.times(hidden_BxTxD, jnp.float32)
+    else:
+      table, product = _table(config, params)
+      logits_BxTxV = _logits(product, hidden_BxTxD, table)
   return attention.capped(logits_BxTxV, config.logits_softcap)
 
 

@@ -1,9 +1,9 @@
 """Continues the prompts of many clients in the slots of one batch."""
 
 from collections import deque
-import itertools
 from typing import Any
 
+from flan_jax.evaluation.generation.prompt_rows import PromptRows
 from flan_jax.evaluation.generation.slot_batch import SlotBatch
 from flan_jax.evaluation.generation.slot_programs import SlotPrograms
 from flan_jax.serving.api_error import ApiError
@@ -34,9 +34,7 @@ class GenerationLane:
     self._width = width
     self._most = max(1, tokens // width // shards) * shards
     # One prompt costs one row, many are read together.
-    doubled = (shards << n for n in itertools.count())
-    self._rows = [*itertools.takewhile(lambda n: n < self._most, doubled)]
-    self._rows.append(self._most)
+    self._rows = PromptRows.up_to(width, self._most // shards, shards)
     self._waiting: deque[Generation] = deque()
     self._running: dict[int, Generation] = {}  # By identity of the slot.
     self._batch: SlotBatch | None = None

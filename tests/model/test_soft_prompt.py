@@ -80,11 +80,9 @@ def test_cached_generation_reads_the_prompt(config):
     prompt, following = [*ids, *text], 9
     size = len(prompt)
     _, read = _prefill(config, params, make_batch([[prompt]]))
-    cache = decoding.insert(
-      decoding.empty(config, 1, size + 1), read, slot=0, row=0, start=0
-    )
+    recent = decoding.empty(config, 1, 1)
     logits, _ = _decode_step(
-      config, params, cache, jnp.array([following]), jnp.array([size])
+      config, params, read, recent, jnp.array([following]), jnp.array([size]), 0
     )
     whole = _hidden_states(config, params, make_batch([[[*prompt, following]]]))
     wanted = target_logits(config, params, whole[:, -1:])[0]

@@ -1,6 +1,5 @@
 """`flan-jax serve`: what it refuses to start with, and how it ends."""
 
-import dataclasses
 import json
 import re
 import signal
@@ -12,24 +11,13 @@ import urllib.request
 import jax
 import pytest
 
-from flan_jax.model import DecoderConfig, adapters, init_params
+from flan_jax.model import DecoderConfig, init_params
 from flan_jax.sharding import MeshConfig, make_mesh
-from flan_jax.training.checkpoint import Checkpointer, params_digest
-from flan_jax.training.model_checkpoint import restore_model
-from flan_jax.training.optimizer import (
-  OptimizerConfig,
-  for_model,
-  make_optimizer,
-)
-from flan_jax.training.part_checkpoint import AdapterCheckpointer
-from flan_jax.training.step import init_state
+from flan_jax.training.checkpoint import Checkpointer
 from flan_jax.vocabulary.load import load_vocabulary
 from tests.command_line import LENGTHS, SMALL
 
 pytest.importorskip('uvicorn')
-
-from starlette.testclient import TestClient
-import uvicorn
 
 _MODEL = DecoderConfig(
   vocab_size=4096,
@@ -51,63 +39,6 @@ def checkpoint(tmp_path_factory) -> str:
   record = {'vocabulary': load_vocabulary('mini').record()}
   Checkpointer.save_params(folder, init_params(_MODEL, 0, mesh), record)
   return str(folder)
-
-
-@pytest.fixture
-def adapted(cli, checkpoint):
-  """Writes adapters of the checkpoint, and a model that they are merged in."""
-  mesh = make_mesh(MeshConfig(), jax.devices()[:1])
-  base = restore_model(checkpoint, _MODEL, mesh)
-  model = dataclasses.replace(_MODEL, lora_rank=2)
-  own = jax.tree.map(
-    # New ones change nothing.
-    lambda leaf: leaf + 0.1,
-    adapters.init(model, 0, mesh),
-  )
-  record = {
-    'model': dataclasses.asdict(model),
-    'vocabulary': load_vocabulary('mini').record(),
-    'base': {'checkpoint': checkpoint, 'params_digest': params_digest(base)},
-  }
-  saver = AdapterCheckpointer(cli.folder / 'adapters')
-  optimizer = make_optimizer(for_model(OptimizerConfig(), model))
-  params = adapters.add_to(base, own)
-  saver.save(1, init_state(model, optimizer, 0, mesh, params), record)
-  saver.close()
-  merged = adapters.merge(model, base, own, mesh)
-  Checkpointer.save_params(cli.folder / 'merged', merged, {})
-  return [str(cli.folder / name) for name in ('adapters', 'merged')]
-
-
-@pytest.mark.slow
-def test_adapters_answer_as_the_model_that_they_are_merged_in(
-  cli, checkpoint, adapted, monkeypatch
-):
-  texts = {}
-
-  class Server:
-    """Asks each model, in the place of clients."""
-
-    def __init__(self, app):
-      self._app = app
-
-    def run(self, sockets):
-      with TestClient(self._app, 'http://127.0.0.1') as client:
-        for name in ('adapters', 'merged', 'mine'):
-          asked = {'model': name, 'prompt': 'A horse', 'temperature': 0}
-          found = client.post('/v1/completions', json=asked)
-          texts[name] = found.json()['choices'][0]['text']
-
-  # The real one would reconfigure the logging of the tests.
-  monkeypatch.setattr(uvicorn, 'Config', lambda app, **_: app)
-  monkeypatch.setattr(uvicorn, 'Server', Server)
-  paths = [f'--checkpoint={path}' for path in (*adapted, checkpoint)]
-  before = signal.getsignal(signal.SIGTERM)
-  try:
-    cli.check(*_flags(*paths, '--port=0'))
-  finally:
-    signal.signal(signal.SIGTERM, before)
-  assert texts['adapters'] == texts['merged'] != texts['mine']
 
 
 def _flags(*more):

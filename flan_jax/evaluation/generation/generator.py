@@ -11,6 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from flan_jax.evaluation.generation.prompt_groups import (
+  by_width,
+  share,
+)
+from flan_jax.evaluation.generation.prompt_rows import PromptRows
 from flan_jax.evaluation.generation.sampling import Sampling
 from flan_jax.evaluation.generation.slot_batch import Continuation, SlotBatch
 from flan_jax.evaluation.generation.slot_programs import SlotPrograms
@@ -18,9 +23,10 @@ from flan_jax.evaluation.generation.stopping import Stop, never
 from flan_jax.evaluation.scoring.rank_batches import row_length
 from flan_jax.model import DecoderConfig
 
-# Prompts are read when this share of the slots is free or all are idle, so that
-# the rows of prompts are full.
-_FREE_SHARE = 0.25
+# Slots are filled again when this share of them is free.
+_FREE_SHARE = 0.125
+# Tokens of all slots, relative to those of prompts that are read together.
+_READ_SHARE = 8
 
 
 class Generator:
@@ -67,37 +73,37 @@ class Generator:
         answer does not contain the end token.
       stop: Decides whether an answer is whole.
     """
-    totals = [len(p) + n for p, n in zip(prompts, limits, strict=True)]
-    widths = np.array([row_length(total) for total in totals])
     wanted = np.array(limits) > 0
     for index in np.flatnonzero(~wanted).tolist():
       yield index, []
+    queue = np.flatnonzero(wanted).tolist()
+    waiting = [
+      Continuation(prompts[index], limits[index], index, self._sampling, stop)
+      for index in queue
+    ]
+    share(waiting)
+    for width, members in by_width(waiting, self._tokens_per_batch):
+      yield from self._run(params, width, members)
+
+  def _run(
+    self, params: Any, width: int, waiting: list[Continuation]
+  ) -> Iterator[tuple[int, list[int]]]:
+    """Yields (prompt, tokens of its answer) as answers are finished."""
     shards = self._programs.shards
-    for width in sorted(set(widths[wanted].tolist())):
-      members = np.flatnonzero((widths == width) & wanted).tolist()
-      # Long answers first, so that what remains at the end is short.
-      members.sort(key=lambda i: (-limits[i], totals[i]))
-      slots = max(1, self._tokens_per_batch // width // shards)
-      slots = min(slots, -(-len(members) // shards)) * shards
-      waiting = [
-        Continuation(prompts[i], limits[i], i, self._sampling, stop)
-        for i in members
-      ]
-      few = max(1, int(slots * _FREE_SHARE))
-      # Several prompts share a row, so a fraction of the slots is enough.
-      rows = -(-few // shards) * shards
-      batch = SlotBatch(self._programs, params, width, slots, [rows])
-      yield from _run(batch, waiting, few)
-
-
-def _run(
-  batch: SlotBatch, waiting: list[Continuation], few: int
-) -> Iterator[tuple[int, list[int]]]:
-  """Yields (prompt, tokens of its answer) as answers are finished."""
-  while waiting or batch.active:
-    if waiting and (batch.free >= few or not batch.active):
-      waiting = batch.fill(waiting)
-    else:
-      batch.extend()
-    for done in batch.finished():
-      yield done.number, done.answer
+    slots = max(1, self._tokens_per_batch // width // shards)
+    slots = min(slots, -(-len(waiting) // shards)) * shards
+    longest = max(len(slot.prompt) - len(slot.shared) for slot in waiting)
+    length = row_length(longest)
+    most = self._tokens_per_batch // _READ_SHARE // length // shards
+    few, most = max(1, most // 4) * shards, max(1, most) * shards
+    rows = PromptRows(length, sorted({few, most}))
+    batch = SlotBatch(self._programs, params, width, slots, rows)
+    few = max(1, int(slots * _FREE_SHARE))
+    while waiting or batch.active:
+      if batch.free >= few or not batch.running:
+        while batch.free and (waiting or batch.ready):
+          waiting = batch.fill(waiting, ahead=True)
+      if batch.running:
+        batch.extend(few if waiting or batch.ready else slots)
+      for done in batch.finished():
+        yield done.number, done.answer

@@ -3,28 +3,33 @@
 from collections.abc import Mapping, Sequence
 import functools
 from typing import Any, NamedTuple
+import weakref
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from flan_jax.evaluation.generation.sampling import Draws, choose
+from flan_jax.evaluation.scoring import trunks
 from flan_jax.model import (
   DecoderConfig,
   decoding,
+  read_trunk,
   resolve_attention,
   target_logits,
+  transposed,
 )
 from flan_jax.model.alternatives import (
   Alternatives,
   alternatives,
   no_alternatives,
 )
-from flan_jax.model.decoding import KeyValues
+from flan_jax.model.attention import Trunk
+from flan_jax.model.key_values import KeyValues
 from flan_jax.sharding import batch_sharding, batch_shards, place, replicated
 
-# Tokens that each slot generates before the host looks at them.
-_CHUNK = 8
+# Most tokens that each slot generates before the host looks at them.
+CHUNK = 8
 # Marks a step at which a slot added no token.
 NOTHING = -1
 # Alternatives of each token.
@@ -38,6 +43,15 @@ class Chosen(NamedTuple):
   # What the model predicted in their places. Unknown, and zero, if no slot of
   # the batch asked for it.
   predicted: Alternatives
+
+
+class Firsts(NamedTuple):
+  """Prompts [P] whose first tokens are chosen when they have been read."""
+
+  last: np.ndarray  # Index of each prompt's last token in its row.
+  row: np.ndarray  # The row of each prompt.
+  draws: Draws  # How the tokens are drawn.
+  asked: np.ndarray  # Whether alternatives to them are asked for.
 
 
 class SlotPrograms:
@@ -65,70 +79,119 @@ class SlotPrograms:
     self._config = resolve_attention(config, mesh)
     self._vocab_size = vocab_size
     whole = replicated(mesh)
-    empty = functools.partial(decoding.empty, config)
+    self._apart = transposed.is_faster(mesh)
+    self._laid_out: dict[tuple[int, ...], Any] = {}
+    empty = functools.partial(decoding.empty, config, apart=self._apart)
+    self._lay_out = jax.jit(functools.partial(transposed.lay_out, config))
     self._empty = jax.jit(empty, static_argnums=(0, 1))
     self._grow = jax.jit(decoding.grow, static_argnums=1)
-    self._prefill = jax.jit(self._read_prompts, out_shardings=(whole, None))
+    self._read_trunk = jax.jit(
+      functools.partial(read_trunk, self._config), out_shardings=whole
+    )
+    self._prefill = jax.jit(
+      self._read_prompts, static_argnums=1, out_shardings=(whole, None)
+    )
     self._insert = jax.jit(decoding.insert, donate_argnums=0)
     self._advance = jax.jit(
-      self._add_tokens, out_shardings=(None, whole), donate_argnums=1
+      self._add_tokens,
+      static_argnums=1,
+      out_shardings=(None, whole),
+      donate_argnums=2,
     )
+
+  def lay_out(self, params: Any) -> Any:
+    """Returns parameters as the programs are fastest with them.
+
+    They are kept as long as `params` are.
+    """
+    if not self._apart:
+      return params
+    key = tuple(map(id, jax.tree.leaves(params)))
+    if key not in self._laid_out:
+      self._laid_out[key] = self._lay_out(params)
+      # Both share what is no matrix of a layer.
+      matrix = params['layers']['output']
+      weakref.finalize(matrix, self._laid_out.pop, key, None)
+    return self._laid_out[key]
 
   def empty(self, slots: int, length: int) -> KeyValues:
     """Returns keys and values with room for `length` tokens in each slot."""
     with jax.set_mesh(self._mesh):
-      return self._empty(slots, length)
+      return self._empty(slots, length + CHUNK)
 
   def grow(self, cache: KeyValues, slots: int) -> KeyValues:
     """Returns a cache of more slots, those of `cache` first."""
     with jax.set_mesh(self._mesh):
       return self._grow(cache, slots)
 
+  def read_trunk(self, params: Any, tokens: Sequence[int]) -> Trunk | None:
+    """Reads what precedes prompts; None if it has no tokens."""
+    if not tokens:
+      return None
+    batch = place(trunks.batch_of(tokens, self.shards), self._sharding)
+    with jax.set_mesh(self._mesh):
+      return self._read_trunk(params, batch)
+
   def prefill(
     self,
     params: Any,
+    width: int,
     batch: Mapping[str, np.ndarray],
-    last_P: np.ndarray,
-    row_P: np.ndarray,
-    draws_P: Draws,
-    asked_P: np.ndarray,
+    firsts: Firsts,
+    trunk: Trunk | None = None,
   ) -> tuple[Chosen, KeyValues]:
     """Reads packed prompts.
 
     Args:
-      params: Parameters of the decoder.
+      params: From `lay_out`.
+      width: Tokens of the slots that the prompts go to.
       batch: Rows of prompts, as for `hidden_states`.
-      last_P: Index of each prompt's last token in its row.
-      row_P: The row of each prompt.
-      draws_P: How the first tokens are drawn.
-      asked_P: Whether alternatives to a prompt's tokens are asked for.
+      firsts: The prompts in these rows.
+      trunk: What precedes all of them, or None.
 
     Returns:
-      The first token of each answer [P]; keys and values of the rows.
+      The first token of each answer [P]; keys and values for `insert`.
     """
     fields = ('tokens', 'segments', 'positions')
     placed = place({name: batch[name] for name in fields}, self._sharding)
     with jax.set_mesh(self._mesh):
-      return self._prefill(params, placed, last_P, row_P, draws_P, asked_P)
+      return self._prefill(params, width, placed, firsts, trunk)
 
   def insert(
-    self, cache: KeyValues, read: KeyValues, slot: int, row: int, start: int
+    self,
+    cache: KeyValues,
+    read: KeyValues,
+    trunk: Trunk | None,
+    places: Sequence[np.ndarray],
   ) -> KeyValues:
-    """Copies a prompt to a slot; `cache`, which holds the slots, is donated.
+    """Copies prompts to slots; `cache`, which holds the slots, is donated.
 
-    `read` is from `prefill`; the prompt begins at `start` in this `row` of it.
+    `read` and `trunk` are those of `prefill`; see `decoding.insert` for
+    `places`: the slots, rows and starts of the prompts [P].
     """
     with jax.set_mesh(self._mesh):
-      return self._insert(cache, read, slot, row, start)
+      return self._insert(cache, read, trunk, *places)
 
   def advance(
-    self, params: Any, cache: KeyValues, state: Mapping[str, Any]
+    self,
+    params: Any,
+    length: int,
+    cache: KeyValues,
+    state: Mapping[str, Any],
+    wake: int,
   ) -> tuple[KeyValues, Chosen]:
-    """Adds a few tokens to every active slot; `cache` is donated.
+    """Adds up to `CHUNK` tokens to every active slot; `cache` is donated.
 
     The state holds for each slot, int32 unless noted: `token`, the last one of
     its answer; `position` of that token; `made`, tokens of the answer so far;
     `limit`, the most of them; `draws`, a `Draws`; `active` and `asked`, bool.
+
+    Args:
+      params: From `lay_out`.
+      length: No position of an active slot exceeds it. Each compiles a program.
+      cache: Keys and values of the slots.
+      state: See above.
+      wake: Adds no more tokens after so many answers have ended.
 
     Returns:
       The cache, and what was chosen [C, B]: `NOTHING` for a slot that ended
@@ -136,52 +199,58 @@ class SlotPrograms:
     """
     placed = place(dict(state), self._sharding)
     with jax.set_mesh(self._mesh):
-      return self._advance(params, cache, placed)
+      return self._advance(params, length, cache, placed, np.int32(wake))
 
-  def _read_prompts(self, params, batch, last_P, row_P, draws_P, asked_P):
+  def _read_prompts(self, params, width, batch, firsts, trunk):
+    batch = {**batch, 'trunk': trunk}
     hidden, read = decoding.prefill(self._config, params, batch)
-    hidden_Px1xD = hidden[row_P, last_P][:, None]
+    hidden_Px1xD = hidden[firsts.row, firsts.last][:, None]
     logits = target_logits(self._config, params, hidden_Px1xD)[:, 0]
-    places_P = jnp.zeros_like(draws_P.prompt)
-    return self._choose(logits, draws_P, places_P, asked_P), read
+    places_P = jnp.zeros_like(firsts.draws.prompt)
+    chosen = self._choose(logits, firsts.draws, places_P, firsts.asked)
+    return chosen, decoding.padded_for(read, width + CHUNK, trunk)
 
-  def _add_tokens(self, params, cache, state):
+  def _add_tokens(self, params, length, cache, state, wake):
+    known = decoding.first_tokens(cache, length)
+    starts_B = state['position']
+
     def unfinished(carry):
-      step, _, state, _ = carry
-      return (step < _CHUNK) & jnp.any(state['active'])
+      step, _, active, _ = carry
+      ended = jnp.sum(state['active']) - jnp.sum(active['active'])
+      return (step < CHUNK) & jnp.any(active['active']) & (ended < wake)
 
     def add(carry):
-      step, cache, state, made = carry
-      logits, cache = decoding.decode_step(
-        self._config, params, cache, state['token'], state['position']
+      step, recent, now, made = carry
+      logits, recent = decoding.decode_step(
+        self._config, params, known, recent, now['token'], starts_B, step
       )
       chosen = self._choose(
-        logits, state['draws'], state['made'], state['asked']
+        logits, state['draws'], state['made'] + step, state['asked']
       )
-      active = state['active']
+      active = now['active']
       kept = chosen._replace(tokens=jnp.where(active, chosen.tokens, NOTHING))
       made = jax.tree.map(lambda all_, new: all_.at[step].set(new), made, kept)
-      count = state['made'] + active
-      state = {
-        **state,
-        'token': jnp.where(active, chosen.tokens, state['token']),
-        # An idle slot writes where its next prompt overwrites it.
-        'position': state['position'] + active,
-        'made': count,
-        'active': active
-        & ~jnp.isin(chosen.tokens, jnp.array(self.ends))
-        & (count < state['limit']),
-      }
-      return step + 1, cache, state, made
+      ended = jnp.isin(chosen.tokens, jnp.array(self.ends))
+      ended |= state['made'] + step + 1 >= state['limit']
+      return (
+        step + 1,
+        recent,
+        {'token': chosen.tokens, 'active': active & ~ended},
+        made,
+      )
 
-    shape = (_CHUNK, state['token'].shape[0])
+    slots = state['token'].shape[0]
     made = Chosen(
-      jnp.full(shape, NOTHING, jnp.int32),
-      no_alternatives(shape, self._alternatives),
+      jnp.full((CHUNK, slots), NOTHING, jnp.int32),
+      no_alternatives((CHUNK, slots), self._alternatives),
     )
-    carry = (jnp.int32(0), cache, state, made)
-    _, cache, _, made = jax.lax.while_loop(unfinished, add, carry)
-    return cache, made
+    recent = decoding.empty(self._config, slots, CHUNK, self._apart)
+    now = {name: state[name] for name in ('token', 'active')}
+    _, recent, _, made = jax.lax.while_loop(
+      unfinished, add, (jnp.int32(0), recent, now, made)
+    )
+    # An idle slot writes where its next prompt overwrites it.
+    return decoding.append(cache, recent, starts_B), made
 
   @property
   def _alternatives(self) -> int:

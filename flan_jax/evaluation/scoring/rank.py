@@ -15,10 +15,7 @@ import jax
 import numpy as np
 
 from flan_jax.batches.packing import (
-  Capacity,
   Example,
-  empty_batch,
-  fill_row,
 )
 from flan_jax.evaluation.scoring import rank_batches, trunks
 from flan_jax.model import (
@@ -121,12 +118,7 @@ class Scorer:
     """Reads a trunk, once on every device; None if it has no tokens."""
     if not trunk:
       return None
-    capacity = Capacity(trunks.padded_length(len(trunk)), 1, 1)
-    batch = empty_batch(self._shards, capacity)
-    for row in range(self._shards):
-      fill_row(batch, row, [Example(trunk, ())])
-    wanted = ('tokens', 'segments', 'positions')
-    batch = place({name: batch[name] for name in wanted}, self._sharding)
+    batch = place(trunks.batch_of(trunk, self._shards), self._sharding)
     with jax.set_mesh(self._mesh):
       return self._read_trunk(params, batch)
 

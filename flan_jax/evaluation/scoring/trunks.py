@@ -10,6 +10,8 @@ import itertools
 
 import numpy as np
 
+from flan_jax.batches import packing
+
 # Tokens that a trunk must save: its examples are packed apart from the others,
 # which leaves rows and batches that are not full.
 _COST = 1024
@@ -74,6 +76,15 @@ def padded_length(length: int) -> int:
   while tokens < length:
     tokens = tokens * 3 // 2 if tokens & (tokens - 1) == 0 else tokens * 4 // 3
   return tokens
+
+
+def batch_of(trunk: Sequence[int], rows: int) -> dict[str, np.ndarray]:
+  """Returns the batch that `read_trunk` takes: the trunk in every row."""
+  capacity = packing.Capacity(padded_length(len(trunk)), 1, 1)
+  batch = packing.empty_batch(rows, capacity)
+  for row in range(rows):
+    packing.fill_row(batch, row, [packing.Example(trunk, ())])
+  return {name: batch[name] for name in ('tokens', 'segments', 'positions')}
 
 
 def _sorted(prompts: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:

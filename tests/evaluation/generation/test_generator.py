@@ -6,6 +6,7 @@ import pytest
 
 from flan_jax.evaluation.generation.generator import Generator
 from flan_jax.evaluation.generation.sampling import Sampling
+from flan_jax.evaluation.scoring import trunks
 from flan_jax.model import (
   hidden_states,
   init_params,
@@ -17,6 +18,7 @@ from tests.evaluation.stub_models import tiny_config
 
 _END = 1
 _LIMIT = 6
+_batch_of = trunks.batch_of
 
 
 def _prompts() -> list[list[int]]:
@@ -107,6 +109,37 @@ def test_slots_are_filled_again_until_all_prompts_are_answered():
   assert few == many
   assert [len(a) <= n for a, n in zip(few, limits, strict=True)] == [True] * 23
   assert max(map(len, few)) > 8  # More than one round on the device.
+
+
+@pytest.mark.parametrize('position', ['relative_bias', 'rope'])
+def test_prompts_that_share_their_beginning_are_answered_as_alone(
+  position, monkeypatch
+):
+  config, mesh = tiny_config(position, vocab_size=30), _mesh()
+  params = init_params(config, 0, mesh)
+  rng = np.random.default_rng(2)
+  first = rng.integers(2, 30, 130).tolist()
+  ends = [rng.integers(2, 30, n).tolist() for n in rng.integers(1, 40, 12)]
+  prompts = [first + end for end in ends] + ends
+  limits = [9] * len(prompts)
+
+  def found():
+    generator = Generator(config, mesh, [_END], 1024)
+    return generate(generator, params, prompts, limits)
+
+  read = []
+  monkeypatch.setattr(
+    trunks, 'batch_of', lambda *args: read.append(args) or _batch_of(*args)
+  )
+  together = found()
+  assert [len(tokens) for tokens, _ in read] == [130]
+  monkeypatch.setattr(trunks, 'shared', _nothing_shared)
+  assert together == found()
+  assert len(read) == 1
+
+
+def _nothing_shared(prompts):
+  return [trunks.Shared(0, tuple(range(len(prompts))))]
 
 
 def test_draws_depend_on_seed_prompt_and_place_and_not_on_the_batch():
