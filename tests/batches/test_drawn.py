@@ -14,7 +14,8 @@ from flan_jax.testing.cached_splits import write_cached_split
 from flan_jax.vocabulary.load import load_vocabulary
 
 _FRAMING = Framing(start=(), separator=(1,), end=(1,), between=(1,))
-_PACKING = PackingConfig(batch_rows=4, pack_length=200)
+# Tokens are drawn at random; in this order, what is shown is whole characters.
+_PACKING = PackingConfig(batch_rows=4, pack_length=200, target_budget=264)
 _RATES = (100, 300)
 
 
