@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 import os
 import pathlib
+import sys
 
 import pytest
 
@@ -21,6 +22,11 @@ os.environ['XLA_FLAGS'] = ' '.join(
 )
 # In processes that tests start too. See `optimized`.
 os.environ['JAX_DISABLE_MOST_OPTIMIZATIONS'] = '1'
+# Many tests and processes compile the same small programs, and import the same
+# modules.
+os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
+os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
+sys.dont_write_bytecode = False
 
 import hypothesis
 import jax

@@ -20,12 +20,12 @@ from flan_jax.cache.identity import SplitKey
 from flan_jax.definitions.dataset import ANSWER_TARGET
 from flan_jax.definitions.digests import file_digest
 from flan_jax.rendering.row_blocks import (
+  BlockSource,
   RenderedRow,
   Renderer,
   Rendering,
   read_blocks,
 )
-from flan_jax.rendering.source import SplitSource
 from flan_jax.runtime.paths import user_path
 from flan_jax.vocabulary.base import Vocabulary
 from flan_jax.vocabulary.load import load_vocabulary
@@ -132,7 +132,7 @@ def _blocks(
     if (chosen is None or index in chosen) and (trains or not template.inverted)
   ]
   renderer = Renderer(part, vocabulary, most, templates, task.per_row)
-  source = SplitSource(part, task.config.data_dir)
+  source = BlockSource(part, task.config.data_dir)
   blocks = read_blocks(source, task.key.split, task.start, task.stop)
   return map(renderer.render, blocks)
 

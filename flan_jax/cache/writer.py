@@ -21,7 +21,7 @@ from flan_jax.definitions.dataset import Dataset
 from flan_jax.definitions.digests import digest
 from flan_jax.rendering.lengths import renderings_of
 from flan_jax.rendering.missing_data import missing_data, missing_parts
-from flan_jax.rendering.source import SplitSource
+from flan_jax.rendering.row_blocks import BlockSource
 from flan_jax.rendering.splits import MissingDataError
 from flan_jax.runtime.paths import user_path
 from flan_jax.sources.copies import copy_digest
@@ -86,7 +86,7 @@ class CacheWriter:
     """
     self._config = config
     self._vocabulary = vocabulary
-    self._sources: dict[SplitKey, SplitSource] = {}
+    self._sources: dict[SplitKey, BlockSource] = {}
     self._verified: set[SplitKey] = set()
     self.missing: dict[str, str] = {}
     keys = list(dict.fromkeys(keys))
@@ -94,7 +94,7 @@ class CacheWriter:
     if parts and not allow_missing:
       raise missing_data(parts, config.data_dir, '--allow_missing')
     for key in keys:
-      source = SplitSource(key.part, config.data_dir)
+      source = BlockSource(key.part, config.data_dir)
       try:
         _ = source.class_names, source.slices
       except MissingDataError as error:

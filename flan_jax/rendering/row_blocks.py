@@ -262,6 +262,18 @@ def template_order(allowed: np.ndarray, pick: int) -> list[int]:
   return found[start:] + found[:start]
 
 
+class BlockSource(SplitSource):
+  """A source that reads a small slice once, for its groups and its blocks."""
+
+  def groups(self, found: splits.Slice) -> np.ndarray:
+    """Returns the group of every row in a slice, before filters."""
+    if found.stop - found.start > _SMALL or self.part.keep is not None:
+      return super().groups(found)
+    blocks = _read_small(self, found)
+    none = np.zeros(0, np.int64)
+    return np.concatenate([none, *(block['group'] for block in blocks)])
+
+
 def read_blocks(
   source: SplitSource, split: str, start: int, stop: int
 ) -> Iterator[dict[str, np.ndarray]]:

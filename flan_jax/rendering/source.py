@@ -274,7 +274,7 @@ class SplitSource(seqio.DataSource):
     found = self.slices[split]
     if not found.splits:
       return None
-    return splits.divide(self._groups(found), found.splits)[split]
+    return splits.divide(self.groups(found), found.splits)[split]
 
   def num_input_examples(self, split: str) -> int:
     """Returns the rows of a split before filters by content."""
@@ -282,20 +282,20 @@ class SplitSource(seqio.DataSource):
     if groups is None:
       return found.stop - found.start
     low, high = groups
-    every = self._groups(found)
+    every = self.groups(found)
     return int(np.sum((low <= every) & (every < high)))
 
   def list_shards(self, split: str) -> Sequence[str]:
     """Returns the files that a split is read from."""
     return self.rows.paths(self.slices[split])
 
-  def _groups(self, found: splits.Slice) -> np.ndarray:
+  def groups(self, found: splits.Slice) -> np.ndarray:
+    """Returns the group of every row in a slice, before filters."""
     return _groups_of(self.part, self.rows, found)
 
 
 @functools.cache
 def _groups_of(part: Dataset, rows: Rows, found: splits.Slice) -> np.ndarray:
-  """Returns the group of every row in a slice, before filters."""
   read = rows.read(found, shuffle=False, seed=None)
   groups = read.map(lambda row: _hash(part, row, part.group_key))
   return np.fromiter(groups.as_numpy_iterator(), np.int64)

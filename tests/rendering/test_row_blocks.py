@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from flan_jax.definitions import registry
-from flan_jax.rendering import row_blocks
+from flan_jax.rendering import row_blocks, source
 from flan_jax.rendering.render import fit_rows, render_rows
-from flan_jax.rendering.row_blocks import Renderer, read_blocks
+from flan_jax.rendering.row_blocks import BlockSource, Renderer, read_blocks
 from flan_jax.rendering.source import SplitSource
 from flan_jax.testing.cached_splits import named_split
 from flan_jax.testing.tiny_models import write_tokenizer
@@ -20,11 +20,11 @@ _FITTED = ('template', 'inputs', 'targets', 'inputs_cut', 'targets_cut')
 
 
 def _blocks(key, mini_data, vocabulary, renderings=None):
-  source = SplitSource(key.part, mini_data)
-  found = source.slices[key.split]
+  opened = BlockSource(key.part, mini_data)
+  found = opened.slices[key.split]
   every = range(len(key.part.templates))
   renderer = Renderer(key.part, vocabulary, _MOST, every, renderings)
-  read = read_blocks(source, key.split, 0, found.stop - found.start)
+  read = read_blocks(opened, key.split, 0, found.stop - found.start)
   return [row for block in read for row in renderer.render(block)]
 
 
@@ -99,6 +99,8 @@ def test_splits_that_divide_a_slice_read_it_once(mini_data, monkeypatch):
     return read(source, rows)
 
   monkeypatch.setattr(row_blocks, '_read', spy)
+  # Which rows belong to a split is told by the blocks as well.
+  monkeypatch.setattr(source, '_groups_of', None)
   row_blocks._kept_blocks.cache_clear()
   ids = [
     {
