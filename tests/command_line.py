@@ -52,6 +52,20 @@ TRAIN = (
   '--gin.EVAL_EXAMPLES=0',
 )
 RULE = '--task_module=flan_jax.testing.rule'
+# Tunes a prompt for the model in `base`.
+TUNE = (
+  'prompt-tune',
+  *SMALL,
+  '--gin_file=runs/prompt_tune.gin',
+  LENGTHS,
+  '--gin.PACK_LENGTH=256',
+  '--gin.BATCH_ROWS=8',
+  '--gin.TARGET_BUDGET=32',
+  '--gin.CACHE_DIR=cache',
+  '--gin.MODEL_DIR=prompt',
+  '--gin.INITIAL_CHECKPOINT_PATH=base',
+  RULE,
+)
 
 
 class Cli:

@@ -26,7 +26,6 @@ os.environ['JAX_DISABLE_MOST_OPTIMIZATIONS'] = '1'
 # modules.
 os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
 os.environ.pop('PYTHONDONTWRITEBYTECODE', None)
-sys.dont_write_bytecode = False
 
 import hypothesis
 import jax
@@ -40,6 +39,8 @@ from tests.own_datasets import own_folder as own_folder  # A fixture.
 from tests.own_datasets import own_registry as own_registry  # A fixture.
 from tests.shared_folders import code_digest, make_once
 
+sys.dont_write_bytecode = False
+
 # A slow machine is not a failure.
 hypothesis.settings.register_profile('tests', deadline=None)
 hypothesis.settings.load_profile('tests')
@@ -48,6 +49,18 @@ hypothesis.settings.load_profile('tests')
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
 _CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+  """Marks the cases of a `slow_but_first` test slow, but for the first."""
+  seen: set[str] = set()
+  for item in items:
+    if item.get_closest_marker('slow_but_first'):
+      name = item.nodeid.split('[')[0]
+      if name in seen:
+        item.add_marker('slow')
+      seen.add(name)
 
 
 @pytest.fixture(scope='session')

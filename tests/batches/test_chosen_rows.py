@@ -48,6 +48,7 @@ def test_rows_held_apart_share_no_group_with_training_rows(splits, part):
   assert groups[0] == every - groups[1]
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize('part', _PARTS)
 def test_a_view_has_the_examples_of_its_rows_under_ordinary_templates(
   splits, part

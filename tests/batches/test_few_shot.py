@@ -50,6 +50,7 @@ def _view(splits, part, split, framing, shots=5, seed=0):
   )
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize('part', _PARTS)
 @pytest.mark.parametrize('split', ['train', 'test'])
 def test_prompt_is_exemplars_of_its_template_and_the_query(

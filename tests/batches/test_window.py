@@ -59,6 +59,7 @@ def _mixture(parts: int) -> list:
   return splits
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize('pack_length', [1280, 2048])
 def test_rows_of_a_large_mixture_are_full(pack_length):
   # With default capacities; empty rows count.
@@ -149,6 +150,7 @@ def test_windows_follow_each_other_and_are_planned_once():
   assert sampler.drawn in ((0, 1, 2, 3), (0, 1, 2, 3, 4))
 
 
+@pytest.mark.slow
 def test_far_step_is_found_from_the_start():
   walked, _ = _windows()
   first = _first_steps(walked, 4)
@@ -160,6 +162,7 @@ def test_far_step_is_found_from_the_start():
     assert np.array_equal(found.draws.rendering, wanted.draws.rendering)
 
 
+@pytest.mark.slow
 def test_known_start_saves_planning_earlier_windows():
   first = _first_steps(_windows()[0], 4)
   windows, sampler = _windows()

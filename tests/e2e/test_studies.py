@@ -10,10 +10,19 @@ from flan_jax.definitions import names
 from tests.command_line import RULE
 from tests.studies.shipped import STUDIES, TINY
 
-# Other tests hold every cluster out, and compare seeds.
+# Other tests hold every cluster out, and compare arms and seeds.
 _FEWER = {
-  'main': ["--gin.study.holdouts=('nli', 'translation', 'misc')"],
-  'controls': ['--gin.study.seeds=(0,)'],
+  'clusters': ("study.arms={'0': {}, '7': {'train': 'flan_clusters_7'}}"),
+  'controls': 'study.seeds=(0,)',
+  'fewshot': "study.holdouts=('coreference',)",
+  'instructions': "study.holdouts=('nli',)",
+  'main': "study.holdouts=('coreference', 'misc')",
+  'prompt_tuning': "study.holdouts=('commonsense',)",
+  'templates': (
+    "study.arms={'1 dataset, 1 template': "
+    "{'train': 'flan_tasks_1_templates_1'}, '4 datasets, 10 templates': "
+    "{'train': 'flan_tasks_4_templates_10'}}"
+  ),
 }
 
 
@@ -97,7 +106,7 @@ def test_a_shipped_study_runs_to_its_end(
     f'--gin.DATA_DIR={mini_data}',
     f'--gin.COMPILATION_CACHE_DIR={compiled}',
     '--gin.EVAL_EXAMPLES=0',
-    *_FEWER.get(name, ()),
+    *([f'--gin.{_FEWER[name]}'] if name in _FEWER else []),
   )
   assert 'not finished' not in out
   study = json.loads((study_dir / f'{name}-smoke/study.json').read_text())

@@ -101,6 +101,7 @@ def _answers(paths, parts, params, mesh):
   return found
 
 
+@pytest.mark.slow
 def test_prompts_of_several_tasks_in_one_batch_score_as_each_alone(
   saved, base, mesh
 ):
@@ -114,6 +115,7 @@ def test_prompts_of_several_tasks_in_one_batch_score_as_each_alone(
   assert np.abs(first - second).min() > 1e-3
 
 
+@pytest.mark.slow
 def test_prompts_change_what_is_generated(saved, base, mesh):
   parts = [_part('rte', ranked=False), _part('cb', ranked=False)]
   together = _answers(saved, parts, base, mesh)
@@ -131,6 +133,7 @@ def test_the_best_step_is_taken(tmp_path):
   assert SoftPrompt.find(other).step == 3
 
 
+@pytest.mark.slow
 def test_checkpoints_hold_the_prompt_alone(saved):
   found = Checkpointer.restore_params(
     saved[0], {'prompt': jax.ShapeDtypeStruct((3, 16), jnp.float32)}

@@ -9,6 +9,8 @@ from flan_jax.explorer import explorer_page
 from tests.browser import open_page, overflows
 from tests.explorer.pages import page_data
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module')
 def data():

@@ -50,6 +50,7 @@ def _assert_as_inspected(part: str, data_dir: str, count: int) -> None:
         assert set(row.remarks) <= set(example['remarks'])
 
 
+@pytest.mark.slow
 def test_rows_are_as_inspected_also_if_they_are_shortened(rte):
   _assert_as_inspected('rte', rte, 5)
 

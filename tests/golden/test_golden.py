@@ -12,8 +12,12 @@ from tests.golden.regenerate import FOLDER, golden_text
 registry.load()
 
 _DATASETS = [d for d in registry.datasets() if d.cluster != 'testing']
-# The everyday lane checks one dataset of each cluster.
-_EVERYDAY = {dataset.cluster: dataset for dataset in _DATASETS}.values()
+# The everyday lane checks one dataset of some clusters.
+_EVERYDAY = {
+  d.cluster: d
+  for d in _DATASETS
+  if d.cluster in ('commonsense', 'nli', 'sentiment', 'translation')
+}.values()
 
 
 def _case(dataset):

@@ -214,6 +214,7 @@ def test_shared_words_are_shown_and_no_error(data_dir):
   assert '  possible: 1 rows of unseen (evaluated)' in text_of(report)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize('made', ['seen', 'unseen'])
 def test_a_shared_row_of_a_declared_pair_is_not_an_error(data_dir, made):
   parent = {'seen': 'unseen', 'unseen': 'seen'}[made]
@@ -239,6 +240,7 @@ def test_a_shared_row_of_a_declared_pair_is_not_an_error(data_dir, made):
   assert 'declared derived: 1 rows in 1 groups of unseen' in text
 
 
+@pytest.mark.slow
 def test_each_truncatable_field_is_compared_or_all_fields_if_empty(data_dir):
   # As in translation, where either language is enough.
   declare('seen', 'training', truncatable=('text', 'more'))
@@ -286,6 +288,7 @@ def test_missing_data_does_not_pass(data_dir):
   assert 'compared with 0 rows of 0 of 1 trained subsets' in text_of(report)
 
 
+@pytest.mark.slow
 def test_the_report_is_json(data_dir):
   declare('seen', 'training')
   declare('unseen', 'held', derived_from=('seen',))
@@ -353,6 +356,7 @@ def test_no_two_datasets_of_the_mini_corpus_share_a_text():
           assert owner == dataset_of[source], text
 
 
+@pytest.mark.slow
 def test_rows_of_real_datasets_are_compared(mini_data):
   parts = [names.resolve(name).members[0].part for name in ('copa', 'wnli')]
   compared = holdout_leakage.compare_rows(parts[:1], parts[1:], mini_data)
@@ -370,6 +374,7 @@ def test_the_hold_outs_follow_the_rule(monkeypatch):
       assert report['row_verdict'] == 'not checked' and not report['failed']
 
 
+@pytest.mark.slow
 def test_rows_of_files_are_compared(own_folder):
   for name, text in (('seen', STORY), ('unseen', STORY.upper())):
     rows = f'text,more,split\n"{text}",a,train\n"{text}",b,test\n'

@@ -39,6 +39,7 @@ def test_rows_under_each_template(describe):
       assert not example['exemplars'] and not example['options']
 
 
+@pytest.mark.slow
 def test_the_name_selects_templates_exemplars_and_format(describe):
   def shown(name):
     (part,) = describe(name)['parts']

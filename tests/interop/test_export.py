@@ -49,6 +49,7 @@ def _assert_same_bits(got, expected):
     )
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize('family', list(FAMILIES))
 @pytest.mark.parametrize('tied', [False, True])
 @pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
@@ -127,6 +128,7 @@ def test_models_without_a_class_are_refused(settings, reason):
     family_for(DecoderConfig(**_SIZES, **settings))
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize(
   ('prompt_format', 'adds_bos', 'chat'),
   [

@@ -172,6 +172,7 @@ def _ids(length, seed=0):
   return rng.integers(0, _SIZES['vocab_size'], length).tolist()
 
 
+@pytest.mark.slow
 def test_logits_over_a_long_context(case):
   theirs, _, config, params = case
   ids = _ids(_LENGTH)
@@ -182,6 +183,7 @@ def test_logits_over_a_long_context(case):
   np.testing.assert_allclose(got, expected, rtol=0, atol=_TOLERANCE)
 
 
+@pytest.mark.slow_but_first
 def test_logits_of_packed_rows(case):
   theirs, _, config, params = case
   pieces = [_ids(length, seed=length) for length in (130, 7, 61)]
@@ -200,6 +202,7 @@ def test_logits_of_packed_rows(case):
   np.testing.assert_allclose(got, expected, rtol=0, atol=_TOLERANCE)
 
 
+@pytest.mark.slow_but_first
 def test_transformers_loads_an_exported_model(case, tmp_path):
   import transformers
 

@@ -33,6 +33,7 @@ def _adapted(config, **more):
   return dataclasses.replace(config, lora_rank=3, lora_alpha=6.0, **more)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize(
   'config, targets',
   [(RELATIVE, ('layers/.*',)), (BIASED, ('layers/(query|down)',))],
@@ -52,6 +53,7 @@ def test_a_merged_model_computes_what_its_adapters_do(config, targets):
   assert np.abs(plain - apart).max() > 0.1
 
 
+@pytest.mark.slow
 def test_new_adapters_change_nothing_and_are_the_same_on_every_mesh():
   config = _adapted(dataclasses.replace(RELATIVE, vocab_size=40))
   one, eight = _mesh(1, 1, 1), _mesh(2, 2, 2)

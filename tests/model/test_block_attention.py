@@ -31,6 +31,7 @@ def blocks_of(block, attention='blocks', **rule):
   return attend
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize('block', [1, 4, 7, 8, 64])
 @pytest.mark.parametrize('bias', [None, bias_of()], ids=['plain', 'bias'])
 def test_matches_the_reference_with_gradients(block, bias):
@@ -73,6 +74,7 @@ def test_branches_match_the_reference_with_gradients():
   heads_lib.assert_close(got, expected, 2e-5)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize('windowed', [None, True, False])
 def test_windows_and_caps_match_the_reference_with_gradients(windowed):
   heads = heads_lib.random_heads(LENGTH)
@@ -93,6 +95,7 @@ def test_windows_and_caps_match_the_reference_with_gradients(windowed):
   assert np.abs(plain[0] - expected[0]).max() > 0.1
 
 
+@pytest.mark.slow
 def test_bfloat16_is_close_to_float32():
   context = heads_lib.packed_context(ROWS, LENGTH, bias_of())
   got, expected = (

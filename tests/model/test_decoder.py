@@ -122,6 +122,7 @@ def test_matches_a_naive_decoder(config):
   np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow_but_first
 @BOTH
 def test_packing_keeps_losses_and_gradients(config):
   params = make_params(config)
@@ -176,6 +177,7 @@ def branching_batch(prompt, options):
   return batch
 
 
+@pytest.mark.slow_but_first
 @EVERY
 def test_branches_match_separate_rows(config):
   params = make_params(config)
@@ -188,6 +190,7 @@ def test_branches_match_separate_rows(config):
   np.testing.assert_allclose(together, np.concatenate(apart), atol=1e-5)
 
 
+@pytest.mark.slow_but_first
 @BOTH
 def test_segments_and_branches_never_see_each_other(config):
   # The gradient must be exactly zero: any path between them would show.
@@ -221,6 +224,7 @@ def test_segments_and_branches_never_see_each_other(config):
     assert (size > 0).any()
 
 
+@pytest.mark.slow_but_first
 @BOTH
 @pytest.mark.parametrize(
   'change',
@@ -237,6 +241,7 @@ def test_scan_and_remat_do_not_change_the_numbers(config, change):
   )
 
 
+@pytest.mark.slow_but_first
 @BOTH
 def test_bfloat16_is_close_to_float32(config):
   params = make_params(config)
@@ -266,6 +271,7 @@ def test_outputs_agree_with_the_logits():
   )
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize('config', [RELATIVE, ROPE, BIASED, GEMMA])
 @pytest.mark.parametrize('block', [3, 8])
 def test_attention_in_blocks_matches_the_reference(config, block):

@@ -50,6 +50,7 @@ def _read(config, params, batch, trunk=None):
   return hidden, decoding.padded_for(read, 80, trunk)
 
 
+@pytest.mark.slow_but_first
 @_LAYERS
 @EVERY
 def test_decoding_continues_a_packed_prompt(config, apart):
@@ -80,6 +81,7 @@ def test_decoding_continues_a_packed_prompt(config, apart):
     cache = decoding.append(cache, recent, starts)
 
 
+@pytest.mark.slow_but_first
 @_LAYERS
 @BOTH
 def test_prompts_after_what_they_share_are_as_if_read_whole(config, apart):
@@ -108,6 +110,7 @@ def test_prompts_after_what_they_share_are_as_if_read_whole(config, apart):
     )
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize('config', [RELATIVE, ROPE])
 @pytest.mark.parametrize('count', [3, 200])
 def test_transposed_matrices_multiply_few_and_many_vectors(config, count):

@@ -90,6 +90,7 @@ def test_training_a_prompt_needs_no_gradients_of_weights():
   assert expected < 0.8 * flops.training_flops(TINY, _dense_work()).total
 
 
+@pytest.mark.slow
 def test_training_adapters_needs_gradients_of_no_other_weights():
   config = dataclasses.replace(TINY, lora_rank=8)
 

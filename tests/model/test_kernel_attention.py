@@ -36,6 +36,7 @@ def mesh_of(device):
   return types.SimpleNamespace(devices=np.array([[[device]]]))
 
 
+@pytest.mark.slow
 def test_splash_matches_the_reference_with_gradients():
   heads = heads_lib.random_heads(LENGTH, width=128)
   context = heads_lib.packed_context(ROWS, LENGTH)

@@ -3,6 +3,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from flan_jax import sharding
 from flan_jax.model import hidden_states, parameters, target_logits
@@ -27,6 +28,7 @@ def test_param_count_matches_the_parameters(config):
   assert {leaf.dtype for leaf in leaves} == {jnp.dtype('float32')}
 
 
+@pytest.mark.slow_but_first
 @BOTH
 def test_initial_logits_have_about_unit_variance(config):
   wide = dataclasses.replace(
@@ -42,6 +44,7 @@ def test_initial_logits_have_about_unit_variance(config):
   assert 0.7 < float(jnp.std(logits(params))) < 1.4
 
 
+@pytest.mark.slow
 def test_initial_parameters_are_the_same_on_every_mesh():
   config = dataclasses.replace(ROPE, vocab_size=32)
   whole = parameters.init_params(config, 5, one_device())

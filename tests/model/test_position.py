@@ -39,6 +39,7 @@ def test_relative_bias_depends_on_positions_not_indices():
       )
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize(
   ('queries', 'keys'),
   [((0, 5), (0, 5)), ((4, 5), (0, 5)), ((3, 9), (0, 9)), ((20, 24), (2, 24))],

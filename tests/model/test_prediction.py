@@ -45,6 +45,7 @@ def assert_same(got, expected):
   )
 
 
+@pytest.mark.slow_but_first
 @BOTH
 @pytest.mark.parametrize('block', [1, 8, 10, 36])
 def test_vocabulary_blocks_match_the_whole(config, block):
@@ -70,6 +71,7 @@ def test_blocks_on_a_mesh_match_one_device(config, vocab_size):
   )
 
 
+@pytest.mark.slow
 def test_blocks_never_hold_all_logits():
   config = dataclasses.replace(RELATIVE, vocab_size=20_000)
   batch = make_batch([examples(40)])

@@ -59,6 +59,7 @@ def test_vectors_count_like_rows_of_a_larger_table(config):
   np.testing.assert_allclose(got, wanted, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow_but_first
 @BOTH
 def test_packed_examples_have_the_same_losses_as_alone(config):
   params = make_params(_prompted(config))
@@ -71,6 +72,7 @@ def test_packed_examples_have_the_same_losses_as_alone(config):
   np.testing.assert_allclose(packed, np.concatenate(apart), rtol=1e-4)
 
 
+@pytest.mark.slow_but_first
 @BOTH
 def test_cached_generation_reads_the_prompt(config):
   params = make_params(_prompted(config))

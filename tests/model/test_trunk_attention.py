@@ -21,6 +21,7 @@ _log_probs = jax.jit(prediction.target_log_probs, static_argnums=0)
 _read = jax.jit(read_trunk, static_argnums=0)
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize('config', [RELATIVE, GEMMA])
 @pytest.mark.parametrize('kind', ['reference', 'pieces'])
 def test_examples_continue_a_trunk(config, kind, monkeypatch):

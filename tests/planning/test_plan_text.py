@@ -1,5 +1,7 @@
 """A plan as text."""
 
+import pytest
+
 from flan_jax.planning import plan_text
 from flan_jax.terminal.blocks import plain
 
@@ -10,6 +12,7 @@ def _text(plan):
   return plain(plan_text.lines(plan))
 
 
+@pytest.mark.slow
 def test_a_plan_that_fits(planned):
   text = _text({**planned, 'proposals': []})
   assert 't4:8: chips 8, devices 8' in text
@@ -20,6 +23,7 @@ def test_a_plan_that_fits(planned):
   assert 'evaluation: 8 rows of 64 tokens' in text
 
 
+@pytest.mark.slow
 def test_a_plan_that_does_not_fit(planned):
   train = {'rows': 8, 'length': 64, 'memory': {'batch': _GIB}}
   train |= {'needed_bytes': 3 * _GIB, 'memory_bytes': 2 * _GIB, 'fits': False}

@@ -72,6 +72,7 @@ def test_moments_average_and_gradients_are_those_of_trained_parameters():
   assert 0 < counters <= 4 * 4 * (MODEL.num_layers + 1)
 
 
+@pytest.mark.slow
 def test_adapters_take_little_memory_and_evaluation_merges_them():
   model = dataclasses.replace(MODEL, lora_rank=4)
   optimizer = for_model(OptimizerConfig(optimizer='adamw'), model)
@@ -104,6 +105,7 @@ def test_rematerialization_keeps_less(planned, saving):
   assert saving['flops']['recomputed'] > default['flops']['recomputed']
 
 
+@pytest.mark.slow
 def test_microbatches_add_summed_gradients(saving):
   memory = saving['memory']
   assert memory['gradients'] == 2 * memory['parameters']

@@ -93,6 +93,7 @@ def test_splash_attention_with_windows_and_caps_compiles(devices):
   assert 'tpu_custom_call' in text and 'stablehlo.case' in text
 
 
+@pytest.mark.slow
 def test_a_program_that_is_too_large_does_not_fit(devices):
   large = dataclasses.replace(
     _REQUEST,

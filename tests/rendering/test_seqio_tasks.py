@@ -61,6 +61,7 @@ def test_the_template_depends_on_seed_and_row_alone(get):
   assert chosen == again and chosen != other
 
 
+@pytest.mark.slow
 def test_a_numbered_template_and_all_of_them(get):
   get('rte.t3'), get('rte.all')
   assert {e['template'] for e in _examples('rte.t3')} == {3}
@@ -69,6 +70,7 @@ def test_a_numbered_template_and_all_of_them(get):
   assert len(pairs) > 8 * len({row for row, _ in pairs})
 
 
+@pytest.mark.slow
 def test_inverted_templates_are_never_evaluated(get):
   get('sst2')
   templates = names.parse_task('sst2').part.templates
@@ -78,6 +80,7 @@ def test_inverted_templates_are_never_evaluated(get):
   assert not any(templates[t].inverted for t in used)
 
 
+@pytest.mark.slow
 def test_rank_tasks_have_one_example_an_option(get):
   task = get('cb.t0.rank')
   examples = _examples('cb.t0.rank', 'validation')
@@ -131,6 +134,7 @@ def test_a_name_of_several_parts_is_a_mixture_of_them(get):
   assert isinstance(get('mnli'), seqio.Task)
 
 
+@pytest.mark.slow
 def test_shards_have_the_ids_of_the_source(get):
   get('rte.all')
   shards = [

@@ -99,6 +99,7 @@ def test_both_renderers_read_the_same(folder):
   assert len(found) == len(expected) >= 500
 
 
+@pytest.mark.slow
 def test_shuffled_and_sharded_rows_are_all_there(folder):
   _write(folder, _many())
   part = _part(splits={'train': 'train'})
@@ -242,6 +243,7 @@ def test_a_file_that_is_not_there_is_named(folder):
     _ = SplitSource(hub, 'x').slices
 
 
+@pytest.mark.slow
 def test_a_changed_file_is_read_again(folder):
   _write(folder, _many(20))
   part = _part(splits={'train': 'train', 'test': 'test'})

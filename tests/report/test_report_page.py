@@ -86,6 +86,7 @@ def test_dark_mode_is_kept(browser, url):
     assert (paper(page), ink(page)) == light
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 def test_the_page_is_accessible(browser, url, scheme):
   axe = pytest.importorskip('axe_playwright_python.sync_playwright')

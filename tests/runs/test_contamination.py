@@ -16,6 +16,7 @@ def _texts(name, data_dir):
   return list(row_texts(part, 'test', data_dir))
 
 
+@pytest.mark.slow
 def test_planted_rows_are_found(cli, mini_data):
   planted = {'record': _texts('record', mini_data)[1::4]}
   planted['cosmos_qa'] = _texts('cosmos_qa', mini_data)[:1]

@@ -19,6 +19,7 @@ def _data(path) -> dict:
   return json.loads(data)
 
 
+@pytest.mark.slow
 def test_the_page_has_users_datasets_and_is_the_same_twice(cli, rule_data):
   flags = RULE, f'--data_dir={rule_data}', '--rows=1', '--shots=1'
   out = cli.check('explore', 'rule', 'rte', *flags, '--out=one')

@@ -81,6 +81,7 @@ def test_a_folder_with_files_is_not_written_to(tmp_path):
     _import(source, source)
 
 
+@pytest.mark.slow
 def test_a_bfloat16_model_loses_nothing_in_bfloat16(tmp_path):
   source = _write_model(tmp_path / 'source')
   _import(source, tmp_path / 'full')
@@ -88,6 +89,7 @@ def test_a_bfloat16_model_loses_nothing_in_bfloat16(tmp_path):
   _assert_same(_params(tmp_path / 'half'), _params(tmp_path / 'full'))
 
 
+@pytest.mark.slow
 def test_check_tells_whether_the_logits_are_the_same(tmp_path, capsys):
   for name in ('torch', 'transformers', 'accelerate'):
     pytest.importorskip(name)

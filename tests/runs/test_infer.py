@@ -83,6 +83,7 @@ def _read(text):
   return [json.loads(line) for line in text.splitlines()]
 
 
+@pytest.mark.slow
 def test_prompts_are_continued_in_their_order(cli, answered):
   checkpoint, texts = answered
   _write_prompts(cli.folder)

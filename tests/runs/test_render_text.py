@@ -93,6 +93,7 @@ def test_the_text_is_what_inspect_shows(render, mini_data):
     assert row['completion'] == example['targets']
 
 
+@pytest.mark.slow
 def test_an_epoch_has_the_rates_of_the_mixture_mixed(render, cli, mini_data):
   found, out = render('anli')
   splits, _ = _splits(cli, mini_data, 'anli')

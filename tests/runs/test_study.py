@@ -62,6 +62,7 @@ def _read(folder, study_dir='studies'):
   return json.loads((folder / study_dir / 'tiny-smoke/study.json').read_text())
 
 
+@pytest.mark.slow
 def test_a_study_computes_each_cell_once(cli, done, computed):
   out = done()
   assert computed == ['run', 'train', 'run']

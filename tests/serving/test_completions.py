@@ -71,6 +71,7 @@ def test_each_model_answers_as_the_generator_does(client):
   assert _expected('first', 12) != _expected('second', 12)
 
 
+@pytest.mark.slow
 def test_draws_are_those_of_the_generator(client):
   found = _post(
     client,
@@ -84,6 +85,7 @@ def test_draws_are_those_of_the_generator(client):
   assert texts == _expected('first', 12, Sampling(0.8, 0, 0.9, 3))
 
 
+@pytest.mark.slow
 def test_without_a_seed_answers_differ(client):
   texts = {_ask(client, prompt='x', temperature=1)['text'] for _ in range(4)}
   assert len(texts) > 1

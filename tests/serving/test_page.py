@@ -10,6 +10,8 @@ from tests.browser import open_page, overflows
 from tests.serving import tiny_server
 from tests.serving.listening import listening
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module')
 def address(rows) -> Iterator[str]:
@@ -127,7 +129,6 @@ def test_an_error_of_the_server_is_shown(browser, address):
   assert shown.startswith('Error: the prompt has')
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(('width', 'scheme'), [(1280, 'light'), (360, 'dark')])
 def test_the_page_fits_and_is_accessible(browser, address, width, scheme):
   axe = pytest.importorskip('axe_playwright_python.sync_playwright')

@@ -144,6 +144,7 @@ def _gold(rows, seed=0):
   return np.random.default_rng(seed).integers(0, 2, rows).tolist()
 
 
+@pytest.mark.slow
 def test_a_difference_is_that_of_explicit_loops():
   arms = []
   for first_seed, seeds in ((10, 3), (20, 1)):

@@ -2,12 +2,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from flan_jax.training.averaging import averaged_params
 from flan_jax.training.optimizer import OptimizerConfig, make_optimizer
 from flan_jax.training.trained import trained, with_trained
 
 
+@pytest.mark.slow
 def test_trained_parameters_are_averaged_from_the_initial_ones_on():
   params = {
     'embedding': jnp.ones((3, 2)),

@@ -95,6 +95,7 @@ def test_state_is_restored_bit_for_bit(tmp_path, state, abstract):
   checkpointer.close()
 
 
+@pytest.mark.slow
 def test_an_average_is_kept_apart_and_restored_alone(tmp_path, state):
   config = OptimizerConfig(
     optimizer='adamw', ema_decay=0.9, frozen=('embedding', 'layers/.*_norm')
@@ -154,6 +155,7 @@ def test_state_may_be_donated_while_it_is_written(tmp_path, state):
   assert_same_bits(got, state['params'])
 
 
+@pytest.mark.slow
 def test_best_is_kept_besides_the_newest(tmp_path, state):
   with pytest.raises(CheckpointError, match='train with KEEP_BEST'):
     Checkpointer.best(tmp_path)
@@ -209,6 +211,7 @@ def remove(path):
   path.unlink()
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize(
   'item, damage',
   [

@@ -254,6 +254,7 @@ def test_steps_of_the_window_are_profiled(run, train_step):
   assert b'train' in data and b'step_num' in data
 
 
+@pytest.mark.slow
 def test_failing_step_ends_profile_and_loader(run, train_step):
   def fail():
     raise KeyboardInterrupt
@@ -272,6 +273,7 @@ def _at_call(number: int, function) -> Callable[[], None]:
   return lambda: function() if next(calls) == number else None
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_leaves_a_checkpoint_of_the_step_that_runs(
   run, train_step, number
@@ -292,6 +294,7 @@ def test_a_signal_leaves_a_checkpoint_of_the_step_that_runs(
   assert Checkpointer(run.folder).steps() == [3]
 
 
+@pytest.mark.slow
 def test_checkpoints_may_follow_the_clock(run, train_step):
   run(train_step, period='0.0001 s')
   assert Checkpointer(run.folder).steps() == [4, 5, 6]
@@ -326,6 +329,7 @@ def test_an_error_in_the_loader_ends_the_run(
   plan.windows._plans.clear()
 
 
+@pytest.mark.slow
 def test_run_resumed_in_a_later_window_equals_an_uninterrupted_one(
   tmp_path, split, mesh, train_step, monkeypatch
 ):

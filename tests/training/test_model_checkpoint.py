@@ -41,6 +41,7 @@ def _draw(shapes, seed):
   )
 
 
+@pytest.mark.slow
 def test_adapters_are_merged_into_the_base_that_they_name(tmp_path):
   mesh = sharding.make_mesh(sharding.MeshConfig(), jax.devices()[:1])
   shapes = abstract_params(_BASE, mesh)

@@ -162,6 +162,7 @@ def test_sharding_of_the_factored_state():
   assert rest.count.spec == P()
 
 
+@pytest.mark.slow
 def test_sharding_follows_optax_where_dimensions_are_equal():
   # Shapes do not tell which dimension of a square matrix is reduced. Compare
   # with optax's result for a gradient that varies along one of them.

@@ -120,6 +120,7 @@ def test_all_meshes_train_alike(shape, reference):
   assert_same_run(run(shape=shape, batches=batches), reference)
 
 
+@pytest.mark.slow
 def test_unscanned_layers_train_alike(reference):
   config = dataclasses.replace(CONFIG, scan_layers=False)
   batches = [make_batch(0), make_batch(1)]
@@ -160,6 +161,7 @@ def test_batch_without_targets_changes_nothing():
   assert int(state['step']) == 1
 
 
+@pytest.mark.slow
 def test_dropout_is_drawn_from_seed_and_step():
   config = dataclasses.replace(CONFIG, dropout_rate=0.3)
   mesh, optimizer = make_mesh(1, 1, 1), make_optimizer(OPTIMIZER)
@@ -176,6 +178,7 @@ def test_dropout_is_drawn_from_seed_and_step():
   assert loss(3) != loss(3, seed=2)
 
 
+@pytest.mark.slow
 def test_bfloat16_leaves_parameters_in_float32(reference):
   config = dataclasses.replace(CONFIG, compute_dtype='bfloat16', remat='full')
   state, history = run(config)
@@ -186,6 +189,7 @@ def test_bfloat16_leaves_parameters_in_float32(reference):
   )
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize(
   'frozen', [('embedding', 'layers/(gate|up|down)'), ('layers/.*',)], ids=str
 )
@@ -208,6 +212,7 @@ def test_frozen_parameters_do_not_change_and_others_do(frozen):
   )
 
 
+@pytest.mark.slow
 def test_adapters_alone_are_trained_and_have_a_state():
   config = dataclasses.replace(
     CONFIG, lora_rank=2, lora_targets=('layers/(query|down)',)
@@ -251,6 +256,7 @@ def test_state_has_the_declared_sharding():
   assert gate.addressable_shards[0].data.shape == (2, 8, 12)
 
 
+@pytest.mark.slow
 def test_a_step_that_is_not_finite_is_skipped():
   mesh, optimizer = make_mesh(1, 1, 1), make_optimizer(OPTIMIZER)
   step = make_train_step(CONFIG, optimizer, mesh, skip_nonfinite=True)

@@ -2,9 +2,12 @@
 
 import json
 
+import pytest
+
 from benchmarks.contamination import __main__ as benchmark
 
 
+@pytest.mark.slow
 def test_planted_rows_are_found_in_each_form(capsys, tmp_path):
   benchmark.main(
     [

@@ -83,6 +83,7 @@ def test_generation_over_eight_devices():
   assert together == alone
 
 
+@pytest.mark.slow
 def test_any_end_token_ends_an_answer_before_its_limit():
   config, mesh = tiny_config('rope', vocab_size=30), _mesh()
   params = init_params(config, 0, mesh)
@@ -111,6 +112,7 @@ def test_slots_are_filled_again_until_all_prompts_are_answered():
   assert max(map(len, few)) > 8  # More than one round on the device.
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize('position', ['relative_bias', 'rope'])
 def test_prompts_that_share_their_beginning_are_answered_as_alone(
   position, monkeypatch
@@ -142,6 +144,7 @@ def _nothing_shared(prompts):
   return [trunks.Shared(0, tuple(range(len(prompts))))]
 
 
+@pytest.mark.slow
 def test_draws_depend_on_seed_prompt_and_place_and_not_on_the_batch():
   config, mesh = tiny_config('rope', vocab_size=30), _mesh()
   params = init_params(config, 0, mesh)
@@ -159,6 +162,7 @@ def test_draws_depend_on_seed_prompt_and_place_and_not_on_the_batch():
   assert drawn != draw(8192, seed=1)
 
 
+@pytest.mark.slow
 def test_ids_beyond_the_vocabulary_never_come():
   config, mesh = tiny_config('rope', vocab_size=30), _mesh()
   params = init_params(config, 0, mesh)

@@ -48,6 +48,7 @@ def test_impossible_tokens_are_never_drawn():
   assert set(np.asarray(drawn).tolist()) == {0, 2}
 
 
+@pytest.mark.slow
 def test_each_sequence_of_a_batch_is_drawn_in_its_own_way():
   logits = jnp.tile(jnp.log(_PROBABILITIES), (3 * _DRAWS, 1))
   ways = [Sampling(), Sampling(1.0, top_k=2), Sampling(1.0)]

@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pytest
 
 from flan_jax.batches.packing import Capacity, Example, empty_batch, fill_row
 from flan_jax.evaluation.generation.sampling import Draws
@@ -17,6 +18,7 @@ from tests.evaluation.stub_models import tiny_config
 _CONFIG = tiny_config()
 
 
+@pytest.mark.slow
 def test_only_active_slots_add_tokens_and_only_up_to_their_limit():
   mesh = make_mesh(MeshConfig(), jax.devices()[:1])
   params = init_params(_CONFIG, 0, mesh)

@@ -67,6 +67,7 @@ def _assert_equal(a, b):
   assert (np.abs(a - b) <= 1e-5 * np.maximum(1, np.abs(b))).all()
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize('position', ['relative_bias', 'rope'])
 def test_shared_packed_scores_equal_one_option_per_row(position):
   config, mesh = tiny_config(position), _mesh()
@@ -122,6 +123,7 @@ def test_scores_do_not_depend_on_the_order_of_branches():
   _assert_equal(_sums(mirrored), _sums(scored))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'shape', [{'data': 8}, {'data': 2, 'fsdp': 2, 'model': 2}]
 )
@@ -167,6 +169,7 @@ def test_every_rule_has_its_values():
   assert 'acc_mutual_info' not in rank.values_by_rule(scores, ['a', 'b'])
 
 
+@pytest.mark.slow_but_first
 @pytest.mark.parametrize('position', ['relative_bias', 'rope'])
 def test_options_that_fill_several_rows_repeat_their_prompt(position):
   config, mesh = tiny_config(position), _mesh()
