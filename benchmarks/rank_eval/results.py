@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks.common import figures
 from benchmarks.common.comparison import Comparison
+from flan_jax.batches.packing import Example
 from flan_jax.evaluation.scoring import trunks
 
 SIDES = OWN, PLAIN, HARNESS = 'flan_jax', 'flan_jax_plain', 'lm_eval'
@@ -121,10 +122,10 @@ def shares(tokens: Mapping[str, int]) -> dict[str, Any]:
 def needed(rows: Rows) -> dict[str, int]:
   """Returns the tokens that each side has to read of some prompts.
 
-  `flan_jax` reads a prompt once with all its options, and what many prompts
-  begin with once; `flan_jax_plain` reads a prompt once for each option. The
-  harness reads what precedes the last token once, and so reads a prompt once
-  for all options of a single token.
+  `flan_jax` reads a prompt once with all its options, and once what many
+  prompts, or all options of a prompt, begin with; `flan_jax_plain` reads a
+  prompt once for each option. The harness reads what precedes the last token
+  once, and so reads a prompt once for all options of a single token.
   """
   tokens = dict.fromkeys(SIDES, 0)
   before = set()
@@ -132,7 +133,7 @@ def needed(rows: Rows) -> dict[str, int]:
     tokens[OWN] -= one.length * (len(one.members) - 1)
   for row in rows:
     prompt, options = row['prompt'], row['options']
-    tokens[OWN] += len(prompt) + sum(len(option) - 1 for option in options)
+    tokens[OWN] += Example(prompt, tuple(options)).joined().length
     tokens[PLAIN] += sum(len(prompt) + len(option) - 1 for option in options)
     before |= {(*prompt, *option[:-1]) for option in options}
   tokens[HARNESS] = sum(map(len, before))

@@ -185,10 +185,13 @@ class Example:
   Attributes:
     prompt: Tokens that are read, not predicted.
     targets: The continuations; one in training, one per option in scoring.
+    common: The last tokens of the prompt that are also predicted: all options
+      begin with them.
   """
 
   prompt: Sequence[int]
   targets: tuple[Sequence[int], ...]
+  common: int = 0
 
   @property
   def length(self) -> int:
@@ -197,7 +200,28 @@ class Example:
 
   @property
   def predicted(self) -> int:
-    return sum(len(target) for target in self.targets)
+    return self.common + sum(len(target) for target in self.targets)
+
+  def joined(self) -> 'Example':
+    """Moves what all targets begin with to the prompt, where it is read once.
+
+    Their last tokens stay.
+
+    >>> Example([5, 6], ([7, 8, 9], [7, 8])).joined()
+    Example(prompt=[5, 6, 7], targets=([8, 9], [8]), common=1)
+    """
+    first, *others = self.targets
+    most = min(map(len, self.targets)) - 1
+    common = 0
+    while common < most and all(
+      target[common] == first[common] for target in others
+    ):
+      common += 1
+    if not (common and others):
+      return self
+    prompt = [*self.prompt, *first[:common]]
+    targets = tuple(target[common:] for target in self.targets)
+    return Example(prompt, targets, common)
 
 
 def empty_batch(rows: int, capacity: Capacity) -> dict[str, np.ndarray]:
@@ -246,7 +270,8 @@ def fill_row(
       many tokens.
 
   Returns:
-    For each example and target, its slice of the target axis.
+    For each example and target, its slice of the target axis. That of what the
+    targets have in common follows, if they do.
   """
   at, slot, places = 0, 0, []
   for segment, example in enumerate(examples, start=1):
@@ -271,6 +296,14 @@ def fill_row(
       batch['target_weights'][row, predicted] = 1
       places[-1].append(predicted)
       at, slot = read.stop, slot + count
+    if example.common:
+      predicted = slice(slot, slot + example.common)
+      sources = np.arange(last - example.common, last)
+      batch['target_positions'][row, predicted] = sources
+      batch['target_labels'][row, predicted] = example.prompt[-example.common :]
+      batch['target_weights'][row, predicted] = 1
+      places[-1].append(predicted)
+      slot = predicted.stop
   return places
 
 

@@ -1,9 +1,10 @@
 """Rank classification: the log-likelihood of every option of a prompt.
 
 A prompt and its options form one example whose options are branches, so that
-the prompt is read once. So is what many prompts begin with. Examples of all
-tasks form one queue, are packed into rows of few lengths and scored in float32.
-Scores do not depend on batching or packing.
+the prompt is read once. So is what many prompts begin with, and what all
+options of a prompt begin with. Examples of all tasks form one queue, are packed
+into rows of few lengths and scored in float32. Scores do not depend on batching
+or packing.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -85,8 +86,10 @@ class Scorer:
       values = np.asarray(predicted)
       for row, item, places in owners:
         options = found[item.index]
-        for option, where in enumerate(places, start=item.first):
-          options[option] = values[row, where]
+        count = len(item.example.targets)
+        common = [values[row, where] for where in places[count:]]
+        for option, where in enumerate(places[:count], start=item.first):
+          options[option] = np.concatenate([*common, values[row, where]])
         # The options of an example may be in several rows.
         if all(option is not None for option in options):
           yield item.index, options

@@ -15,7 +15,7 @@ from flan_jax.model import DecoderConfig
 # any number of times. Attention over short rows is cheap.
 _SHORTEST_ROW = 256
 # How much longer the rows of a group may be; longer rows fill better.
-_STRETCHES = (1, 1.5, 2, 3, 4)
+_STRETCHES = (1, 1.125, 1.25, 1.375, 1.5, 1.75, 2, 2.5, 3, 4)
 # Target capacities to try, relative to the mean share of predicted tokens.
 _TARGET_SLACKS = (1.03, 1.1, 1.25, 1.5, 2.5)
 # The target capacity of a row is a multiple of this.
@@ -63,7 +63,8 @@ class Group:
     return packing.pack(*_sizes(self.items), self.capacity)
 
 
-# Row of the batch, item, and where its options are in the row.
+# Row of the batch, item, and where its options, and then what they have in
+# common, are in the row.
 Owner = tuple[int, Item, list[slice]]
 
 
@@ -143,11 +144,11 @@ def groups_of(
     for index in one.members:
       example = examples[index]
       rest = packing.Example(example.prompt[one.length :], example.targets)
-      for item in _split(index, rest, longest):
+      for item in _split(index, rest.joined(), longest):
         items.append(dataclasses.replace(item, trunk=number))
   groups = []
   for before, items in by_padding.items():
-    for group in _of_one_padding(items, config, before):
+    for group in _of_one_padding(items, config, before, longest):
       by_trunk: dict[int, list[Item]] = {}
       for item in group.items:
         by_trunk.setdefault(item.trunk, []).append(item)
@@ -158,7 +159,7 @@ def groups_of(
 
 
 def _of_one_padding(
-  items: Sequence[Item], config: DecoderConfig, before: int
+  items: Sequence[Item], config: DecoderConfig, before: int, longest: int
 ) -> list[Group]:
   """Groups items by length, after trunks of `before` tokens with padding."""
   by_length: dict[int, list[Item]] = {}
@@ -166,9 +167,10 @@ def _of_one_padding(
     by_length.setdefault(row_length(item.example.length), []).append(item)
   groups: list[Group] = []
   for _, alike in sorted(by_length.items(), reverse=True):
-    group = _cheapest(alike, config, before)
+    group = _cheapest(alike, config, before, longest)
     if groups:
-      both = _cheapest([*groups[-1].items, *alike], config, before)
+      both = [*groups[-1].items, *alike]
+      both = _cheapest(both, config, before, longest)
       apart = _cost(groups[-1], config, before) + _cost(group, config, before)
       if _cost(both, config, before) < apart:
         groups[-1] = both
@@ -193,14 +195,15 @@ def _split(
   index: int, example: packing.Example, longest: int
 ) -> Iterator[Item]:
   """Divides options so that each part, with the prompt, fits `longest`."""
-  prompt, targets = example.prompt, example.targets
+  prompt, targets, common = example.prompt, example.targets, example.common
   first, length = 0, len(prompt)
   for number, target in enumerate(targets):
     if number > first and length + len(target) - 1 > longest:
-      yield Item(index, first, packing.Example(prompt, targets[first:number]))
+      some = packing.Example(prompt, targets[first:number], common)
+      yield Item(index, first, some)
       first, length = number, len(prompt)
     length += len(target) - 1
-  yield Item(index, first, packing.Example(prompt, targets[first:]))
+  yield Item(index, first, packing.Example(prompt, targets[first:], common))
 
 
 def _sizes(items: Sequence[Item]) -> tuple[np.ndarray, np.ndarray]:
@@ -213,7 +216,7 @@ def _rounded(targets: int) -> int:
 
 
 def _cheapest(
-  items: Sequence[Item], config: DecoderConfig, before: int
+  items: Sequence[Item], config: DecoderConfig, before: int, longest: int
 ) -> Group:
   """Packs items into the rows that cost least on a sample of them."""
   length = row_length(max(item.example.length for item in items))
@@ -225,6 +228,7 @@ def _cheapest(
   tried = {
     packing.Capacity(tokens, _rounded(max(most, budget)), _MAX_SEGMENTS)
     for tokens in (int(length * stretch) for stretch in _STRETCHES)
+    if tokens <= max(length, longest)
     for budget in (int(tokens * share * slack) for slack in _TARGET_SLACKS)
   }
   best = min(

@@ -72,7 +72,12 @@ def _assert_equal(a, b):
 def test_shared_packed_scores_equal_one_option_per_row(position):
   config, mesh = tiny_config(position), _mesh()
   params = init_params(config, 0, mesh)
-  examples = _examples(count=10)
+  examples = [
+    *_examples(count=8),
+    # Options that begin alike, and one that is the beginning of another.
+    Example([3, 4], ([6, 7, 8], [6, 7, 9, 9], [6, 7, 3])),
+    Example([9], ([6, 7, 8, 5], [6, 7, 8])),
+  ]
   scored = score(rank.Scorer(config, mesh), params, examples)
   plain = [_one_by_one(config, params, example) for example in examples]
   for shared, alone in zip(scored, plain, strict=True):
@@ -176,7 +181,7 @@ def test_options_that_fill_several_rows_repeat_their_prompt(position):
   params = init_params(config, 0, mesh)
   long = [
     Example(list(range(3, 43)) * 4, tuple([n] * 30 for n in range(3, 20))),
-    Example([3, 4, 5], ([6], [7, 8])),
+    Example([3, 4, 5], ([6, 6], [6, 7, 8])),
     # The prompt fills a row with any one option.
     Example(list(range(3, 43)) * 8, ([4] * 9, [5] * 7)),
   ]

@@ -8,7 +8,8 @@ _CONFIG = tiny_config()
 
 
 def test_no_row_is_longer_than_allowed():
-  examples = [Example([3] * 100, tuple([4] * 60 for _ in range(9)))] * 7
+  options = tuple([n, *[4] * 59] for n in range(9))
+  examples = [Example([3] * 100, options)] * 7
   groups = rank_batches.groups_of(examples, _CONFIG, longest=256)
   assert {group.capacity.tokens for group in groups} == {256}
   items = [item for group in groups for item in group.items]
