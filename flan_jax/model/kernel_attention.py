@@ -1,7 +1,8 @@
 """Attention kernels: JAX's splash attention on TPU, cuDNN's on GPU.
 
 Neither supports a bias or branches, cuDNN's no soft cap. Both compute in
-bfloat16.
+bfloat16. Programs with either are compiled or lowered in tests, but no test
+runs them on a TPU or GPU.
 """
 
 import functools
@@ -10,15 +11,15 @@ import math
 import jax
 from jaxtyping import Array, Float
 
-from flan_jax.errors import ConfigError
 from flan_jax.model import attention
 from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.sharding import rules
 
 # Kernel -> the platform that it runs on.
 PLATFORMS = {'splash': 'tpu', 'cudnn': 'gpu'}
-# Splash needs rows of whole vector registers.
-_LANES = 128
+# Tokens of a row are a multiple of this: splash needs whole vector registers;
+# cuDNN takes the gradient of a mask, which needs an even length.
+_ROW_MULTIPLES = {'splash': 128, 'cudnn': 2}
 _LARGEST_BLOCK = 512
 _BLOCKS = (
   *('block_q', 'block_q_dkv', 'block_q_dq'),
@@ -26,12 +27,27 @@ _BLOCKS = (
 )
 # Mosaic cannot compile splash's bfloat16 products for these chips.
 _WITHOUT_SPLASH = ('TPU v2', 'TPU v3')
+# Compute capabilities of Ampere and Hopper, and their widest heads in cuDNN.
+_LEAST_CAPABILITY, _HOPPER = 8, 9
+_WIDEST_HEAD, _WIDEST_HEAD_OF_HOPPER = 128, 256
 
 
 def refusal(
-  kernel: str, config: DecoderConfig, device: jax.Device
+  kernel: str,
+  config: DecoderConfig,
+  mesh: jax.sharding.Mesh,
+  length: int | None = None,
 ) -> str | None:
-  """Returns why a kernel cannot run, as the end of a sentence, or None."""
+  """Returns why a kernel cannot run, as the end of a sentence, or None.
+
+  Args:
+    kernel: One of `PLATFORMS`.
+    config: Shape of the decoder.
+    mesh: The devices.
+    length: Tokens of a row; None if rows have several lengths, see
+      `divides_rows`.
+  """
+  device = mesh.devices.flat[0]
   platform = PLATFORMS[kernel]
   if device.platform != platform:
     return f'runs on {platform.upper()}s only, not on {device.device_kind}'
@@ -41,8 +57,45 @@ def refusal(
     return "does not support the bias of position='relative_bias'"
   if config.compute_dtype != 'bfloat16':
     return f"needs compute_dtype='bfloat16', not {config.compute_dtype!r}"
-  if kernel == 'cudnn' and config.attention_softcap is not None:
+  if kernel == 'cudnn':
+    unsupported = _unsupported_by_cudnn(config, device)
+    if unsupported is not None:
+      return unsupported
+  model = mesh.shape['model']
+  if config.num_heads % (
+    config.num_kv_heads * _repeats(config.num_kv_heads, model)
+  ):
+    return (
+      f'cannot divide num_heads={config.num_heads} with '
+      f'num_kv_heads={config.num_kv_heads} among model={model} devices: use '
+      "attention='blocks'"
+    )
+  if length is not None and not divides_rows(kernel, length):
+    return (
+      f'needs a row length that is a multiple of {_ROW_MULTIPLES[kernel]}, not '
+      f"{length}: change PACK_LENGTH, or use attention='blocks'"
+    )
+  return None
+
+
+def divides_rows(kernel: str, length: int) -> bool:
+  """Returns whether a kernel supports rows of so many tokens."""
+  return length % _ROW_MULTIPLES[kernel] == 0
+
+
+def _unsupported_by_cudnn(config, device):
+  if config.attention_softcap is not None:
     return 'does not support attention_softcap'
+  # Such as 9.0; other makers' GPUs have names, or nothing.
+  major = getattr(device, 'compute_capability', '').partition('.')[0]
+  if not major.isdecimal() or int(major) < _LEAST_CAPABILITY:
+    return f'does not run on {device.device_kind}'
+  widest = _WIDEST_HEAD if int(major) < _HOPPER else _WIDEST_HEAD_OF_HOPPER
+  if config.head_dim % 8 or config.head_dim > widest:
+    return (
+      f'needs a head_dim that is a multiple of 8 and at most {widest}, not '
+      f'{config.head_dim}'
+    )
   return None
 
 
@@ -56,32 +109,19 @@ def attend_splash(
 ) -> Float[Array, 'B L H h']:
   """Computes the same as `attention.attend_reference`, without a bias.
 
-  Under a mesh, each device computes its own rows and heads. Key heads are
-  repeated if there are fewer than devices on the model axis. `interpret` runs
-  the kernel as plain JAX, on any device.
-
-  Raises:
-    ConfigError: The row length is not a multiple of 128, or the mesh cannot
-      divide the heads.
+  The length must be a multiple of 128. Under a mesh, each device computes its
+  own rows and heads. Key heads are repeated if there are fewer than devices on
+  the model axis. `interpret` runs the kernel as plain JAX, on any device.
   """
-  length, heads, width = query_BxLxHxh.shape[1:]
-  if length % _LANES:
-    raise ConfigError(
-      f"attention='splash' needs a row length that is a multiple of {_LANES}, "
-      f"not {length}: change PACK_LENGTH, or use attention='blocks'."
-    )
-  rule = rule or attention.Rule(width**-0.5)
-  query, key, value = query_BxLxHxh * rule.scale, key_BxLxKxh, value_BxLxKxh
+  rule = rule or attention.Rule(query_BxLxHxh.shape[-1] ** -0.5)
   mesh = jax.sharding.get_abstract_mesh()
-  if not mesh.empty:
-    repeats = _repeats(heads, key.shape[2], mesh.shape['model'])
-    key, value = (x.repeat(repeats, axis=2) for x in (key, value))
+  key, value = _repeated(mesh, key_BxLxKxh, value_BxLxKxh)
 
   def attend(rule, *inputs):
     whole = functools.partial(_splash, rule=rule, interpret=interpret)
-    return (whole if mesh.empty else _divided(whole))(*inputs)
+    return _divided(mesh, whole)(*inputs)
 
-  inputs = (query, key, value, context.segments)
+  inputs = (query_BxLxHxh * rule.scale, key, value, context.segments)
   far = rule._replace(window=None)
   if rule.window is None or context.windowed is None:
     return attend(rule, *inputs)
@@ -89,28 +129,32 @@ def attend_splash(
   return jax.lax.cond(context.windowed, near, far, *inputs)
 
 
-def _divided(attend):
-  """Lets each device compute its own rows and heads."""
+def _divided(mesh, attend):
+  """Lets each device of a mesh, if there is one, compute its rows and heads."""
+  if mesh.empty:
+    return attend
   by_head = rules.partition_spec(['batch', 'length', 'heads'])
-  by_row = rules.partition_spec(['batch', 'length'])
+  by_row = rules.partition_spec(['batch'])
   return jax.shard_map(
     attend,
     in_specs=(by_head, by_head, by_head, by_row),
     out_specs=by_head,
-    # The kernel does not declare the axes along which its result varies.
+    # The kernels do not declare the axes along which their results vary.
     check_vma=False,
   )
 
 
-def _repeats(heads, kv_heads, devices):
+def _repeated(mesh, *heads):
+  """Repeats key heads [B, L, K, h] until devices divide them."""
+  if mesh.empty:
+    return heads
+  repeats = _repeats(heads[0].shape[2], mesh.shape['model'])
+  return [x.repeat(repeats, axis=2) for x in heads]
+
+
+def _repeats(kv_heads, devices):
   """Returns how often to repeat key heads so that devices divide them."""
-  repeats = devices // math.gcd(kv_heads, devices)
-  if heads % (kv_heads * repeats):
-    raise ConfigError(
-      f"attention='splash' cannot divide {heads} heads with {kv_heads} key "
-      f"heads among model={devices} devices: use attention='blocks'."
-    )
-  return repeats
+  return devices // math.gcd(kv_heads, devices)
 
 
 def _splash(query_BxLxHxh, key, value, segments_BxL, rule, interpret):
@@ -152,11 +196,25 @@ def attend_cudnn(
 ) -> Float[Array, 'B L H h']:
   """Computes the same as `attention.attend_reference`.
 
-  It supports neither a bias nor a soft cap.
+  It supports neither a bias nor a soft cap. The length must be even. Rows and
+  heads are divided as by `attend_splash`.
+
+  cuDNN skips the keys after a query, but reads a mask [B, 1, L, L]. It could
+  skip other examples of the row, too, by the offsets of packed sequences;
+  `jax.nn.dot_product_attention`, in JAX 0.10 and 0.11, does not take them.
   """
   rule = rule or attention.Rule(query_BxLxHxh.shape[-1] ** -0.5)
-  mask = attention.seen_keys(context, rule)[:, None]
-  heads = (query_BxLxHxh, key_BxLxKxh, value_BxLxKxh)
-  return jax.nn.dot_product_attention(
-    *heads, mask=mask, scale=rule.scale, implementation=implementation
-  )
+  mesh = jax.sharding.get_abstract_mesh()
+  key, value = _repeated(mesh, key_BxLxKxh, value_BxLxKxh)
+
+  def attend(query, key, value, mask_Bx1xLxL):
+    return jax.nn.dot_product_attention(
+      *(query, key, value),
+      mask=mask_Bx1xLxL,
+      scale=rule.scale,
+      is_causal=True,
+      implementation=implementation,
+    )
+
+  mask_Bx1xLxL = attention.seen_keys(context, rule)[:, None]
+  return _divided(mesh, attend)(query_BxLxHxh, key, value, mask_Bx1xLxL)

@@ -1,6 +1,7 @@
 """Chooses an implementation of attention."""
 
 import dataclasses
+import functools
 
 import jax
 from jaxtyping import Array, Float
@@ -15,6 +16,7 @@ def resolve_attention(
   config: DecoderConfig,
   mesh: jax.sharding.Mesh,
   gradients: bool = False,
+  length: int | None = None,
 ) -> DecoderConfig:
   """Replaces attention 'auto' with the fastest implementation on the mesh.
 
@@ -22,23 +24,29 @@ def resolve_attention(
     config: Shape of the decoder.
     mesh: The devices.
     gradients: Whether gradients are computed, too.
+    length: Tokens of every row; None if rows have several lengths. See `attend`
+      for those that a kernel does not support.
 
   Raises:
-    ConfigError: The configured kernel does not support model or devices.
+    ConfigError: The configured kernel does not support model, devices or rows.
   """
   device = mesh.devices.flat[0]
+  refuse = functools.partial(
+    kernel_attention.refusal, config=config, mesh=mesh, length=length
+  )
   if config.attention in kernel_attention.PLATFORMS:
-    refusal = kernel_attention.refusal(config.attention, config, device)
+    refusal = refuse(config.attention)
     if refusal is not None:
       raise ConfigError(f"attention='{config.attention}' {refusal}.")
   if config.attention != 'auto':
     return config
-  if kernel_attention.refusal('splash', config, device) is None:
-    chosen = 'splash'
+  for kernel in kernel_attention.PLATFORMS:
+    if refuse(kernel) is None:
+      return dataclasses.replace(config, attention=kernel)
   # Rows that are divided among devices are not divided again. Training has few
   # rows, whose blocks keep the cores busy, and would have to sum the gradients
   # of pieces.
-  elif gradients or device.platform != 'cpu' or mesh_lib.batch_shards(mesh) > 1:
+  if gradients or device.platform != 'cpu' or mesh_lib.batch_shards(mesh) > 1:
     chosen = 'blocks'
   else:
     chosen = 'pieces'
@@ -67,18 +75,27 @@ def attend(
 ) -> Float[Array, 'B L H h']:
   """Computes attention as configured; see `attention.attend_reference`.
 
-  Falls back to blocks for an unresolved 'auto', and for branches and trunks,
-  which the kernels do not support.
+  Falls back to blocks for an unresolved 'auto', and for branches, trunks and
+  row lengths that the kernels do not support.
   """
   heads = (query_BxLxHxh, key_BxLxKxh, value_BxLxKxh)
   rule = attention.Rule.of(config)
   if config.attention == 'reference':
     return attention.attend_reference(*heads, context, rule)
-  if context.branches is None and context.trunk is None:
+  if _kernel_supports(config, context):
     if config.attention == 'splash':
       return kernel_attention.attend_splash(*heads, context, rule)
-    if config.attention == 'cudnn':
-      return kernel_attention.attend_cudnn(*heads, context, rule)
+    return kernel_attention.attend_cudnn(*heads, context, rule)
   return block_attention.attend_in_blocks(
     *heads, context, config.attention_block, config.attention == 'pieces', rule
   )
+
+
+def _kernel_supports(config, context):
+  """Returns whether a kernel is configured that supports these rows."""
+  if config.attention not in kernel_attention.PLATFORMS:
+    return False
+  if context.branches is not None or context.trunk is not None:
+    return False
+  length = context.segments.shape[1]
+  return kernel_attention.divides_rows(config.attention, length)

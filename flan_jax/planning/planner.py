@@ -31,7 +31,7 @@ def check(request: Request, devices: Sequence[Any]) -> Mesh:
   """
   mesh = make_mesh(request.mesh, devices)
   check_batch(request.batch_rows, mesh, request.microbatches)
-  resolve_attention(request.model, mesh)
+  resolve_attention(request.model, mesh, length=request.pack_length)
   abstract_params(request.model, mesh)
   return mesh
 
@@ -54,7 +54,9 @@ def plan(request: Request, devices: Sequence[Any]) -> dict[str, Any]:
   """
   mesh = check(request, devices)
   topology = Topology.parse(request.topology)
-  config = resolve_attention(request.model, mesh, gradients=True)
+  config = resolve_attention(
+    request.model, mesh, gradients=True, length=request.pack_length
+  )
   programs = {
     name: plan_program(request, name, mesh) for name in request.programs
   }

@@ -122,15 +122,20 @@ def make_train_step(
 
   Raises:
     ConfigError: The configured attention does not run here, or `frozen` does
-      not match; while tracing, the mesh does not divide the rows of a part.
+      not match; while tracing, the mesh does not divide the rows of a part, or
+      the configured kernel does not support their length.
   """
   shardings = state_shardings(model_config, optimizer, mesh)
-  model_config = multihead.resolve_attention(model_config, mesh, gradients=True)
+  resolve = functools.partial(
+    multihead.resolve_attention, model_config, mesh, gradients=True
+  )
+  resolve()  # Finds mistakes before rows are known.
   gradient_shardings = trained(shardings['params'], frozen)
 
   def sums(changed, params, batch, key, total):
     params = with_trained(params, changed)
-    outputs = prediction.target_outputs(model_config, params, batch, key)
+    config = resolve(length=batch['tokens'].shape[1])
+    outputs = prediction.target_outputs(config, params, batch, key)
     summed = loss_lib.cross_entropy(outputs, batch['target_weights'], z_loss)
     return summed.loss / total, summed
 

@@ -3,6 +3,7 @@ import functools
 import types
 
 import jax
+from jax._src.cudnn import fused_attention_stablehlo
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -28,12 +29,13 @@ CONFIG = DecoderConfig(
 )
 
 
-def device(platform, kind):
-  return types.SimpleNamespace(platform=platform, device_kind=kind)
-
-
-def mesh_of(device):
-  return types.SimpleNamespace(devices=np.array([[[device]]]))
+def mesh_of(platform, kind, model=1, capability='9.0'):
+  device = types.SimpleNamespace(
+    platform=platform, device_kind=kind, compute_capability=capability
+  )
+  return types.SimpleNamespace(
+    devices=np.full((1, 1, model), device), shape={'model': model}
+  )
 
 
 @pytest.mark.slow
@@ -81,15 +83,6 @@ def test_splash_divides_rows_and_heads_of_a_mesh(shape):
   np.testing.assert_allclose(got * real, expected * real, atol=2e-5)
 
 
-def test_splash_rejects_lengths_and_heads_that_it_cannot_divide():
-  x = jnp.ones((1, 100, 4, 8))
-  context = heads_lib.packed_context([[100]], 100)
-  with pytest.raises(ConfigError, match='of 128, not 100: change PACK_LENGTH'):
-    kernel_attention.attend_splash(x, x, x, context)
-  with pytest.raises(ConfigError, match=r'4 heads with 4 .* among model=8'):
-    kernel_attention._repeats(4, 4, 8)
-
-
 def test_the_mask_for_cudnn_matches_the_reference():
   heads = heads_lib.random_heads(LENGTH)
   context = heads_lib.packed_context(ROWS, LENGTH)
@@ -106,19 +99,53 @@ def test_the_mask_for_cudnn_matches_the_reference():
   heads_lib.assert_close(got, expected, 5e-5)
 
 
+def test_cudnn_lowers_for_a_gpu_with_gradients(monkeypatch):
+  # It must only be there; its version is read when programs are traced.
+  found = types.SimpleNamespace(cudnn_get_version=lambda: 91000)
+  monkeypatch.setattr(fused_attention_stablehlo, 'cuda_versions', found)
+  mesh = sharding.make_mesh(sharding.MeshConfig(2, 1, 4))
+  heads = heads_lib.random_heads(LENGTH, dtype='bfloat16')
+  context = heads_lib.packed_context(ROWS, LENGTH)
+
+  @jax.jit
+  @functools.partial(jax.grad, argnums=(0, 1, 2))
+  def gradients(*heads):
+    attended = kernel_attention.attend_cudnn(*heads, context)
+    return attended.sum().astype(jnp.float32)
+
+  with jax.set_mesh(mesh):
+    traced = gradients.trace(*heads)
+    text = traced.lower(lowering_platforms=('cuda',)).as_text()
+  # One row and one head of each device, forward and backward.
+  for name in ('ScaleBiasSoftmax', 'ScaleBiasSoftmaxBackward'):
+    assert f'@__cudnn$fmha{name}(' in text
+  assert 'tensor<1x256x1x8xbf16>' in text
+  assert 'CAUSAL' in text
+
+
 @pytest.mark.parametrize(
-  ('kind', 'change', 'chosen'),
+  ('mesh', 'change', 'length', 'chosen'),
   [
-    ('TPU v4', {}, 'splash'),
-    ('TPU v3', {}, 'blocks'),
-    ('TPU v4', {'position': 'relative_bias'}, 'blocks'),
-    ('TPU v4', {'compute_dtype': 'float32'}, 'blocks'),
-    ('TPU v4', {'attention': 'reference'}, 'reference'),
+    (mesh_of('tpu', 'TPU v4'), {}, None, 'splash'),
+    (mesh_of('tpu', 'TPU v4'), {}, 256, 'splash'),
+    (mesh_of('tpu', 'TPU v4', model=4), {}, 256, 'splash'),
+    (mesh_of('tpu', 'TPU v4'), {}, 200, 'blocks'),
+    (mesh_of('tpu', 'TPU v4', model=8), {}, 256, 'blocks'),
+    (mesh_of('tpu', 'TPU v3'), {}, 256, 'blocks'),
+    (mesh_of('tpu', 'TPU v4'), {'position': 'relative_bias'}, 256, 'blocks'),
+    (mesh_of('tpu', 'TPU v4'), {'compute_dtype': 'float32'}, 256, 'blocks'),
+    (mesh_of('tpu', 'TPU v4'), {'attention': 'reference'}, 256, 'reference'),
+    (mesh_of('gpu', 'H100'), {'head_dim': 256}, 200, 'cudnn'),
+    (mesh_of('gpu', 'H100'), {}, 201, 'blocks'),
+    (mesh_of('gpu', 'A100', capability='8.0'), {}, 200, 'cudnn'),
+    (mesh_of('gpu', 'A100', 1, '8.0'), {'head_dim': 256}, 200, 'blocks'),
+    (mesh_of('gpu', 'V100', capability='7.0'), {}, 200, 'blocks'),
+    (mesh_of('gpu', 'MI300X', capability='gfx942'), {}, 200, 'blocks'),
   ],
 )
-def test_auto_picks_what_platform_and_model_allow(kind, change, chosen):
+def test_auto_picks_what_platform_and_model_allow(mesh, change, length, chosen):
   config = dataclasses.replace(CONFIG, **change)
-  got = multihead.resolve_attention(config, mesh_of(device('tpu', kind)))
+  got = multihead.resolve_attention(config, mesh, length=length)
   assert got == dataclasses.replace(config, attention=chosen)
 
 
@@ -153,19 +180,39 @@ def test_one_cpu_scores_rows_in_pieces():
       {'attention': 'cudnn', 'compute_dtype': 'float32'},
       "compute_dtype='bfloat16', not 'float32'",
     ),
+    (
+      'gpu',
+      {'attention': 'cudnn', 'head_dim': 12},
+      'a multiple of 8 and at most 256, not 12',
+    ),
+    ('tpu', {'attention': 'splash'}, 'of 128, not 201: change PACK_LENGTH'),
+    (
+      'tpu',
+      {'attention': 'splash', 'num_heads': 6},
+      'num_heads=6 with num_kv_heads=2 among model=4 devices: use',
+    ),
+    ('gpu', {'attention': 'cudnn'}, 'of 2, not 201: change PACK_LENGTH'),
   ],
 )
 def test_a_kernel_that_cannot_run_is_rejected(platform, change, message):
   config = dataclasses.replace(CONFIG, **change)
   with pytest.raises(ConfigError, match=message):
-    multihead.resolve_attention(config, mesh_of(device(platform, 'kind')))
+    multihead.resolve_attention(
+      config, mesh_of(platform, 'kind', model=4), length=201
+    )
 
 
-def test_branches_fall_back_to_blocks():
-  heads = heads_lib.random_heads(LENGTH)
-  context = heads_lib.packed_context(ROWS, LENGTH)
-  context = context._replace(branches=jnp.zeros((2, LENGTH), jnp.int32))
-  config = dataclasses.replace(CONFIG, attention='splash')
+@pytest.mark.parametrize(
+  ('kernel', 'length', 'branched'),
+  [('splash', 128, True), ('splash', 66, False), ('cudnn', 65, False)],
+)
+def test_branches_and_odd_lengths_fall_back_to_blocks(kernel, length, branched):
+  heads = heads_lib.random_heads(length, batch=1)
+  context = heads_lib.packed_context([[50, length - 50]], length)
+  if branched:
+    branches = jnp.zeros((1, length), jnp.int32)
+    context = context._replace(branches=branches)
+  config = dataclasses.replace(CONFIG, attention=kernel)
   heads_lib.assert_close(
     multihead.attend(config, *heads, context),
     attention.attend_reference(*heads, context),

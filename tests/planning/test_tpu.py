@@ -71,6 +71,16 @@ def test_splash_attention_compiles(devices):
   assert planned['run']['dollars'][0] > 0
 
 
+def test_rows_that_splash_cannot_divide_use_blocks(devices):
+  short = dataclasses.replace(_REQUEST, pack_length=192)
+  lowered = lower(short, 'train', check(short, devices)).lowered
+  assert 'tpu_custom_call' not in lowered.as_text()
+  model = dataclasses.replace(short.model, attention='splash')
+  chosen = dataclasses.replace(short, model=model)
+  with pytest.raises(ConfigError, match='of 128, not 192: change PACK_LENGTH'):
+    check(chosen, devices)
+
+
 @pytest.mark.slow
 def test_splash_attention_with_windows_and_caps_compiles(devices):
   # As in Gemma 2, whose layers alternate.
