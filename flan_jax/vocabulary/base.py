@@ -72,14 +72,18 @@ class Vocabulary(abc.ABC):
     """Returns what each id adds to the text, special tokens by name.
 
     An id that ends in the middle of a character adds nothing; the one that
-    completes the character adds all of it. Takes long for many ids.
+    completes the character adds all of it. A character that is never completed
+    is replaced, as `decode` does. Takes long for many ids.
     """
     names = {number: name for name, number in self.special.items()}
     found: list[str] = []
     run, shown = [], ''
-    for number in ids:
-      if number in names:
-        found.append(names[number])
+    for number in [*ids, None]:
+      if number is None or number in names:
+        if run:
+          found[-1] += self.decode(run)[len(shown) :]
+        if number is not None:
+          found.append(names[number])
         run, shown = [], ''
         continue
       run.append(number)

@@ -45,6 +45,11 @@ def test_pieces_are_the_text_of_ids_with_names_of_special_tokens(vocabulary):
   assert ''.join(pieces) == vocabulary.decode_markup(ids) == text
   # The bytes of a character are several tokens, and it is shown once.
   assert '🙂' in pieces and '\N{REPLACEMENT CHARACTER}' not in ''.join(pieces)
+  # One that lacks its end is shown as such, before a special token as well.
+  for cut in (ids[:-1], [*ids[:-1], 1]):
+    joined = ''.join(vocabulary.pieces(cut))
+    assert joined == vocabulary.decode_markup(cut)
+    assert '\N{REPLACEMENT CHARACTER}' in joined
 
 
 def test_several_tokens_end_a_generated_text(folder, tmp_path, vocabulary):
