@@ -1,5 +1,7 @@
 """The generator of this project, as `flan-jax infer` runs it."""
 
+import json
+import pathlib
 from typing import Any
 
 from benchmarks.common import figures, weights
@@ -11,20 +13,19 @@ from flan_jax.vocabulary.load import load_vocabulary
 class OwnSide:
   """Answers the prompts of its task, greedily.
 
-  Its task: `checkpoint`, `prompts`, `new_tokens` and, by case, `ends`.
+  Its task: `checkpoint`, `prompts`, `new_tokens`.
   """
 
   def __init__(self, task: dict[str, Any]):
-    self._task = task
+    path = pathlib.Path(task['prompts'])
+    self._prompts = json.loads(path.read_text('utf-8'))
+    self._most = task['new_tokens']
     config, mesh, self._params = weights.restore(task['checkpoint'])
-    size = load_vocabulary(task['checkpoint']).size
-    self._generators = {
-      # No token is negative, so that nothing ends an answer.
-      case: Generator(
-        config, mesh, [-1 if end is None else end], vocab_size=size
-      )
-      for case, end in task['ends'].items()
-    }
+    vocabulary = load_vocabulary(task['checkpoint'])
+    self._end = vocabulary.eos_id
+    self._generator = Generator(
+      config, mesh, [self._end], vocab_size=vocabulary.size
+    )
 
   def prepare(self, case: str) -> dict[str, Any]:
     """Compiles the programs; returns the answers with their end tokens."""
@@ -34,18 +35,17 @@ class OwnSide:
     }
 
   def run(self, case: str) -> None:
-    """Answers all prompts."""
+    """Answers all prompts of a dataset."""
     self._generate(case)
 
   def _generate(self, case: str) -> list[list[int]]:
-    prompts, most = self._task['prompts'], self._task['new_tokens']
-    answers = self._generators[case].answers(
-      self._params, prompts, [most] * len(prompts)
+    prompts = self._prompts[case]
+    answers = self._generator.answers(
+      self._params, prompts, [self._most] * len(prompts)
     )
     # The generator computes an end token too, but does not return it.
-    end = self._task['ends'][case]
     return [
-      tokens if len(tokens) == most else [*tokens, end]
+      tokens if len(tokens) == self._most else [*tokens, self._end]
       for _, tokens in sorted(answers)
     ]
 

@@ -1,6 +1,6 @@
 """The last line of `generate`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.common import figures
@@ -8,8 +8,9 @@ from benchmarks.common.comparison import Comparison, Runner
 from flan_jax.vocabulary.base import Vocabulary
 
 OWN, PEER = 'flan_jax', 'transformers'
-# Answers have as many tokens as allowed; or the end token ends them.
-CASES = EVEN, ENDED = 'even', 'ended'
+# One of each cluster whose answers are free text: closed-book questions,
+# structure to text, summarization.
+DATASETS = ('natural_questions', 'e2e_nlg', 'samsum')
 
 
 def generated(comparison: Comparison, runner: Runner, case: str) -> int:
@@ -31,17 +32,27 @@ def first_rates(comparison: Comparison, case: str) -> dict[int, float]:
 def summary(
   comparison: Comparison,
   vocabulary: Vocabulary,
-  prompts: Sequence[Sequence[int]],
+  prompts: Mapping[str, Sequence[Sequence[int]]],
 ) -> dict[str, Any]:
   """Returns the figures, `None` for what did not run."""
-  cases = {case: _figures(comparison, vocabulary, case) for case in CASES}
-  lengths = list(map(len, prompts))
+  datasets = {
+    dataset: {
+      **_figures(comparison, vocabulary, dataset),
+      'prompts': len(of_dataset),
+      'prompt_tokens': figures.spread(list(map(len, of_dataset))),
+    }
+    for dataset, of_dataset in prompts.items()
+  }
   return {
-    'ratio_to_transformers': figures.median(cases[EVEN]['ratio']),
-    'ratio_to_transformers_ended': figures.median(cases[ENDED]['ratio']),
-    'cases': cases,
-    'prompts': len(prompts),
-    'prompt_tokens': figures.spread(lengths),
+    'ratio_to_transformers': {
+      dataset: figures.median(found['ratio'])
+      for dataset, found in datasets.items()
+    },
+    'ratio_by_cpu_time': {
+      dataset: figures.median(found['ratio_by_cpu_time'])
+      for dataset, found in datasets.items()
+    },
+    'datasets': datasets,
     'versions': {
       runner.side: facts['versions']
       for (runner, _), facts in comparison.facts.items()
@@ -69,6 +80,7 @@ def _figures(
     'tokens': {s: generated(comparison, run, case) for s, run in best.items()},
     'ratio': comparison.ratio(OWN, PEER, [case]),
     'ratio_by_cpu_time': comparison.ratio(OWN, PEER, [case], 'cpu_seconds'),
+    'answer_tokens': figures.spread(list(map(len, found[0]))),
     'agreement': agreement(vocabulary, *found) if peer else None,
     'transformers_by_batch_size': first_rates(comparison, case),
     'batch_size': peer and peer.batch_size,
