@@ -63,7 +63,7 @@ MACROS = {
   ),
   'COMPUTE_DTYPE': Macro(
     'DecoderConfig.compute_dtype',
-    "'float32' or 'bfloat16'; parameters are always float32",
+    'type of training and of writing answers; trained parameters are float32',
   ),
   'CONTAMINATED': Macro(
     'EvalConfig.contaminated',
@@ -87,6 +87,10 @@ MACROS = {
   'EVAL_BASE': Macro(
     'EvaluationSettings.base',
     'evaluate the initial parameters too, and compare',
+  ),
+  'EVAL_COMPUTE_DTYPE': Macro(
+    'RunSetup.eval_compute_dtype',
+    'type in which options are scored, whatever COMPUTE_DTYPE is',
   ),
   'EVAL_EXAMPLES': Macro(
     'EvalConfig.examples', 'rows of a subset in examples.jsonl; 0 for none'
@@ -190,6 +194,10 @@ MACROS = {
     'infer.output', 'file for the answers; None for standard output'
   ),
   'PACK_LENGTH': Macro('PackingConfig.pack_length', 'tokens of a row'),
+  'PARAM_DTYPE': Macro(
+    'RunSetup.param_dtype',
+    'type of the matrices that eval, infer and serve hold in memory',
+  ),
   'PERMUTE_TARGETS': Macro(
     'TrainSettings.permute_targets',
     "train each prompt on another row's target, as a control",

@@ -105,6 +105,7 @@ class MixtureEvaluation:
     key = {
       'params': params_digest(params),
       'model': dataclasses.asdict(self.models.config),
+      'scored_in': self.models.scorer.compute_dtype,
       'framing': dataclasses.asdict(self.models.framing),
       'splits': [s.digest for part in self.parts for s in part.splits],
       'templates': [part.templates for part in self.parts],

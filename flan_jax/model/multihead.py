@@ -53,6 +53,19 @@ def resolve_attention(
   return dataclasses.replace(config, attention=chosen)
 
 
+def computing_in(config: DecoderConfig, compute_dtype: str) -> DecoderConfig:
+  """Returns a decoder that computes in another type.
+
+  It loses a kernel that was chosen: kernels need bfloat16.
+  """
+  chosen = config.attention
+  if chosen in kernel_attention.PLATFORMS and compute_dtype != 'bfloat16':
+    chosen = 'auto'
+  return dataclasses.replace(
+    config, compute_dtype=compute_dtype, attention=chosen
+  )
+
+
 def prepare(
   config: DecoderConfig, context: attention.AttentionContext
 ) -> attention.AttentionContext:

@@ -31,6 +31,10 @@ Params = dict[str, Any]
 # Ends of the names of an adapter's parameters.
 LORA_A, LORA_B = '_lora_a', '_lora_b'
 
+_MATRICES = (
+  *('embedding', 'unembedding', 'query', 'key', 'value', 'output'),
+  *('gate', 'up', 'down'),
+)
 # Ends of the names of a block's norms, by their place.
 _NORM_ENDS = {'before': [''], 'after': ['_after'], 'both': ['', '_after']}
 
@@ -194,6 +198,22 @@ def abstract_params(
 @functools.lru_cache(maxsize=4)
 def _shapes(config: DecoderConfig) -> Params:
   return jax.eval_shape(lambda: Decoder(config, nnx.Rngs(0)).params())
+
+
+def cast_matrices(params: Params, dtype: str) -> Params:
+  """Returns parameters whose projections and embeddings have another type.
+
+  Computation in that type gives the same results as with the given ones, since
+  it casts them before each use. Others are used in float32 and keep it.
+  """
+
+  def cast(values):
+    return {
+      name: value.astype(dtype) if name in _MATRICES else value
+      for name, value in values.items()
+    }
+
+  return {**cast(params), 'layers': cast(params['layers'])}
 
 
 def init_params(

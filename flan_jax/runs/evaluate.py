@@ -98,6 +98,7 @@ def evaluate(
     if prompts is not None:
       params = prompts.add_to(params, path, setup.model, workspace.mesh)
       about['soft_prompts'] = [prompt.path for prompt in prompts.prompts]
+    params = setup.cast(params)
     for evaluation in evaluations:
       result = evaluation.run(
         params, os.path.join(folder, label), about, histories[named]

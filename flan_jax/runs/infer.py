@@ -113,7 +113,7 @@ def infer(
         processes.log(f'left out because not prepared: {name}')
       queue = rows_to_answer(parts, models.framing, source.max_rows)
     workspace.check_same((), parts, [path])
-    params = workspace.restore_evaluated(path)
+    params = setup.cast(workspace.restore_evaluated(path))
     with Bar('answering', unit='answer', enabled=processes.is_first()) as bar:
       session = Session(models, params, bar=bar)
       if prompts is None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 import dataclasses
 import functools
-from typing import Any
+from typing import Any, Literal
 
 import gin
 import jax
@@ -23,7 +23,7 @@ from flan_jax.evaluation.scoring.rank import Scorer
 from flan_jax.evaluation.soft_prompts import SoftPrompts
 from flan_jax.flags import Arguments
 from flan_jax.interop import base_model
-from flan_jax.model import DecoderConfig
+from flan_jax.model import DecoderConfig, cast_matrices
 from flan_jax.rendering.exemplars import PER_ROW, Exemplars
 from flan_jax.runtime import processes
 from flan_jax.runtime.code_version import code_version
@@ -57,6 +57,11 @@ class RunSetup:
     compilation_cache: Folder of compiled programs; None keeps none.
     use_ema: Whether the moving average of the parameters (EMA_DECAY) is
       evaluated, answers and is served, in place of the parameters.
+    param_dtype: Type of the matrices when a checkpoint is evaluated, answers or
+      is served: 'bfloat16' halves the memory that each step reads. Training
+      has its own.
+    eval_compute_dtype: Type in which options are scored. Only float32 scores
+      do not depend on the batch.
     base_checkpoint: Where the base model of adapters is; None for the place
       that their checkpoint records.
     exemplars: Whether all rows that are evaluated have the same.
@@ -72,6 +77,8 @@ class RunSetup:
   compilation_cache: Path | None = None
   use_ema: bool = False
   base_checkpoint: Path | None = None
+  param_dtype: Literal['float32', 'bfloat16'] = 'float32'
+  eval_compute_dtype: Literal['float32', 'bfloat16'] = 'float32'
   exemplars: Exemplars = PER_ROW
 
   def open(
@@ -93,12 +100,18 @@ class RunSetup:
     )
     models = Models(
       config=self.model,
-      scorer=_scorer(self.model, mesh, tokens),
+      scorer=_scorer(
+        self.model, mesh, tokens, compute_dtype=self.eval_compute_dtype
+      ),
       generator=generator,
       vocabulary=vocabulary,
       framing=store.framing,
     )
     return Workspace(self, mesh, models, store)
+
+  def cast(self, params: Any) -> Any:
+    """Returns parameters in the type of `param_dtype`."""
+    return cast_matrices(params, self.param_dtype)
 
   def locate(self, path: str | None) -> str | None:
     """Returns the path of a checkpoint or vocabulary; see `base_model`."""

@@ -136,7 +136,8 @@ def _named(paths: Sequence[str]) -> dict[str, str]:
 
 
 def _served(workspace: Workspace, paths: dict[str, str]) -> Served:
-  models, lengths = workspace.models, workspace.setup.cache_config.lengths
+  models, setup = workspace.models, workspace.setup
+  lengths = setup.cache_config.lengths
   return Served(
     config=models.config,
     mesh=workspace.mesh,
@@ -144,10 +145,11 @@ def _served(workspace: Workspace, paths: dict[str, str]) -> Served:
     framing=models.framing,
     context=lengths['inputs'] + lengths['targets'],
     checkpoints={
-      name: workspace.restore_evaluated(Checkpointer.find(path)[0])
+      name: setup.cast(workspace.restore_evaluated(Checkpointer.find(path)[0]))
       for name, path in paths.items()
     },
-    tokens_per_batch=workspace.setup.tokens_per_batch,
+    tokens_per_batch=setup.tokens_per_batch,
+    scoring_dtype=setup.eval_compute_dtype,
   )
 
 

@@ -38,6 +38,7 @@ class Served:
     context: Most tokens of a prompt with its answer.
     checkpoints: Name -> parameters; the first is the default.
     tokens_per_batch: Tokens that are worked on together, over all devices.
+    scoring_dtype: Type of the computation of log-likelihoods.
   """
 
   config: DecoderConfig
@@ -47,6 +48,7 @@ class Served:
   context: int
   checkpoints: Mapping[str, Any]
   tokens_per_batch: int = 8192
+  scoring_dtype: str = 'float32'
 
 
 class Engine:
@@ -58,7 +60,9 @@ class Engine:
     size, ends = served.vocabulary.size, served.vocabulary.end_ids
     about = served.config, served.mesh
     self._slots = SlotPrograms(*about, ends, size)
-    self._scoring = ScoringPrograms(*about, served.tokens_per_batch, size)
+    self._scoring = ScoringPrograms(
+      *about, served.tokens_per_batch, size, served.scoring_dtype
+    )
     self._lanes: dict[tuple[int, int], Lane] = {}
 
   def lane_of(self, job: Job) -> Lane:

@@ -12,7 +12,12 @@ from flan_jax.batches import packing
 from flan_jax.evaluation.generation.slot_batch import Predicted
 from flan_jax.evaluation.generation.slot_programs import ALTERNATIVES
 from flan_jax.evaluation.scoring.rank_batches import row_length
-from flan_jax.model import DecoderConfig, resolve_attention, target_log_probs
+from flan_jax.model import (
+  DecoderConfig,
+  computing_in,
+  resolve_attention,
+  target_log_probs,
+)
 from flan_jax.model.alternatives import target_alternatives
 from flan_jax.serving.api_error import ApiError
 from flan_jax.serving.jobs import Scored, Scoring
@@ -32,13 +37,17 @@ class ScoringPrograms:
     mesh: jax.sharding.Mesh,
     tokens_per_batch: int,
     vocab_size: int,
+    compute_dtype: str = 'float32',
   ):
-    """Initializes programs for batches of at most `tokens_per_batch` tokens."""
+    """Initializes programs for batches of at most `tokens_per_batch` tokens.
+
+    They compute in `compute_dtype`, whatever the decoder does.
+    """
     self.shards = batch_shards(mesh)
     self.tokens_per_batch = tokens_per_batch
     self._mesh = mesh
     self._sharding = batch_sharding(mesh)
-    config = resolve_attention(config, mesh)
+    config = resolve_attention(computing_in(config, compute_dtype), mesh)
     whole = replicated(mesh)
     self._log_probs = jax.jit(
       functools.partial(target_log_probs, config), out_shardings=whole

@@ -31,6 +31,8 @@ class StubScorer:
     asked: Number of examples scored so far.
   """
 
+  compute_dtype = 'float32'
+
   def __init__(self):
     self.asked = 0
 

@@ -1,5 +1,6 @@
 """Decoding token by token predicts what reading the whole text does."""
 
+import dataclasses
 import functools
 
 import jax
@@ -9,6 +10,7 @@ import pytest
 
 from flan_jax.evaluation.scoring import trunks
 from flan_jax.model import (
+  cast_matrices,
   decoding,
   hidden_states,
   read_trunk,
@@ -121,4 +123,18 @@ def test_transposed_matrices_multiply_few_and_many_vectors(config, count):
     target_logits(config, make_params(config), hidden),
     rtol=1e-5,
     atol=1e-5,
+  )
+
+
+def test_parameters_in_the_compute_type_give_the_same_logits():
+  config = dataclasses.replace(ROPE, compute_dtype='bfloat16')
+  params = make_params(config)
+  (text,) = examples(9)
+  batch = make_batch([[text]])
+  narrow = cast_matrices(params, 'bfloat16')
+  assert narrow['layers']['query'].dtype == 'bfloat16'
+  assert narrow['embedding'].dtype == 'bfloat16'
+  assert narrow['final_norm'].dtype == np.float32
+  np.testing.assert_array_equal(
+    _expected(config, narrow, batch), _expected(config, params, batch)
   )

@@ -21,6 +21,7 @@ from flan_jax.batches.packing import (
 from flan_jax.evaluation.scoring import rank_batches, trunks
 from flan_jax.model import (
   DecoderConfig,
+  computing_in,
   read_trunk,
   resolve_attention,
   target_log_probs,
@@ -45,7 +46,11 @@ class OptionScore:
 
 
 class Scorer:
-  """Scores examples on one mesh."""
+  """Scores examples on one mesh.
+
+  Attributes:
+    compute_dtype: Type of the computation.
+  """
 
   def __init__(
     self,
@@ -53,6 +58,7 @@ class Scorer:
     mesh: jax.sharding.Mesh,
     tokens_per_batch: int = 8192,
     predict: Callable[..., jax.Array] = target_log_probs,
+    compute_dtype: str = 'float32',
   ):
     """Initializes the scorer of a decoder.
 
@@ -62,12 +68,15 @@ class Scorer:
       tokens_per_batch: Tokens of a batch, over all devices.
       predict: Returns what is wanted of each target, [B, T, ...]; takes the
         arguments of `target_log_probs`.
+      compute_dtype: Type of the computation, in place of the decoder's.
     """
     self._mesh = mesh
     self._sharding = batch_sharding(mesh)
     self._shards = batch_shards(mesh)
     self._tokens_per_batch = tokens_per_batch
+    config = computing_in(config, compute_dtype)
     self._config = resolve_attention(config, mesh)
+    self.compute_dtype = compute_dtype
     # Every process reads all of them.
     self._predict = jax.jit(
       functools.partial(predict, self._config), out_shardings=replicated(mesh)

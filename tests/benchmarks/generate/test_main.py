@@ -3,11 +3,13 @@
 import contextlib
 import importlib.util
 import json
+import pathlib
 
 import pytest
 
 from benchmarks.generate import __main__ as main
-from benchmarks.generate.results import CASES, EVEN, OWN
+from benchmarks.generate.prompts import PromptMaker
+from benchmarks.generate.results import DATASETS, OWN
 from tests.benchmarks.running import SideHere, run, write_tiny_model
 
 _HAS_PEER = all(map(importlib.util.find_spec, ('torch', 'transformers')))
@@ -16,6 +18,7 @@ _HAS_PEER = all(map(importlib.util.find_spec, ('torch', 'transformers')))
 def _flags(tmp_path):
   return (
     '--prompts=4',
+    f'--datasets={",".join(DATASETS[:2])}',
     '--new_tokens=6',
     '--rounds=1',
     '--batch_sizes=1,4',
@@ -27,18 +30,16 @@ def _flags(tmp_path):
 @pytest.mark.skipif(not _HAS_PEER, reason='needs PyTorch and transformers')
 def test_both_sides_give_the_same_answers(tmp_path):
   *lines, summary = run('generate', *_flags(tmp_path))
-  assert summary['ratio_to_transformers'] > 0
+  assert set(summary['ratio_to_transformers']) == set(DATASETS[:2])
   assert summary['left_out'] == {}
-  for case in CASES:
-    figures = summary['cases'][case]
+  for figures in summary['datasets'].values():
     # Random weights have no ties: one wrong position, mask or padding, and the
     # texts differ.
     assert figures['agreement'] == {'same_texts': 1.0, 'same_tokens': 1.0}
     assert figures['tokens']['flan_jax'] == figures['tokens']['transformers']
     assert set(figures['transformers_by_batch_size']) == {'1', '4'}
-  assert summary['cases'][EVEN]['tokens']['flan_jax'] == 4 * 6
   turns = [line['turn'] for line in lines if 'turn' in line]
-  assert len(turns) == 2 * 1 * 2  # cases, rounds, sides
+  assert len(turns) == 2 * 1 * 2  # datasets, rounds, sides
   threads = summary['versions']['transformers']['trial_seconds_by_threads']
   assert '1' in threads
 
@@ -47,7 +48,8 @@ class _Side:
   """Answers in no time."""
 
   def __init__(self, task):
-    self._answers = [[1] * task['new_tokens'] for _ in task['prompts']]
+    prompts = json.loads(pathlib.Path(task['prompts']).read_text())
+    self._answers = [[1] * task['new_tokens'] for _ in prompts[DATASETS[0]]]
 
   def prepare(self, case):
     return {'answers': self._answers, 'versions': {}}
@@ -69,15 +71,20 @@ def test_without_the_peer_this_project_is_measured_alone(
   @contextlib.contextmanager
   def started(wanted, task):
     modules.update(wanted)
-    yield {OWN: SideHere(_Side(task))}
+    makes = 'prompts' in wanted
+    side = PromptMaker(task) if makes else _Side(task)
+    yield {name: SideHere(side) for name in wanted}
 
   monkeypatch.setattr(main, 'started', started)
-  main.main(_flags(tmp_path))
+  out = tmp_path / 'generate.json'
+  main.main([*_flags(tmp_path), f'--out={out}'])
   summary = json.loads(capsys.readouterr().out.splitlines()[-1])
-  assert set(modules) == {OWN}
+  assert set(modules) == {'prompts', OWN}
   assert set(summary['left_out']) == {'transformers'}
   assert 'pip install' in summary['left_out']['transformers']
-  assert summary['ratio_to_transformers'] is None
-  even = summary['cases'][EVEN]
-  assert even['tokens_per_second']['flan_jax']['median'] > 0
-  assert even['agreement'] is None
+  first = DATASETS[0]
+  assert summary['ratio_to_transformers'][first] is None
+  figures = summary['datasets'][first]
+  assert figures['tokens_per_second']['flan_jax']['median'] > 0
+  assert figures['agreement'] is None
+  assert summary.items() <= json.loads(out.read_text()).items()

@@ -1,5 +1,6 @@
 """Scores do not depend on how examples share rows, batches and devices."""
 
+import dataclasses
 from unittest import mock
 
 import jax
@@ -104,6 +105,25 @@ def _unshared(config, mesh, params, examples):
 
   with mock.patch.object(trunks, 'shared', alone):
     return score(rank.Scorer(config, mesh), params, examples)
+
+
+def test_scores_are_float32_whatever_a_model_computes_in():
+  config = tiny_config()
+  mesh = make_mesh(MeshConfig(), jax.devices()[:1])
+  params = init_params(config, 0, mesh)
+  examples = [Example([5, 6, 7], ([8, 1], [9, 1]))]
+  # A kernel for bfloat16 is replaced, too.
+  narrow = dataclasses.replace(
+    config, compute_dtype='bfloat16', attention='cudnn'
+  )
+  wanted, found = (
+    score(rank.Scorer(each, mesh), params, examples)
+    for each in (config, narrow)
+  )
+  np.testing.assert_array_equal(found, wanted)
+  narrow = dataclasses.replace(narrow, attention='auto')
+  scorer = rank.Scorer(narrow, mesh, compute_dtype='bfloat16')
+  assert not np.array_equal(score(scorer, params, examples), wanted)
 
 
 def test_scores_do_not_depend_on_batch_size_or_order():
