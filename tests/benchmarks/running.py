@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import Any
 
+import jax
+
 from benchmarks.common import side_process
 from flan_jax.testing import tiny_models
 from tests.command_line import ROOT
@@ -34,6 +36,7 @@ def run(name: str, *flags: str, **environment: str) -> list[dict]:
       **os.environ,
       'PYTHONPATH': os.pathsep.join(filter(None, paths)),
       'XLA_FLAGS': CHEAP_PROGRAMS,
+      'JAX_COMPILATION_CACHE_DIR': jax.config.jax_compilation_cache_dir or '',
       **environment,
     },
     capture_output=True,
