@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
   add('--rounds', type=int, default=3, help='turns of each side')
   add('--seed', type=int, default=0, help='seed of the texts')
   add('--work_dir', help='keeps the texts; default: a temporary folder')
+  flags.add_out(parser)
   settings = parser.parse_args(arguments)
   with figures.work_folder(settings.work_dir, 'cache') as folder:
     task = {**vars(settings), 'work_dir': str(folder)}
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     comparison, described = Comparison(), {}
     for number in range(settings.rounds):
       described |= _take_turns(comparison, number, task)
-  figures.print_line(**_summary(comparison, described))
+  figures.finish(settings.out, **_summary(comparison, described))
 
 
 def _take_turns(
@@ -86,7 +87,6 @@ def _summary(
     'same_texts': contents[0].get('digest') == contents[1].get('digest'),
     'failed': comparison.failures(),
     'versions': figures.versions(_PACKAGES),
-    **figures.machine(),
   }
 
 

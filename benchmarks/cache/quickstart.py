@@ -20,11 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
   """Runs the measurement."""
   parser = flags.parser(__doc__)
   parser.add_argument('--rounds', type=int, default=3, help='new processes')
+  flags.add_out(parser)
   settings = parser.parse_args(arguments)
-  figures.print_line(
+  figures.finish(
+    settings.out,
     seconds=figures.spread([_seconds() for _ in range(settings.rounds)]),
     versions=figures.versions(_PACKAGES),
-    **figures.machine(),
   )
 
 

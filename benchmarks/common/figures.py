@@ -24,8 +24,12 @@ def print_line(**fields: Any) -> None:
 def finish(out: str | None, **fields: Any) -> None:
   """Prints the last line, and writes it to a file if one is named.
 
-  The file also has the date and the command.
+  Args:
+    out: The file, which also gets the date and the command.
+    **fields: Figures, and the `versions` of what they depend on. Those of
+      `machine` are added.
   """
+  fields |= machine()
   print_line(**fields)
   if out is None:
     return

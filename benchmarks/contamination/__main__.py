@@ -22,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
   add('--planted', type=int, default=200, help='rows in the corpus of a form')
   add('--work_dir', help='keeps the corpora; default: a temporary folder')
   flags.add_choice(parser, '--forms', corpus.FORMS, 'forms of the corpus')
+  flags.add_out(parser)
   settings = parser.parse_args(arguments)
   summary: dict[str, Any] = {'rows': settings.rows, 'all_found': True}
   with figures.work_folder(settings.work_dir, 'contamination') as folder:
@@ -48,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
       figures.print_line(**line)
       summary['all_found'] &= found == expected
       summary[f'{form}_gb_per_cpu_minute'] = line['gb_per_cpu_minute']
-  figures.print_line(**summary, **figures.machine())
+  versions = figures.versions(['numpy'])
+  figures.finish(settings.out, **summary, versions=versions)
 
 
 if __name__ == '__main__':

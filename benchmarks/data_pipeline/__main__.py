@@ -69,14 +69,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
       )
       for name, start in _SEEK.items()
     }
-    figures.print_line(
+    figures.finish(
+      settings.out,
       **results.summary(comparison, started, shared),
       **seek,
       **facts,
       left_out=left_out,
       settings=vars(settings),
       versions=figures.versions(_PACKAGES),
-      **figures.machine(),
     )
 
 
@@ -102,6 +102,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
   add('--repetitions', type=int, default=5, help='turns of each side')
   add('--seed', type=int, default=0, help='seed of texts and shuffling')
   add('--work_dir', help='keeps what is made; default: a temporary folder')
+  flags.add_out(parser)
   return parser.parse_args(arguments)
 
 

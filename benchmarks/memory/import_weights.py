@@ -21,6 +21,7 @@ from flan_jax.interop import FAMILIES, decoder_config
 from flan_jax.runs import import_weights
 from flan_jax.testing import tiny_models
 
+_PACKAGES = ('jax', 'orbax-checkpoint')
 # 1.1 billion parameters in the shape of TinyLlama.
 _CONFIG = {
   'model_type': 'llama',
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
   add = parser.add_argument
   add('--dtype', choices=tuple(_BYTES), default='float32', help='of the import')
   add('--work_dir', help='where the folders are made')
+  flags.add_out(parser)
   settings = parser.parse_args(arguments)
   with tempfile.TemporaryDirectory(
     prefix='import_weights_', dir=settings.work_dir
@@ -53,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     phase = run_phase(_import, str(source), str(out), settings.dtype)
   parameters = decoder_config(FAMILIES['llama'], _CONFIG).param_count()
   model_mib = round(parameters * _BYTES[settings.dtype] / 2**20)
-  figures.print_line(
+  figures.finish(
+    settings.out,
     parameters=parameters,
     dtype=settings.dtype,
     model_mib=model_mib,
@@ -61,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     peak_private_mib=phase.peak_private_mib,
     beyond_the_model_mib=phase.peak_mib - model_mib,
     seconds=phase.seconds,
+    versions=figures.versions(_PACKAGES),
   )
 
 

@@ -31,6 +31,7 @@ from flan_jax.testing.cached_splits import named_split
 from flan_jax.testing.rule import RULE
 from flan_jax.vocabulary.load import MINI, load_vocabulary
 
+_PACKAGES = ('apache-beam', 'tensorflow', 'tensorflow-datasets')
 _NAME = 'short_rows'
 _ROWS_PER_FILE = 50_000
 _FEWEST_WORDS, _MOST_WORDS = 6, 24
@@ -49,7 +50,6 @@ registry.register(
     rows={'train': 1_000_000},
   )
 )
-_KEY = named_split(_NAME, 'train')
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -59,15 +59,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
   add('--rows', type=int, default=1_000_000, help='rows of the dataset')
   add('--workers', type=int, help='workers of Beam; default: one per core')
   add('--work_dir', help='keeps what is made; default: a temporary folder')
+  flags.add_out(parser)
   settings = parser.parse_args(arguments)
   with figures.work_folder(settings.work_dir, 'million_rows') as folder:
     phases = {
-      'write_rows': (_write, folder, settings.rows),
-      'cache': (_cache, folder, 'one'),
+      'write_rows': (write_rows, folder, settings.rows),
+      'cache': (cache_rows, folder, 'one'),
     }
     with_beam = importlib.util.find_spec('apache_beam') is not None
     if with_beam:
-      phases['cache_with_beam'] = (_cache, folder, 'beam', settings.workers)
+      beam = (cache_rows, folder, 'beam', settings.workers)
+      phases['cache_with_beam'] = beam
     phases['read'] = (_read, folder)
     summary: dict[str, Any] = {'rows': settings.rows}
     for name, (function, *values) in phases.items():
@@ -76,18 +78,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if with_beam:
       one, beam = (_find(folder, name).digest for name in ('one', 'beam'))
       summary['caches_equal'] = one == beam
-  figures.print_line(**summary, **figures.machine())
+  versions = figures.versions(_PACKAGES)
+  figures.finish(settings.out, **summary, versions=versions)
 
 
 def _config(folder: pathlib.Path, name: str) -> CacheConfig:
   return CacheConfig(str(folder / f'cache_{name}'), str(folder / 'tfds'))
 
 
-def _find(folder: pathlib.Path, name: str) -> CachedSplit:
-  return find_cached_split(_KEY, _config(folder, name), load_vocabulary(MINI))
+def _find(
+  folder: pathlib.Path, name: str, templates: tuple[int, ...] | None = None
+) -> CachedSplit:
+  key = named_split(_NAME, 'train', templates)
+  return find_cached_split(key, _config(folder, name), load_vocabulary(MINI))
 
 
-def _write(folder: pathlib.Path, rows: int) -> dict[str, Any]:
+def write_rows(folder: pathlib.Path, rows: int) -> dict[str, Any]:
   """Writes a TFDS folder file by file, so that memory holds one file."""
   start_tensorflow()
   import tensorflow_datasets as tfds
@@ -120,9 +126,20 @@ def _rows(numbers: range) -> Iterator[dict[str, Any]]:
     yield {'words': f'{number}: {words}', 'label': number % 2}
 
 
-def _cache(
-  folder: pathlib.Path, name: str, workers: int | None = None
+def cache_rows(
+  folder: pathlib.Path,
+  name: str,
+  workers: int | None = None,
+  templates: tuple[int, ...] | None = None,
 ) -> dict[str, Any]:
+  """Caches the rows.
+
+  Args:
+    folder: That of `write_rows`.
+    name: Of the cache: `one` is made by one process, `beam` by Beam.
+    workers: Workers of Beam; None for one per core.
+    templates: Templates under which the rows are cached; None for all.
+  """
   start_tensorflow()
   from flan_jax.cache.writer import CacheWriter, run_here
 
@@ -131,12 +148,13 @@ def _cache(
     from flan_jax.cache import beam
 
     run = beam.make_runner(beam.local_options(workers))
-  writer = CacheWriter([_KEY], _config(folder, name), load_vocabulary(MINI))
+  key = named_split(_NAME, 'train', templates)
+  writer = CacheWriter([key], _config(folder, name), load_vocabulary(MINI))
   missing = writer.plan().rows
   begin = time.perf_counter()
   writer.make(log=lambda line: None, run=run)
   seconds = time.perf_counter() - begin
-  split = _find(folder, name)
+  split = _find(folder, name, templates)
   return {
     'rows': split.num_rows,
     'tokens': split.manifest['counts']['tokens'],
@@ -146,13 +164,21 @@ def _cache(
   }
 
 
+def open_plan(
+  folder: pathlib.Path, templates: tuple[int, ...] | None = None
+) -> BatchPlan:
+  """Returns the batches of a cache that one process has made."""
+  split = _find(folder, 'one', templates)
+  framing = Framing.of(_config(folder, 'one'), load_vocabulary(MINI))
+  return BatchPlan(Sampler([split], framing, seed=0), PackingConfig())
+
+
 def _read(folder: pathlib.Path) -> dict[str, Any]:
   """Reads as many examples as there are rows: almost every row once."""
   begin = time.perf_counter()
-  split = _find(folder, 'one')
+  plan = open_plan(folder)
   opened = time.perf_counter() - begin
-  framing = Framing.of(_config(folder, 'one'), load_vocabulary(MINI))
-  plan = BatchPlan(Sampler([split], framing, seed=0), PackingConfig())
+  (split,) = plan.sampler.splits
   examples = tokens = step = 0
   memory = {}
   begin = time.perf_counter()

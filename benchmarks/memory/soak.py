@@ -44,15 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
   add = parser.add_argument
   add('--hours', type=float, default=2.0, help='how long to train')
   add('--work_dir', help='where MODEL_DIR is made; default: a temporary folder')
+  flags.add_out(parser)
   settings = parser.parse_args(arguments)
   with figures.work_folder(settings.work_dir, 'soak') as folder:
     quarters = _train(folder, settings.hours * 3600)
     first, *_, last = (quarter['private_mib'] for quarter in quarters)
-    figures.print_line(
+    figures.finish(
+      settings.out,
       hours=settings.hours,
       quarters=quarters,
       private_mib_growth=last - first,
-      machine=figures.machine(),
       versions=figures.versions(_PACKAGES),
     )
 

@@ -13,6 +13,7 @@ os.environ['JAX_PLATFORMS'] = 'cpu'
 os.environ['CUDA_VISIBLE_DEVICES'] = ''
 
 from benchmarks.common import figures, flags
+from benchmarks.common.random_weights import random_checkpoint
 from benchmarks.serve import clients, server
 from benchmarks.serve.clients import Answers, Crowd
 
@@ -32,11 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
   add('--model', default='models/tiny.gin', help='gin file of the decoder')
   add('--pretrained', action='store_true', help='serve what the file names')
   add('--work_dir', help='keeps the checkpoint; default: a temporary folder')
+  flags.add_out(parser)
   settings = parser.parse_args(arguments)
   with figures.work_folder(settings.work_dir, 'serve') as folder:
     given = ['--gin_file=runs/serve.gin', f'--gin_file={settings.model}']
     if not settings.pretrained:
-      path = server.random_checkpoint(folder, settings.model)
+      path = random_checkpoint(folder, settings.model)
       given.append(f'--checkpoint={path}')
     with server.started(given, folder) as address:
       _measure(address, settings)
@@ -63,7 +65,8 @@ def _measure(address: str, settings: Any) -> None:
     memory.append(server.resident_mib(address))
   pairs = list(zip(turns[_ALONE], turns[_TOGETHER], strict=True))
   together = turns[_TOGETHER]
-  figures.print_line(
+  figures.finish(
+    settings.out,
     clients=settings.clients,
     model=settings.model,
     new_tokens=settings.new_tokens,
@@ -75,7 +78,6 @@ def _measure(address: str, settings: Any) -> None:
     ),
     p95_seconds=_quantile([x for a in together for x in _latencies(a)], 95),
     resident_mib=memory,
-    machine=figures.machine(),
     versions=figures.versions(['jax', 'starlette', 'uvicorn', 'httpx2']),
   )
 

@@ -2,8 +2,8 @@
 
 Both answer the same prompts with the same checkpoint: the test rows of some
 datasets under every template. The harness runs in the interpreter that
-FLAN_JAX_LM_EVAL_PYTHON names, by default this one. Prints a JSON object for
-each dataset.
+FLAN_JAX_LM_EVAL_PYTHON names, by default this one. Prints one JSON object, with
+the figures of each dataset.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ os.environ['CUDA_VISIBLE_DEVICES'] = ''
 import httpx2
 
 from benchmarks.common import figures, flags
+from benchmarks.common.random_weights import random_checkpoint
 from benchmarks.serve import server
 from flan_jax.cache.framing import CacheConfig
 from flan_jax.cache.store import CacheStore
@@ -61,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
   add('--checkpoint', help='checkpoint of that shape; random by default')
   add('--package', help='package of a pretrained model of that shape')
   add('--work_dir', help='keeps caches; default: a temporary folder')
+  flags.add_out(parser)
   settings = parser.parse_args(arguments)
   datasets = settings.datasets.split(',')
   with figures.work_folder(settings.work_dir, 'harness') as folder:
@@ -70,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif settings.package:
       path = base_model.locate(f'package:{settings.package}', cache)
     else:
-      path = server.random_checkpoint(folder, settings.model)
+      path = random_checkpoint(folder, settings.model)
     given = [
       f'--gin_file={settings.model}',
       f'--gin.MIXTURE_OR_TASK_NAME={datasets!r}',
@@ -88,8 +90,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with server.started(['--gin_file=runs/serve.gin', *given], folder) as url:
       _write_tasks(asked, url, folder)
       theirs = _harness(url, folder, datasets, os.path.basename(path))
-  for dataset in datasets:
-    _print(dataset, asked[dataset], own[dataset], theirs[dataset])
+  compared = {
+    dataset: _compared(asked[dataset], own[dataset], theirs[dataset])
+    for dataset in datasets
+  }
+  versions = figures.versions(['jax'])
+  figures.finish(settings.out, **compared, versions=versions)
 
 
 def _evaluate(
@@ -206,12 +212,11 @@ def _run(command: Sequence[str]) -> None:
   subprocess.run(command, stdout=sys.stderr, check=True)
 
 
-def _print(
-  dataset: str,
+def _compared(
   asked: Sequence[Request],
   records: Mapping[tuple[str, int], Mapping[str, Any]],
   theirs: tuple[float, list[list[float]]],
-) -> None:
+) -> dict[str, float]:
   own = [records[request.row['id'], request.template] for request in asked]
   accuracy, found = theirs
   same, differences = [], []
@@ -219,14 +224,13 @@ def _print(
     totals = [option['total'] for option in record['options']]
     same.append(rank.best(scores) == record['predicted'])
     differences += [abs(a - b) for a, b in zip(scores, totals, strict=True)]
-  figures.print_line(
-    dataset=dataset,
-    prompts=len(asked),
-    flan_jax_eval=sum(record['correct'] for record in own) / len(own),
-    lm_eval=accuracy,
-    same_option=sum(same) / len(same),
-    largest_difference_of_a_score=max(differences),
-  )
+  return {
+    'prompts': len(asked),
+    'flan_jax_eval': sum(record['correct'] for record in own) / len(own),
+    'lm_eval': accuracy,
+    'same_option': sum(same) / len(same),
+    'largest_difference_of_a_score': max(differences),
+  }
 
 
 if __name__ == '__main__':

@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
   )
   flags.add_choice(parser, '--sides', SIDES, 'who is measured', required=OWN)
   add('--rounds', type=int, default=9, help='turns of every side per case')
+  flags.add_out(parser)
   parser.set_defaults(shapes=None)
   settings = parser.parse_args(arguments)
   platform = settings.platform
@@ -57,14 +58,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
       summaries[shape] = _measure(shape, names, platform, settings.rounds)
       figures.print_line(shape=shape, **summaries[shape])
   leading = _LEADING if _LEADING in summaries else shapes[0]
-  figures.print_line(
+  figures.finish(
+    settings.out,
     **summaries[leading],
     shape=leading,
     shapes=summaries if len(summaries) > 1 else None,
     left_out=left_out,
     rounds=settings.rounds,
     platform=platform,
-    **figures.machine(),
   )
 
 

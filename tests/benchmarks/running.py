@@ -47,6 +47,14 @@ def run(name: str, *flags: str, **environment: str) -> list[dict]:
   return [json.loads(line) for line in finished.stdout.splitlines()]
 
 
+def check_out(out: pathlib.Path, summary: dict) -> None:
+  """Asserts that a file has the last line, and says how it was measured."""
+  written = json.loads(out.read_text())
+  assert written.items() >= summary.items()
+  assert written['command'] and written['date'] and written['versions']
+  assert written['processor'] and written['cores']
+
+
 def write_tiny_model(folder: pathlib.Path) -> pathlib.Path:
   """Writes a Hugging Face folder with a small Llama of random weights."""
   folder.mkdir()

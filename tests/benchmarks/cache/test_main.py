@@ -12,7 +12,7 @@ from benchmarks.cache import __main__ as main
 from benchmarks.cache.own import OwnSide
 from benchmarks.cache.seqio_pipeline import SeqioSide
 from benchmarks.data_pipeline import corpus
-from tests.benchmarks.running import SideHere
+from tests.benchmarks.running import SideHere, check_out
 
 
 @pytest.mark.slow
@@ -36,9 +36,14 @@ def test_both_sides_cache_the_same_texts(monkeypatch, capsys, tmp_path):
   monkeypatch.setattr(corpus, 'make_corpus', made_once)
   monkeypatch.setattr(main, 'started', started)
   main.main(
-    ['--datasets=sst2', '--rows=30', '--rounds=1', f'--work_dir={tmp_path}']
+    [
+      *('--datasets=sst2', '--rows=30', '--rounds=1'),
+      f'--work_dir={tmp_path}',
+      f'--out={tmp_path / "out.json"}',
+    ]
   )
   *lines, summary = map(json.loads, capsys.readouterr().out.splitlines())
+  check_out(tmp_path / 'out.json', summary)
   assert summary['same_texts'] and summary['failed'] == {}
   assert summary['renderings'] >= 30
   assert summary['ratio_to_seqio_per_core'] > 0

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from benchmarks.contamination import __main__ as benchmark
+from tests.benchmarks.running import check_out
 
 
 @pytest.mark.slow
@@ -16,9 +17,11 @@ def test_planted_rows_are_found_in_each_form(capsys, tmp_path):
       '--planted=9',
       '--forms=text_with_accents,json_lines_gzip',
       f'--work_dir={tmp_path}',
+      f'--out={tmp_path / "out.json"}',
     ]
   )
   *lines, summary = map(json.loads, capsys.readouterr().out.splitlines())
+  check_out(tmp_path / 'out.json', summary)
   assert len(lines) == 2 and summary['all_found']
   for line in lines:
     assert (line['found'], line['false']) == (9, 0)

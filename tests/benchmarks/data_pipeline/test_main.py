@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.benchmarks.running import run
+from tests.benchmarks.running import check_out, run
 
 pytest.importorskip('apache_beam')
 pytest.importorskip('google_crc32c')
@@ -24,10 +24,12 @@ def test_the_last_line_holds_what_is_documented(tmp_path):
     '--seconds=0.1',
     '--repetitions=2',
     f'--work_dir={tmp_path}',
+    f'--out={tmp_path / "out.json"}',
   )
   turns = [line['turn'] for line in lines if 'turn' in line]
   assert sorted(t['side'] for t in turns) == sorted(_SIDES * 2)
   summary = lines[-1]
+  check_out(tmp_path / 'out.json', summary)
   for key in (
     'ratio_to_seqio_online',
     'ratio_to_seqio_cached',

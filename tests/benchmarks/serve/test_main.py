@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.serve import clients
-from tests.benchmarks.running import run
+from tests.benchmarks.running import check_out, run
 
 pytest.importorskip('uvicorn')
 
@@ -25,8 +25,10 @@ def test_clients_are_answered_without_an_error(tmp_path, compiled):
     '--rounds=1',
     '--new_tokens=4',
     f'--work_dir={tmp_path}',
+    f'--out={tmp_path / "out.json"}',
     JAX_COMPILATION_CACHE_DIR=str(compiled),
   )
+  check_out(tmp_path / 'out.json', summary)
   names = [phase['phase'] for phase in phases]
   assert names == ['warm-up', 'warm-up', 'alone', 'together']
   assert [phase['requests'] for phase in phases] == [6, 12, 1, 6]

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.train_step import __main__ as main
 from benchmarks.train_step.shapes import CASES, SHAPES
-from tests.benchmarks.running import SideHere, run
+from tests.benchmarks.running import SideHere, check_out, run
 from tests.command_line import ROOT
 
 _HAS_TORCH = all(map(importlib.util.find_spec, ('torch', 'transformers')))
@@ -63,13 +63,13 @@ class _Side:
   """Takes no time."""
 
   def prepare(self, case):
-    return {'first_loss': 1.0}
+    return {'first_loss': 1.0, 'versions': {'jax': '1'}}
 
   def run(self, case, steps):
     return {'work': steps}
 
 
-def test_on_a_gpu_one_side_follows_the_other(monkeypatch, capsys):
+def test_on_a_gpu_one_side_follows_the_other(monkeypatch, capsys, tmp_path):
   running = []
 
   @contextlib.contextmanager
@@ -81,10 +81,14 @@ def test_on_a_gpu_one_side_follows_the_other(monkeypatch, capsys):
   monkeypatch.setattr(main, '_environment', lambda *_: {})
   sides = 'flan_jax,flan_jax_llama'
   main.main(
-    ['--shapes=tiny', '--platform=gpu', '--rounds=1', f'--sides={sides}']
+    [
+      *('--shapes=tiny', '--platform=gpu', '--rounds=1', f'--sides={sides}'),
+      f'--out={tmp_path / "out.json"}',
+    ]
   )
   # Each has the memory of the device for itself.
   assert running == [['matmul'], ['flan_jax'], ['flan_jax_llama']]
-  lines = map(json.loads, capsys.readouterr().out.splitlines())
+  lines = [*map(json.loads, capsys.readouterr().out.splitlines())]
+  check_out(tmp_path / 'out.json', lines[-1])
   turns = [line['turn']['side'] for line in lines if 'turn' in line]
   assert turns == [side for (side,) in running for _ in range(2)]

@@ -1,0 +1,1 @@
+"""How the cost of what the project does grows with its size."""
