@@ -6,7 +6,7 @@ from flan_jax import command_help
 from flan_jax.flags import FlagParser, integer
 
 # Those of `planning.request`, which loads JAX.
-PROGRAMS = ('train', 'evaluation')
+PROGRAMS = ('train', 'evaluation', 'prefill', 'generate')
 
 
 def make_parser() -> FlagParser:

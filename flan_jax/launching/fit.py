@@ -11,7 +11,7 @@ from flan_jax.planning.topology import Topology
 
 # What a simulation counts exactly. The rest is about twice what an accelerator
 # needs.
-_EXACT = ('parameters', 'optimizer_state', 'batch')
+_EXACT = ('parameters', 'optimizer_state', 'batch', 'cache', 'prompts')
 _GIB = 2**30
 
 

@@ -1,5 +1,8 @@
 """Decodes token by token, with cached keys and values.
 
+Under a mesh, devices divide the sequences of a cache and its heads, which are
+repeated if there are fewer than devices on the model axis.
+
 Several steps are decoded before the cache changes: their keys and values are
 in a buffer, at the same index for all sequences.
 """
@@ -21,6 +24,10 @@ from flan_jax.model import (
 from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.model.key_values import KeyValues
 from flan_jax.model.parameters import Params
+from flan_jax.sharding import rules
+
+# Logical axes of the keys, and of the values, of all layers.
+AXES = ('layers', 'batch', 'cached_heads', 'length', 'head')
 
 
 def empty(
@@ -30,7 +37,9 @@ def empty(
 
   Layers are stacked, or a tuple if they are kept `apart`.
   """
+  mesh = jax.sharding.get_abstract_mesh()
   heads, width = config.num_kv_heads, config.head_dim
+  heads *= rules.head_repeats(heads, mesh)
   dtype = jnp.dtype(config.compute_dtype)
 
   def zeros():
@@ -39,7 +48,23 @@ def empty(
       return tuple(jnp.zeros(shape, dtype) for _ in range(config.num_layers))
     return jnp.zeros((config.num_layers, rows, heads, length, width), dtype)
 
-  return KeyValues(zeros(), zeros())
+  return _divided(KeyValues(zeros(), zeros()))
+
+
+def _divided(cache):
+  """Divides keys and values [..., B, K, S, h] among the devices of the mesh."""
+  return jax.tree.map(lambda x: rules.constrain(x, *AXES[-x.ndim :]), cache)
+
+
+def _repeated(heads):
+  """Repeats heads [..., K, S, h] as those of a cache are."""
+  mesh = jax.sharding.get_abstract_mesh()
+
+  def each(x):
+    repeats = rules.head_repeats(x.shape[-3], mesh)
+    return x if repeats == 1 else x.repeat(repeats, axis=-3)
+
+  return jax.tree.map(each, heads)
 
 
 def grow(cache: KeyValues, rows: int) -> KeyValues:
@@ -50,7 +75,7 @@ def grow(cache: KeyValues, rows: int) -> KeyValues:
     widths[-4] = (0, rows - old.shape[-4])
     return jnp.pad(old, widths)
 
-  return jax.tree.map(padded, cache)
+  return _divided(jax.tree.map(padded, cache))
 
 
 def prefill(
@@ -62,7 +87,8 @@ def prefill(
     Hidden states, and keys and values [S = L], without those of a trunk.
   """
   hidden, heads = decoder.forward(config, params, batch, keep_heads=True)
-  return hidden, jax.tree.map(lambda x: x.swapaxes(-2, -3), KeyValues(*heads))
+  heads = jax.tree.map(lambda x: x.swapaxes(-2, -3), KeyValues(*heads))
+  return hidden, _divided(_repeated(heads))
 
 
 def decode_step(
@@ -124,7 +150,7 @@ def decode_step(
       def attend(query, *heads):
         kept.extend(
           jax.lax.dynamic_update_slice_in_dim(
-            old, own.swapaxes(1, 2), step, axis=2
+            old, _repeated(own.swapaxes(1, 2)), step, axis=2
           )
           for old, own in zip(added, heads, strict=True)
         )
@@ -135,7 +161,7 @@ def decode_step(
         return _attend(rule, query, parts, seen_BxS, bias_BxHxS)
 
       x_Bx1xD = layers.layer(config, weights, x_Bx1xD, rotations, attend)
-      return x_Bx1xD, KeyValues(*kept)
+      return x_Bx1xD, _divided(KeyValues(*kept))
 
     x_Bx1xD, recent = decoder.run_layers(
       config, layer, x_Bx1xD, params['layers'], cache, recent
@@ -191,7 +217,9 @@ def append(
   def write(old, new, start):
     return jax.lax.dynamic_update_slice_in_dim(old, new, start, axis=-2)
 
-  return jax.tree.map(lambda old, new: write(old, new, starts_B), cache, recent)
+  return _divided(
+    jax.tree.map(lambda old, new: write(old, new, starts_B), cache, recent)
+  )
 
 
 def padded_for(
@@ -208,7 +236,7 @@ def padded_for(
     widths = [*[(0, 0)] * (x.ndim - 2), (before, length), (0, 0)]
     return jnp.pad(x, widths)
 
-  return jax.tree.map(padded, read)
+  return _divided(jax.tree.map(padded, read))
 
 
 def insert(
@@ -244,7 +272,7 @@ def insert(
     # Only what was cut moves between devices.
     taken = cut(new, rows_P, starts_P)
     for text in trunks:
-      text = jnp.expand_dims(text.swapaxes(-2, -3), -4)
+      text = jnp.expand_dims(_repeated(text.swapaxes(-2, -3)), -4)
       after = size - text.shape[-2]
       text = jnp.pad(text, [*[(0, 0)] * (text.ndim - 2), (0, after), (0, 0)])
       before_S = jnp.arange(size) < trunk.length
@@ -252,7 +280,7 @@ def insert(
     return _write(old, taken, slots_P)
 
   trunks = () if trunk is None else (KeyValues(trunk.keys, trunk.values),)
-  return jax.tree.map(move, cache, read, *trunks)
+  return _divided(jax.tree.map(move, cache, read, *trunks))
 
 
 def _along(values_S, x):

@@ -61,13 +61,11 @@ def refusal(
     unsupported = _unsupported_by_cudnn(config, device)
     if unsupported is not None:
       return unsupported
-  model = mesh.shape['model']
-  if config.num_heads % (
-    config.num_kv_heads * _repeats(config.num_kv_heads, model)
-  ):
+  repeats = rules.head_repeats(config.num_kv_heads, mesh)
+  if config.num_heads % (config.num_kv_heads * repeats):
     return (
-      f'cannot divide num_heads={config.num_heads} with '
-      f'num_kv_heads={config.num_kv_heads} among model={model} devices: use '
+      f'cannot divide num_heads={config.num_heads} with num_kv_heads='
+      f'{config.num_kv_heads} among model={mesh.shape["model"]} devices: use '
       "attention='blocks'"
     )
   if length is not None and not divides_rows(kernel, length):
@@ -146,15 +144,8 @@ def _divided(mesh, attend):
 
 def _repeated(mesh, *heads):
   """Repeats key heads [B, L, K, h] until devices divide them."""
-  if mesh.empty:
-    return heads
-  repeats = _repeats(heads[0].shape[2], mesh.shape['model'])
-  return [x.repeat(repeats, axis=2) for x in heads]
-
-
-def _repeats(kv_heads, devices):
-  """Returns how often to repeat key heads so that devices divide them."""
-  return devices // math.gcd(kv_heads, devices)
+  repeats = rules.head_repeats(heads[0].shape[2], mesh)
+  return heads if repeats == 1 else [x.repeat(repeats, 2) for x in heads]
 
 
 def _splash(query_BxLxHxh, key, value, segments_BxL, rule, interpret):

@@ -24,14 +24,18 @@ def memory(
   `optimizer_state` and `batch`. Training adds `gradients`, twice if
   microbatches are summed. Loops over layers add `activations`, kept for the
   backward pass, and `weight_copies` in the compute type. `workspace` is the
-  rest of the data, and `code` the program itself.
+  rest of the data, and `code` the program itself. Generation has the `cache` of
+  its slots, and `prompts` that have been read and wait for one.
   """
   total = allocated(compiled)
   temporary = {}
   if program == 'train':
     copies = request.gradient_copies
     temporary['gradients'] = copies * lowered.gradients
-  stacks = _stacks(parsed, request.model.num_layers)
+  # Generation carries its cache.
+  stacks = []
+  if program != 'generate':
+    stacks = _stacks(parsed, request.model.num_layers)
   temporary['activations'] = sum(a.bytes for a, changed in stacks if changed)
   temporary['weight_copies'] = sum(
     a.bytes for a, changed in stacks if not changed and a.dtype != 'f32'
@@ -42,7 +46,7 @@ def memory(
     kinds[kind] = min(size, left)
     left -= kinds[kind]
   code = compiled.memory_analysis().generated_code_size_in_bytes
-  return {**kinds, 'workspace': left, 'code': code}
+  return {**kinds, 'workspace': left, 'code': code, **lowered.beside}
 
 
 def allocated(compiled: jax.stages.Compiled) -> int:

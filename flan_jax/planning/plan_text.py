@@ -42,12 +42,15 @@ def lines(plan: Mapping[str, Any]) -> Iterator[Block]:
 
 
 def _program(name, plan, program):
-  shape = f'{program["rows"]} rows of {program["length"]:,} tokens'
+  unit = 'slots' if name == 'generate' else 'rows'
+  shape = f'{program["rows"]} {unit} of {program["length"]:,} tokens'
   if name == 'train':
     batch = plan['batch']
     shape += f' ({batch["target_budget"]:,} of them targets)'
     if batch['microbatches'] > 1:
       shape += f', in {batch["microbatches"]} microbatches'
+  if name == 'generate':
+    shape += '; a step adds a token to each'
   yield Line(f'{name}: {shape}', 'bold')
   yield '  memory per device, GiB'
   for kind, size in program['memory'].items():

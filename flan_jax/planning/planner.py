@@ -88,7 +88,7 @@ def plan_program(request: Request, name: str, mesh: Mesh) -> dict[str, Any]:
   """Compiles one program.
 
   Returns:
-    `rows` and `length` of the batch, `memory_bytes` of a device,
+    `rows` and `length` of the batch or slots, `memory_bytes` of a device,
     `needed_bytes`, by kind in `memory`, and `fits`, None if the memory is
     unknown. Unless the compiler ran out of memory, also `flops`,
     `traffic_bytes`, `collectives`, `uncounted_loops` (loops of unknown length,
@@ -106,7 +106,9 @@ def plan_program(request: Request, name: str, mesh: Mesh) -> dict[str, Any]:
     used = memory_used(str(error), sum(lowered.given.values()))
     if used is None:
       raise
-    result |= {'fits': False, 'needed_bytes': used, 'memory': lowered.given}
+    kinds = {**lowered.given, **lowered.beside}
+    used += sum(lowered.beside.values())
+    result |= {'fits': False, 'needed_bytes': used, 'memory': kinds}
   else:
     result |= _compiled(request, name, lowered, compiled, mesh)
     if available is not None:
@@ -127,7 +129,7 @@ def _compiled(request, name, lowered, compiled, mesh):
     # A CPU fuses less, so its program has other traffic.
     traffic=None if request.simulated else traffic(program),
     collectives=collectives(program, len(devices)),
-    tokens=lowered.rows * lowered.length,
+    tokens=int(lowered.work.tokens),
   )
   return {
     'fits': None,

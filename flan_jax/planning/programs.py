@@ -1,6 +1,7 @@
 """Lowers the programs of a run from shapes alone."""
 
 import dataclasses
+import functools
 import math
 from typing import Any
 
@@ -8,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
+from flan_jax.evaluation.generation.generator import row_count, slot_count
+from flan_jax.evaluation.generation.slot_programs import SlotPrograms
 from flan_jax.model import (
   DecoderConfig,
   abstract_params,
@@ -35,22 +38,23 @@ class Lowered:
 
   lowered: jax.stages.Lowered
   given: dict[str, int]  # Bytes of the inputs on a device, by kind.
-  rows: int  # Rows of a batch, over all devices.
-  length: int  # Tokens of a row.
-  targets: int  # Predicted tokens of a row.
+  rows: int  # Rows of a batch, or slots, over all devices.
+  length: int  # Tokens of a row or slot.
+  work: flops.Work  # That of a step if every row is full and has one example.
   gradients: int = 0  # Bytes of the trained parameters on a device.
-  window: int | None = None  # Of the model, see `DecoderConfig`.
-
-  @property
-  def work(self) -> flops.Work:
-    """The work if every row is full and holds one example."""
-    return flops.causal_rows(self.rows, self.length, self.targets, self.window)
+  # Bytes on a device that are no inputs, but in memory meanwhile, by kind.
+  beside: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 def lower(request: Request, program: str, mesh: Mesh) -> Lowered:
   """Traces one of `PROGRAMS` as `train` and `eval` run it."""
-  lowering = _lower_train if program == 'train' else _lower_evaluation
-  return lowering(request, mesh)
+  lowering = {
+    'train': _lower_train,
+    'evaluation': _lower_evaluation,
+    'prefill': functools.partial(_lower_generation, reads=True),
+    'generate': functools.partial(_lower_generation, reads=False),
+  }
+  return lowering[program](request, mesh)
 
 
 def _lower_train(request, mesh):
@@ -67,8 +71,14 @@ def _lower_train(request, mesh):
     'optimizer_state': device_bytes(state['opt_state']),
     'batch': device_bytes(batch),
   }
-  gradients, window = gradient_bytes(request, state), request.model.window
-  return Lowered(step.lower(state, batch), given, *shape, gradients, window)
+  work = flops.causal_rows(*shape, request.model.window)
+  return Lowered(
+    step.lower(state, batch),
+    given,
+    *shape[:2],
+    work,
+    gradients=gradient_bytes(request, state),
+  )
 
 
 def gradient_bytes(request: Request, state: TrainState) -> int:
@@ -90,7 +100,36 @@ def _lower_evaluation(request, mesh):
   )
   with jax.set_mesh(mesh):
     lowered = score.lower(params, batch)
-  return Lowered(lowered, given, *shape, window=config.window)
+  work = flops.causal_rows(*shape, config.window)
+  return Lowered(lowered, given, *shape[:2], work)
+
+
+def _lower_generation(request, mesh, reads):
+  """Traces what reads prompts, or what adds a token to each.
+
+  Slots, and rows of prompts, are as wide as rows of evaluation. What the other
+  program works on is in memory meanwhile.
+  """
+  config = request.model_of('generate')
+  params = abstract_params(config, mesh)
+  width, shards = request.eval_length, batch_shards(mesh)
+  slots = slot_count(request.eval_tokens, width, shards)
+  rows = row_count(request.eval_tokens, width, shards)
+  programs = SlotPrograms(config, mesh, [0], config.vocab_size)
+  given = {'parameters': device_bytes(params)}
+  cache = {'cache': device_bytes(programs.abstract_cache(slots, width))}
+  if reads:
+    lowered = programs.lower_prefill(params, rows, width, slots)
+    given['batch'] = 3 * 4 * rows * width // shards
+    work = flops.causal_rows(rows, width, slots / rows, config.window)
+    return Lowered(lowered, given, rows, width, work, beside=cache)
+  lowered = programs.lower_advance(params, width, slots)
+  # Each prompt that has been read is followed by room for a slot.
+  read = programs.abstract_cache(rows, 2 * width)
+  near = slots * min(width, config.window or width)
+  work = flops.Work(slots, slots, slots * width, near)
+  beside = {'prompts': device_bytes(read)}
+  return Lowered(lowered, {**given, **cache}, slots, width, work, beside=beside)
 
 
 def _abstract_batch(rows, length, targets, mesh, branches=False):

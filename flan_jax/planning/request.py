@@ -10,7 +10,8 @@ from flan_jax.planning.topology import Topology, has_libtpu
 from flan_jax.sharding import MeshConfig
 from flan_jax.training.optimizer import OptimizerConfig
 
-PROGRAMS = ('train', 'evaluation')
+# `prefill` reads prompts, and a step of `generate` adds a token to each.
+PROGRAMS = ('train', 'evaluation', 'prefill', 'generate')
 # Training derives an unset TARGET_BUDGET from the data, as three times the mean
 # number of targets. About a sixth of FLAN's training tokens are targets.
 _TARGET_SHARE = 2
@@ -40,7 +41,7 @@ class Request:
     return self.target_budget or self.pack_length // _TARGET_SHARE
 
   def model_of(self, program: str) -> DecoderConfig:
-    """Returns the model that a program computes; `eval` merges adapters."""
+    """Returns the model that a program computes; only training has adapters."""
     return self.model if program == 'train' else base_config(self.model)
 
   @property

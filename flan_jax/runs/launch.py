@@ -125,7 +125,7 @@ def _request(
   config.prepare(dataclasses.replace(arguments, gin_files=files), 'plan')
   override = {} if hardware is None else {'hardware': hardware}
   # Other commands do not update all parameters.
-  programs = PROGRAMS if command in _TRAINS else ('evaluation',)
+  programs = PROGRAMS if command in _TRAINS else PROGRAMS[1:]
   try:
     return plan(**override, programs=programs)
   except NoHardwareError as error:

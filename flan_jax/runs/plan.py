@@ -45,9 +45,10 @@ def main(argv: Sequence[str]) -> int:
   request = plan(**override, devices=flags.devices, programs=programs)
   if flags.dry_run:
     return 0
+  *first, last = request.programs
+  named = f'{", ".join(first)} and {last}' if first else last
   print(
-    f'Compiling {" and ".join(request.programs)} for {request.topology}; a '
-    'large model takes minutes',
+    f'Compiling {named} for {request.topology}; a large model takes minutes',
     file=sys.stderr,
     flush=True,
   )

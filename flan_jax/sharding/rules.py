@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 import jax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 from flan_jax.errors import ConfigError
 
@@ -20,6 +20,9 @@ RULES: dict[str, tuple[str, ...]] = {
   'mlp': ('model',),
   'heads': ('model',),  # query heads, H or H * h
   'kv': ('model',),  # key and value heads, K * h; may cut through heads
+  # Whole key and value heads of a cache, K times `head_repeats`.
+  'cached_heads': ('model',),
+  'head': (),  # h
   'vocab': ('model',),
   # Parameters.
   'layers': (),
@@ -89,6 +92,18 @@ def check_heads(num_heads: int, mesh: Mesh) -> None:
       f'num_heads={num_heads} is not a multiple of the mesh axis '
       f'model={mesh.shape["model"]}.'
     )
+
+
+def head_repeats(kv_heads: int, mesh: Mesh | AbstractMesh) -> int:
+  """Returns how often key heads repeat so that a mesh divides whole heads.
+
+  A device then holds only those that its query heads read. If the mesh divides
+  the query heads (`check_heads`), each repeated head serves as many of them.
+  """
+  if mesh.empty:
+    return 1
+  devices = mesh.shape['model']
+  return devices // math.gcd(kv_heads, devices)
 
 
 def tree_shardings(mesh: Mesh, logical_axes: Any, abstract: Any) -> Any:

@@ -34,7 +34,7 @@ def mesh_of(platform, kind, model=1, capability='9.0'):
     platform=platform, device_kind=kind, compute_capability=capability
   )
   return types.SimpleNamespace(
-    devices=np.full((1, 1, model), device), shape={'model': model}
+    devices=np.full((1, 1, model), device), shape={'model': model}, empty=False
   )
 
 

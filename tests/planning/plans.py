@@ -31,5 +31,7 @@ def request(**settings) -> Request:
     'eval_length': 64,
     'eval_tokens': 512,
     'train_steps': 100,
+    # Each program takes seconds to compile.
+    'programs': ('train', 'evaluation'),
   }
   return Request(**{**defaults, **settings})

@@ -7,9 +7,11 @@ import jax
 import pytest
 
 from flan_jax.errors import ConfigError
+from flan_jax.planning import plan_text
 from flan_jax.planning.planner import check, plan, plan_program
 from flan_jax.planning.programs import lower
 from flan_jax.sharding import MeshConfig
+from flan_jax.terminal.blocks import plain
 from flan_jax.training.optimizer import OptimizerConfig, for_model
 from tests.planning.plans import MODEL, request
 
@@ -109,6 +111,35 @@ def test_rematerialization_keeps_less(planned, saving):
 def test_microbatches_add_summed_gradients(saving):
   memory = saving['memory']
   assert memory['gradients'] == 2 * memory['parameters']
+
+
+def test_generation_has_a_divided_cache_and_prompts_beside_it():
+  # Two key heads among four devices: each is there twice.
+  model = dataclasses.replace(MODEL, num_kv_heads=2)
+  asked = request(model=model, mesh=MeshConfig(fsdp=2, model=4))
+  mesh = check(asked, jax.devices())
+  read, added = (lower(asked, name, mesh) for name in ('prefill', 'generate'))
+  # 512 tokens are 8 slots, of which 4 on a device, and a row of prompts.
+  assert (added.rows, added.length, added.work.tokens) == (8, 64, 8)
+  assert (read.rows, read.length, read.work.tokens) == (2, 64, 128)
+  token = 2 * model.num_layers * model.head_dim * 4
+  # Eight more tokens of a slot wait to join those that came before.
+  assert added.given['cache'] == 4 * (64 + 8) * token
+  assert added.beside == {'prompts': (2 * 64 + 8) * token}
+  assert read.beside == {'cache': added.given['cache']}
+  assert read.given['parameters'] == added.given['parameters']
+
+
+@pytest.mark.slow
+def test_generation_is_planned():
+  asked = request(programs=('prefill', 'generate'))
+  planned = plan(asked, jax.devices())
+  for name in asked.programs:
+    program = planned[name]
+    assert program['needed_bytes'] == sum(program['memory'].values())
+    assert program['memory']['cache'] > 0 and program['fits'] is True
+  text = plain(plan_text.lines({**planned, 'proposals': []}))
+  assert 'generate: 8 slots of 64 tokens; a step adds a token to each' in text
 
 
 @pytest.mark.parametrize(

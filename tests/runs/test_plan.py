@@ -32,8 +32,7 @@ def requests(monkeypatch):
 
   def answer(request):
     seen.append(request)
-    fits = {'train': False, 'evaluation': True}
-    return {name: {'fits': fits[name]} for name in request.programs}
+    return {name: {'fits': name != 'train'} for name in request.programs}
 
   monkeypatch.setattr(plan, 'plan_in_process', answer)
   return seen
@@ -74,7 +73,7 @@ def test_the_exit_code_is_1_if_a_program_does_not_fit(requests, capsys):
   assert plan.main([*_FLAGS, '--topology=v5e:2x2', '--format=json']) == 1
   out, error = capsys.readouterr()
   assert json.loads(out)['train']['fits'] is False
-  assert 'Compiling train and evaluation for v5e:2x2' in error
+  assert 'Compiling train, evaluation, prefill and generate for v5e' in error
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,16 @@ _FREE_SHARE = 0.125
 _READ_SHARE = 8
 
 
+def slot_count(tokens_per_batch: int, width: int, shards: int) -> int:
+  """Returns the most slots of a width; arguments as in `Generator`."""
+  return max(1, tokens_per_batch // width // shards) * shards
+
+
+def row_count(tokens_per_batch: int, length: int, shards: int) -> int:
+  """Returns the most rows of a length in which prompts are read."""
+  return max(1, tokens_per_batch // _READ_SHARE // length // shards) * shards
+
+
 class Generator:
   """Continues prompts on one mesh."""
 
@@ -90,12 +100,12 @@ class Generator:
   ) -> Iterator[tuple[int, list[int]]]:
     """Yields (prompt, tokens of its answer) as answers are finished."""
     shards = self._programs.shards
-    slots = max(1, self._tokens_per_batch // width // shards)
-    slots = min(slots, -(-len(waiting) // shards)) * shards
+    slots = slot_count(self._tokens_per_batch, width, shards)
+    slots = min(slots, -(-len(waiting) // shards) * shards)
     longest = max(len(slot.prompt) - len(slot.shared) for slot in waiting)
     length = row_length(longest)
-    most = self._tokens_per_batch // _READ_SHARE // length // shards
-    few, most = max(1, most // 4) * shards, max(1, most) * shards
+    most = row_count(self._tokens_per_batch, length, shards)
+    few = max(1, most // shards // 4) * shards
     rows = PromptRows(length, sorted({few, most}))
     batch = SlotBatch(self._programs, params, width, slots, rows)
     few = max(1, int(slots * _FREE_SHARE))

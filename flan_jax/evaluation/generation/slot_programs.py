@@ -27,6 +27,7 @@ from flan_jax.model.alternatives import (
 from flan_jax.model.attention import Trunk
 from flan_jax.model.key_values import KeyValues
 from flan_jax.sharding import batch_sharding, batch_shards, place, replicated
+from flan_jax.sharding.rules import tree_shardings, with_shardings
 
 # Most tokens that each slot generates before the host looks at them.
 CHUNK = 8
@@ -201,6 +202,48 @@ class SlotPrograms:
     with jax.set_mesh(self._mesh):
       return self._advance(params, length, cache, placed, np.int32(wake))
 
+  def lower_prefill(
+    self, params: Any, rows: int, width: int, slots: int
+  ) -> jax.stages.Lowered:
+    """Lowers `prefill` for as many rows as wide as slots, from shapes alone.
+
+    Parameters are as the model has them, without `lay_out`.
+    """
+    tokens = jax.ShapeDtypeStruct((rows, width), np.int32)
+    batch = dict.fromkeys(('tokens', 'segments', 'positions'), tokens)
+    places = jax.ShapeDtypeStruct((slots,), np.int32)
+    firsts = Firsts(places, places, *_abstract_settings(slots))
+    with jax.set_mesh(self._mesh):
+      return self._prefill.lower(
+        params, width, self._abstract(batch), firsts, None
+      )
+
+  def lower_advance(
+    self, params: Any, width: int, slots: int
+  ) -> jax.stages.Lowered:
+    """Lowers `advance` for full slots, like `lower_prefill`."""
+    names = ('token', 'position', 'made', 'limit')
+    state = dict.fromkeys(names, jax.ShapeDtypeStruct((slots,), np.int32))
+    draws, asked = _abstract_settings(slots)
+    state |= {'draws': draws, 'asked': asked, 'active': asked}
+    state, cache = self._abstract(state), self.abstract_cache(slots, width)
+    with jax.set_mesh(self._mesh):
+      return self._advance.lower(params, width, cache, state, np.int32(slots))
+
+  def abstract_cache(self, rows: int, width: int) -> KeyValues:
+    """Returns the shapes and shardings of what `empty` and `prefill` return."""
+    empty = functools.partial(decoding.empty, self._config, rows, width + CHUNK)
+    with jax.set_mesh(self._mesh):
+      shapes = jax.eval_shape(empty)
+    axes = KeyValues(decoding.AXES, decoding.AXES)
+    return with_shardings(shapes, tree_shardings(self._mesh, axes, shapes))
+
+  def _abstract(self, arrays):
+    """Returns arrays of a batch, as shapes, with their sharding."""
+    return with_shardings(
+      arrays, jax.tree.map(lambda _: self._sharding, arrays)
+    )
+
   def _read_prompts(self, params, width, batch, firsts, trunk):
     batch = {**batch, 'trunk': trunk}
     hidden, read = decoding.prefill(self._config, params, batch)
@@ -244,7 +287,8 @@ class SlotPrograms:
       jnp.full((CHUNK, slots), NOTHING, jnp.int32),
       no_alternatives((CHUNK, slots), self._alternatives),
     )
-    recent = decoding.empty(self._config, slots, CHUNK, self._apart)
+    apart = isinstance(params['layers'], tuple)
+    recent = decoding.empty(self._config, slots, CHUNK, apart)
     now = {name: state[name] for name in ('token', 'active')}
     _, recent, _, made = jax.lax.while_loop(
       unfinished, add, (jnp.int32(0), recent, now, made)
@@ -269,3 +313,10 @@ class SlotPrograms:
       lambda: no_alternatives(tokens_B.shape, self._alternatives),
     )
     return Chosen(tokens_B, predicted)
+
+
+def _abstract_settings(slots):
+  """Returns the shapes of `Draws` and of what asks for alternatives."""
+  draws = Draws.of([None] * slots, [0] * slots)
+  shape = functools.partial(jax.ShapeDtypeStruct, (slots,))
+  return jax.tree.map(lambda x: shape(x.dtype), draws), shape(bool)

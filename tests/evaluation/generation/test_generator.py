@@ -6,13 +6,15 @@ import pytest
 
 from flan_jax.evaluation.generation.generator import Generator
 from flan_jax.evaluation.generation.sampling import Sampling
+from flan_jax.evaluation.generation.slot_programs import SlotPrograms
 from flan_jax.evaluation.scoring import trunks
 from flan_jax.model import (
+  decoding,
   hidden_states,
   init_params,
   target_logits,
 )
-from flan_jax.sharding import MeshConfig, make_mesh
+from flan_jax.sharding import MeshConfig, make_mesh, rules
 from tests.evaluation.in_order import generate
 from tests.evaluation.stub_models import tiny_config
 
@@ -64,23 +66,35 @@ def test_generation_is_greedy_and_the_same_in_any_batch(position):
 
 
 @pytest.mark.slow
-def test_generation_over_eight_devices():
+@pytest.mark.parametrize('shape', [(8, 1, 1), (1, 2, 4)], ids=str)
+def test_generation_over_eight_devices(shape, monkeypatch):
   config = tiny_config('rope', vocab_size=30)
-  one, eight = _mesh(), _mesh(8)
-  limits = [_LIMIT] * 6
-  alone = generate(
-    Generator(config, one, [_END]),
-    init_params(config, 0, one),
-    _prompts(),
-    limits,
-  )
-  together = generate(
-    Generator(config, eight, [_END]),
-    init_params(config, 0, eight),
-    _prompts(),
-    limits,
-  )
-  assert together == alone
+  # Four devices divide two key heads: each is there twice.
+  assert (config.num_heads, config.num_kv_heads) == (4, 2)
+  cached = []
+  advance = SlotPrograms.advance
+
+  def spy(*args):
+    cache, added = advance(*args)
+    cached.extend(jax.tree.leaves(cache))
+    return cache, added
+
+  # Some begin with the same tokens.
+  prompts = [[2] * 130, *([3] * 70 + prompt for prompt in _prompts()[:2])]
+
+  def answers(mesh):
+    params = init_params(config, 0, mesh)
+    generator = Generator(config, mesh, [_END])
+    return generate(generator, params, prompts, [_LIMIT] * len(prompts))
+
+  alone = answers(_mesh())
+  monkeypatch.setattr(SlotPrograms, 'advance', spy)
+  mesh = make_mesh(MeshConfig(*shape))
+  assert answers(mesh) == alone
+  for array in cached:
+    assert array.shape[2] == max(2, shape[2])
+    wanted = rules.named_sharding(mesh, decoding.AXES, array.shape)
+    assert array.sharding.is_equivalent_to(wanted, array.ndim)
 
 
 @pytest.mark.slow
