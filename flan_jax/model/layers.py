@@ -204,9 +204,9 @@ _gated.defvjp(_gated_forward, _gated_backward)
 def _project(x_BxLxX, weights_XxY):
   """Multiplies with a parameter, in the type of `x_BxLxX`.
 
-  The parameter's gradient has the parameter's type, unrounded. Its product
-  transposes the narrower of the two activations, while the default one may
-  transpose that of the feed-forward layer.
+  The parameter's gradient has the parameter's type, unrounded. On a CPU, its
+  product transposes the narrower of the two activations, while the default one
+  may transpose that of the feed-forward layer.
   """
   return jnp.einsum('BLX,XY->BLY', x_BxLxX, weights_XxY.astype(x_BxLxX.dtype))
 
@@ -222,12 +222,18 @@ def _project_backward(kept, grad_BxLxY):
     'BLY,XY->BLX', grad_BxLxY, weights_XxY.astype(x_BxLxX.dtype)
   )
   product = functools.partial(times, preferred_element_type=weights_XxY.dtype)
+  plain = functools.partial(product, 'BLX,BLY->XY')
   if x_BxLxX.shape[-1] <= grad_BxLxY.shape[-1]:
-    grad_XxY = product('BLX,BLY->XY', x_BxLxX, grad_BxLxY)
-  else:
+    return grad_BxLxX, plain(x_BxLxX, grad_BxLxY)
+
+  def transposed(x_BxLxX, grad_BxLxY):
     grad_YxX = product('BLY,BLX->YX', grad_BxLxY, x_BxLxX)
     # Without the barrier, XLA swaps the activations back.
-    grad_XxY = jax.lax.optimization_barrier(grad_YxX).T
+    return jax.lax.optimization_barrier(grad_YxX).T
+
+  grad_XxY = jax.lax.platform_dependent(
+    x_BxLxX, grad_BxLxY, cpu=transposed, default=plain
+  )
   return grad_BxLxX, grad_XxY
 
 

@@ -108,7 +108,8 @@ class Scorer:
   ) -> Iterator[tuple[jax.Array, list[rank_batches.Owner]]]:
     """Yields batches, each when the device already computes the next one."""
     longest = max(1, self._tokens_per_batch // self._shards)
-    groups = rank_batches.groups_of(examples, self._config, longest)
+    platform = self._mesh.devices.flat[0].platform
+    groups = rank_batches.groups_of(examples, self._config, longest, platform)
     pending, read = None, ((), None)
     for batch, owners, trunk in rank_batches.batches(
       groups, self._tokens_per_batch, self._shards

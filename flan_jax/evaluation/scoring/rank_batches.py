@@ -23,8 +23,10 @@ _TARGET_ROUND = 16
 _MAX_SEGMENTS = 64
 # Examples on which capacities are compared.
 _SAMPLE = 2048
-# Cost of one more shape, in tokens: it has to be compiled.
-_SHAPE_COST = 4096
+# Cost of one more shape, in tokens: it has to be compiled. On an accelerator,
+# that is assumed to take a minute, in which it scores a million tokens.
+_SHAPE_COSTS = {'cpu': 2**12}
+_SHAPE_COST = 2**20
 # Cost of an operation of attention, relative to one of a large matrix product.
 # Measured on CPUs, where the weights of pairs are small matrices.
 _ATTENTION = 1.5
@@ -123,7 +125,10 @@ def _row_count(
 
 
 def groups_of(
-  examples: Sequence[packing.Example], config: DecoderConfig, longest: int
+  examples: Sequence[packing.Example],
+  config: DecoderConfig,
+  longest: int,
+  platform: str = 'cpu',
 ) -> list[Group]:
   """Groups examples so that scoring them takes the fewest operations.
 
@@ -135,7 +140,10 @@ def groups_of(
     longest: Tokens of the longest row. The options of an example that does not
       fit are divided among several rows, each with the prompt. A prompt that
       does not fit with one option gets a longer row.
+    platform: Where they are scored. Accelerators compile longer for each shape
+      than a CPU, and score faster.
   """
+  shape_cost = _SHAPE_COSTS.get(platform, _SHAPE_COST)
   tokens, by_padding = [], {}
   found = trunks.shared([example.prompt for example in examples])
   for number, one in enumerate(found):
@@ -148,7 +156,7 @@ def groups_of(
         items.append(dataclasses.replace(item, trunk=number))
   groups = []
   for before, items in by_padding.items():
-    for group in _of_one_padding(items, config, before, longest):
+    for group in _of_one_padding(items, config, before, longest, shape_cost):
       by_trunk: dict[int, list[Item]] = {}
       for item in group.items:
         by_trunk.setdefault(item.trunk, []).append(item)
@@ -159,7 +167,11 @@ def groups_of(
 
 
 def _of_one_padding(
-  items: Sequence[Item], config: DecoderConfig, before: int, longest: int
+  items: Sequence[Item],
+  config: DecoderConfig,
+  before: int,
+  longest: int,
+  shape_cost: int,
 ) -> list[Group]:
   """Groups items by length, after trunks of `before` tokens with padding."""
   by_length: dict[int, list[Item]] = {}
@@ -172,7 +184,7 @@ def _of_one_padding(
       both = [*groups[-1].items, *alike]
       both = _cheapest(both, config, before, longest)
       apart = _cost(groups[-1], config, before) + _cost(group, config, before)
-      if _cost(both, config, before) < apart:
+      if _cost(both, config, before) < apart + shape_cost:
         groups[-1] = both
         continue
     groups.append(group)
@@ -247,4 +259,4 @@ def _cost(group: Group, config: DecoderConfig, before: int) -> float:
   attention *= _ATTENTION
   length, targets = group.capacity.tokens, group.capacity.targets
   row = length * (layers + attention * (length + before)) + targets * table
-  return len(group.rows) * row / layers + _SHAPE_COST
+  return len(group.rows) * row / layers

@@ -19,6 +19,17 @@ def test_no_row_is_longer_than_allowed():
   assert [group.capacity.tokens for group in groups] == [512]
 
 
+def test_accelerators_compile_for_few_shapes():
+  lengths = [250] * 200 + [1000] * 20
+  # They share no first token.
+  examples = [Example([i] * n, ([4], [5])) for i, n in enumerate(lengths)]
+  numbers = {}
+  for platform in ('cpu', 'tpu', 'gpu'):
+    groups = rank_batches.groups_of(examples, _CONFIG, 1024, platform)
+    numbers[platform] = len({group.capacity for group in groups})
+  assert numbers == {'cpu': 2, 'tpu': 1, 'gpu': 1}
+
+
 def test_rows_of_a_group_are_spread_evenly_over_batches():
   examples = [Example([3] * 200, ([4, 5], [6, 7]))] * 9
   groups = rank_batches.groups_of(examples, _CONFIG, longest=1024)
