@@ -1,7 +1,7 @@
 """Attention kernels: JAX's splash attention on TPU, cuDNN's on GPU.
 
-Neither supports a bias or branches, cuDNN's no soft cap. Both compute in
-bfloat16. Programs with either are compiled or lowered in tests, but no test
+Neither supports a bias, cuDNN's neither branches nor a soft cap. Both compute
+in bfloat16. Programs with either are compiled or lowered in tests, but no test
 runs them on a TPU or GPU.
 """
 
@@ -9,6 +9,7 @@ import functools
 import math
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from flan_jax.model import attention
@@ -25,6 +26,9 @@ _BLOCKS = (
   *('block_q', 'block_q_dkv', 'block_q_dq'),
   *('block_kv', 'block_kv_dkv', 'block_kv_dq'),
 )
+# No query has this number of a segment.
+_NOWHERE = -1
+_MOST_BRANCHES = 2**16
 # Mosaic cannot compile splash's bfloat16 products for these chips.
 _WITHOUT_SPLASH = ('TPU v2', 'TPU v3')
 # Compute capabilities of Ampere and Hopper, and their widest heads in cuDNN.
@@ -110,6 +114,7 @@ def attend_splash(
   The length must be a multiple of 128. Under a mesh, each device computes its
   own rows and heads. Key heads are repeated if there are fewer than devices on
   the model axis. `interpret` runs the kernel as plain JAX, on any device.
+  Branches need a rule without a window, and have no gradient.
   """
   rule = rule or attention.Rule(query_BxLxHxh.shape[-1] ** -0.5)
   mesh = jax.sharding.get_abstract_mesh()
@@ -119,7 +124,8 @@ def attend_splash(
     whole = functools.partial(_splash, rule=rule, interpret=interpret)
     return _divided(mesh, whole)(*inputs)
 
-  inputs = (query_BxLxHxh * rule.scale, key, value, context.segments)
+  seen = (context.segments, context.branches)
+  inputs = (query_BxLxHxh * rule.scale, key, value, seen)
   far = rule._replace(window=None)
   if rule.window is None or context.windowed is None:
     return attend(rule, *inputs)
@@ -148,13 +154,17 @@ def _repeated(mesh, *heads):
   return heads if repeats == 1 else [x.repeat(repeats, 2) for x in heads]
 
 
-def _splash(query_BxLxHxh, key, value, segments_BxL, rule, interpret):
-  """Splash attention over the rows and heads of one device."""
+def _splash(query_BxLxHxh, key, value, seen, rule, interpret):
+  """Splash attention over the rows and heads of one device.
+
+  `seen` has segments [B, L], and branches [B, L] or None.
+  """
   from jax.experimental.pallas.ops.tpu.splash_attention import (
     splash_attention_kernel,
     splash_attention_mask,
   )
 
+  segments_BxL, branches_BxL = seen
   length, heads = query_BxLxHxh.shape[1:3]
   mask = splash_attention_mask.CausalMask((length, length))
   if rule.window is not None and rule.window < length:
@@ -166,15 +176,39 @@ def _splash(query_BxLxHxh, key, value, segments_BxL, rule, interpret):
     splash_attention_mask.MultiHeadMask([mask] * heads),
     block_sizes=splash_attention_kernel.BlockSizes(**sizes),
     attn_logits_soft_cap=rule.softcap,
+    save_residuals=branches_BxL is not None,
     interpret=interpret,
   )
 
-  def row(query, key, value, segments):
+  @jax.vmap
+  def attend(query, key, value, queries, keys):
     query, key, value = (x.swapaxes(0, 1) for x in (query, key, value))
-    ids = splash_attention_kernel.SegmentIds(q=segments, kv=segments)
-    return kernel(query, key, value, segment_ids=ids).swapaxes(0, 1)
+    ids = splash_attention_kernel.SegmentIds(q=queries, kv=keys)
+    return kernel(query, key, value, segment_ids=ids)
 
-  return jax.vmap(row)(query_BxLxHxh, key, value, segments_BxL)
+  attend = functools.partial(attend, query_BxLxHxh, key, value)
+  if branches_BxL is None:
+    return attend(segments_BxL, segments_BxL).swapaxes(1, 2)
+  prompts = jnp.where(branches_BxL == 0, segments_BxL, _NOWHERE)
+  own = jnp.where(branches_BxL > 0, _numbered(*seen), _NOWHERE)
+  mixed = _joined(attend(segments_BxL, prompts), attend(_numbered(*seen), own))
+  return mixed.astype(query_BxLxHxh.dtype).swapaxes(1, 2)
+
+
+def _numbered(segments_BxL, branches_BxL):
+  """Returns a number for each pair of segment and branch."""
+  return segments_BxL * _MOST_BRANCHES + branches_BxL
+
+
+def _joined(prompt, own):
+  """Joins attention to prompts with that to the query's own branch.
+
+  Each has what it yields [B, H, L, h] and the logarithm of the sum of the
+  exponential logits [B, H, L], very low if there is nothing to see.
+  """
+  (prompt, (prompt_sum,)), (own, (own_sum,)) = prompt, own
+  share = jax.nn.sigmoid(own_sum - prompt_sum)[..., None]
+  return share * own + (1 - share) * prompt
 
 
 def attend_cudnn(

@@ -89,7 +89,7 @@ def attend(
   """Computes attention as configured; see `attention.attend_reference`.
 
   Falls back to blocks for an unresolved 'auto', and for branches, trunks and
-  row lengths that the kernels do not support.
+  row lengths that the configured kernel does not support.
   """
   heads = (query_BxLxHxh, key_BxLxKxh, value_BxLxKxh)
   rule = attention.Rule.of(config)
@@ -108,7 +108,11 @@ def _kernel_supports(config, context):
   """Returns whether a kernel is configured that supports these rows."""
   if config.attention not in kernel_attention.PLATFORMS:
     return False
-  if context.branches is not None or context.trunk is not None:
+  if context.trunk is not None:
     return False
+  if context.branches is not None:
+    # A branch restarts its positions, so a window is no range of indices.
+    if config.attention != 'splash' or config.window is not None:
+      return False
   length = context.segments.shape[1]
   return kernel_attention.divides_rows(config.attention, length)

@@ -69,6 +69,29 @@ def test_splash_has_windows_and_caps(windowed):
 
 
 @pytest.mark.slow
+def test_splash_has_branches():
+  length = 128
+  heads = heads_lib.random_heads(length, width=128, heads=2, batch=1)
+  # Two prompts with two options each, and one whose options are read alone.
+  segments = np.repeat([1, 2, 3, 0], [40, 50, 20, 18])[None]
+  branches = np.repeat(
+    [0, 1, 2, 0, 1, 2, 0, 0], [30, 4, 6, 10, 20, 20, 20, 18]
+  )[None]
+  context = attention.AttentionContext(
+    segments=jnp.asarray(segments),
+    positions=jnp.zeros((1, length), jnp.int32),
+    branches=jnp.asarray(branches),
+  )
+  rule = attention.Rule(0.5, softcap=0.7)
+  attended = kernel_attention.attend_splash(
+    *heads, context, rule, interpret=True
+  )
+  expected = attention.attend_reference(*heads, context, rule)
+  real = segments[0] > 0
+  np.testing.assert_allclose(attended[0, real], expected[0, real], atol=2e-5)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize('shape', [(2, 1, 4), (1, 2, 2)], ids=str)
 def test_splash_divides_rows_and_heads_of_a_mesh(shape):
   devices = jax.devices()[: int(np.prod(shape))]
@@ -204,7 +227,7 @@ def test_a_kernel_that_cannot_run_is_rejected(platform, change, message):
 
 @pytest.mark.parametrize(
   ('kernel', 'length', 'branched'),
-  [('splash', 128, True), ('splash', 66, False), ('cudnn', 65, False)],
+  [('cudnn', 128, True), ('splash', 66, False), ('cudnn', 65, False)],
 )
 def test_branches_and_odd_lengths_fall_back_to_blocks(kernel, length, branched):
   heads = heads_lib.random_heads(length, batch=1)

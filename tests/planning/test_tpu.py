@@ -42,6 +42,7 @@ _REQUEST = request(
   simulated=False,
   mesh=MeshConfig(data=2, fsdp=2, model=2),
   pack_length=256,
+  eval_length=256,
 )
 
 
@@ -58,8 +59,9 @@ def devices():
 def test_splash_attention_compiles(devices):
   planned = plan(_REQUEST, devices)
   assert planned['attention'] == 'splash'
-  lowered = lower(_REQUEST, 'train', check(_REQUEST, devices)).lowered
-  assert 'tpu_custom_call' in lowered.as_text()
+  for name in ('train', 'evaluation'):
+    lowered = lower(_REQUEST, name, check(_REQUEST, devices)).lowered
+    assert 'tpu_custom_call' in lowered.as_text()
   assert (planned['chip'], planned['chips']) == ('v5e', 8)
   for name in ('train', 'evaluation'):
     program = planned[name]
