@@ -53,6 +53,8 @@ def main(argv: Sequence[str]) -> int:
     ) from None
   kinds = [f'{c} {json.dumps(kind)}' for c, kind in tables.features.items()]
   sizes = ', '.join(f'{split} {n:,}' for split, n in tables.sizes.items())
+  if set(tables.sizes) == {'train'}:
+    sizes += ', which are divided into train, validation and test'
   show(
     [
       Paragraph(f'rows: {sizes}; columns: {", ".join(kinds)}'),

@@ -7,10 +7,14 @@ SIGUSR1 before a job's time is over. A second signal ends the process at once.
 from collections.abc import Iterator
 import contextlib
 import dataclasses
+import os
 import signal
 import threading
 
 _REQUESTS = (signal.SIGTERM, signal.SIGUSR1)
+_FINISHING = (
+  'what runs is finished and saved first; a second signal ends it at once'
+)
 
 
 class Stopped(BaseException):
@@ -49,6 +53,8 @@ class Requests:
       signal.signal(each, signal.SIG_DFL)
     if not self.deferred:
       raise_stopped(self.received)
+    # Not by `print`, which a handler must not enter again.
+    os.write(2, f'{self.received.name}: {_FINISHING}\n'.encode())
 
 
 # Signals belong to the process.

@@ -19,6 +19,7 @@ def test_the_skeleton_of_a_csv_is_found_and_shown(own_folder, cli):
   _csv(own_folder)
   out = cli.check('new-task', 'notes', '--from=rows.csv')
   assert 'wrote notes.py' in out
+  assert 'rows: train 40, which are divided into train' in ' '.join(out.split())
   text = (own_folder / 'notes.py').read_text()
   assert "'customer_note': 'Customer Note'," in text
   assert "label='Stars'" in text and "'id'" not in text

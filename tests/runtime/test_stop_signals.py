@@ -24,7 +24,7 @@ def test_a_signal_ends_a_command_where_nothing_is_left_to_finish():
   assert stopped.value.code == 128 + signal.SIGUSR1
 
 
-def test_a_deferred_signal_is_noted_and_the_next_one_is_deadly():
+def test_a_deferred_signal_is_noted_and_the_next_one_is_deadly(capfd):
   with pytest.raises(Stopped), stop_signals.handled():
     with stop_signals.deferred() as requests:
       assert requests.received is None
@@ -32,6 +32,7 @@ def test_a_deferred_signal_is_noted_and_the_next_one_is_deadly():
       assert requests.received == signal.SIGTERM
       assert {signal.getsignal(n) for n in _ALL} == {signal.SIG_DFL}
     pytest.fail('a signal was forgotten')
+  assert capfd.readouterr().err.startswith('SIGTERM: what runs is finished')
 
 
 def test_an_error_meanwhile_is_not_hidden_by_a_signal():
