@@ -126,7 +126,10 @@ def _last_words(text: bytes, count: int) -> int:
   while True:
     head, *last = near.rsplit(None, pieces) or [b'']
     if len(last) < pieces:
-      return low
+      # The end of a word is another word: a block does not begin with it.
+      ends = low and text[low - 1 : low] not in _SPACES
+      found = [i for c in _SPACES if (i := near.find(c)) >= 0]
+      return low + min(found) if ends and found else low
     if len(fold(b' '.join(last)).split()) >= count:
       return low + len(head)
     pieces *= 2

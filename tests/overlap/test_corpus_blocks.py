@@ -5,7 +5,7 @@ import re
 import sys
 
 from etils import epath
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 import pytest
 
@@ -52,6 +52,7 @@ def test_every_window_is_in_a_block(tmp_path, monkeypatch, name, block, share):
   assert sum(block.size for block in found) == size
 
 
+@example([*('a' * 5), 'bc', 'bc', *['ö '] * 3, *'………', ' ', 'ö ', *'aa '])
 @given(st.lists(st.sampled_from(['a', 'bc', '-', ' ', '\n', 'ö ', '…', 'def'])))
 def test_ranges_of_any_text_hold_its_windows(tmp_path_factory, pieces):
   path = tmp_path_factory.mktemp('corpus') / 'a.txt'
