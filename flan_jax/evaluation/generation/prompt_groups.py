@@ -1,25 +1,12 @@
 """Which prompts are continued together, and what they share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from flan_jax.evaluation.generation.slot_batch import Continuation
 from flan_jax.evaluation.scoring import trunks
 
-# Slots are as wide as this, or half as much again, doubled any number of times.
-_LEAST_WIDTH = 64
 # Prompts of a width, for each of its slots: fewer take a larger width, too.
 _FULL = 2
-
-
-def steps(first: int) -> Iterator[int]:
-  """Yields a number and half as much again, then both doubled.
-
-  >>> [number for _, number in zip(range(5), steps(64))]
-  [64, 96, 128, 192, 256]
-  """
-  while True:
-    yield from (first, first * 3 // 2)
-    first *= 2
 
 
 def share(waiting: Sequence[Continuation]) -> None:
@@ -44,8 +31,7 @@ def by_width(
   """
   groups: dict[int, list[Continuation]] = {}
   for slot in waiting:
-    total = len(slot.prompt) + slot.limit
-    width = next(n for n in steps(_LEAST_WIDTH) if n >= total)
+    width = trunks.padded_length(len(slot.prompt) + slot.limit)
     groups.setdefault(width, []).append(slot)
   found, few = [], []
   for width in sorted(groups):

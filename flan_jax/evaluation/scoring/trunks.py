@@ -17,7 +17,7 @@ from flan_jax.batches import packing
 _COST = 1024
 # Attention to a trunk costs more than a shorter one saves.
 _LEAST_TOKENS = 16
-# Trunks are padded to 64 tokens or half as many more, or these doubled any
+# Trunks, and slots of a generator, are padded to 64 tokens or half as many more, or these doubled any
 # number of times, so that few programs are compiled.
 _LEAST_LENGTH = 64
 
@@ -65,7 +65,7 @@ def shared(
 
 
 def padded_length(length: int) -> int:
-  """Returns the length to which a trunk is padded.
+  """Returns the length to which a trunk, or a slot, is padded.
 
   >>> [padded_length(n) for n in (0, 20, 65, 100, 700)]
   [0, 64, 96, 128, 768]
