@@ -14,7 +14,6 @@ from flan_jax.evaluation.scoring import trunks
 from flan_jax.model import (
   DecoderConfig,
   decoding,
-  read_trunk,
   resolve_attention,
   target_logits,
   transposed,
@@ -86,9 +85,7 @@ class SlotPrograms:
     self._lay_out = jax.jit(functools.partial(transposed.lay_out, config))
     self._empty = jax.jit(empty, static_argnums=(0, 1))
     self._grow = jax.jit(decoding.grow, static_argnums=1)
-    self._read_trunk = jax.jit(
-      functools.partial(read_trunk, self._config), out_shardings=whole
-    )
+    self._trunks = trunks.TrunkReader(self._config, mesh)
     self._prefill = jax.jit(
       self._read_prompts, static_argnums=1, out_shardings=(whole, None)
     )
@@ -127,11 +124,7 @@ class SlotPrograms:
 
   def read_trunk(self, params: Any, tokens: Sequence[int]) -> Trunk | None:
     """Reads what precedes prompts; None if it has no tokens."""
-    if not tokens:
-      return None
-    batch = place(trunks.batch_of(tokens, self.shards), self._sharding)
-    with jax.set_mesh(self._mesh):
-      return self._read_trunk(params, batch)
+    return self._trunks.read(params, tokens)
 
   def prefill(
     self,

@@ -22,11 +22,9 @@ from flan_jax.evaluation.scoring import rank_batches, trunks
 from flan_jax.model import (
   DecoderConfig,
   computing_in,
-  read_trunk,
   resolve_attention,
   target_log_probs,
 )
-from flan_jax.model.attention import Trunk
 from flan_jax.sharding import batch_sharding, batch_shards, place, replicated
 
 
@@ -81,7 +79,7 @@ class Scorer:
     self._predict = jax.jit(
       functools.partial(predict, self._config), out_shardings=replicated(mesh)
     )
-    self._read_trunk = jax.jit(functools.partial(read_trunk, self._config))
+    self._trunks = trunks.TrunkReader(self._config, mesh)
 
   def scored(
     self, params: Any, examples: Sequence[Example]
@@ -115,7 +113,7 @@ class Scorer:
       groups, self._tokens_per_batch, self._shards
     ):
       if trunk != read[0]:
-        read = trunk, self._read(params, trunk)
+        read = trunk, self._trunks.read(params, trunk)
       device_batch = place(batch, self._sharding)
       if trunk:
         device_batch['trunk'] = read[1]
@@ -126,14 +124,6 @@ class Scorer:
       pending = current
     if pending is not None:
       yield pending
-
-  def _read(self, params: Any, trunk: Sequence[int]) -> Trunk | None:
-    """Reads a trunk, once on every device; None if it has no tokens."""
-    if not trunk:
-      return None
-    batch = place(trunks.batch_of(trunk, self._shards), self._sharding)
-    with jax.set_mesh(self._mesh):
-      return self._read_trunk(params, batch)
 
 
 def option_scores(

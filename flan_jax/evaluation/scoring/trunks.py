@@ -6,19 +6,25 @@ a batch.
 
 from collections.abc import Sequence
 import dataclasses
+import functools
 import itertools
+from typing import Any
 
+import jax
 import numpy as np
 
 from flan_jax.batches import packing
+from flan_jax.model import DecoderConfig, read_trunk
+from flan_jax.model.attention import Trunk
+from flan_jax.sharding import batch_sharding, batch_shards, place, replicated
 
 # Tokens that a trunk must save: its examples are packed apart from the others,
 # which leaves rows and batches that are not full.
 _COST = 1024
 # Attention to a trunk costs more than a shorter one saves.
 _LEAST_TOKENS = 16
-# Trunks, and slots of a generator, are padded to 64 tokens or half as many more, or these doubled any
-# number of times, so that few programs are compiled.
+# Trunks, and slots of a generator, are padded to 64 tokens or half as many
+# more, or these doubled any number of times, so that few programs are compiled.
 _LEAST_LENGTH = 64
 
 
@@ -85,6 +91,26 @@ def batch_of(trunk: Sequence[int], rows: int) -> dict[str, np.ndarray]:
   for row in range(rows):
     packing.fill_row(batch, row, [packing.Example(trunk, ())])
   return {name: batch[name] for name in ('tokens', 'segments', 'positions')}
+
+
+class TrunkReader:
+  """Reads trunks, each once on every device."""
+
+  def __init__(self, config: DecoderConfig, mesh: jax.sharding.Mesh):
+    """Initializes the reader of a decoder on a mesh."""
+    self._mesh = mesh
+    self._read = jax.jit(
+      functools.partial(read_trunk, config), out_shardings=replicated(mesh)
+    )
+
+  def read(self, params: Any, tokens: Sequence[int]) -> Trunk | None:
+    """Returns the trunk of some tokens; None if there are none."""
+    if not tokens:
+      return None
+    batch = batch_of(tokens, batch_shards(self._mesh))
+    placed = place(batch, batch_sharding(self._mesh))
+    with jax.set_mesh(self._mesh):
+      return self._read(params, placed)
 
 
 def _sorted(prompts: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
@@ -154,12 +180,12 @@ def _best(common: Sequence[int], cost: int) -> list[tuple[int, list[int]]]:
   Prompts with a common beginning form a tree, which is walked from its leaves.
   """
   path = [_Node(0)]
-  for place, length in enumerate(common):
+  for index, length in enumerate(common):
     _close_to(path, length, cost)
-    after = common[place + 1] if place + 1 < len(common) else 0
+    after = common[index + 1] if index + 1 < len(common) else 0
     if after > length:
       path.append(_Node(after))
-    path[-1].left.append(place)
+    path[-1].left.append(index)
   _close_to(path, 0, cost)
   path[0].close(cost)
   return path[0].parts
