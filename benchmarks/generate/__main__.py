@@ -24,6 +24,8 @@ _ENVIRONMENT = {
   'TOKENIZERS_PARALLELISM': 'false',
 }
 
+_TOKENS_PER_BATCH = 'tokens of all slots, TOKENS_PER_EVAL_BATCH of flan_jax'
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
   """Runs the comparison."""
@@ -43,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     figures.print_line(made=files)
     prompts = json.loads(pathlib.Path(files['prompts']).read_text('utf-8'))
     comparison = Comparison(required=OWN)
-    task = {**files, 'new_tokens': settings.new_tokens}
+    named = ('new_tokens', 'tokens_per_batch')
+    task = {**files, **{name: getattr(settings, name) for name in named}}
     with started(modules, task) as sides:
       work = {
         dataset: _prepared(comparison, sides, dataset, settings.batch_sizes)
@@ -86,7 +89,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
   add('--data_dir', default='mini', help='TFDS data directory')
   flags.add_choice(parser, '--datasets', DATASETS, 'what is answered')
   add('--prompts', type=int, default=64, help='prompts of each dataset')
-  add('--new_tokens', type=int, default=64, help='most tokens of an answer')
+  add('--new_tokens', type=int, default=128, help='most tokens of an answer')
+  add('--tokens_per_batch', type=int, default=16384, help=_TOKENS_PER_BATCH)
   add('--rounds', type=int, default=5, help='turns of every side per dataset')
   flags.add_batch_sizes(parser, PEER)
   flags.add_out(parser)

@@ -13,7 +13,7 @@ from flan_jax.vocabulary.load import load_vocabulary
 class OwnSide:
   """Answers the prompts of its task, greedily.
 
-  Its task: `checkpoint`, `prompts`, `new_tokens`.
+  Its task: `checkpoint`, `prompts`, `new_tokens`, `tokens_per_batch`.
   """
 
   def __init__(self, task: dict[str, Any]):
@@ -24,7 +24,11 @@ class OwnSide:
     vocabulary = load_vocabulary(task['checkpoint'])
     self._end = vocabulary.eos_id
     self._generator = Generator(
-      config, mesh, [self._end], vocab_size=vocabulary.size
+      config,
+      mesh,
+      [self._end],
+      task['tokens_per_batch'],
+      vocab_size=vocabulary.size,
     )
 
   def prepare(self, case: str) -> dict[str, Any]:

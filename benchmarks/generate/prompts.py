@@ -19,6 +19,9 @@ from flan_jax.vocabulary.load import load_vocabulary
 
 # Validation rows are used where a small copy has too few test rows.
 _SPLITS = ('test', 'validation')
+# The format that SmolLM2-Instruct was tuned with. In it, the model ends its
+# answers.
+_CHAT_FORMAT = '<|im_start|>user\n{input}<|im_end|>\n<|im_start|>assistant\n'
 
 
 class PromptMaker:
@@ -38,7 +41,7 @@ class PromptMaker:
     config = CacheConfig(
       cache_dir=str(self._folder),
       data_dir=open_data_dir(self._task['data_dir'], str(self._folder)),
-      prompt_format=weights.PROMPT_FORMAT,
+      prompt_format=_CHAT_FORMAT,
     )
     vocabulary = load_vocabulary(str(checkpoint))
     framing = Framing.of(config, vocabulary)

@@ -20,6 +20,7 @@ from flan_jax.model import (
   position,
   prediction,
   soft_prompt,
+  transposed,
 )
 from flan_jax.model.decoder_config import DecoderConfig
 from flan_jax.model.key_values import KeyValues
@@ -141,6 +142,8 @@ def decode_step(
       bias_BxHxS = position.look_up(context.bias, distance_BxS)
     x_Bx1xD = soft_prompt.read(config, params['embedding'], tokens_B[:, None])
     rule = attention.Rule.of(config)
+    apart = isinstance(params['layers'], tuple)
+    dots = transposed.dots if apart else _dots
 
     def layer(x_Bx1xD, own):
       weights, before, added, number = own
@@ -158,7 +161,7 @@ def decode_step(
         if rule.window is not None:
           seen_BxS &= attention.is_near(distance_BxS, rule, context.windowed)
         parts = before, KeyValues(*kept)
-        return _attend(rule, query, parts, seen_BxS, bias_BxHxS)
+        return _attend(rule, dots, query, parts, seen_BxS, bias_BxHxS)
 
       x_Bx1xD = layers.layer(config, weights, x_Bx1xD, rotations, attend)
       return x_Bx1xD, _divided(KeyValues(*kept))
@@ -170,14 +173,18 @@ def decode_step(
   return prediction.target_logits(config, params, x_Bx1xD)[:, 0], recent
 
 
-def _attend(rule, query_Bx1xHxh, parts, seen_BxS, bias_BxHxS):
+def _dots(query, keys):
+  """Returns the products of queries [B, K, G, h] with keys [B, K, S, h]."""
+  return jnp.einsum(
+    'BKGh,BKSh->BKGS', query, keys, preferred_element_type=jnp.float32
+  )
+
+
+def _attend(rule, dots, query_Bx1xHxh, parts, seen_BxS, bias_BxHxS):
   """Attends with one query per sequence to parts of keys and values."""
   rows, kv_heads, _, width = parts[0].keys.shape
   query = query_Bx1xHxh.reshape(rows, kv_heads, -1, width) * rule.scale
-  product = functools.partial(jnp.einsum, preferred_element_type=jnp.float32)
-  logits = jnp.concatenate(
-    [product('BKGh,BKSh->BKGS', query, part.keys) for part in parts], axis=-1
-  )
+  logits = jnp.concatenate([dots(query, part.keys) for part in parts], axis=-1)
   logits = attention.capped(logits, rule.softcap)
   if bias_BxHxS is not None:
     logits += bias_BxHxS.reshape(logits.shape)
@@ -185,6 +192,7 @@ def _attend(rule, query_Bx1xHxh, parts, seen_BxS, bias_BxHxS):
   dtype = parts[0].values.dtype
   weights = jax.nn.softmax(logits, axis=-1).astype(dtype)
   first = parts[0].keys.shape[2]
+  product = functools.partial(jnp.einsum, preferred_element_type=jnp.float32)
   mixed = sum(
     product('BKGS,BKSh->BKGh', own, part.values)
     for own, part in zip(

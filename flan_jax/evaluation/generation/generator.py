@@ -105,8 +105,8 @@ class Generator:
     longest = max(len(slot.prompt) - len(slot.shared) for slot in waiting)
     length = row_length(longest)
     most = row_count(self._tokens_per_batch, length, shards)
-    few = max(1, most // shards // 4) * shards
-    rows = PromptRows(length, sorted({few, most}))
+    counts = {max(1, most // shards // part) * shards for part in (1, 2, 4)}
+    rows = PromptRows(length, sorted(counts))
     batch = SlotBatch(self._programs, params, width, slots, rows)
     few = max(1, int(slots * _FREE_SHARE))
     while waiting or batch.active:

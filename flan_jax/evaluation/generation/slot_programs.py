@@ -294,8 +294,10 @@ class SlotPrograms:
     return min(ALTERNATIVES, self._vocab_size)
 
   def _choose(self, logits_BxV, draws, places_B, asked_B):
-    beyond_V = jnp.arange(logits_BxV.shape[1]) >= self._vocab_size
-    allowed_BxV = jnp.where(beyond_V[None], -jnp.inf, logits_BxV)
+    allowed_BxV = logits_BxV
+    if self._vocab_size < logits_BxV.shape[1]:
+      beyond_V = jnp.arange(logits_BxV.shape[1]) >= self._vocab_size
+      allowed_BxV = jnp.where(beyond_V[None], -jnp.inf, logits_BxV)
     tokens_B = choose(draws, allowed_BxV, places_B)
     # A softmax over the vocabulary that nobody asked for would slow a step.
     predicted = jax.lax.cond(
