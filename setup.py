@@ -74,7 +74,8 @@ INSTALL_REQUIRES = [
   'gin-config>=0.5.0',
   # TFDS needs it for downloads and does not declare it.
   'importlib_resources',
-  'jax>=0.10',
+  # Attention kernels are among JAX's experimental modules.
+  'jax>=0.10,<0.12',
   'jaxtyping',
   'jinja2>=3.1',
   'matplotlib>=3.8',

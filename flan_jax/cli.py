@@ -17,7 +17,7 @@ from flan_jax.terminal.screen import show, show_error
 
 # Commands that finish something when they are asked to stop. The others keep
 # nothing that a signal could harm.
-_RESUMABLE = (*MULTIPROCESS, 'study')
+_RESUMABLE = (*TRAINING, 'eval', 'study')
 # Commands whose function gin binds; the others parse their own flags.
 _GIN = (*MULTIPROCESS, 'cache', 'serve')
 COMMANDS = {
@@ -69,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
   command, *rest = argv
   try:
-    with stop_signals.handled(command in _RESUMABLE):
+    kept = command in _RESUMABLE
+    with stop_signals.handled(kept or command in MULTIPROCESS, kept):
       return _run(command, rest)
   except stop_signals.Stopped as stopped:
     show_error(f'flan-jax {command}: {stopped}')

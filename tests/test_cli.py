@@ -116,6 +116,19 @@ def test_a_signal_prints_one_line(capsys, monkeypatch, command, number, code):
   assert signal.getsignal(signal.SIGTERM) == before
 
 
+def test_a_command_that_keeps_nothing_does_not_promise_to_go_on(
+  capsys, monkeypatch
+):
+  stop = lambda *_: signal.raise_signal(signal.SIGTERM)  # noqa: E731
+  monkeypatch.setattr(cli, '_run', stop)
+  said = {}
+  for command in ('infer', 'eval'):
+    assert cli.main([command]) == 143
+    said[command] = capsys.readouterr().err
+  assert said['infer'] == 'flan-jax infer: stopped by SIGTERM\n'
+  assert 'goes on from what is done' in said['eval']
+
+
 def test_help_lists_every_command(capsys):
   assert cli.main([]) == 0
   out = capsys.readouterr().out

@@ -58,7 +58,11 @@ class FewShotSplit(CachedSplit):
     self._seed = seed
     self._framing = framing
     self._kind = kind
-    self._exemplars = self._fit(self._choose())
+    chosen = self._choose()
+    self._exemplars = self._fit(chosen)
+    # The exemplars of a rendering before too long ones are dropped, in the
+    # mean.
+    self.exemplars_found = (chosen >= 0).sum() / max(1, len(chosen))
 
   @property
   def digest(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from flan_jax.batches.few_shot import FewShotSplit
 from flan_jax.cache.cached_split import CachedSplit
 from flan_jax.evaluation.clusters import mean_interval
 from flan_jax.evaluation.eval_parts import EvalPart
@@ -101,7 +102,11 @@ def _exemplars(
   if not part.shots:
     return None
   shown = [answer.shots for answer in answers]
-  return {'mean': float(np.mean(shown)), 'least': min(shown)}
+  about = {'mean': float(np.mean(shown)), 'least': min(shown)}
+  # Recorded answers have no pool of exemplars.
+  if isinstance(part.test, FewShotSplit):
+    about['found'] = float(part.test.exemplars_found)
+  return about
 
 
 def _template_result(

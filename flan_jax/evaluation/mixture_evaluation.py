@@ -17,6 +17,7 @@ from flan_jax.evaluation.eval_parts import EvalPart
 from flan_jax.evaluation.evaluator import Evaluation, evaluate
 from flan_jax.evaluation.journal import Journal
 from flan_jax.evaluation.models import Models, Session
+from flan_jax.rendering.exemplars import SHARED
 from flan_jax.runtime import processes
 from flan_jax.terminal.bar import Bar
 from flan_jax.terminal.blocks import Block, Line
@@ -49,6 +50,13 @@ class MixtureEvaluation:
   def mixture(self) -> str:
     return self.plan.name
 
+  @property
+  def _folder_name(self) -> str:
+    """The mixture; results with shared exemplars do not replace the others."""
+    few_shot = any(part.shots for part in self.parts)
+    shared = self.about.get('fewshot_exemplars') == SHARED
+    return f'{self.mixture}.{SHARED}' if few_shot and shared else self.mixture
+
   def run(
     self,
     params: Any,
@@ -63,12 +71,13 @@ class MixtureEvaluation:
 
     Args:
       params: Parameters of the decoder.
-      folder: Results are written below it, in a folder named as the mixture.
+      folder: Results are written below it, in a folder named as the mixture,
+        with `.shared` if all rows have the same exemplars.
       about: What `results.json` records of this evaluation.
       history: What the parameters were trained on.
     """
     breaches = history.breaches([self.plan])
-    folder = os.path.join(folder, self.mixture)
+    folder = os.path.join(folder, self._folder_name)
     journal = self._journal(folder, params)
     with Bar(
       f'evaluating {self.mixture}',
@@ -145,7 +154,7 @@ class MixtureEvaluation:
     ):
       comparisons += compare(part, first, second)
     comparisons = judged(comparisons)
-    folder = os.path.join(folder, self.mixture)
+    folder = os.path.join(folder, self._folder_name)
     changed = screen(before, after, comparisons)
     tables = records.write_comparison(
       folder, comparisons, means(comparisons), changed

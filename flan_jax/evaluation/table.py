@@ -70,7 +70,12 @@ def exemplar_warnings(results: Sequence[PartResult]) -> list[Paragraph]:
   """Names the parts whose prompts have too few exemplars, and the fix."""
   return [
     Paragraph(
-      too_few_text(result.name, result.shots, result.exemplars['mean']),
+      too_few_text(
+        result.name,
+        result.shots,
+        result.exemplars['mean'],
+        result.exemplars.get('found'),
+      ),
       style='yellow',
     )
     for result in results

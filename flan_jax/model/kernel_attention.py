@@ -226,7 +226,7 @@ def attend_cudnn(
 
   cuDNN skips the keys after a query, but reads a mask [B, 1, L, L]. It could
   skip other examples of the row, too, by the offsets of packed sequences;
-  `jax.nn.dot_product_attention`, in JAX 0.10 and 0.11, does not take them.
+  `jax.nn.dot_product_attention`, in JAX 0.10 to 0.12, does not take them.
   """
   rule = rule or attention.Rule(query_BxLxHxh.shape[-1] ** -0.5)
   mesh = jax.sharding.get_abstract_mesh()

@@ -47,12 +47,29 @@ def too_few(asked: int, shown: float) -> bool:
   return shown < (1 if asked == MAX_SHOTS else asked / 2)
 
 
-def too_few_text(name: str, asked: int, shown: float) -> str:
-  """Returns what is wrong if exemplars are too few, and the fix."""
+def too_few_text(
+  name: str, asked: int, shown: float, found: float | None = None
+) -> str:
+  """Returns what is wrong if exemplars are too few, and the fix.
+
+  Args:
+    name: Whose prompts they are.
+    asked: Most exemplars of a prompt.
+    shown: Exemplars of a prompt, in the mean.
+    found: Exemplars that the training rows have for it, whether they fit or
+      not, in the mean; None if that is not known.
+  """
   wanted = 'as many as fit' if asked == MAX_SHOTS else asked
+  longer = "raise 'inputs' of TASK_FEATURE_LENGTHS"
+  more = 'bring more training rows'
+  if found is None:
+    fix = f'{longer}, or {more}'
+  elif too_few(asked, found):
+    fix = f'its training rows have {found:.1f}; {more}'
+  else:
+    fix = f'the others do not fit; {longer}'
   return (
-    f'{name} has {shown:.1f} exemplars a prompt in the mean, of {wanted}: '
-    "raise 'inputs' of TASK_FEATURE_LENGTHS, or bring more training rows"
+    f'{name} has {shown:.1f} exemplars a prompt in the mean, of {wanted}: {fix}'
   )
 
 

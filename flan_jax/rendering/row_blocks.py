@@ -16,7 +16,7 @@ import tensorflow as tf
 from flan_jax.definitions.dataset import ANSWER, OPTIONS, Dataset
 from flan_jax.rendering import splits
 from flan_jax.rendering.render import pick_value
-from flan_jax.rendering.source import Rows, SplitSource, unoptimized
+from flan_jax.rendering.source import FEW, Rows, SplitSource, unoptimized
 from flan_jax.rendering.templates import (
   admissible,
   compile_templates,
@@ -300,12 +300,33 @@ def read_blocks(
 def _read(
   source: SplitSource, rows: splits.Slice
 ) -> Iterator[dict[str, np.ndarray]]:
+  if rows.stop - rows.start <= FEW:
+    yield from _read_few(source, rows)
+    return
   view = source.read_slice(rows, block_view(source.part))
   shapes = [spec.shape for spec in view.element_spec.values()]
   fixed = all(shape.is_fully_defined() for shape in shapes)
   blocks = (view.batch if fixed else view.ragged_batch)(BLOCK_ROWS)
   for block in unoptimized(blocks):
     yield {name: value.numpy() for name, value in block.items()}
+
+
+def _read_few(
+  source: SplitSource, rows: splits.Slice
+) -> Iterator[dict[str, np.ndarray]]:
+  found = list(source.read_few(rows, block_view(source.part)))
+  if found:
+    yield {name: _block([row[name] for row in found]) for name in found[0]}
+
+
+def _block(values: Sequence[Any]) -> np.ndarray:
+  """Returns the values of rows, an array of arrays if their lengths differ."""
+  arrays = [np.asarray(value) for value in values]
+  if len({array.shape for array in arrays}) == 1:
+    return np.stack(arrays)
+  block = np.empty(len(arrays), object)
+  block[:] = arrays
+  return block
 
 
 def _read_small(

@@ -1,6 +1,6 @@
 """Rows of one split of one dataset part, as a SeqIO data source."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import functools
 import os
 from typing import Any
@@ -36,6 +36,8 @@ tf.get_logger().setLevel('ERROR')
 plain_tensorflow = tf.autograph.experimental.do_not_convert
 
 _HASH_BUCKETS = 2**63 - 1
+# Rows that are mapped one by one in less time than it takes to make a graph.
+FEW = 24
 
 # A mapped row -> what is needed of it (TensorFlow).
 RowView = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -266,6 +268,19 @@ class SplitSource(seqio.DataSource):
       trains=tf.constant(False),
     )
 
+  def read_few(
+    self, rows: splits.Slice, view: RowView
+  ) -> Iterator[dict[str, Any]]:
+    """Yields what `read_slice` does, without tracing a graph.
+
+    That is faster for a few dozen rows, and slower for more.
+    """
+    seed, trains = tf.constant(0, tf.int64), tf.constant(False)
+    keep = self.part.keep
+    for row in unoptimized(self.rows.read(rows, shuffle=False)):
+      if keep is None or keep(row):
+        yield view(_mapped(self.part, self.class_names, row, seed, trains))
+
   def group_range(self, split: str) -> tuple[int, int] | None:
     """Returns the groups of a split, [first, last), if splits divide its slice.
 
@@ -297,6 +312,9 @@ class SplitSource(seqio.DataSource):
 @functools.cache
 def _groups_of(part: Dataset, rows: Rows, found: splits.Slice) -> np.ndarray:
   read = rows.read(found, shuffle=False, seed=None)
+  if found.stop - found.start <= FEW:
+    few = [int(_hash(part, row, part.group_key)) for row in unoptimized(read)]
+    return np.array(few, np.int64)
   groups = read.map(lambda row: _hash(part, row, part.group_key))
   return np.fromiter(groups.as_numpy_iterator(), np.int64)
 
@@ -310,14 +328,7 @@ def _mapping(
   """Returns what maps raw rows; traced once for all splits of a part."""
 
   def map_one(row, seed, trains):
-    mapped = {
-      **map_row(part, class_names, row),
-      'group': _hash(part, row, part.group_key),
-      'item': _hash(part, row, part.item_key),
-      'id': row['tfds_id'],
-      'seed': seed,
-      'trains': trains,
-    }
+    mapped = _mapped(part, class_names, row, seed, trains)
     return mapped if view is None else view(mapped)
 
   @tf.function  # With autograph, for the functions of datasets.
@@ -330,6 +341,18 @@ def _mapping(
     )
 
   return map_rows
+
+
+def _mapped(part, class_names, row, seed, trains):
+  """Returns a mapped row, see `SplitSource`."""
+  return {
+    **map_row(part, class_names, row),
+    'group': _hash(part, row, part.group_key),
+    'item': _hash(part, row, part.item_key),
+    'id': row['tfds_id'],
+    'seed': seed,
+    'trains': trains,
+  }
 
 
 def _hash(part: Dataset, row, names: tuple[str, ...]):

@@ -14,7 +14,7 @@ from flan_jax.report.differences import (
   Difference,
   differences,
 )
-from flan_jax.report.systems import System, base_of
+from flan_jax.report.systems import BASE, TUNED, System, base_of
 from flan_jax.report.tables import (
   COUNT,
   INTERVAL,
@@ -99,6 +99,11 @@ class Contrast:
   changes: dict[str, Difference]
 
   @property
+  def column(self) -> str:
+    """The name of the model's columns."""
+    return BASE if self.tuned.is_base else TUNED
+
+  @property
   def notes(self) -> tuple[str, ...]:
     notes = dict.fromkeys(change.note for change in self.changes.values())
     return tuple(filter(None, notes))
@@ -145,7 +150,7 @@ def dataset_table(contrast: Contrast) -> Table:
         'rows': result.rows,
         'majority': result.majority_rate,
         **_measured('base', before),
-        **_measured('tuned', result),
+        **_measured(contrast.column, result),
         **_changed(contrast.changes.get(name)),
       }
     )
@@ -187,7 +192,8 @@ def template_table(contrast: Contrast) -> Table:
       **_exemplars(result),
       'split': result.split,
     }
-    for model, system in (('base', contrast.base), ('tuned', contrast.tuned)):
+    models = {'base': contrast.base, contrast.column: contrast.tuned}
+    for model, system in models.items():
       if system is not None and (own := system.parts.get(name)) is not None:
         about = _about_answers(own)
         row |= {f'{model} {key}': value for key, value in about.items()}
@@ -247,7 +253,7 @@ def cluster_table(contrast: Contrast) -> Table:
       'datasets': len(results),
       'rows': sum(result.rows for result in results),
       'majority': _mean([r.majority_rate for r in results]),
-      **_mean_of('tuned', results),
+      **_mean_of(contrast.column, results),
     }
     before = [contrast.base and contrast.base.parts.get(n) for n in names]
     if None not in before:

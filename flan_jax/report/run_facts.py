@@ -58,7 +58,7 @@ def _of_run(run: TrainingRun) -> Facts:
   evaluations = (*run.evaluations, *run.base)
   trained = values.get('MIXTURE_OR_TASK_NAME', 'None').strip('\'"')
   lines = [
-    *_not_held_out(run.evaluations),
+    *_not_held_out(evaluations),
     ('base model', _base_model(run.config)),
     *_trained_lines(trained, run.evaluations),
     *_progress(run.metrics),
@@ -133,11 +133,15 @@ def _base_model(config: str) -> str:
 
 
 def _not_held_out(evaluations: Sequence[Evaluation]) -> list[tuple[str, str]]:
-  """Returns what was trained on although it, or its like, was evaluated."""
+  """Returns what was trained on although it, or its like, was evaluated.
+
+  The evaluation of a run's initial parameters records what the run trains on.
+  """
   parts = dict.fromkeys(
     breach['trained']
     for evaluation in evaluations
-    for breach in evaluation.about.get('not_held_out') or ()
+    for key in ('not_held_out', 'run_not_held_out')
+    for breach in evaluation.about.get(key) or ()
   )
   return [('not held out', ', '.join(parts))] if parts else []
 

@@ -30,7 +30,8 @@ def log(
     if isinstance(split, FewShotSplit):
       shown = split.exemplar_counts.mean()
       if too_few(split.shots, shown):
-        processes.log(too_few_text(split.name, split.shots, shown))
+        found = split.exemplars_found
+        processes.log(too_few_text(split.name, split.shots, shown, found))
   if settings.permute_targets:
     processes.log('targets are permuted inside each dataset')
   rows = sum(split.num_rows for split in splits)

@@ -235,11 +235,15 @@ class TrainingRun:
     return self._checkpointer.restore_latest(abstract, self._accept)
 
   def _evaluate_base(self) -> Evaluation:
+    checked = self._checked
     return self._evaluation.run(
       self._initial_params(),
       self._folder('eval_base'),
-      {'step': 0},
-      self._checked.initial_history,
+      {
+        'step': 0,
+        'run_not_held_out': checked.history.breaches([checked.evaluated]),
+      },
+      checked.initial_history,
     )
 
   def _folder(self, name: str) -> str:

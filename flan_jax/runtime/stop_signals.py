@@ -18,7 +18,7 @@ _FINISHING = (
 
 
 class Stopped(BaseException):
-  """A signal asked for the end, and what was done so far is kept.
+  """A signal asked for the end.
 
   Attributes:
     received: The signal.
@@ -41,10 +41,12 @@ class Requests:
   Attributes:
     received: The first signal; None for none.
     deferred: Whether a signal is only noted, for `received` to be looked at.
+    kept: Whether what was done so far is kept.
   """
 
   received: signal.Signals | None = None
   deferred: bool = False
+  kept: bool = True
 
   def __call__(self, number: int, frame: object) -> None:
     """Handles a signal."""
@@ -65,9 +67,9 @@ def raise_stopped(received: signal.Signals) -> None:
   """Raises what a signal means where nothing is left to finish."""
   if received == signal.SIGINT:
     raise KeyboardInterrupt
+  kept = '; the same command goes on from what is done'
   raise Stopped(
-    f'stopped by {received.name}; the same command goes on from what is done',
-    received,
+    f'stopped by {received.name}{kept if _requests.kept else ""}', received
   )
 
 
@@ -78,9 +80,10 @@ def listen() -> None:
 
 
 @contextlib.contextmanager
-def handled(enabled: bool = True) -> Iterator[None]:
+def handled(enabled: bool = True, kept: bool = True) -> Iterator[None]:
   """Has SIGTERM and SIGUSR1 raise `Stopped`, in this context.
 
+  `kept` says whether the same command goes on from what was done until then.
   Only the main thread receives signals; elsewhere, this does nothing.
   """
   main = threading.current_thread() is threading.main_thread()
@@ -89,7 +92,7 @@ def handled(enabled: bool = True) -> Iterator[None]:
     return
   numbers = (*_REQUESTS, signal.SIGINT)
   before = {number: signal.getsignal(number) for number in numbers}
-  _requests.received = None
+  _requests.received, _requests.kept = None, kept
   listen()
   try:
     yield

@@ -271,6 +271,7 @@ class Loop:
     count = jax.jit(
       lambda batch: batch_counts(batch, window), out_shardings=whole
     )
+    console.log('compiling the training step')
     with console.doing('compiling'):
       train_step = self._program.train_step.lower(state, batch).compile()
       count = count.lower(batch).compile()

@@ -105,6 +105,7 @@ _CASES = {
     _record(prompt_format=['{input}']),
     'prompt_format',
   ),
+  'an optimizer that is a number': (_record(optimizer=3), _DAMAGED),
   'a prompt of nothing': (_record(base=None), _DAMAGED),
   'a prompt of a text': (_record(base='x'), _DAMAGED),
   'adapters of nothing': (_record(base={}), 'record the base of its adapters'),

@@ -171,6 +171,10 @@ def test_exemplars_are_counted_and_few_are_named():
   (warning,) = exemplar_warnings([few])
   assert 'rte has 2.0 exemplars a prompt in the mean, of 5' in warning.text
   assert '2.0, least 0' in str(results_table([few]))
+  for found, fix in ((2.0, 'bring more training rows'), (5.0, 'do not fit')):
+    about = few.exemplars | {'found': found}
+    (warning,) = exemplar_warnings([dataclasses.replace(few, exemplars=about)])
+    assert fix in warning.text
   # As many as fit: one is enough. Four: 2.0 are half.
   assert not of(4).lacks_exemplars and not of(16).lacks_exemplars
   zero = result(part(split), ranked(t0=[0, 1, 0]))

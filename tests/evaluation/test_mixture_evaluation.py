@@ -58,6 +58,24 @@ def test_results_records_and_tables_are_written(tmp_path, capsys):
   assert f'\n{head}' in capsys.readouterr().out
 
 
+def test_shared_exemplars_do_not_replace_the_results_of_others(tmp_path):
+  parts = [dataclasses.replace(p, shots=5) for p in _evaluation().parts]
+  for kind in ('per_row', 'shared'):
+    about = {'fewshot_exemplars': kind}
+    few_shot = dataclasses.replace(_evaluation(), parts=parts, about=about)
+    few_shot.run(_PARAMS, tmp_path, {}, History())
+    # Without exemplars, the setting says nothing.
+    zero_shot = dataclasses.replace(_evaluation(), about=about)
+    zero_shot.run(_PARAMS, tmp_path / kind, {}, History())
+    assert (tmp_path / kind / 'flan_eval_nli').exists()
+  for name, kind in (
+    ('flan_eval_nli', 'per_row'),
+    ('flan_eval_nli.shared', 'shared'),
+  ):
+    results = json.loads((tmp_path / name / 'results.json').read_text())
+    assert results['fewshot_exemplars'] == kind
+
+
 def test_the_same_parameters_are_not_asked_again(tmp_path, capsys):
   first = _evaluation().run(_PARAMS, tmp_path, {}, History())
   again = _evaluation()

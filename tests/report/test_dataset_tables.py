@@ -63,6 +63,15 @@ def test_a_dataset_stands_beside_majority_and_base(contrast):
   }
 
 
+def test_a_base_alone_has_its_own_columns():
+  (contrast,) = contrasts([_system('base', files.part('rte', [50.0]))])
+  for table in (dataset_table(contrast), cluster_table(contrast)):
+    (row,) = table.rows
+    assert row['base'] == 50.0 and 'tuned' not in row
+  (row,) = template_table(contrast).rows
+  assert 'base std' in row and 'tuned std' not in row
+
+
 def test_a_cluster_is_the_mean_of_its_datasets(contrast):
   (row,) = cluster_table(contrast).rows
   assert (row['cluster'], row['datasets'], row['rows']) == ('nli', 2, 160)

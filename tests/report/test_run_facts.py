@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -33,6 +34,17 @@ def test_a_run_says_what_was_held_out(run):
   assert (lines['steps'], lines['tokens']) == ('3', '300')
   assert lines['adapted splits'].startswith('1 dataset,')
   assert 'not held out' not in lines
+
+
+def test_a_run_with_only_its_base_says_what_it_does_not_hold_out(run):
+  shutil.rmtree(run / 'eval')
+  path = run / 'eval_base/flan_eval_nli/results.json'
+  results = json.loads(path.read_text())
+  breach = {'trained': 'rte', 'reason': 'is evaluated'}
+  about = {'not_held_out': [], 'run_not_held_out': [breach]}
+  path.write_text(json.dumps(results | about))
+  (found,) = run_facts.facts(read_sources([run]))
+  assert found.lines[0] == ('not held out', 'rte')
 
 
 def test_what_was_trained_on_is_not_called_held_out(run):
