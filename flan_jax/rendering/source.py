@@ -277,7 +277,8 @@ class SplitSource(seqio.DataSource):
     """
     seed, trains = tf.constant(0, tf.int64), tf.constant(False)
     keep = self.part.keep
-    for row in unoptimized(self.rows.read(rows, shuffle=False)):
+    raw = self.rows.read(rows, shuffle=False, seed=None)
+    for row in unoptimized(raw):
       if keep is None or keep(row):
         yield view(_mapped(self.part, self.class_names, row, seed, trains))
 

@@ -236,13 +236,11 @@ class TrainingRun:
 
   def _evaluate_base(self) -> Evaluation:
     checked = self._checked
+    breaches = checked.history.breaches([checked.evaluated])
     return self._evaluation.run(
       self._initial_params(),
       self._folder('eval_base'),
-      {
-        'step': 0,
-        'run_not_held_out': checked.history.breaches([checked.evaluated]),
-      },
+      {'step': 0, 'run_not_held_out': breaches},
       checked.initial_history,
     )
 

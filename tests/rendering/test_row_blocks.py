@@ -74,10 +74,40 @@ def test_blocks_are_as_rows_one_by_one(name, mini_data, vocabulary):
     assert list(row.correct) == np.flatnonzero(want['correct']).tolist()
 
 
+@pytest.mark.parametrize(
+  'name',
+  [
+    'hellaswag',  # a filter, options of a row
+    pytest.param('rte', marks=pytest.mark.slow),
+    pytest.param('natural_questions', marks=pytest.mark.slow),
+  ],
+)
+def test_few_rows_are_mapped_as_many_are(name, mini_data, monkeypatch):
+  key, vocabulary = named_split(name, 'test'), load_vocabulary('mini')
+  found = []
+  for few in (0, 1000):
+    for module in (row_blocks, source):
+      monkeypatch.setattr(module, 'FEW', few)
+    row_blocks._kept_blocks.cache_clear()
+    source._groups_of.cache_clear()
+    found.append(_blocks(key, mini_data, vocabulary))
+  many, few = found
+  assert len(many) == len(few) > 0
+  for one, other in zip(many, few, strict=True):
+    np.testing.assert_equal(one.values, other.values)
+    assert list(one.options) == list(other.options)
+    assert list(one.correct) == list(other.correct)
+    assert list(one.answers) == list(other.answers)
+    for a, b in zip(one.renderings, other.renderings, strict=True):
+      assert a.template == b.template
+      assert np.array_equal(a.inputs, b.inputs)
+
+
 def test_a_slice_of_many_blocks_is_read_in_order(mini_data, monkeypatch):
   key, vocabulary = named_split('snli', 'train'), load_vocabulary('mini')
   whole = _blocks(key, mini_data, vocabulary)
   monkeypatch.setattr(row_blocks, 'BLOCK_ROWS', 3)
+  monkeypatch.setattr(row_blocks, 'FEW', 0)
   row_blocks._kept_blocks.cache_clear()
   parted = _blocks(key, mini_data, vocabulary)
   row_blocks._kept_blocks.cache_clear()

@@ -54,6 +54,16 @@ def _read(part, split='train', **kwargs):
   return list(rows.as_numpy_iterator())
 
 
+def test_a_file_of_few_rows_is_read_in_blocks(folder):
+  _write(folder, _many(12))
+  part = _part()
+  source, found = row_blocks.BlockSource(part), []
+  for split in part.splits:
+    for block in row_blocks.read_blocks(source, split, 0, 12):
+      found += block['id'].tolist()
+  assert len(set(found)) == len(found) == 12
+
+
 def test_a_hash_of_the_group_divides_rows_without_splits(folder):
   _write(folder, _many())
   part = _part()
