@@ -96,11 +96,11 @@ def choose(
 
 
 def _first_of_largest(logits_BxV):
-  """Returns what `argmax` does, which a CPU computes less fast."""
+  """Returns what `argmax` does, which a CPU computes less fast; 0 for NaN."""
   largest_Bx1 = jnp.max(logits_BxV, axis=-1, keepdims=True)
   size = logits_BxV.shape[1]
-  places_BxV = jnp.where(logits_BxV == largest_Bx1, jnp.arange(size), size - 1)
-  return jnp.min(places_BxV, axis=-1).astype(jnp.int32)
+  places_BxV = jnp.where(logits_BxV == largest_Bx1, jnp.arange(size), size)
+  return (jnp.min(places_BxV, axis=-1) % size).astype(jnp.int32)
 
 
 def _drawn(draws, logits_BxV, places_B):

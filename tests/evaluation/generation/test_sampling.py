@@ -65,3 +65,13 @@ def test_each_sequence_of_a_batch_is_drawn_in_its_own_way():
 def test_settings_are_checked(wrong):
   with pytest.raises(ConfigError, match=f'Sampling.{next(iter(wrong))} is'):
     Sampling(**wrong)
+
+
+def test_the_first_of_the_likeliest_is_taken_and_always_one_of_the_vocabulary():
+  nan, never = np.nan, -np.inf
+  logits = np.array(
+    [[1, 3, 3, never], [never, 0, -1, never], [nan, 5, nan, never]], np.float32
+  )
+  draws = Draws.of([None] * 3, [0] * 3)
+  chosen = choose(draws, jnp.array(logits), jnp.zeros(3, int))
+  assert chosen.tolist() == [1, 1, 0]
