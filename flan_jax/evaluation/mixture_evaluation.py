@@ -52,10 +52,9 @@ class MixtureEvaluation:
 
   @property
   def _folder_name(self) -> str:
-    """The mixture; results with shared exemplars do not replace the others."""
     few_shot = any(part.shots for part in self.parts)
     shared = self.about.get('fewshot_exemplars') == SHARED
-    return f'{self.mixture}.{SHARED}' if few_shot and shared else self.mixture
+    return records.folder_name(self.mixture, few_shot and shared)
 
   def run(
     self,

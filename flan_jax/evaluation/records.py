@@ -6,6 +6,9 @@ import json
 import os
 from typing import Any
 
+from etils import epath
+
+
 from flan_jax import __version__
 from flan_jax.definitions.held_out import headline
 from flan_jax.evaluation import aggregation, table
@@ -13,6 +16,7 @@ from flan_jax.evaluation.clusters import cluster_means
 from flan_jax.evaluation.comparison import comparison_tables
 from flan_jax.evaluation.evaluator import Evaluation
 from flan_jax.evaluation.part_result import PartResult
+from flan_jax.rendering.exemplars import SHARED
 from flan_jax.runtime import recorded_files
 from flan_jax.runtime.paths import user_path, write_whole
 from flan_jax.terminal.blocks import Block, Line, plain, spaced
@@ -24,6 +28,17 @@ SUMMARY = 'summary.txt'
 ANSWERS = 'answers.jsonl'
 
 _SOFTWARE = ('jax', 'jaxlib', 'flax', 'optax', 'numpy', 'sentencepiece')
+
+
+def folder_name(mixture: str, shared: bool) -> str:
+  """Returns the folder of results, of their own where exemplars are shared."""
+  return f'{mixture}.{SHARED}' if shared else mixture
+
+
+def existing_name(folder: epath.Path, mixture: str) -> str:
+  """Returns which `folder_name` exists, where a mixture has only one."""
+  shared = folder_name(mixture, True)
+  return shared if (folder / shared).exists() else mixture
 
 
 def write(

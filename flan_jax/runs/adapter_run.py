@@ -22,12 +22,7 @@ class AdapterRun(FrozenBaseRun):
   _checkpointer_class = AdapterCheckpointer
 
   def _evaluate_base(self) -> Evaluation:
-    return self._evaluation.run(
-      self._base_params(),
-      self._folder('eval_base'),
-      {'step': 0},
-      self._checked.initial_history,
-    )
+    return self._run_base(self._evaluation, self._base_params())
 
   def _initial_params(self) -> Any:
     setup = self._settings.setup

@@ -162,13 +162,7 @@ class PromptRun(FrozenBaseRun):
 
   def _evaluate_base(self) -> Evaluation:
     """Evaluates the base model without a prompt."""
-    evaluation = super()._open_evaluation()
-    return evaluation.run(
-      self._base_params(),
-      self._folder('eval_base'),
-      {'step': 0},
-      self._checked.initial_history,
-    )
+    return self._run_base(super()._open_evaluation(), self._base_params())
 
   def resume_or_start(self) -> None:
     """As in `TrainingRun`; also writes the ids of the rows of the run."""

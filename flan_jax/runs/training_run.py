@@ -235,14 +235,14 @@ class TrainingRun:
     return self._checkpointer.restore_latest(abstract, self._accept)
 
   def _evaluate_base(self) -> Evaluation:
+    return self._run_base(self._evaluation, self._initial_params())
+
+  def _run_base(self, evaluation: MixtureEvaluation, params: Any) -> Evaluation:
     checked = self._checked
     breaches = checked.history.breaches([checked.evaluated])
-    return self._evaluation.run(
-      self._initial_params(),
-      self._folder('eval_base'),
-      {'step': 0, 'run_not_held_out': breaches},
-      checked.initial_history,
-    )
+    about = {'step': 0, 'run_not_held_out': breaches}
+    folder = self._folder('eval_base')
+    return evaluation.run(params, folder, about, checked.initial_history)
 
   def _folder(self, name: str) -> str:
     return os.path.join(self._settings.model_dir, name)

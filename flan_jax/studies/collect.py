@@ -13,7 +13,7 @@ from etils import epath
 
 from flan_jax import __version__
 from flan_jax.errors import UserError
-from flan_jax.evaluation.records import RECORDS, RESULTS
+from flan_jax.evaluation.records import RECORDS, RESULTS, existing_name
 from flan_jax.runtime import recorded_files
 from flan_jax.runtime.paths import user_path
 from flan_jax.studies.archive import EVALUATIONS, PROMPTS, RUNS, Finished
@@ -85,12 +85,13 @@ class CellResult:
 
 
 def _evaluation(evaluation: CellEvaluation, found: Finished) -> dict[str, Any]:
-  results = _read(found, evaluation.mixture)
+  folder = existing_name(found.folder, evaluation.mixture)
+  results = _read(found, folder)
   return {
     'label': evaluation.label,
     'mixture': evaluation.mixture,
     'settings': dict(evaluation.settings),
-    'folder': f'{EVALUATIONS}/{found.digest}/{evaluation.mixture}',
+    'folder': f'{EVALUATIONS}/{found.digest}/{folder}',
     'params': found.facts['params'],
     'summary': results['summary'],
     'clusters': results['clusters'],
@@ -99,7 +100,7 @@ def _evaluation(evaluation: CellEvaluation, found: Finished) -> dict[str, Any]:
 
 
 def _prompt(prompts: CellPrompt, task: str, found: Finished) -> dict[str, Any]:
-  folder = f'eval/{task}'
+  folder = f'eval/{existing_name(found.folder / "eval", task)}'
   return {
     'label': prompts.label,
     'task': task,
@@ -131,7 +132,8 @@ def _unreadable(
 
 def records_of(found: Finished, evaluation: CellEvaluation) -> list[dict]:
   """Reads the records of a finished evaluation."""
-  path = found.folder / evaluation.mixture / RECORDS
+  name = existing_name(found.folder, evaluation.mixture)
+  path = found.folder / name / RECORDS
   try:
     recorded_files.check(path.parent, RECORDS)
     lines = path.read_text(encoding='utf-8').splitlines()

@@ -12,6 +12,7 @@ from flan_jax.errors import ConfigError
 from flan_jax.evaluation.contaminated import Contaminated
 from flan_jax.evaluation.eval_config import EvalConfig
 from flan_jax.evaluation.mixture_evaluation import MixtureEvaluation
+from flan_jax.evaluation.records import existing_name
 from tests.evaluation.splits import part, request_split
 from tests.evaluation.stub_models import stub_models
 
@@ -74,6 +75,10 @@ def test_shared_exemplars_do_not_replace_the_results_of_others(tmp_path):
   ):
     results = json.loads((tmp_path / name / 'results.json').read_text())
     assert results['fewshot_exemplars'] == kind
+  # A study, whose evaluations have folders of their own, finds either.
+  (tmp_path / 'cell/b.shared').mkdir(parents=True)
+  assert existing_name(tmp_path / 'cell', 'a') == 'a'
+  assert existing_name(tmp_path / 'cell', 'b') == 'b.shared'
 
 
 def test_the_same_parameters_are_not_asked_again(tmp_path, capsys):

@@ -99,8 +99,9 @@ def test_few_rows_are_mapped_as_many_are(name, mini_data, monkeypatch):
     assert list(one.correct) == list(other.correct)
     assert list(one.answers) == list(other.answers)
     for a, b in zip(one.renderings, other.renderings, strict=True):
-      assert a.template == b.template
+      assert (a.template, a.target) == (b.template, b.target)
       assert np.array_equal(a.inputs, b.inputs)
+      assert np.array_equal(a.targets, b.targets)
 
 
 def test_a_slice_of_many_blocks_is_read_in_order(mini_data, monkeypatch):

@@ -146,6 +146,15 @@ def test_records_are_read_one_a_line(evaluation):
   assert [record['id'] for record in records] == ['rte/é', 'rte/1']
 
 
+def test_results_with_shared_exemplars_are_found(evaluation):
+  (evaluation.folder / 'rte').rename(evaluation.folder / 'rte.shared')
+  cell = CellResult(_cell(None), None, [(_EVALUATION, evaluation)])
+  (found,) = cell.as_json()['evaluations']
+  assert found['summary'] == _RESULTS['summary']
+  assert found['folder'] == f'{EVALUATIONS}/{evaluation.digest}/rte.shared'
+  assert len(collect.records_of(evaluation, _EVALUATION)) == 2
+
+
 def test_a_study_is_finished_when_all_cells_are():
   cells = [{'finished': True}, {'finished': False}]
   study = collect.study_json('main', 'smoke', _DESIGN, cells, {'means': []})
