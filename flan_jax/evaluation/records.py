@@ -8,7 +8,6 @@ from typing import Any
 
 from etils import epath
 
-
 from flan_jax import __version__
 from flan_jax.definitions.held_out import headline
 from flan_jax.evaluation import aggregation, table
