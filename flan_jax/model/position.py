@@ -6,6 +6,7 @@ restart their positions at the end of the prompt.
 
 import functools
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 import numpy as np
@@ -64,7 +65,22 @@ def look_up(
 ) -> Float[Array, 'B H ... S']:
   """Returns the bias of distances; negative ones count as 0."""
   distance = jnp.clip(distance, 0, bias_HxP.shape[1] - 1)
+  return jax.lax.platform_dependent(
+    bias_HxP, distance, tpu=_one_hot_product, default=_take
+  )
+
+
+def _take(bias_HxP, distance):
   return jnp.moveaxis(jnp.take(bias_HxP, distance, axis=1), 0, 1)
+
+
+def _one_hot_product(bias_HxP, distance):
+  """Looks up by a product: a TPU gathers scalars one after the other."""
+  one_hot = jax.nn.one_hot(distance, bias_HxP.shape[1], dtype=bias_HxP.dtype)
+  # In full precision, a sum of zeros and one number is that number.
+  return jnp.einsum(
+    'B...P,HP->BH...', one_hot, bias_HxP, precision=jax.lax.Precision.HIGHEST
+  )
 
 
 def index_bias(

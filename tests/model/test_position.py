@@ -39,6 +39,20 @@ def test_relative_bias_depends_on_positions_not_indices():
       )
 
 
+def test_a_tpu_looks_biases_up_by_a_product():
+  bias = jax.random.normal(jax.random.key(0), (2, 9))
+  distance = jax.random.randint(jax.random.key(1), (3, 4, 5), -4, 14)
+  look_up = jax.jit(position.look_up)
+  text = {
+    name: look_up.trace(bias, distance).lower(lowering_platforms=(name,))
+    for name in ('cpu', 'tpu')
+  }
+  found = {name: 'gather' in low.as_text() for name, low in text.items()}
+  assert found == {'cpu': True, 'tpu': False}
+  product = position._one_hot_product(bias, jnp.clip(distance, 0, 8))
+  np.testing.assert_array_equal(product, look_up(bias, distance))
+
+
 @pytest.mark.slow_but_first
 @pytest.mark.parametrize(
   ('queries', 'keys'),
