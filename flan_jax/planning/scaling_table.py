@@ -30,6 +30,7 @@ _BEGIN = '<!-- Begin of generated table -->'
 _END = '<!-- End of generated table -->'
 _COLUMNS = (
   *('model', 'hardware', 'mesh', 'training, GiB', 'evaluation, GiB'),
+  'generation, GiB',
   *('compute, memory, interconnect, s', 'bound by', 'step, s', 'MFU, %'),
   *('run, hours', 'chip-hours', 'kWh', 'US dollars'),
 )
@@ -78,6 +79,7 @@ def row(model: str, hardware: str, plan: Mapping[str, Any]) -> list[str]:
     ' x '.join(str(size) for size in plan['mesh'].values()),
     _memory(train),
     _memory(plan['evaluation']),
+    _memory(plan['generate']),
   ]
   if not step or not run:
     return cells + ['-'] * (len(_COLUMNS) - len(cells))

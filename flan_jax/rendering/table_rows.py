@@ -32,9 +32,22 @@ class TableRows:
   def class_names(self, column: str) -> tuple[str, ...] | None:
     return self.tables.classes.get(column)
 
-  def read(self, rows: Slice, shuffle: bool, seed: int | None, shard=None):
+  def _table(self, rows: Slice) -> pa.Table:
     table = self.tables.splits[rows.tfds_split]
-    table = table.slice(rows.start, rows.stop - rows.start)
+    return table.slice(rows.start, rows.stop - rows.start)
+
+  def read_few(self, rows: Slice) -> Iterator[dict[str, Any]]:
+    table = self._table(rows)
+    columns = _tensors(table)
+    for index in range(len(table)):
+      row = tf.nest.map_structure(lambda column, i=index: column[i], columns)
+      name = tf.constant(f'{rows.tfds_split}__{rows.start + index}')
+      yield {**row, 'tfds_id': name}
+
+  def read(
+    self, rows: Slice, shuffle: bool, seed: int | None = None, shard=None
+  ) -> tf.data.Dataset:
+    table = self._table(rows)
     name, first = rows.tfds_split, rows.start
 
     def blocks() -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from flan_jax.planning import scaling_table
 def test_a_row_of_a_plan(planned):
   cells = scaling_table.row('small', 't4_8', planned)
   assert cells[:3] == ['small', 't4_8 (t4:8)', '2 x 2 x 2']
-  assert cells[3].endswith(' of 16')
+  assert all(cell.endswith(' of 16') for cell in cells[3:6])
   unpublished = {**planned['run'], 'kwh': None}
   other = scaling_table.row('small', 't4_8', {**planned, 'run': unpublished})
   assert other == [*cells[:-2], '-', cells[-1]]
