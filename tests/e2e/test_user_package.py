@@ -105,7 +105,7 @@ def test_datasets_of_an_installed_package_are_trained_on_and_evaluated(cli):
     "EVAL_MIXTURE = 'moods_eval'\n"
   )
   path = {'PYTHONPATH': f'{installed}:{ROOT}'}
-  cli.check_process('import-data', '--input=rows', '--data_dir=tfds', **path)
+  cli.check('import-data', '--input=rows', '--data_dir=tfds')
   out = cli.check_process(
     'train',
     *TRAIN,

@@ -7,11 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import seqio
+import tensorflow as tf
 
 import flan_jax as fj
 from flan_jax.definitions import names
 from flan_jax.definitions.checks import DatasetError
-from flan_jax.rendering import row_blocks
+from flan_jax.rendering import row_blocks, splits
 from flan_jax.rendering.source import SplitSource
 from flan_jax.rendering.splits import MissingDataError
 from flan_jax.runtime import tensorflow_start
@@ -62,6 +63,24 @@ def test_a_file_of_few_rows_is_read_in_blocks(folder):
     for block in row_blocks.read_blocks(source, split, 0, 12):
       found += block['id'].tolist()
   assert len(set(found)) == len(found) == 12
+
+
+def test_few_rows_are_as_those_of_a_graph(folder):
+  lists = [], [['one']], [['two', 'three'], []]
+  more = [{'lists': lists[i % 3], 'pair': {'n': i}} for i in range(6)]
+  _write(folder, [a | b for a, b in zip(_many(6), more, strict=True)])
+  rows = SplitSource(_part()).rows
+  ((split, size),) = rows.sizes.items()
+  wanted = splits.Slice(split, 1, size)
+  few = list(rows.read_few(wanted))
+  many = list(rows.read(wanted, shuffle=False))
+  assert len(few) == len(many) == 5
+  for one, other in zip(few, many, strict=True):
+    assert one.keys() == other.keys() == {*more[0], *_many(1)[0], 'tfds_id'}
+    same = tf.nest.map_structure(
+      lambda a, b: bool(tf.reduce_all(a == b)), one, other
+    )
+    assert all(tf.nest.flatten(same))
 
 
 def test_a_hash_of_the_group_divides_rows_without_splits(folder):

@@ -71,6 +71,14 @@ def test_a_record_that_is_none_is_damaged(checkpoint, text):
     read_contents(checkpoint)
 
 
+@pytest.mark.parametrize('name', ['model', 'optimizer', 'window'])
+def test_a_number_in_place_of_an_object_is_damaged(checkpoint, name):
+  contents = make_contents({'params': 7}, {}, {**_RECORD, name: 3})
+  (checkpoint / 'record/metadata').write_text(json.dumps(contents))
+  with pytest.raises(CheckpointDamagedError, match='metadata is damaged'):
+    read_contents(checkpoint)
+
+
 def test_a_run_always_has_a_record_and_an_older_one_is_accepted(checkpoint):
   path = checkpoint / 'record/metadata'
   path.write_text(json.dumps({'digests': {'params': 7}, 'record': _RECORD}))
