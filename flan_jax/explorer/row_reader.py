@@ -24,12 +24,9 @@ from flan_jax.rendering import render
 from flan_jax.rendering.exemplars import choose, exemplar_keys, most_tokens
 from flan_jax.rendering.lengths import DEFAULT_LENGTHS, renderings_of
 from flan_jax.rendering.row_blocks import shorten
-from flan_jax.rendering.source import (
-  SplitSource,
-  plain_tensorflow,
-  unoptimized,
-)
+from flan_jax.rendering.source import SplitSource, plain_tensorflow
 from flan_jax.rendering.templates import compile_templates, options_block
+from flan_jax.rendering.tfds_rows import unoptimized
 from flan_jax.vocabulary.base import Vocabulary
 
 _SEED = 0

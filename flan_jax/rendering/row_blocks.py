@@ -16,12 +16,13 @@ import tensorflow as tf
 from flan_jax.definitions.dataset import ANSWER, OPTIONS, Dataset
 from flan_jax.rendering import splits
 from flan_jax.rendering.render import pick_value
-from flan_jax.rendering.source import FEW, Rows, SplitSource, unoptimized
+from flan_jax.rendering.source import FEW, Rows, SplitSource
 from flan_jax.rendering.templates import (
   admissible,
   compile_templates,
   options_block,
 )
+from flan_jax.rendering.tfds_rows import unoptimized
 from flan_jax.vocabulary.base import INCOMPLETE, Vocabulary
 from flan_jax.vocabulary.seqio import encode_batch
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import seqio
 import tensorflow as tf
-import tensorflow_datasets as tfds
 
 from flan_jax.definitions.checks import check_columns
 from flan_jax.definitions.dataset import SPLITS, Dataset
@@ -20,6 +19,7 @@ from flan_jax.rendering.templates import (
   feature_value,
   map_row,
 )
+from flan_jax.rendering.tfds_rows import TfdsRows, open_builder
 from flan_jax.sources.row_checks import check_answers
 from flan_jax.sources.table_files import (
   TableFiles,
@@ -28,142 +28,17 @@ from flan_jax.sources.table_files import (
   missing_files,
 )
 
-# TFDS's reader uses a deprecated counter, which logs a warning each time.
-tf.get_logger().setLevel('ERROR')
-
 # Tracing is faster without the search for Python control flow. Only functions
 # of datasets, which may contain some, are traced with it.
 plain_tensorflow = tf.autograph.experimental.do_not_convert
 
 _HASH_BUCKETS = 2**63 - 1
-# Rows that are mapped one by one in less time than it takes to make a graph.
-FEW = 24
+# Rows that are mapped one by one in less time than it takes to make a graph of
+# a dataset, which a process must do for every slice.
+FEW = 500
 
 # A mapped row -> what is needed of it (TensorFlow).
 RowView = Callable[[Mapping[str, Any]], dict[str, Any]]
-
-
-@functools.cache
-def open_builder(source: str, data_dir: str | None, name: str | None = None):
-  """Opens a prepared TFDS dataset; never downloads.
-
-  Args:
-    source: TFDS name with version.
-    data_dir: TFDS data directory; None for TFDS's default.
-    name: The name that `flan-jax prepare` takes.
-
-  Raises:
-    MissingDataError: it is not there; names the commands that get it.
-  """
-  place = f'DATA_DIR {data_dir}' if data_dir else 'the TFDS data directory'
-  try:
-    builder = tfds.builder(source, data_dir=data_dir, try_gcs=False)
-    prepared = builder.data_path.exists()
-  except (tfds.core.registered.DatasetNotFoundError, AssertionError) as error:
-    raise splits.MissingDataError(
-      f'TFDS {tfds.__version__} has no {source}, and there is no copy of it '
-      f'in {place}: {error}'
-    ) from error
-  if not prepared:
-    flag = f' --data_dir={data_dir}' if data_dir else ''
-    raise splits.MissingDataError(
-      f'{source} is not in {place}. Download it with `flan-jax '
-      f'prepare {name or "NAME"}{flag}`, or import your own rows with '
-      f'`flan-jax import-data --input=DIR{flag or " --data_dir=DIR"}`'
-    )
-  return builder
-
-
-class TfdsRows:
-  """The rows of a prepared TFDS dataset.
-
-  `table_rows.TableRows` has the same methods for files.
-  """
-
-  def __init__(self, builder: Any):
-    self._builder = builder
-
-  @property
-  def sizes(self) -> dict[str, int]:
-    """Split -> its rows."""
-    splits = self._builder.info.splits
-    return {name: split.num_examples for name, split in splits.items()}
-
-  @property
-  def columns(self) -> tuple[str, ...]:
-    """Names of the raw features."""
-    return tuple(self._builder.info.features)
-
-  def class_names(self, column: str) -> tuple[str, ...] | None:
-    """Returns the names of numbered classes; None for another feature."""
-    feature = self._builder.info.features[column]
-    return tuple(getattr(feature, 'names', None) or ()) or None
-
-  def read(
-    self,
-    rows: splits.Slice,
-    shuffle: bool,
-    seed: int | None = None,
-    shard: seqio.ShardInfo | None = None,
-  ) -> tf.data.Dataset:
-    """Returns raw rows, each with its position as `tfds_id`."""
-    config = tfds.ReadConfig(
-      add_tfds_id=True, shuffle_seed=seed, skip_prefetch=True
-    )
-    if shard:
-      config.input_context = tf.distribute.InputContext(
-        num_input_pipelines=shard.num_shards, input_pipeline_id=shard.index
-      )
-    return self._builder.as_dataset(
-      split=rows.spec, shuffle_files=shuffle, read_config=config
-    )
-
-  def read_few(self, rows: splits.Slice) -> Iterator[dict[str, Any]]:
-    """Yields the raw rows of a slice in order, faster if there are few.
-
-    Making a graph takes longer than decoding dozens of rows one by one.
-    """
-    info = self._builder.info
-    files = info.splits[rows.spec].file_instructions
-    if info.file_format != tfds.core.FileFormat.TFRECORD or len(files) > 1:
-      # Of several files, TFDS's graph decides about the order.
-      yield from unoptimized(self.read(rows, shuffle=False))
-      return
-    (part,) = files
-    records = tf.data.TFRecordDataset(part.filename)
-    records = records.skip(part.skip).take(part.take)
-    for index, record in enumerate(records.as_numpy_iterator(), part.skip):
-      row = _tensors(info.features, record)
-      name = tf.constant(f'{part.basename()}__{index}')
-      yield {**row, 'tfds_id': name}
-
-  def paths(self, rows: splits.Slice) -> list[str]:
-    """Returns the files that a slice is read from."""
-    read = self._builder.info.splits[rows.spec]
-    return [str(part.filename) for part in read.file_instructions]
-
-  def bytes_of_row(self, split: str) -> int:
-    """Returns the mean size of a row."""
-    about = self._builder.info.splits[split]
-    return about.num_bytes // max(about.num_examples, 1)
-
-
-def _tensors(features: Any, record: bytes) -> dict[str, Any]:
-  """Returns a row of TFDS as tensors.
-
-  TFDS's decoder for NumPy is many times as fast as that for single tensors.
-  """
-  info = features.get_tensor_info()
-  if any(len(one.shape) > 1 for one in tf.nest.flatten(info)):
-    return features.deserialize_example(record)  # Lists of lists are ragged.
-  row = features.deserialize_example_np(record)
-
-  def tensor(one: Any, value: Any) -> Any:
-    if isinstance(one, Mapping):
-      return {name: tensor(one[name], value[name]) for name in one}
-    return tf.constant(value, one.tf_dtype)
-
-  return tensor(info, row)
 
 
 Rows = TfdsRows | TableRows
@@ -200,17 +75,6 @@ def _table_rows(files: TableFiles, signature: Any) -> TableRows:
 def _check_answers(part: Dataset, rows: TableRows) -> None:
   """Checks the rows of a part once, and again if a file changes."""
   check_answers(part, rows.tables)
-
-
-def unoptimized(dataset: tf.data.Dataset) -> tf.data.Dataset:
-  """Returns a dataset whose graph is run as it is.
-
-  Optimizing and tuning the graph take longer than reading most splits.
-  """
-  options = tf.data.Options()
-  options.experimental_optimization.apply_default_optimizations = False
-  options.autotune.enabled = False
-  return dataset.with_options(options)
 
 
 class SplitSource(seqio.DataSource):
@@ -308,15 +172,15 @@ class SplitSource(seqio.DataSource):
   def read_few(
     self, rows: splits.Slice, view: RowView
   ) -> Iterator[dict[str, Any]]:
-    """Yields what `read_slice` does, without tracing a graph.
+    """Yields what `read_slice` does, without a graph of the slice.
 
-    That is faster for a few dozen rows, and slower for more.
+    That is faster for a few hundred rows, and slower for more.
     """
-    seed, trains = tf.constant(0, tf.int64), tf.constant(False)
+    viewed = _row_view(self.part, self.class_names, view, self.rows)
     keep = self.part.keep
     for row in self.rows.read_few(rows):
       if keep is None or keep(row):
-        yield view(_mapped(self.part, self.class_names, row, seed, trains))
+        yield viewed(row)
 
   def group_range(self, split: str) -> tuple[int, int] | None:
     """Returns the groups of a split, [first, last), if splits divide its slice.
@@ -349,12 +213,44 @@ class SplitSource(seqio.DataSource):
 @functools.cache
 def _groups_of(part: Dataset, rows: Rows, found: splits.Slice) -> np.ndarray:
   if found.stop - found.start <= FEW:
-    few = rows.read_few(found)
-    hashes = [int(_hash(part, row, part.group_key)) for row in few]
-    return np.array(hashes, np.int64)
+    group = _row_function(rows, lambda row: _hash(part, row, part.group_key))
+    return np.array([int(group(row)) for row in rows.read_few(found)], np.int64)
   read = rows.read(found, shuffle=False)
   groups = read.map(lambda row: _hash(part, row, part.group_key))
   return np.fromiter(groups.as_numpy_iterator(), np.int64)
+
+
+@functools.cache
+def _row_view(
+  part: Dataset,
+  class_names: tuple[str, ...] | None,
+  view: RowView,
+  rows: Rows,
+) -> RowView:
+  """Returns the view of a raw row; traced once for all splits of a part."""
+
+  def viewed(row):
+    seed, trains = tf.constant(0, tf.int64), tf.constant(False)
+    return view(_mapped(part, class_names, row, seed, trains))
+
+  return _row_function(rows, viewed)
+
+
+def _row_function(rows: Rows, function: Callable[[Any], Any]):
+  """Returns a function of a raw row, traced if all rows are alike."""
+  if rows.spec is None:
+    return function
+
+  def traced(autograph: bool):
+    graph = tf.function(function, [rows.spec], autograph=autograph)
+    return graph.get_concrete_function()
+
+  try:
+    return traced(autograph=False)
+  except Exception:
+    # A function of the dataset may have Python's control flow. If it is wrong
+    # instead, it fails again.
+    return traced(autograph=True)
 
 
 @functools.cache

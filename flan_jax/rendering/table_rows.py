@@ -1,6 +1,7 @@
 """Rows of Arrow tables as TensorFlow datasets."""
 
 from collections.abc import Iterator
+import functools
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ _BLOCK = 1024
 
 
 class TableRows:
-  """The rows of files; see `source.TfdsRows` for what each method returns."""
+  """The rows of files; see `tfds_rows.TfdsRows` for the methods."""
 
   def __init__(self, files: TableFiles):
     self.files = files
@@ -28,6 +29,16 @@ class TableRows:
   @property
   def columns(self) -> tuple[str, ...]:
     return tuple(self.tables.features)
+
+  @functools.cached_property
+  def spec(self) -> dict[str, Any] | None:
+    specs = {field.name: _spec(field.type) for field in self.tables.schema}
+    if any(one.shape.rank > 2 for one in tf.nest.flatten(specs)):
+      return None
+    of_row = tf.nest.map_structure(
+      lambda one: tf.TensorSpec(one.shape[1:], one.dtype), specs
+    )
+    return {**of_row, 'tfds_id': tf.TensorSpec([], tf.string)}
 
   def class_names(self, column: str) -> tuple[str, ...] | None:
     return self.tables.classes.get(column)

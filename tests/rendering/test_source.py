@@ -2,13 +2,11 @@
 
 import dataclasses
 
-import pytest
 import tensorflow as tf
 
 from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import on_training_rows
-from flan_jax.rendering.source import SplitSource, open_builder
-from flan_jax.rendering.splits import MissingDataError
+from flan_jax.rendering.source import SplitSource
 
 registry.load()
 
@@ -99,10 +97,3 @@ def test_a_part_is_traced_once_for_all_splits(mini_data):
   for split in source.slices:
     assert _rows(source, split)
   assert len(traced) == 1
-
-
-def test_a_source_that_is_not_there_names_the_commands(tmp_path):
-  with pytest.raises(MissingDataError, match='flan-jax prepare rte --data_dir'):
-    open_builder('super_glue/rte:1.0.2', str(tmp_path), 'rte')
-  with pytest.raises(MissingDataError, match='there is no copy of it'):
-    open_builder('no_such_set:1.0.0', str(tmp_path))

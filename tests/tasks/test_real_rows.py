@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from flan_jax.definitions import registry
 from flan_jax.definitions.dataset import OPTIONS, evaluated
-from flan_jax.rendering.source import open_builder
 from flan_jax.rendering.templates import (
   OPTION_BULLET,
   OPTIONS_HEADER,
@@ -22,6 +21,7 @@ from flan_jax.rendering.templates import (
   compile_templates,
   map_row,
 )
+from flan_jax.rendering.tfds_rows import open_builder
 from flan_jax.sources import tfds_import
 from tests.tasks.tfds_features import class_names
 

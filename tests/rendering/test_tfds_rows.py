@@ -1,0 +1,50 @@
+"""Prepared TFDS datasets are opened, and few rows read as many are."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from flan_jax.definitions import registry
+from flan_jax.rendering import tfds_rows
+from flan_jax.rendering.splits import MissingDataError, Slice
+from flan_jax.rendering.tfds_rows import TfdsRows, open_builder, unoptimized
+
+registry.load()
+
+
+def _plain(value):
+  return (
+    value.to_list() if isinstance(value, tf.RaggedTensor) else value.numpy()
+  )
+
+
+# Classes, lists, and objects.
+@pytest.mark.parametrize('name', ['rte', 'web_nlg_en', 'squad_v1'])
+def test_few_rows_are_as_those_of_a_graph(name, mini_data):
+  rows = TfdsRows(open_builder(registry.find_part(name)[1].source, mini_data))
+  split, size = max(rows.sizes.items(), key=lambda item: item[1])
+  wanted = Slice(split, 1, min(size, 9))
+  few = list(rows.read_few(wanted))
+  many = list(unoptimized(rows.read(wanted, shuffle=False)))
+  assert len(few) == len(many) == wanted.stop - 1 > 1
+  for one, other in zip(few, many, strict=True):
+    tf.nest.assert_same_structure(one, other)
+    for a, b in zip(*map(tf.nest.flatten, (one, other)), strict=True):
+      assert type(a) is type(b) and a.dtype == b.dtype
+      np.testing.assert_equal(_plain(a), _plain(b))
+
+
+def test_lists_of_lists_are_ragged():
+  lists = tfds.features.Sequence(tfds.features.Sequence(np.int64))
+  features = tfds.features.FeaturesDict({'lists': lists})
+  record = features.serialize_example({'lists': [[1], [2, 3], []]})
+  row = tfds_rows._tensors(features, record)
+  assert row['lists'].to_list() == [[1], [2, 3], []]
+
+
+def test_a_source_that_is_not_there_names_the_commands(tmp_path):
+  with pytest.raises(MissingDataError, match='flan-jax prepare rte --data_dir'):
+    open_builder('super_glue/rte:1.0.2', str(tmp_path), 'rte')
+  with pytest.raises(MissingDataError, match='there is no copy of it'):
+    open_builder('no_such_set:1.0.0', str(tmp_path))
