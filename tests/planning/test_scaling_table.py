@@ -6,6 +6,12 @@ from flan_jax.errors import UserError
 from flan_jax.planning import scaling_table
 
 
+@pytest.fixture
+def planned(planned):
+  """A plan with generation, which takes as long to compile as the rest."""
+  return {**planned, 'generate': planned['evaluation']}
+
+
 def test_a_row_of_a_plan(planned):
   cells = scaling_table.row('small', 't4_8', planned)
   assert cells[:3] == ['small', 't4_8 (t4:8)', '2 x 2 x 2']
