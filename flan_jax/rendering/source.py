@@ -241,16 +241,9 @@ def _row_function(rows: Rows, function: Callable[[Any], Any]):
   if rows.spec is None:
     return function
 
-  def traced(autograph: bool):
-    graph = tf.function(function, [rows.spec], autograph=autograph)
-    return graph.get_concrete_function()
-
-  try:
-    return traced(autograph=False)
-  except Exception:
-    # A function of the dataset may have Python's control flow. If it is wrong
-    # instead, it fails again.
-    return traced(autograph=True)
+  # The graph of a slice has no Python control flow in these functions either.
+  graph = tf.function(function, [rows.spec], autograph=False)
+  return graph.get_concrete_function()
 
 
 @functools.cache

@@ -97,23 +97,3 @@ def test_a_part_is_traced_once_for_all_splits(mini_data):
   for split in source.slices:
     assert _rows(source, split)
   assert len(traced) == 1
-
-
-def test_few_rows_take_functions_with_control_flow(mini_data):
-  def premise(row):
-    if tf.strings.length(row['premise']) > 100:
-      return tf.constant('a long one')
-    return row['premise']
-
-  def view(row):
-    return {name: row[name] for name in ('premise', 'group')}
-
-  fields = {**_part().fields, 'premise': premise}
-  part = _part(fields=fields, group_key=('hypothesis',), version='z')
-  source = SplitSource(part, mini_data)
-  rows = source.slices['train']
-  few, many = source.read_few(rows, view), source.read_slice(rows, view)
-  found = [tf.nest.map_structure(lambda x: x.numpy(), row) for row in few]
-  assert found == list(many.as_numpy_iterator())
-  texts = {row['premise'] for row in found}
-  assert b'a long one' in texts and len(texts) > 2
