@@ -16,7 +16,7 @@ import tensorflow as tf
 from flan_jax.definitions.dataset import ANSWER, OPTIONS, Dataset
 from flan_jax.rendering import splits
 from flan_jax.rendering.render import pick_value
-from flan_jax.rendering.source import FEW, Rows, SplitSource
+from flan_jax.rendering.source import Rows, SplitSource, are_few
 from flan_jax.rendering.templates import (
   admissible,
   compile_templates,
@@ -301,7 +301,7 @@ def read_blocks(
 def _read(
   source: SplitSource, rows: splits.Slice
 ) -> Iterator[dict[str, np.ndarray]]:
-  if rows.stop - rows.start <= FEW:
+  if are_few(source.rows, rows):
     yield from _read_few(source, rows)
     return
   view = source.read_slice(rows, block_view(source.part))

@@ -174,7 +174,7 @@ class SplitSource(seqio.DataSource):
   ) -> Iterator[dict[str, Any]]:
     """Yields what `read_slice` does, without a graph of the slice.
 
-    That is faster for a few hundred rows, and slower for more.
+    For slices that `are_few` is true of.
     """
     viewed = _row_view(self.part, self.class_names, view, self.rows)
     keep = self.part.keep
@@ -210,9 +210,14 @@ class SplitSource(seqio.DataSource):
     return _groups_of(self.part, self.rows, found)
 
 
+def are_few(rows: Rows, found: splits.Slice) -> bool:
+  """Returns whether a slice is read faster row by row; see `FEW`."""
+  return rows.spec is not None and found.stop - found.start <= FEW
+
+
 @functools.cache
 def _groups_of(part: Dataset, rows: Rows, found: splits.Slice) -> np.ndarray:
-  if found.stop - found.start <= FEW:
+  if are_few(rows, found):
     group = _row_function(rows, lambda row: _hash(part, row, part.group_key))
     return np.array([int(group(row)) for row in rows.read_few(found)], np.int64)
   read = rows.read(found, shuffle=False)
@@ -237,11 +242,8 @@ def _row_view(
 
 
 def _row_function(rows: Rows, function: Callable[[Any], Any]):
-  """Returns a function of a raw row, traced if all rows are alike."""
-  if rows.spec is None:
-    return function
-
-  # The graph of a slice has no Python control flow in these functions either.
+  """Returns a function of a raw row, traced."""
+  # Python control flow is not converted in the graph of a slice either.
   graph = tf.function(function, [rows.spec], autograph=False)
   return graph.get_concrete_function()
 

@@ -78,9 +78,9 @@ class TfdsRows:
 
   @functools.cached_property
   def spec(self) -> dict[str, Any] | None:
-    """The types of a raw row; None if it has ragged lists."""
+    """The types of a raw row; None if it has lists of lists."""
     info = self._builder.info.features.get_tensor_info()
-    if _has_ragged_lists(info):
+    if any(len(one.shape) > 1 for one in tf.nest.flatten(info)):
       return None
     spec = tf.nest.map_structure(
       lambda one: tf.TensorSpec(one.shape, one.tf_dtype), dict(info)
@@ -112,7 +112,7 @@ class TfdsRows:
     )
 
   def read_few(self, rows: splits.Slice) -> Iterator[dict[str, Any]]:
-    """Yields the raw rows of a slice in order, faster if there are few.
+    """Yields the raw rows of a slice in order; needs a `spec`.
 
     Making a graph takes longer than decoding dozens of rows one by one.
     """
@@ -141,19 +141,11 @@ class TfdsRows:
     return about.num_bytes // max(about.num_examples, 1)
 
 
-def _has_ragged_lists(info: Mapping[str, Any]) -> bool:
-  """Returns whether there are lists of lists, whose lengths may differ."""
-  return any(len(one.shape) > 1 for one in tf.nest.flatten(info))
-
-
 def _tensors(features: Any, record: bytes) -> dict[str, Any]:
-  """Returns a row of TFDS as tensors.
+  """Returns a row of TFDS without lists of lists as tensors.
 
   TFDS's decoder for NumPy is many times as fast as that for single tensors.
   """
-  info = features.get_tensor_info()
-  if _has_ragged_lists(info):
-    return features.deserialize_example(record)
   row = features.deserialize_example_np(record)
 
   def tensor(one: Any, value: Any) -> Any:
@@ -161,4 +153,4 @@ def _tensors(features: Any, record: bytes) -> dict[str, Any]:
       return {name: tensor(one[name], value[name]) for name in one}
     return tf.constant(value, one.tf_dtype)
 
-  return tensor(info, row)
+  return tensor(features.get_tensor_info(), row)

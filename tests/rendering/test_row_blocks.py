@@ -86,8 +86,7 @@ def test_few_rows_are_mapped_as_many_are(name, mini_data, monkeypatch):
   key, vocabulary = named_split(name, 'test'), load_vocabulary('mini')
   found = []
   for few in (0, 1000):
-    for module in (row_blocks, source):
-      monkeypatch.setattr(module, 'FEW', few)
+    monkeypatch.setattr(source, 'FEW', few)
     row_blocks._kept_blocks.cache_clear()
     source._groups_of.cache_clear()
     found.append(_blocks(key, mini_data, vocabulary))
@@ -108,7 +107,7 @@ def test_a_slice_of_many_blocks_is_read_in_order(mini_data, monkeypatch):
   key, vocabulary = named_split('snli', 'train'), load_vocabulary('mini')
   whole = _blocks(key, mini_data, vocabulary)
   monkeypatch.setattr(row_blocks, 'BLOCK_ROWS', 3)
-  monkeypatch.setattr(row_blocks, 'FEW', 0)
+  monkeypatch.setattr(source, 'FEW', 0)
   row_blocks._kept_blocks.cache_clear()
   parted = _blocks(key, mini_data, vocabulary)
   row_blocks._kept_blocks.cache_clear()
